@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract between the streaming code and whatever runs the networks (torch or ONNX Runtime)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.model.config import ModelConfig
+
+__all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest']
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How a window is denoised.
+
+    ``solver``: 'ddpm' (the reference's ancestral sampler), 'ddim' or 'dpmpp_2m'. ``steps`` counts
+    network evaluations. ``guidance``: 'incremental', 'independent' or 'independent_aliased' (the
+    reference's accumulator quirk, SPEC 5.2 step 8). A scale of 1 prunes its branch. ``threshold``
+    is (quantile, lowest, highest) of dynamic thresholding or None.
+    """
+
+    solver: str = 'ddim'
+    steps: int = 8
+    scale_audio: float = 1.15
+    scale_style: float = 3.0
+    guidance: str = 'incremental'
+    threshold: tuple[float, float, float] | None = None
+    flexibility: float = 0.0
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """One batch of windows to denoise. All arrays float32, motion normalised.
+
+    N windows of L frames (L = config.n_motions, or fewer where config.variable_window):
+    audio (N, L, C) features; previous_motion (N, P, D) and previous_audio (N, P, C), or None for a
+    start; style (N, S) or None; shape (N, 100) normalised or None; indicator (N, L), 1 = real
+    frame, or None; noise (N, L, D) is x_T. ``step_noise(t)`` gives z (N, L, D) of ancestral steps.
+    ``known`` (N, L, D) with ``known_weight`` (N, L, 1) pulls every x0 prediction towards frames
+    generated before: x0 <- x0 + w (known - x0).
+    """
+
+    audio: FloatArray
+    noise: FloatArray
+    previous_motion: FloatArray | None = None
+    previous_audio: FloatArray | None = None
+    style: FloatArray | None = None
+    shape: FloatArray | None = None
+    indicator: FloatArray | None = None
+    step_noise: Callable[[int], FloatArray] | None = None
+    known: FloatArray | None = None
+    known_weight: FloatArray | None = None
+
+
+class Backend(Protocol):
+    """Runs the networks of one model. Arrays cross this border as NumPy; a device stays inside.
+
+    Not thread-safe: one worker thread owns a backend.
+    """
+
+    config: ModelConfig
+
+    def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
+        """Speech (N, n) at 16 kHz -> features (N, frames, C).
+
+        HuBERT and wav2vec2 expect normalised audio (SPEC 2.1); 'logmel' raw audio in [-1, 1].
+        """
+        ...
+
+    def encode_mel(self, mel: FloatArray) -> FloatArray:
+        """Normalised log-mel with context (N, left + 4 F + right, mels) -> features (N, F, C)."""
+        ...
+
+    def encode_style(self, motion: FloatArray) -> FloatArray:
+        """Normalised motion (N, F, D) -> style (N, S)."""
+        ...
+
+    def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
+        """Denoise a batch of windows -> x_0 (N, L, D), normalised."""
+        ...

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network configuration: a frozen value saved as JSON beside the weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.model.layout import MotionLayout, layout_for
+
+__all__ = ['AUDIO_SAMPLE_RATE', 'LogMelConfig', 'ModelConfig', 'StyleEncoderConfig']
+
+AUDIO_SAMPLE_RATE = 16000
+"""Hz; the rate every audio encoder of this package works at."""
+
+_T = TypeVar('_T')
+
+
+def _build(cls: type[_T], values: Mapping[str, Any], where: str) -> _T:
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f'{where}: unknown key {unknown[0]!r}; known keys: {", ".join(sorted(known))}')
+    return cls(**values)
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f'{name} is {value!r}; use one of {", ".join(allowed)}')
+
+
+@dataclass(frozen=True)
+class StyleEncoderConfig:
+    """Sizes of the style encoder (SPEC 4). ``position``: 'legacy' adds one table row, chosen by the
+    clip's length, to every frame, as the reference does; 'per_frame' is the ordinary encoding, with
+    which the encoder can tell rhythms apart."""
+
+    feature_dim: int = 128
+    n_heads: int = 4
+    n_layers: int = 4
+    mlp_ratio: int = 4
+    n_motions: int = 100
+    position: str = 'legacy'
+
+    def __post_init__(self) -> None:
+        _choice('position', self.position, ('legacy', 'per_frame'))
+
+
+@dataclass(frozen=True)
+class LogMelConfig:
+    """The light streaming audio encoder of the embedded model.
+
+    A mel frame lasts 10 ms; ``lookahead`` counts the mel frames after a motion frame's own four
+    that its feature may see (algorithmic delay 10 ms each).
+    """
+
+    n_mels: int = 64
+    channels: int = 128
+    hidden: int = 192
+    lookahead: int = 8
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to rebuild the networks. Defaults are the released head configuration.
+
+    ``variable_window`` marks models trained with windows that are cut short rather than only
+    padded, so that a live hop may leave out the padding. ``audio_encoder_config`` overrides fields
+    of the transformers configuration of HuBERT or wav2vec2.
+    """
+
+    space: str = 'flame'
+    head_pose: bool = True
+    fps: int = 25
+    n_motions: int = 100
+    n_prev_motions: int = 10
+    feature_dim: int = 512
+    n_heads: int = 8
+    n_layers: int = 8
+    mlp_ratio: int = 4
+    align_mask_width: int = 1
+    learnable_pe: bool = True
+    use_indicator: bool = True
+    variable_window: bool = False
+    shape_dim: int = 100
+    style_dim: int = 128
+    guiding_conditions: tuple[str, ...] = ('audio', 'style')
+    cfg_mode: str = 'incremental'
+    target: str = 'sample'
+    n_diff_steps: int = 500
+    diff_schedule: str = 'cosine'
+    audio_encoder: str = 'hubert'
+    audio_encoder_config: dict[str, Any] = field(default_factory=dict)
+    logmel: LogMelConfig | None = None
+    pad_mode: str = 'zero'
+    style_encoder: StyleEncoderConfig | None = None
+
+    def __post_init__(self) -> None:
+        _choice('audio_encoder', self.audio_encoder, ('hubert', 'wav2vec2', 'logmel'))
+        _choice('target', self.target, ('sample', 'noise'))
+        _choice('diff_schedule', self.diff_schedule, ('linear', 'quadratic', 'sigmoid', 'cosine'))
+        _choice('cfg_mode', self.cfg_mode, ('incremental', 'independent'))
+        _choice('pad_mode', self.pad_mode, ('zero', 'replicate'))
+        if self.feature_dim % self.n_heads:
+            raise ConfigError(f'feature_dim {self.feature_dim} is not a multiple of n_heads {self.n_heads}')
+
+    @property
+    def layout(self) -> MotionLayout:
+        """Names and units of the motion columns."""
+        return layout_for(self.space, self.head_pose)
+
+    @property
+    def motion_dim(self) -> int:
+        """Width D of the motion vector."""
+        return self.layout.width
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Audio samples at 16 kHz that belong to one motion frame (640 at 25 fps)."""
+        return AUDIO_SAMPLE_RATE // self.fps
+
+    def to_json(self) -> str:
+        """JSON text that `from_json` reads back unchanged."""
+        return json.dumps(asdict(self), indent=2) + '\n'
+
+    @classmethod
+    def from_json(cls, text: str, where: str = 'config.json') -> ModelConfig:
+        """Parse and validate. Raises ConfigError naming an unknown key or a wrong value."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f'{where} is not JSON ({error})') from error
+        if not isinstance(values, dict):
+            raise ConfigError(f'{where} must hold a JSON object')
+        for name, sub in (('style_encoder', StyleEncoderConfig), ('logmel', LogMelConfig)):
+            if isinstance(values.get(name), dict):
+                values[name] = _build(sub, values[name], f'{where}: {name}')
+        if 'guiding_conditions' in values:
+            values['guiding_conditions'] = tuple(values['guiding_conditions'])
+        try:
+            return _build(cls, values, where)
+        except TypeError as error:
+            raise ConfigError(f'{where}: {error}') from error
+
+    @classmethod
+    def load(cls, path: Path) -> ModelConfig:
+        """Read config.json of a model folder."""
+        try:
+            return cls.from_json(path.read_text(encoding='utf-8'), str(path))
+        except OSError as error:
+            raise ConfigError(f'cannot read {path}: {error.strerror}') from error
