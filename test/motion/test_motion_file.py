@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.model.layout import arkit_layout, layout_for
+from diffposetalk_ros.motion.motion_file import MotionClip, load_motion, save_motion
+
+ARKIT = arkit_layout()
+
+
+def _clip(space: str = 'arkit', head: bool = True, frames: int = 7) -> MotionClip:
+    layout = layout_for(space, head)
+    values = np.random.default_rng(3).uniform(0, 1, (frames, layout.width)).astype(np.float32)
+    return MotionClip(values, 25.0, layout, {'style': 'calm'})
+
+
+@pytest.mark.parametrize('suffix', ['.npz', '.csv', '.json'])
+@pytest.mark.parametrize('space', ['arkit', 'flame'])
+@pytest.mark.parametrize('head', [True, False])
+def test_a_file_gives_back_the_clip(tmp_path: Path, suffix: str, space: str, head: bool) -> None:
+    clip = _clip(space, head)
+    save_motion(tmp_path / f'm{suffix}', clip)
+    back = load_motion(tmp_path / f'm{suffix}')
+    np.testing.assert_array_equal(back.values, clip.values)
+    assert (back.layout, back.fps) == (clip.layout, 25.0)
+    assert [p.name for p in tmp_path.iterdir()] == [f'm{suffix}']
+    if suffix != '.csv':
+        assert back.meta == clip.meta
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 4), st.just(55)),
+        elements=st.floats(allow_nan=False, allow_infinity=False, width=32),
+    ),
+    fps=st.floats(1, 1000),
+    suffix=st.sampled_from(['.npz', '.csv', '.json']),
+)
+def test_any_finite_values_survive(tmp_path: Path, values: np.ndarray, fps: float, suffix: str) -> None:
+    save_motion(tmp_path / f'm{suffix}', MotionClip(values, fps, ARKIT))
+    back = load_motion(tmp_path / f'm{suffix}')
+    np.testing.assert_array_equal(back.values, values)
+    assert back.fps == fps
+
+
+def test_original_flame_file_with_shape(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    exp, pose = rng.normal(size=(9, 50)), rng.normal(size=(9, 6))
+    shape = np.tile(rng.normal(size=100), (9, 1))
+    np.savez_compressed(tmp_path / 'f.npz', exp=exp, pose=pose, shape=shape)
+    clip = load_motion(tmp_path / 'f.npz')
+    assert clip.layout.space == 'flame'
+    assert clip.fps == 25
+    np.testing.assert_allclose(clip.values, np.concatenate([exp, pose[:, :4]], axis=1), rtol=1e-6)
+    save_motion(tmp_path / 'g.npz', clip)
+    with np.load(tmp_path / 'g.npz') as file:
+        np.testing.assert_allclose(file['shape'], shape, rtol=1e-6)
+        assert file['pose'].shape == (9, 6)
+
+
+def test_live_link_face_columns(tmp_path: Path) -> None:
+    names = [name[0].upper() + name[1:] for name in ARKIT.names[:52]]
+    lines = ['Timecode,BlendshapeCount,' + ','.join(names) + ',HeadYaw,HeadPitch,HeadRoll']
+    lines += [f'10:00:{i // 60:02d}:{i % 60:02d}.120,61,' + ','.join(['0.5'] * 55) for i in range(70)]
+    (tmp_path / 'live.csv').write_text('\n'.join(lines))
+    clip = load_motion(tmp_path / 'live.csv')
+    assert clip.fps == 60
+    assert clip.values.shape == (70, 52)
+    assert clip.meta['ignored_columns'] == ['HeadYaw', 'HeadPitch', 'HeadRoll']
+    (tmp_path / 'short.csv').write_text('\n'.join(lines[:5]))
+    with pytest.raises(MotionError, match='frame rate'):
+        load_motion(tmp_path / 'short.csv')
+    assert load_motion(tmp_path / 'short.csv', fps=30).fps == 30
+
+
+def _json(tmp_path: Path, **change: object) -> Path:
+    content = {'space': 'arkit', 'fps': 25, 'channels': list(ARKIT.names), 'values': [[0.0] * 55] * 3}
+    (tmp_path / 'm.json').write_text(json.dumps({**content, **change}))
+    return tmp_path / 'm.json'
+
+
+@pytest.mark.parametrize(
+    ('change', 'word'),
+    [
+        ({'space': 'vrm'}, 'vrm'),
+        ({'values': []}, '0 frames'),
+        ({'values': [[float('nan')] * 55]}, 'finite'),
+        ({'values': [[0.0] * 55, [0.0]]}, 'm.json'),
+        ({'values': [[0.0] * 54]}, 'do not fit'),
+        ({'channels': list(ARKIT.names[1:]), 'values': [[0.0] * 54]}, 'eyeBlinkLeft'),
+        ({'channels': [*ARKIT.names, 'smirk'], 'values': [[0.0] * 56]}, 'smirk'),
+        ({'channels': [*ARKIT.names, 'jawOpen'], 'values': [[0.0] * 56]}, 'more than once'),
+        ({'fps': 0}, 'frame rate'),
+        ({'fps': 'fast'}, 'm.json'),
+    ],
+)
+def test_bad_files_are_named(tmp_path: Path, change: dict[str, object], word: str) -> None:
+    with pytest.raises(MotionError, match=word):
+        load_motion(_json(tmp_path, **change))
+
+
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+    for name in ('m.npz', 'm.csv', 'm.json'):
+        (tmp_path / name).write_bytes(b'')
+        with pytest.raises(MotionError, match=name):
+            load_motion(tmp_path / name)
+        (tmp_path / name).write_bytes(b'\x00\xff garbage\n1,2')
+        with pytest.raises(MotionError, match=name):
+            load_motion(tmp_path / name)
+    (tmp_path / 'l.json').write_text('[1, 2]')
+    (tmp_path / 'h.csv').write_text(','.join(ARKIT.names))
+    for name in ('l.json', 'h.csv', 'none.npz', 'm.bvh'):
+        with pytest.raises(MotionError, match=name):
+            load_motion(tmp_path / name)
+
+
+def test_a_pickle_is_not_run(tmp_path: Path) -> None:
+    np.savez(tmp_path / 'p.npz', values=np.array([{'a': 1}], dtype=object))
+    with pytest.raises(MotionError, match='p.npz'):
+        load_motion(tmp_path / 'p.npz')
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    save_motion(tmp_path / 'm.json', _clip())
+    old = (tmp_path / 'm.json').read_bytes()
+    bad = MotionClip(_clip().values, 25, ARKIT, {'x': object()})
+    with pytest.raises(MotionError, match='meta'):
+        save_motion(tmp_path / 'm.json', bad)
+    assert (tmp_path / 'm.json').read_bytes() == old
+    with pytest.raises(MotionError, match='cannot be written'):
+        save_motion(tmp_path / 'none' / 'm.json', _clip())
