@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multi-head attention with torch's parameter names, through the fused kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ['Attention']
+
+
+class Attention(nn.Module):
+    """Multi-head attention over (N, tokens, width); no attention map is ever formed.
+
+    Parameters are named and stacked as in `torch.nn.MultiheadAttention` (q, k, v in
+    ``in_proj_weight``), so that published state dicts fit.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.width = width
+        self.heads = heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(N, tokens, width) -> (N, heads, tokens, width / heads)."""
+        return x.reshape(*x.shape[:-1], self.heads, self.width // self.heads).transpose(1, 2)
+
+    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of a memory (N, tokens, width), split into heads."""
+        width = self.width
+        stacked = F.linear(memory, self.in_proj_weight[width:], self.in_proj_bias[width:])
+        key, value = stacked.chunk(2, dim=-1)
+        return self.split(key), self.split(value)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """Attend from (N, tokens, width) to split keys and values; ``allowed`` True = may be seen."""
+        width = self.width
+        q = self.split(F.linear(query, self.in_proj_weight[:width], self.in_proj_bias[:width]))
+        return self._mix(q, key, value, allowed)
+
+    def to_self(self, x: Tensor) -> Tensor:
+        """Self-attention without mask over (N, tokens, width)."""
+        q, k, v = F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        return self._mix(self.split(q), self.split(k), self.split(v), None)
+
+    def aligned(self, value: Tensor) -> Tensor:
+        """Attention of token i to memory i alone, from split values (N, heads, tokens, head width).
+
+        The softmax has one element, so the result is out_proj(value) whatever the query is
+        (SPEC 3 step 7). In training the one weight is dropped like any attention weight.
+        """
+        if self.training and self.dropout > 0:
+            value = value * F.dropout(torch.ones_like(value[..., :1]), self.dropout)
+        return self._join(value)
+
+    def _mix(self, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        return self._join(F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout))
+
+    def _join(self, heads: Tensor) -> Tensor:
+        out: Tensor = self.out_proj(heads.transpose(1, 2).flatten(2))
+        return out
