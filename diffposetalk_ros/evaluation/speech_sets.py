@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded human speech with transcripts, for tests only: never part of a training corpus.
+
+Two sets are Debian packages that a machine may have; a third is any folder of the user's. Nothing
+is shipped with this package: the recordings keep their own licences (Asterisk prompts CC-BY-SA-3.0,
+LibriVox public domain).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.errors import AudioError, ConfigError
+from diffposetalk_ros.evaluation.alignment import Phone, align, normalise_text
+from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
+
+__all__ = [
+    'SpeechClip', 'Transcribed', 'asterisk_prompts', 'librivox_clips', 'load_clips', 'own_clips',
+    'write_clips',
+]  # fmt: skip
+
+ASTERISK_SOUNDS = Path('/usr/share/asterisk/sounds/en_US_f_Allison')
+ASTERISK_TEXT = Path('/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz')
+LIBRIVOX = Path('/usr/share/pocketsphinx/test/data/librivox')
+
+_MIN_WORDS = 4
+_MIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Transcribed:
+    """A recording, 16 kHz mono float32 in [-1, 1], and its words.
+
+    ``spans`` are the seconds whose transcript is trusted; None trusts everything.
+    """
+
+    id: str
+    voice: str
+    split: str
+    samples: NDArray[np.float32]
+    text: str
+    spans: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True)
+class SpeechClip:
+    """A recording with the times of its phones; times in seconds from the first sample."""
+
+    id: str
+    voice: str
+    split: str
+    samples: NDArray[np.float32]
+    text: str
+    phones: tuple[Phone, ...]
+    spans: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / AUDIO_SAMPLE_RATE
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    import soundfile
+    import soxr
+
+    try:
+        samples, rate = soundfile.read(path, dtype='float32', always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioError(f'cannot read {path} as audio ({error})') from error
+    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return np.asarray(soxr.resample(mono, rate, AUDIO_SAMPLE_RATE), np.float32)
+
+
+def _read_g722(path: Path) -> NDArray[np.float32]:
+    import av
+
+    with av.open(str(path), format='g722') as container:
+        pieces = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
+    return np.concatenate(pieces).astype(np.float32) / 32768.0
+
+
+def _speakable(text: str) -> bool:
+    """Words only: no stage directions and no digits, whose reading is not known."""
+    return not re.search(r'[\[(<\d]', text) and len(normalise_text(text).split()) >= _MIN_WORDS
+
+
+def asterisk_prompts(
+    sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT
+) -> Iterator[Transcribed]:
+    """Prompts of one woman, of four words and one second up: Debian's asterisk-core-sounds-en-g722."""
+    if not sounds.is_dir() or not text.is_file() or not any(sounds.glob('*.g722')):
+        raise ConfigError(
+            f'no Asterisk prompts at {sounds}; apt-get install asterisk-core-sounds-en-g722'
+        )
+    with gzip.open(text, 'rt', encoding='utf-8') as lines:
+        pairs = (line.split(':', 1) for line in lines if ':' in line and not line.startswith(';'))
+        words = {key.strip(): value.strip() for key, value in pairs}
+    for path in sorted(sounds.rglob('*.g722')):
+        key = path.relative_to(sounds).with_suffix('').as_posix()
+        if _speakable(words.get(key, '')):
+            samples = _read_g722(path)
+            if len(samples) >= _MIN_S * AUDIO_SAMPLE_RATE:
+                name = key.replace('/', '_')
+                yield Transcribed(f'asterisk_{name}', 'asterisk', 'asterisk', samples, words[key])
+
+
+def librivox_clips(folder: Path = LIBRIVOX) -> Iterator[Transcribed]:
+    """Five sentences of an audio book: Debian's pocketsphinx-testdata."""
+    transcription = folder / 'transcription'
+    if not transcription.is_file():
+        raise ConfigError(f'no LibriVox clips at {folder}; apt-get install pocketsphinx-testdata')
+    for line in transcription.read_text(encoding='utf-8').splitlines():
+        match = re.fullmatch(r'<s> (.*) </s> \((.*)\)', line.strip())
+        if match:
+            text, key = match.groups()
+            samples = _read(folder / f'{key}.wav')
+            yield Transcribed(f'librivox_{key[-4:]}', 'librivox', 'librivox', samples, text)
+
+
+def own_clips(folder: Path, transcripts: Path | None = None) -> Iterator[Transcribed]:
+    """Audio files of a folder with a JSON file (by default ``folder``/transcripts.json) of the form
+    ``{"FILE": {"text": "the words", "spans": [[from_s, to_s], ...]}}``; without ``spans`` all of the
+    clip is trusted."""
+    source = transcripts or folder / 'transcripts.json'
+    try:
+        entries = json.loads(source.read_text(encoding='utf-8'))
+        pairs = [(str(k), str(v['text']), v.get('spans')) for k, v in sorted(entries.items())]
+    except OSError as error:
+        raise ConfigError(f'cannot read transcripts {source}: {error.strerror}') from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            f'{source} must be JSON like {{"a.wav": {{"text": "words"}}}} ({error})'
+        ) from error
+    for name, text, spans in pairs:
+        trusted = None if spans is None else tuple((float(a), float(b)) for a, b in spans)
+        stem = Path(name).stem
+        yield Transcribed(f'clips_{stem}', stem, 'clips', _read(folder / name), text, trusted)
+
+
+def write_clips(recordings: Iterator[Transcribed], out: Path) -> tuple[int, list[str]]:
+    """Align recordings and append them to ``out``/clips.jsonl, audio as 16 kHz FLAC in ``out``.
+
+    A line has the fields of the training corpus (id, voice, engine, split, audio, samples, text,
+    phones) and ``spans``. Returns how many were written and why the others were not.
+    """
+    import soundfile
+
+    out.mkdir(parents=True, exist_ok=True)
+    written, refused = 0, []
+    with (out / 'clips.jsonl').open('a', encoding='utf-8') as lines:
+        for recording in recordings:
+            try:
+                phones = align(recording.samples, recording.text)
+            except AudioError as error:
+                refused.append(f'{recording.id}: {error}')
+                continue
+            audio = f'{recording.id}.flac'
+            soundfile.write(out / audio, recording.samples, AUDIO_SAMPLE_RATE, subtype='PCM_16')
+            record = {
+                'id': recording.id, 'voice': recording.voice, 'engine': recording.split,
+                'split': recording.split, 'audio': audio, 'samples': len(recording.samples),
+                'text': recording.text, 'phones': phones, 'spans': recording.spans,
+            }  # fmt: skip
+            lines.write(json.dumps(record) + '\n')
+            written += 1
+    return written, refused
+
+
+def load_clips(index: Path, splits: tuple[str, ...] = (), limit: int | None = None) -> list[SpeechClip]:
+    """Read clips listed in a JSON lines file of `write_clips` or of the training corpus.
+
+    ``splits`` keeps the named splits or engines (all when empty); ``limit`` the first so many of
+    each split. Audio paths are relative to the file.
+    """
+    try:
+        records = [json.loads(line) for line in index.read_text(encoding='utf-8').splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f'cannot read clips from {index}: {error}') from error
+    taken: dict[str, int] = {}
+    clips = []
+    for record in records:
+        split = record['split']
+        if splits and split not in splits and record['engine'] not in splits:
+            continue
+        taken[split] = taken.get(split, 0) + 1
+        if limit is not None and taken[split] > limit:
+            continue
+        spans = record.get('spans')
+        clips.append(
+            SpeechClip(
+                record['id'], record['voice'], split, _read(index.parent / record['audio']),
+                record['text'], tuple((float(a), float(b), str(p)) for a, b, p in record['phones']),
+                None if spans is None else tuple((float(a), float(b)) for a, b in spans),
+            )
+        )  # fmt: skip
+    return clips
