@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays a sound file to the ``audio`` topic: paced like a microphone or in one burst like TTS."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+
+from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
+from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class
+
+__all__ = ['AudioPlayerNode', 'main', 'read_sound']
+
+
+def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.float32], int]:
+    """File -> (mono float32, rate). ``raw_rate`` > 0: headerless 16-bit PCM, '-' is standard input."""
+    try:
+        if raw_rate > 0:
+            data = sys.stdin.buffer.read() if path == '-' else Path(path).read_bytes()
+            whole = len(data) // (2 * raw_channels) * 2 * raw_channels
+            pcm = np.frombuffer(data[:whole], '<i2').reshape(-1, raw_channels)
+            samples, rate = pcm.astype(np.float32).mean(axis=1) / 32768.0, raw_rate
+        else:
+            import soundfile
+
+            values, rate = soundfile.read(path, dtype='float32', always_2d=True)
+            samples = values.mean(axis=1)
+    except (OSError, RuntimeError) as error:
+        raise AudioError(f'cannot read {path}: {error}') from error
+    if not len(samples):
+        raise AudioError(f'{path} holds no sound')
+    return np.nan_to_num(samples.astype(np.float32)), int(rate)
+
+
+class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
+    """Publishes messages of ``chunk`` seconds, each stamped with the time of its first sample.
+
+    A chunk goes out when its last sample has been "recorded", as from a microphone; with ``burst``
+    all go out at once, stamped with the times at which they are meant to sound.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('audio_player', **kwargs)
+        self.done = False
+        path = self._parameter('file', '', 'Sound file in any format libsndfile reads')
+        raw_rate = self._parameter('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: a sound file')
+        raw_channels = self._parameter('raw_channels', 1, 'Channels of headerless input')
+        chunk = self._parameter('chunk', 0.02, 'Length of a message [s]')
+        self._burst = self._parameter('burst', False, 'All messages at once instead of in real time')
+        self._loop = self._parameter('loop', False, 'Start again at the end')
+        listeners = self._parameter('wait_for', 1, 'Start when this many subscribers are there')
+        kind = self._parameter('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto')
+        self._frame_id = self._parameter('frame_id', 'microphone', 'frame_id of stamped messages')
+        if not path:
+            raise ConfigError('no file to play; give --ros-args -p file:=/path/to/sound.wav')
+        if not 1e-4 <= chunk <= 60.0 or raw_channels < 1:
+            raise ConfigError(
+                f'chunk {chunk} s, raw_channels {raw_channels}; use 0.0001 to 60 s and >= 1'
+            )
+        self._samples, self._rate = read_sound(path, raw_rate, raw_channels)
+        self._chunk = max(1, round(chunk * self._rate))
+        portaudio = has_portaudio_form()
+        if kind == 'auto':
+            kind = 'AudioStamped' if portaudio else 'AudioDataStamped'
+        self._kind, self._wait_for = kind, listeners
+        # Deep and reliable: a burst must not overflow the writer's history.
+        depth = min(20000, len(self._samples) // self._chunk + 16)
+        self._publisher = self.create_publisher(message_class(kind), 'audio', QoSProfile(depth=depth))
+        self._info = None if portaudio else self._publish_info()
+        self._start: int | None = None
+        self._sent = 0
+        self.create_timer(min(0.005, self._chunk / self._rate), self._tick)
+
+    def _parameter(self, name: str, default: Any, description: str) -> Any:
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        return self.declare_parameter(name, default, descriptor).value
+
+    def _publish_info(self) -> Any:
+        info_class = message_class('AudioInfo')
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        publisher = self.create_publisher(info_class, 'audio_info', latched)
+        publisher.publish(
+            info_class(
+                channels=1,
+                sample_rate=self._rate,
+                sample_format='S16LE',
+                bitrate=16 * self._rate,
+                coding_format='WAVE',
+            )
+        )
+        return publisher
+
+    def _tick(self) -> None:
+        if self.done:
+            return
+        now = self.get_clock().now().nanoseconds
+        if self._start is None:
+            if self._publisher.get_subscription_count() < self._wait_for:
+                return
+            self._start = now
+        while self._sent < len(self._samples):
+            end = min(self._sent + self._chunk, len(self._samples))
+            if not self._burst and self._start + self._at(end) > now:
+                return
+            stamp = Time(nanoseconds=self._start + self._at(self._sent)).to_msg()
+            part = self._samples[self._sent : end]
+            self._publisher.publish(
+                audio_to_message(part, self._rate, stamp, self._kind, frame_id=self._frame_id)
+            )
+            self._sent = end
+        if not self._loop:
+            self.done = True
+        elif now >= self._start + self._at(len(self._samples)):
+            self._start, self._sent = self._start + self._at(len(self._samples)), 0
+
+    def _at(self, sample: int) -> int:
+        return sample * 1_000_000_000 // self._rate
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of audio_player_node: 0 when all is sent, 2 on a user error."""
+    rclpy.init(args=args)
+    try:
+        node = AudioPlayerNode()
+    except DiffPoseTalkError as error:
+        print(f'audio_player_node: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
+    try:
+        while rclpy.ok() and not node.done:
+            rclpy.spin_once(node, timeout_sec=0.5)
+        # The writer must live until the last sample is acknowledged.
+        if rclpy.ok():
+            node._publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drive another node's lifecycle over its services (for tools; nodes never need it)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+
+__all__ = ['LifecycleClient', 'call']
+
+
+def call(node: Any, executor: Any, client: Any, request: Any, timeout: float) -> Any:
+    """Call a service and spin ``executor`` until it answers; TimeoutError after ``timeout`` s."""
+    deadline = time.monotonic() + timeout
+    while not client.service_is_ready():
+        executor.spin_once(timeout_sec=0.05)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f'{client.srv_name} did not appear within {timeout:g} s')
+    future = client.call_async(request)
+    executor.spin_until_future_complete(future, max(0.0, deadline - time.monotonic()))
+    if not future.done():
+        raise TimeoutError(f'{client.srv_name} did not answer within {timeout:g} s')
+    return future.result()
+
+
+class LifecycleClient:
+    """Transitions of the node ``target``, each waiting for the answer."""
+
+    def __init__(self, node: Any, executor: Any, target: str) -> None:
+        self._node, self._executor = node, executor
+        self._change = node.create_client(ChangeState, f'{target}/change_state')
+        self._get = node.create_client(GetState, f'{target}/get_state')
+
+    def state(self, timeout: float = 10.0) -> str:
+        """Label of the current state."""
+        answer = call(self._node, self._executor, self._get, GetState.Request(), timeout)
+        return str(answer.current_state.label)
+
+    def configure(self, timeout: float = 60.0) -> bool:
+        """Unconfigured -> inactive; False when the node refused."""
+        return self._to(Transition.TRANSITION_CONFIGURE, timeout)
+
+    def activate(self, timeout: float = 30.0) -> bool:
+        """Inactive -> active."""
+        return self._to(Transition.TRANSITION_ACTIVATE, timeout)
+
+    def deactivate(self, timeout: float = 30.0) -> bool:
+        """Active -> inactive."""
+        return self._to(Transition.TRANSITION_DEACTIVATE, timeout)
+
+    def cleanup(self, timeout: float = 30.0) -> bool:
+        """Inactive -> unconfigured."""
+        return self._to(Transition.TRANSITION_CLEANUP, timeout)
+
+    def _to(self, transition: int, timeout: float) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return bool(call(self._node, self._executor, self._change, request, timeout).success)

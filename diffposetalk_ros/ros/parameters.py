@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every parameter of the node in one table; the core sees only the frozen value made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from diffposetalk_ros.audio.pcm import PCM_FORMATS
+from diffposetalk_ros.errors import ConfigError
+
+__all__ = ['PARAMETERS', 'ParameterSpec', 'config_from', 'declare', 'reject_reason', 'to_yaml']
+
+Value = bool | int | float | str
+When = Literal['unconfigured', 'inactive', 'always']
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter. ``when`` is the last lifecycle state in which it may change.
+
+    'unconfigured': needs clean-up and a new configure; 'inactive': not while active; 'always': takes
+    effect at the next window (sampler, style) or the next published frame (the rest).
+    """
+
+    name: str
+    default: Value
+    description: str
+    unit: str = ''
+    lower: float | None = None
+    upper: float | None = None
+    choices: tuple[str, ...] = ()
+    when: When = 'always'
+
+    @property
+    def full_description(self) -> str:
+        """Description with the unit, as `ros2 param describe` prints it."""
+        return f'{self.description} [{self.unit}]' if self.unit else self.description
+
+    @property
+    def constraints(self) -> str:
+        """What a value must satisfy, in words."""
+        parts = []
+        if self.choices:
+            parts.append('one of ' + ', '.join(self.choices))
+        if self.lower is not None:
+            parts.append(f'{self.lower:g} to {self.upper:g}')
+        parts.append(
+            {'always': 'may change at any time', 'inactive': 'may not change while active'}.get(
+                self.when, 'may change only before configure'
+            )
+        )
+        return '; '.join(parts)
+
+    def check(self, value: object) -> None:
+        """Raise ConfigError for a value of the wrong type, out of range or not among the choices."""
+        if type(value) is not type(self.default):
+            raise ConfigError(f'{self.name} is {value!r}; it must be a {type(self.default).__name__}')
+        if self.choices and value not in self.choices:
+            raise ConfigError(f'{self.name} is {value!r}; use one of {", ".join(self.choices)}')
+        if (
+            self.lower is not None
+            and self.upper is not None
+            and isinstance(value, (int, float))
+            and not self.lower <= value <= self.upper
+        ):
+            raise ConfigError(f'{self.name} is {value}; use {self.lower:g} to {self.upper:g}')
+
+
+def _strength(region: str, description: str) -> ParameterSpec:
+    return ParameterSpec(f'strength.{region}', 1.0, f'Gain on {description}', '1', 0.0, 2.0)
+
+
+PARAMETERS: tuple[ParameterSpec, ...] = (
+    ParameterSpec('model.path', '', 'Model folder; empty: the embedded model', when='unconfigured'),
+    ParameterSpec(
+        'model.backend',
+        'auto',
+        'What runs the networks',
+        choices=('auto', 'onnx', 'torch'),
+        when='unconfigured',
+    ),
+    ParameterSpec(
+        'model.device', 'cpu', "Device of the networks: 'cpu', 'cuda', ...", when='unconfigured'
+    ),
+    ParameterSpec(
+        'audio.message',
+        'auto',
+        'Type on the audio topic; auto: AudioStamped where it exists, otherwise AudioData',
+        choices=('auto', 'AudioStamped', 'AudioData', 'AudioDataStamped'),
+        when='inactive',
+    ),
+    ParameterSpec(
+        'audio.rate',
+        16000,
+        'Sample rate of AudioData messages until audio_info says otherwise',
+        'Hz',
+        4000,
+        384000,
+        when='inactive',
+    ),
+    ParameterSpec(
+        'audio.channels',
+        1,
+        'Channels of AudioData messages until audio_info says otherwise',
+        '1',
+        1,
+        32,
+        when='inactive',
+    ),
+    ParameterSpec(
+        'audio.format',
+        'S16LE',
+        'Sample format of AudioData messages until audio_info says otherwise (GStreamer name)',
+        choices=tuple(PCM_FORMATS),
+        when='inactive',
+    ),
+    ParameterSpec(
+        'audio.end_timeout',
+        0.3,
+        'Utterance ends when no audio arrives for this long; its last frames are then generated',
+        's',
+        0.05,
+        10.0,
+    ),
+    ParameterSpec(
+        'stream.hop',
+        2,
+        'New frames k committed per window (delay: one hop)',
+        'frames',
+        1,
+        25,
+        when='inactive',
+    ),
+    ParameterSpec(
+        'stream.look_ahead',
+        0,
+        'Frames L of later audio a committed frame may see (delay: L frames)',
+        'frames',
+        0,
+        25,
+        when='inactive',
+    ),
+    ParameterSpec(
+        'playout.delay',
+        0.2,
+        'From a sound to the moment its face is due; the speaker has to wait as long (audio_out)',
+        's',
+        0.0,
+        5.0,
+        when='inactive',
+    ),
+    ParameterSpec(
+        'playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'
+    ),
+    ParameterSpec('playout.hold', 0.12, 'A missing frame is held this long', 's', 0.0, 2.0),
+    ParameterSpec('playout.ease', 0.15, 'Then, or after an interrupt, time to rest', 's', 0.02, 2.0),
+    ParameterSpec('playout.smoothing', 0.0, 'Half-life of output smoothing; 0: none', 's', 0.0, 0.5),
+    ParameterSpec('idle.enabled', True, 'Blink, look and sway while nobody speaks'),
+    ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
+    ParameterSpec('sampler.steps', 4, 'Network evaluations per window', '1', 1, 500),
+    ParameterSpec(
+        'sampler.guidance_audio', 1.15, 'Guidance scale of the audio; 1: none', '1', 0.0, 10.0
+    ),
+    ParameterSpec('sampler.guidance_style', 1.5, 'Guidance scale of the style; 1: none', '1', 0.0, 10.0),
+    ParameterSpec(
+        'sampler.seed', 0, 'Seed of the noise; same seed and audio: same motion', '1', 0, 2**31 - 1
+    ),
+    ParameterSpec('style.name', 'neutral', 'Speaking style; ~/list_styles names them'),
+    _strength('mouth', 'mouth and jaw channels'),
+    _strength('eyes', 'eye channels'),
+    _strength('brows', 'brow channels'),
+    _strength('cheeks', 'cheek and nose channels'),
+    _strength('head', 'head rotation'),
+    ParameterSpec(
+        'frames.parent', 'neck', 'frame_id of head_pose (x forward, y left, z up)', when='inactive'
+    ),
+    ParameterSpec('publish.head_pose', True, 'Publish head_pose', when='inactive'),
+    ParameterSpec(
+        'publish.audio_out',
+        False,
+        'Republish the sound as audio_out at its delayed time',
+        when='inactive',
+    ),
+    ParameterSpec('diagnostics.period', 1.0, 'Period of /diagnostics', 's', 0.1, 60.0, when='inactive'),
+)
+
+_BY_NAME = {spec.name: spec for spec in PARAMETERS}
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Values of all parameters; a field is the parameter's name with ``_`` for the dot."""
+
+    model_path: str
+    model_backend: str
+    model_device: str
+    audio_message: str
+    audio_rate: int
+    audio_channels: int
+    audio_format: str
+    audio_end_timeout: float
+    stream_hop: int
+    stream_look_ahead: int
+    playout_delay: float
+    playout_output_rate: float
+    playout_hold: float
+    playout_ease: float
+    playout_smoothing: float
+    idle_enabled: bool
+    sampler_solver: str
+    sampler_steps: int
+    sampler_guidance_audio: float
+    sampler_guidance_style: float
+    sampler_seed: int
+    style_name: str
+    strength_mouth: float
+    strength_eyes: float
+    strength_brows: float
+    strength_cheeks: float
+    strength_head: float
+    frames_parent: str
+    publish_head_pose: bool
+    publish_audio_out: bool
+    diagnostics_period: float
+
+
+def config_from(values: Mapping[str, Any]) -> NodeConfig:
+    """Check every value of the table (missing ones take their default) and freeze them."""
+    merged = {spec.name: values.get(spec.name, spec.default) for spec in PARAMETERS}
+    for spec in PARAMETERS:
+        spec.check(merged[spec.name])
+    return NodeConfig(**{name.replace('.', '_'): value for name, value in merged.items()})
+
+
+def reject_reason(name: str, value: object, state: str) -> str | None:
+    """Why parameter ``name`` may not become ``value`` in lifecycle ``state``; None when it may."""
+    spec = _BY_NAME.get(name)
+    if spec is None:  # another part of the node owns it (use_sim_time, qos_overrides)
+        return None
+    if spec.when == 'unconfigured' and state != 'unconfigured':
+        return f'{name} can change only before configure: deactivate and clean up first'
+    if spec.when == 'inactive' and state == 'active':
+        return f'{name} cannot change while active: deactivate first'
+    try:
+        spec.check(value)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def declare(node: Any) -> None:
+    """Declare the whole table on an rclpy node, with descriptors and ranges."""
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+    for spec in PARAMETERS:
+        descriptor = ParameterDescriptor(
+            description=spec.full_description, additional_constraints=spec.constraints
+        )
+        if spec.lower is not None and spec.upper is not None:
+            if isinstance(spec.default, int):
+                descriptor.integer_range = [
+                    IntegerRange(from_value=int(spec.lower), to_value=int(spec.upper), step=0)
+                ]
+            else:
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=spec.lower, to_value=spec.upper, step=0.0)
+                ]
+        node.declare_parameter(spec.name, spec.default, descriptor)
+
+
+def to_yaml() -> str:
+    """Text of config/diffposetalk.yaml: every parameter, commented with meaning, unit and range."""
+    lines = [
+        '# SPDX-License-Identifier: Apache-2.0',
+        '# Every parameter of diffposetalk_node with its default. Written from',
+        '# diffposetalk_ros/ros/parameters.py; a test compares the two.',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    group = ''
+    for spec in PARAMETERS:
+        head, key = spec.name.split('.')
+        if head != group:
+            group = head
+            lines.append(f'    {head}:')
+        lines.append(f'      # {spec.full_description}')
+        lines.append(f'      #   {spec.constraints}')
+        lines.append(f'      {key}: {_yaml(spec.default)}')
+    return '\n'.join(lines) + '\n'
+
+
+def _yaml(value: Value) -> str:
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    return f"'{value}'" if isinstance(value, str) else repr(value)
+
+
+if __name__ == '__main__':
+    Path('config/diffposetalk.yaml').write_text(to_yaml(), encoding='utf-8')

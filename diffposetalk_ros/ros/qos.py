@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One quality-of-service profile per topic, with the reason; all can be overridden by parameters."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+__all__ = ['AUDIO', 'AUDIO_INFO', 'AUDIO_OUT', 'INFO', 'MOTION', 'STYLE', 'overridable']
+
+# Best effort matches both packages' publishers (one reliable, one best effort). A burst of speech
+# synthesis or a busy interpreter needs more than the usual depth of 5.
+AUDIO = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=200,
+    reliability=ReliabilityPolicy.BEST_EFFORT,
+    durability=DurabilityPolicy.VOLATILE,
+)
+
+# ros-drivers sends it every 5 s, volatile: a latched subscriber would not match.
+AUDIO_INFO = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
+)
+
+# Volatile, because `ros2 topic pub` is; latched publishers match too.
+STYLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
+
+# Reliable serves both kinds of subscriber; short, so that a slow renderer sees fresh frames.
+MOTION = QoSProfile(
+    depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
+)
+
+# Latched: whoever comes late still learns what the channels mean.
+INFO = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+
+# A reliable publisher serves both kinds of player; deep enough for a burst.
+AUDIO_OUT = QoSProfile(
+    depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
+)
+
+
+def overridable() -> QoSOverridingOptions:
+    """Read-only parameters ``qos_overrides.<topic>.<publisher|subscription>.<policy>``."""
+    return QoSOverridingOptions.with_default_policies()
