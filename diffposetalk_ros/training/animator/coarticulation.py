@@ -149,6 +149,12 @@ def rest_gate(phones: Sequence[Phone], times: Floats) -> Floats:
 def viseme_targets(phones: Sequence[Phone], frames: int, fps: float = 25.0) -> Floats:
     """The eight style-free dimensions VISEMES that correlations are measured against.
 
-    Shape (frames, 8), values 0..1; frame i is taken at (i + 0.5) / fps seconds.
+    Shape (frames, 8), values 0..1; frame i is taken at (i + 0.5) / fps seconds. Lip closure and
+    bite include the hold of the gates, as the animation does.
     """
-    return articulate(phones, frame_times(frames, fps))[:, : len(VISEMES)]
+    times = frame_times(frames, fps)
+    targets = articulate(phones, times)[:, : len(VISEMES)]
+    for name, gate in (('lipClose', closure_gate(phones, times)), ('lipBite', bite_gate(phones, times))):
+        column = VISEMES.index(name)
+        targets[:, column] = np.maximum(targets[:, column], gate)
+    return targets

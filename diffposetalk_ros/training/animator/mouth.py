@@ -79,7 +79,7 @@ def lower_face(phones: Sequence[Phone], style: StyleParameters, times: Floats) -
         'mouthLeft': np.full_like(jaw, max(0.0, style.mouth_shift)),
         'mouthRight': np.full_like(jaw, max(0.0, -style.mouth_shift)),
         'cheekPuff': 0.08 * spoken * style.press,
-        'tongueOut': 0.07 * position['tongue'] + 0.15 * position['dental'],
+        'tongueOut': 0.11 * position['tongue'] + 0.08 * position['dental'],
     }
     for name, values in (
         ('mouthStretch', stretch * spread_free),
