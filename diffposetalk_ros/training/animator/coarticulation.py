@@ -138,11 +138,13 @@ def bite_gate(phones: Sequence[Phone], times: Floats) -> Floats:
 
 def rest_gate(phones: Sequence[Phone], times: Floats) -> Floats:
     """How far the lips rest closed in pauses, 0..1, shape (len(times),)."""
-    duration = float(times[-1]) + 10.0 if len(times) else 0.0
+    duration = float(times[-1]) if len(times) else 0.0
     spans = []
     for start, end in pause_spans(phones, duration):
+        # A pause at an edge of the clip is taken to go on beyond it.
         begin = start + 0.06 if start > 0 else -1.0
-        spans.append((min(begin, end - 0.06), end - 0.06))
+        stop = end - 0.06 if end < duration else end + 1.0
+        spans.append((min(begin, stop), stop))
     return _gate(spans, times, 0.12, 0.06)
 
 
