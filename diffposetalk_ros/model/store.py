@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model folder: config.json, weights as safetensors, statistics (the layout of `models/`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from diffposetalk_ros.errors import ModelError
+from diffposetalk_ros.model.config import ModelConfig
+from diffposetalk_ros.model.style_encoder import StyleEncoder
+from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
+
+__all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
+
+CONFIG, WEIGHTS, STYLE_WEIGHTS = 'config.json', 'model.safetensors', 'style_encoder.safetensors'
+STATS, FLAME_STATS = 'stats.json', 'stats.npz'
+
+Stats = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Mean and standard deviation (D,) per motion column: model space = (x - mean) / std."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """The torch side of a model folder."""
+
+    model: DiffPoseTalkModel
+    style_encoder: StyleEncoder | None
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Fill a module; every missing, surplus and misshapen tensor is listed in the ModelError."""
+    expected = module.state_dict()
+    missing = sorted(set(expected) - set(tensors))
+    surplus = sorted(set(tensors) - set(expected))
+    shapes = [
+        f'{name} is {tuple(tensors[name].shape)}, not {tuple(expected[name].shape)}'
+        for name in sorted(set(expected) & set(tensors))
+        if tensors[name].shape != expected[name].shape
+    ]
+    problems = [
+        f'{label}: {", ".join(names)}'
+        for label, names in (('missing', missing), ('surplus', surplus), ('wrong shape', shapes))
+        if names
+    ]
+    if problems:
+        raise ModelError(f'{where} does not fit its configuration; {"; ".join(problems)}')
+    module.load_state_dict(dict(tensors))
+
+
+def save_model(
+    folder: Path,
+    model: DiffPoseTalkModel,
+    stats: Stats,
+    style_encoder: StyleEncoder | None = None,
+    flame_stats: Mapping[str, NDArray[np.floating]] | None = None,
+) -> None:
+    """Write config.json, model.safetensors, stats.json and, where given, style_encoder.safetensors
+    and stats.npz (the 12 arrays of SPEC 1.3). Files of the folder with other names are kept.
+
+    Raises ModelError when the folder cannot be written.
+    """
+    mean, std = (np.asarray(values, np.float64) for values in stats)
+    width = model.config.motion_dim
+    if mean.shape != (width,) or std.shape != (width,):
+        raise ModelError(f'statistics of shapes {mean.shape}, {std.shape}; this model needs ({width},)')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _save_tensors(folder / WEIGHTS, model)
+        if style_encoder is not None:
+            _save_tensors(folder / STYLE_WEIGHTS, style_encoder)
+        if flame_stats is not None:
+            arrays: dict[str, Any] = {name: np.asarray(value) for name, value in flame_stats.items()}
+            with _replacing(folder / FLAME_STATS).open('wb') as file:
+                np.savez(file, **arrays)
+            _replacing(folder / FLAME_STATS).replace(folder / FLAME_STATS)
+        text = json.dumps({'mean': mean.tolist(), 'std': std.tolist()}, indent=1) + '\n'
+        for name, content in ((STATS, text), (CONFIG, model.config.to_json())):
+            _replacing(folder / name).write_text(content, encoding='utf-8')
+            _replacing(folder / name).replace(folder / name)
+    except OSError as error:
+        raise ModelError(f'cannot write {folder}: {error.strerror}; choose another folder') from error
+
+
+def load_model(folder: Path) -> StoredModel:
+    """Build the networks of a model folder on the CPU, in evaluation mode.
+
+    Raises ConfigError for a bad config.json, ModelError for missing or foreign weights.
+    """
+    config = ModelConfig.load(folder / CONFIG)
+    model = DiffPoseTalkModel(config)
+    load_weights(model, _load_tensors(folder / WEIGHTS), str(folder / WEIGHTS))
+    style_encoder = None
+    if config.style_encoder is not None and (folder / STYLE_WEIGHTS).exists():
+        style_encoder = StyleEncoder(config.style_encoder, config.motion_dim)
+        load_weights(style_encoder, _load_tensors(folder / STYLE_WEIGHTS), str(folder / STYLE_WEIGHTS))
+        style_encoder.eval()
+    return StoredModel(model.eval(), style_encoder)
+
+
+def _replacing(path: Path) -> Path:
+    return path.with_name(path.name + '.part')
+
+
+def _save_tensors(path: Path, module: nn.Module) -> None:
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    save_file(tensors, _replacing(path))
+    _replacing(path).replace(path)
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ModelError(f'no {path.name} in {path.parent}; is this a model folder?')
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f'{path} is damaged ({error}); copy it again') from error
+    return tensors
