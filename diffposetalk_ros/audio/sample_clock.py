@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Message stamps to a gapless count of samples, and back to time.
+
+Samples are counted; stamps only reveal gaps and slowly discipline the line between both:
+
+    stamp
+      |            .·'   <- chunk within tolerance: append, pull the line gently
+      |         .·'  x   <- burst (speech synthesis faster than real time): append, leave the line
+      |   x  .·'         <- gap up to max_gap: silence goes in; longer: new utterance
+      |   .·'
+      +------------------ samples
+
+A pure state machine: chunks and times go in, actions come out. Times are integers in nanoseconds.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.audio.resampler import check_rate
+
+__all__ = ['Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence']
+
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Append:
+    """Add these samples to the stream."""
+
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Add ``count`` zero samples: that much audio was lost on the way."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Drop:
+    """``count`` samples of the chunk were not used; ``reason`` says why."""
+
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reset:
+    """A new utterance begins: forget what was buffered. ``reason`` says why ('' for the first)."""
+
+    reason: str
+
+
+ClockAction = Append | Silence | Drop | Reset
+
+
+@dataclass(frozen=True)
+class ClockConfig:
+    """Limits, in seconds.
+
+    ``tolerance``: stamps may be so noisy (or half a chunk, if longer). ``arrival_tolerance``: the
+    same where a stamp is missing and the time of arrival stands in. ``max_gap``: longer gaps start a
+    new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
+    ``reorder``: chunks kept back, at most, to wait for an earlier one. ``time_constant``: of the
+    drift discipline. ``max_ahead``: a backlog of early audio beyond this starts a new utterance.
+    """
+
+    tolerance: float = 0.015
+    arrival_tolerance: float = 0.200
+    max_gap: float = 1.0
+    max_offset: float = 5.0
+    reorder: int = 1
+    time_constant: float = 10.0
+    max_ahead: float = 600.0
+
+
+@dataclass
+class _Chunk:
+    stamp: int
+    samples: NDArray[np.float32]
+    trusted: bool
+
+
+class SampleClock:
+    """Sample index <-> time of one audio source at ``rate`` Hz.
+
+    ``observe`` takes each message in the order of arrival; ``time_of`` gives the time at which a
+    sample sounded (or should sound). Not thread-safe; it lives in the audio callback.
+    """
+
+    def __init__(self, rate: int, config: ClockConfig | None = None) -> None:
+        self.rate = check_rate(rate)
+        self.config = config or ClockConfig()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next chunk starts a new utterance."""
+        self._count = 0
+        self._anchor: int | None = None
+        self._held: list[_Chunk] = []
+        self._recent: deque[tuple[int, int]] = deque(maxlen=32)
+        self._tail = np.zeros(0, np.float32)
+        self._last_now: int | None = None
+        self._last_stamp = 0
+
+    @property
+    def samples(self) -> int:
+        """Samples of this utterance so far, silence included."""
+        return self._count
+
+    @property
+    def started(self) -> bool:
+        """True once a chunk has fixed the time of sample 0."""
+        return self._anchor is not None
+
+    @property
+    def origin(self) -> int | None:
+        """Time of sample 0 of this utterance in ns, None before the first chunk."""
+        return self._anchor
+
+    def time_of(self, seconds: float) -> int:
+        """Time in ns of the place ``seconds`` after sample 0. Only after the first chunk."""
+        assert self._anchor is not None, 'no chunk yet'
+        return self._anchor + round(seconds * _NS)
+
+    def seconds_at(self, time: int) -> float:
+        """Inverse of `time_of`."""
+        assert self._anchor is not None, 'no chunk yet'
+        return (time - self._anchor) / _NS
+
+    def observe(self, stamp: int, samples: NDArray[np.float32], now: int) -> list[ClockAction]:
+        """Take one message.
+
+        Args:
+            stamp: time of its first sample in ns; 0 if the sender gave none.
+            samples: (n,) mono audio at ``rate``.
+            now: the receiver's clock at arrival, ns.
+
+        Returns:
+            What to do with the stream, in order. `Reset` also restarts the count at 0.
+        """
+        if not len(samples):
+            return []
+        actions: list[ClockAction] = []
+        config = self.config
+        if self._last_now is not None and now < self._last_now - config.max_gap * _NS:
+            self._restart(actions, 'the clock jumped backwards')
+        self._last_now = now
+        trusted = stamp > 0 and abs(stamp - now) <= config.max_offset * _NS
+        if trusted:
+            # Some synthesisers give every chunk of a sentence one stamp: only equal content repeats.
+            identity = (stamp, zlib.crc32(np.ascontiguousarray(samples).tobytes()))
+            if identity in self._recent:
+                return [*actions, Drop(len(samples), 'duplicate')]
+            self._recent.append(identity)
+        chunk = _Chunk(stamp if trusted else now, samples, trusted)
+        self._place(chunk, actions)
+        self._release(actions, keep=config.reorder)
+        return actions
+
+    def flush(self) -> list[ClockAction]:
+        """End of utterance or time-out: release chunks kept back for reordering."""
+        actions: list[ClockAction] = []
+        self._release(actions, keep=0)
+        return actions
+
+    def _place(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
+        if self._anchor is None:
+            if not actions:
+                actions.append(Reset(''))
+            self._begin(chunk.stamp)
+        error = self._error(chunk)
+        tolerance = self._tolerance(chunk)
+        reorderable = tolerance < error <= self.config.max_gap * _NS
+        if chunk.trusted and self.config.reorder and reorderable:
+            self._held.append(chunk)
+            self._held.sort(key=lambda held: held.stamp)
+            return
+        self._accept(chunk, actions)
+
+    def _release(self, actions: list[ClockAction], keep: int) -> None:
+        # A held chunk whose predecessor has come follows without a gap, however many may be held.
+        while self._held and (len(self._held) > keep or self._follows(self._held[0])):
+            self._accept(self._held.pop(0), actions)
+
+    def _follows(self, chunk: _Chunk) -> bool:
+        return self._anchor is not None and self._error(chunk) <= self._tolerance(chunk)
+
+    def _accept(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
+        error, tolerance, samples = self._error(chunk), self._tolerance(chunk), chunk.samples
+        if error > self.config.max_gap * _NS or -error > self.config.max_ahead * _NS:
+            gap = error / _NS
+            self._restart(actions, f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time')
+            self._begin(chunk.stamp)
+        elif error > tolerance:
+            count = round(error * self.rate / _NS)
+            self._append(np.zeros(count, np.float32))
+            actions.append(Silence(count))
+        elif error < -self.config.tolerance * _NS:
+            if chunk.trusted and chunk.stamp < self._last_stamp:
+                if self._last_stamp - chunk.stamp > self.config.max_gap * _NS:
+                    self._restart(actions, 'stamps jumped backwards')
+                    self._begin(chunk.stamp)
+                else:
+                    actions.append(Drop(len(samples), 'too late'))
+                    return
+            else:
+                # Audio sent before its time: a burst, unless it repeats what was already sent.
+                known = self._repeated(samples, round(-error * self.rate / _NS))
+                if known:
+                    actions.append(Drop(known, 'overlap'))
+                    samples = samples[known:]
+        else:
+            self._discipline(error, len(samples))
+        self._last_stamp = max(self._last_stamp, chunk.stamp)
+        if len(samples):
+            self._append(samples)
+            actions.append(Append(samples))
+
+    def _error(self, chunk: _Chunk) -> int:
+        """How much later than the sample count says the chunk is, in ns."""
+        assert self._anchor is not None
+        return chunk.stamp - self._anchor - self._count * _NS // self.rate
+
+    def _tolerance(self, chunk: _Chunk) -> int:
+        config = self.config
+        base = config.tolerance if chunk.trusted else config.arrival_tolerance
+        # Half a chunk, but no more than 0.1 s: a long chunk must not hide that much lost audio.
+        return int(max(base, min(0.5 * len(chunk.samples) / self.rate, 0.1)) * _NS)
+
+    def _discipline(self, error: int, count: int) -> None:
+        assert self._anchor is not None
+        gain = min(1.0, count / self.rate / self.config.time_constant)
+        self._anchor += round(gain * error)
+
+    def _repeated(self, samples: NDArray[np.float32], overlap: int) -> int:
+        """Length of the start of ``samples`` that equals the stream's end, near ``overlap``."""
+        slack = round(self.config.tolerance * self.rate)
+        longest = min(overlap + slack, len(samples), len(self._tail))
+        for length in range(longest, max(0, overlap - slack - 1), -1):
+            head = samples[:length]
+            # Silence equals any other silence and proves nothing.
+            if (
+                head[0] == self._tail[-length]
+                and np.array_equal(head, self._tail[-length:])
+                and np.ptp(head)
+            ):
+                return length
+        return 0
+
+    def _append(self, samples: NDArray[np.float32]) -> None:
+        self._count += len(samples)
+        keep = self.rate // 2
+        self._tail = np.concatenate([self._tail, samples[-keep:]])[-keep:]
+
+    def _begin(self, stamp: int) -> None:
+        self._anchor = stamp
+        self._last_stamp = stamp
+
+    def _restart(self, actions: list[ClockAction], reason: str) -> None:
+        held, recent, last = self._held, self._recent, self._last_now
+        self.reset()
+        self._last_now = last
+        if 'jumped' not in reason:
+            self._held, self._recent = held, recent
+        actions.append(Reset(reason))

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffposetalk_ros.audio.sample_clock import Append, Drop, Reset, SampleClock, Silence
+
+RATE = 16000
+MS = 1_000_000
+T0 = 1_700_000_000_000 * MS
+CHUNK = 320  # 20 ms
+
+
+def speech(index: int, size: int = CHUNK) -> np.ndarray:
+    return np.random.default_rng(index).uniform(-1, 1, size).astype('f4')
+
+
+def kinds(actions: list) -> list[str]:
+    return [type(action).__name__ for action in actions]
+
+
+def joined(actions: list) -> np.ndarray:
+    parts = [
+        a.samples if isinstance(a, Append) else np.zeros(a.count)
+        for a in actions
+        if hasattr(a, 'samples') or isinstance(a, Silence)
+    ]
+    return np.concatenate(parts)
+
+
+def feed(clock: SampleClock, order: list[tuple[int, int]], jitter: int = 0) -> list:
+    """(index of chunk, stamp offset in ms) in order of arrival -> all actions."""
+    actions = []
+    for index, offset in order:
+        stamp = T0 + (20 * index + offset) * MS
+        actions += clock.observe(stamp, speech(index), stamp + 5 * MS)
+    return actions + clock.flush()
+
+
+def test_steady_chunks_are_appended_and_the_first_one_starts_the_stream():
+    clock = SampleClock(RATE)
+    actions = feed(clock, [(i, 0) for i in range(5)])
+    assert kinds(actions) == ['Reset'] + ['Append'] * 5
+    assert clock.samples == 5 * CHUNK
+    assert clock.time_of(0.05) == T0 + 50 * MS
+    assert clock.seconds_at(T0 + 50 * MS) == pytest.approx(0.05)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-9, 9), min_size=5, max_size=60))
+def test_noisy_stamps_neither_lose_nor_add_samples(noise):
+    clock = SampleClock(RATE)
+    actions = feed(clock, list(enumerate([0, *noise])))
+    assert clock.samples == (len(noise) + 1) * CHUNK
+    assert {'Reset', 'Append'} == set(kinds(actions))
+    assert abs(clock.time_of(0) - T0) < 10 * MS
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.integers(1, 38), max_size=20))
+def test_lost_chunks_become_silence_at_their_place(lost):
+    actions = feed(SampleClock(RATE), [(i, 0) for i in range(40) if i not in lost])
+    expected = np.concatenate([np.zeros(CHUNK) if i in lost else speech(i) for i in range(40)])
+    np.testing.assert_array_equal(joined(actions), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.booleans(), min_size=10, max_size=30))
+def test_neighbours_that_changed_places_are_put_in_order(swaps):
+    order = list(range(len(swaps) + 1))
+    i = 1
+    while i < len(order) - 1:
+        if swaps[i]:
+            order[i], order[i + 1] = order[i + 1], order[i]
+            i += 1
+        i += 1
+    actions = feed(SampleClock(RATE), [(i, 0) for i in order])
+    np.testing.assert_array_equal(
+        joined(actions), np.concatenate([speech(i) for i in range(len(order))])
+    )
+
+
+def test_duplicates_are_dropped():
+    actions = feed(SampleClock(RATE), [(0, 0), (1, 0), (1, 0), (0, 0), (2, 0)])
+    assert kinds(actions) == ['Reset', 'Append', 'Append', 'Drop', 'Drop', 'Append']
+
+
+def test_overlapping_audio_is_trimmed():
+    clock = SampleClock(RATE)
+    whole = speech(0, 1600)
+    out = clock.observe(T0, whole[:960], T0)
+    out += clock.observe(T0 + 30 * MS, whole[480:1440], T0 + 30 * MS)
+    assert out[-2] == Drop(480, 'overlap')
+    np.testing.assert_array_equal(joined(out), whole[:1440])
+
+
+def test_a_burst_keeps_every_sample_and_the_time_of_the_first():
+    clock = SampleClock(RATE)
+    actions = []
+    for i in range(50):  # 10 s of speech within 50 ms
+        now = T0 + i * MS
+        actions += clock.observe(now, speech(i, 3200), now)
+    assert clock.samples == 50 * 3200
+    assert clock.time_of(0) == pytest.approx(T0, abs=MS)
+    assert set(kinds(actions)) == {'Reset', 'Append'}
+
+
+def test_a_burst_with_one_stamp_for_all_chunks_keeps_every_sample():
+    clock = SampleClock(RATE)
+    for i in range(20):
+        clock.observe(T0, speech(i), T0 + i * MS)
+    assert clock.samples == 20 * CHUNK
+
+
+def test_missing_stamps_are_replaced_by_the_time_of_arrival():
+    clock = SampleClock(RATE)
+    jitter = [0, 30, -15, 60, 0, 10]
+    for i, late in enumerate(jitter):
+        clock.observe(0, speech(i), T0 + (20 * i + late) * MS)
+    assert clock.samples == len(jitter) * CHUNK
+    actions = clock.observe(0, speech(9), T0 + 520 * MS)  # a pause of 0.4 s
+    assert kinds(actions) == ['Silence', 'Append']
+    assert abs(clock.samples / RATE - 0.54) < 0.01
+
+
+def test_stamps_of_another_clock_are_not_used():
+    clock = SampleClock(RATE)
+    for i in range(5):
+        clock.observe(T0 + (3_600_000 + 20 * i) * MS, speech(i), T0 + 20 * i * MS)
+    assert abs(clock.time_of(0) - T0) < MS
+
+
+@pytest.mark.parametrize('gap', [1.5, 100.0])
+def test_a_long_gap_starts_a_new_utterance(gap):
+    clock = SampleClock(RATE)
+    clock.observe(T0, speech(0), T0)
+    later = T0 + int(gap * 1e9)
+    actions = clock.observe(later, speech(1), later)
+    assert kinds(actions) == ['Reset', 'Append']
+    assert 'gap' in actions[0].reason
+    assert (clock.samples, clock.time_of(0)) == (CHUNK, later)
+
+
+def test_a_clock_that_jumps_backwards_starts_a_new_utterance():
+    clock = SampleClock(RATE)
+    feed(clock, [(i, 0) for i in range(5)])
+    back = T0 - 60_000 * MS
+    actions = clock.observe(back, speech(9), back)
+    assert kinds(actions) == ['Reset', 'Append']
+    assert clock.time_of(0) == back
+
+
+@pytest.mark.parametrize('ppm', [-200, 200])
+def test_drift_of_the_sound_card_is_followed(ppm):
+    clock = SampleClock(RATE)
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for i in range(15000):  # five minutes
+        stamp = T0 + int(i * 20 * MS * (1 + ppm * 1e-6))
+        noisy = stamp + int(rng.normal(0, 2 * MS))
+        clock.observe(noisy, np.full(CHUNK, i, np.float32), stamp + 5 * MS)
+        worst = max(worst, abs(clock.time_of(i * 0.02) - stamp) / MS)
+    assert clock.samples == 15000 * CHUNK
+    assert worst < 4.0  # 60 ms without discipline
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**62), st.integers(0, 500), st.integers(0, 2**62)), max_size=30)
+)
+def test_absurd_stamps_never_break_the_count(messages):
+    clock = SampleClock(RATE)
+    count = 0
+    for stamp, size, now in messages:
+        for action in clock.observe(stamp, np.ones(size, np.float32), now):
+            if isinstance(action, Reset):
+                count = 0
+            elif isinstance(action, Append):
+                count += len(action.samples)
+            elif isinstance(action, Silence):
+                assert 0 < action.count <= RATE * 1.01
+                count += action.count
+        assert clock.samples == count
