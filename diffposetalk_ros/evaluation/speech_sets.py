@@ -11,7 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 
 __all__ = [
     'SpeechClip', 'Transcribed', 'asterisk_prompts', 'librivox_clips', 'load_clips', 'own_clips',
-    'write_clips',
+    'time_phones', 'write_clips',
 ]  # fmt: skip
 
 ASTERISK_SOUNDS = Path('/usr/share/asterisk/sounds/en_US_f_Allison')
@@ -146,33 +146,43 @@ def own_clips(folder: Path, transcripts: Path | None = None) -> Iterator[Transcr
         yield Transcribed(f'clips_{stem}', stem, 'clips', _read(folder / name), text, trusted)
 
 
-def write_clips(recordings: Iterator[Transcribed], out: Path) -> tuple[int, list[str]]:
-    """Align recordings and append them to ``out``/clips.jsonl, audio as 16 kHz FLAC in ``out``.
+def time_phones(recordings: Iterable[Transcribed]) -> tuple[list[SpeechClip], list[str]]:
+    """Align recordings with their words. Returns the clips and why the others were left out."""
+    clips, refused = [], []
+    for recording in recordings:
+        try:
+            phones = tuple(align(recording.samples, recording.text))
+        except AudioError as error:
+            refused.append(f'{recording.id}: {error}')
+            continue
+        clips.append(
+            SpeechClip(
+                recording.id, recording.voice, recording.split, recording.samples, recording.text,
+                phones, recording.spans,
+            )
+        )  # fmt: skip
+    return clips, refused
+
+
+def write_clips(clips: Iterable[SpeechClip], out: Path) -> None:
+    """Write ``out``/clips.jsonl and the audio of each clip as 16 kHz FLAC beside it.
 
     A line has the fields of the training corpus (id, voice, engine, split, audio, samples, text,
-    phones) and ``spans``. Returns how many were written and why the others were not.
+    phones) and ``spans``.
     """
     import soundfile
 
     out.mkdir(parents=True, exist_ok=True)
-    written, refused = 0, []
-    with (out / 'clips.jsonl').open('a', encoding='utf-8') as lines:
-        for recording in recordings:
-            try:
-                phones = align(recording.samples, recording.text)
-            except AudioError as error:
-                refused.append(f'{recording.id}: {error}')
-                continue
-            audio = f'{recording.id}.flac'
-            soundfile.write(out / audio, recording.samples, AUDIO_SAMPLE_RATE, subtype='PCM_16')
+    with (out / 'clips.jsonl').open('w', encoding='utf-8') as lines:
+        for clip in clips:
+            audio = f'{clip.id}.flac'
+            soundfile.write(out / audio, clip.samples, AUDIO_SAMPLE_RATE, subtype='PCM_16')
             record = {
-                'id': recording.id, 'voice': recording.voice, 'engine': recording.split,
-                'split': recording.split, 'audio': audio, 'samples': len(recording.samples),
-                'text': recording.text, 'phones': phones, 'spans': recording.spans,
+                'id': clip.id, 'voice': clip.voice, 'engine': clip.split, 'split': clip.split,
+                'audio': audio, 'samples': len(clip.samples), 'text': clip.text,
+                'phones': clip.phones, 'spans': clip.spans,
             }  # fmt: skip
             lines.write(json.dumps(record) + '\n')
-            written += 1
-    return written, refused
 
 
 def load_clips(index: Path, splits: tuple[str, ...] = (), limit: int | None = None) -> list[SpeechClip]:
