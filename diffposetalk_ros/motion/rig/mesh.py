@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mesh while it is being built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+PARTS = ('skin', 'lids', 'lips', 'brows', 'sclera', 'iris', 'pupil', 'teeth', 'tongue', 'mouth')
+
+
+@dataclass
+class Mesh:
+    """Vertices under construction with what the displacement fields need to know of each.
+
+    ``ring`` and ``turn`` (angle, rad) hold the place on a mouth or eye ring (ring -1: none);
+    ``group`` names the piece: skin, bag, lid, brow, ball, teeth_upper, teeth_lower, tongue, neck.
+    """
+
+    position: list[Array] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+    ring: list[int] = field(default_factory=list)
+    turn: list[float] = field(default_factory=list)
+    faces: list[tuple[int, int, int]] = field(default_factory=list)
+    part: list[int] = field(default_factory=list)
+
+    def add(self, points: Array, group: str, ring: int = -1, turn: Array | None = None) -> Index:
+        """Append points (N, 3); returns their indices."""
+        first = len(self.group)
+        self.position.extend(np.asarray(points, np.float64))
+        self.group.extend([group] * len(points))
+        self.ring.extend([ring] * len(points))
+        self.turn.extend(np.zeros(len(points)) if turn is None else turn)
+        return np.arange(first, first + len(points))
+
+    def triangle(self, a: int, b: int, c: int, part: str) -> None:
+        """Append one counter-clockwise face."""
+        self.faces.append((int(a), int(b), int(c)))
+        self.part.append(PARTS.index(part))
+
+    def band(self, inner: Index, outer: Index, part: str, closed: bool = True) -> None:
+        """Quads between two rows of equal length; outward when rows run counter-clockwise."""
+        count = len(inner)
+        for i in range(count if closed else count - 1):
+            j = (i + 1) % count
+            self.triangle(inner[i], outer[i], outer[j], part)
+            self.triangle(inner[i], outer[j], inner[j], part)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parametric head: neutral mesh, 52 linear ARKit blendshapes, landmarks, masks, lip opening.
+
+Original geometry made by code; millimetres, x to the subject's left, y up, z forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.motion.rig import surface as sf
+from diffposetalk_ros.motion.rig.fields import displacements
+from diffposetalk_ros.motion.rig.mesh import PARTS, Mesh
+from diffposetalk_ros.motion.rig.topology import LIP_RING, build_mesh
+
+__all__ = ['PARTS', 'Rig', 'load_rig', 'rotation_matrices']
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """A head that answers to the 52 ARKit channels and to head rotation.
+
+    ``neutral`` (V, 3) mm; ``faces`` (F, 3) counter-clockwise seen from outside; ``part`` (F,) index
+    into PARTS; ``displacements`` (52, V, 3) mm at weight 1 in ARKit order; ``follows_head`` (V,) 1
+    where head rotation acts fully, 0 at the foot of the neck; ``landmarks`` name -> vertex;
+    ``masks`` name -> vertices ('lips', 'mouth', 'upper_face', 'skin').
+    """
+
+    neutral: Floats
+    faces: NDArray[np.int32]
+    part: NDArray[np.int32]
+    displacements: Floats
+    follows_head: Floats
+    landmarks: Mapping[str, int]
+    masks: Mapping[str, NDArray[np.int32]]
+
+    def vertices(self, weights: ArrayLike, head_rotation: ArrayLike | None = None) -> Floats:
+        """Vertices (T, V, 3) mm for weights (T, 52) and head rotation vectors (T, 3) rad.
+
+        The head turns about the top of the neck. Raises MotionError for other widths.
+        """
+        weights = self._weights(weights)
+        moved = weights @ self.displacements.reshape(52, -1)
+        points = self.neutral + moved.reshape(len(weights), -1, 3)
+        if head_rotation is None:
+            return np.asarray(points, np.float32)
+        rotation = np.asarray(head_rotation, np.float32)
+        if rotation.shape != (len(weights), 3):
+            raise MotionError(f'head rotation of shape {rotation.shape} is not ({len(weights)}, 3)')
+        pivot = sf.NECK_PIVOT.astype(np.float32)
+        arm = points - pivot
+        turned = arm @ rotation_matrices(rotation).transpose(0, 2, 1)
+        return np.asarray(points + self.follows_head[:, None] * (turned - arm), np.float32)
+
+    def lip_opening(self, weights: ArrayLike) -> Floats:
+        """Gap (T,) mm between the inner lips at the middle; below 0 the lips would overlap."""
+        upper, lower = self.landmarks['upper_lip_inner'], self.landmarks['lower_lip_inner']
+        gap = self.neutral[upper, 1] - self.neutral[lower, 1]
+        slope = self.displacements[:, upper, 1] - self.displacements[:, lower, 1]
+        return np.asarray(gap + self._weights(weights) @ slope, np.float32)
+
+    def gram(self, mask: str) -> Floats:
+        """Matrix G (52, 52) mm^2 with dw G dw = mean squared distance of the mask's vertices.
+
+        ``dw`` is a difference of weights; it serves geometric losses (SPEC: vertex losses through
+        FLAME in the paper) without a mesh. Raises MotionError for an unknown mask.
+        """
+        if mask not in self.masks:
+            raise MotionError(f'no mask {mask!r} on the rig; use {", ".join(self.masks)}')
+        vertices = self.masks[mask]
+        field = self.displacements[:, vertices].reshape(52, -1).astype(np.float64)
+        return np.asarray(field @ field.T / len(vertices), np.float32)
+
+    @staticmethod
+    def _weights(weights: ArrayLike) -> Floats:
+        array = np.asarray(weights, np.float32)
+        if array.ndim != 2 or array.shape[1] != 52:
+            raise MotionError(f'weights of shape {array.shape} are not (frames, 52) ARKit weights')
+        return array
+
+
+def rotation_matrices(vectors: ArrayLike) -> Floats:
+    """Rotation matrices (T, 3, 3) of rotation vectors (T, 3) in rad (Rodrigues)."""
+    vector = np.asarray(vectors, np.float64)
+    angle = np.linalg.norm(vector, axis=1)
+    x, y, z = (vector / np.maximum(angle, 1e-12)[:, None]).T
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)
+    sine, versine = np.sin(angle)[:, None, None], (1 - np.cos(angle))[:, None, None]
+    return np.asarray(np.eye(3) + sine * cross + versine * cross @ cross, np.float32)
+
+
+@lru_cache(maxsize=1)
+def load_rig() -> Rig:
+    """The head, built once per process (about 0.2 s)."""
+    mesh = build_mesh()
+    position = np.array(mesh.position)
+    follows = np.where(np.array(mesh.group) == 'neck', sf.smoothstep(-138.0, -78.0, position[:, 1]), 1.0)
+    arrays = (
+        position.astype(np.float32),
+        np.array(mesh.faces, np.int32),
+        np.array(mesh.part, np.int32),
+        displacements(mesh).astype(np.float32),
+        follows.astype(np.float32),
+    )
+    for array in arrays:
+        array.flags.writeable = False
+    return Rig(
+        *arrays, MappingProxyType(_landmarks(mesh, position)), MappingProxyType(_masks(mesh, position))
+    )
+
+
+def _landmarks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, int]:
+    group, ring, turn = np.array(mesh.group), np.array(mesh.ring), np.array(mesh.turn)
+
+    def on_ring(piece: str, k: int, angle: float, side: float = 0.0) -> int:
+        choice = np.flatnonzero((group == piece) & (ring == k) & (side * position[:, 0] >= 0))
+        near = np.round(np.abs(np.angle(np.exp(1j * (turn[choice] - angle)))), 6)
+        # A lid's margin and the rim behind it share ring and angle; the margin is in front.
+        return int(choice[np.lexsort((-position[choice, 2], near))[0]])
+
+    def nearest(piece: str, x: float, y: float) -> int:
+        choice = np.flatnonzero((group == piece) & (position[:, 2] > 0))
+        return int(choice[np.argmin(np.hypot(position[choice, 0] - x, position[choice, 1] - y))])
+
+    quarter = np.pi / 2
+    marks = {
+        'upper_lip_inner': on_ring('skin', 0, quarter),
+        'lower_lip_inner': on_ring('skin', 0, -quarter),
+        'upper_lip_outer': on_ring('skin', LIP_RING, quarter),
+        'lower_lip_outer': on_ring('skin', LIP_RING, -quarter),
+        'mouth_corner_left': on_ring('skin', 0, 0.0),
+        'mouth_corner_right': on_ring('skin', 0, np.pi),
+        'nose_tip': nearest('skin', 0, -16),
+        'chin': nearest('skin', 0, -80),
+        'teeth_upper': nearest('teeth_upper', 0, sf.MOUTH_Y - 0.5),
+        'teeth_lower': nearest('teeth_lower', 0, sf.MOUTH_Y - 2),
+        'tongue_tip': nearest('tongue', 0, sf.MOUTH_Y - 7),
+    }
+    for side, name in ((1.0, 'left'), (-1.0, 'right')):
+        marks |= {
+            f'upper_lid_{name}': on_ring('lid', 0, quarter, side),
+            f'lower_lid_{name}': on_ring('lid', 0, -quarter, side),
+            f'brow_inner_{name}': nearest('brow', 13 * side, 29),
+            f'brow_middle_{name}': nearest('brow', 28 * side, 35),
+            f'brow_outer_{name}': nearest('brow', 45 * side, 32),
+            f'pupil_{name}': nearest('ball', sf.EYE_CENTER[0] * side, sf.EYE_CENTER[1]),
+            f'cheek_{name}': nearest('skin', 37 * side, -20),
+            f'cheek_low_{name}': nearest('skin', 42 * side, -42),
+            f'nose_wing_{name}': nearest('skin', 10 * side, -19),
+        }
+    return marks
+
+
+def _masks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.int32]]:
+    group, ring = np.array(mesh.group), np.array(mesh.ring)
+    x, y, z = position.T
+    skin = np.isin(group, ('skin', 'lid', 'brow'))
+    lips = (group == 'skin') & (ring >= 0) & (ring <= LIP_RING)
+    mouth = skin & (z > 20) & (np.hypot(x / 45, (y - sf.MOUTH_Y) / 32) < 1)
+    upper = skin & (z > 20) & (y > -8) & (y < 75)
+    chosen = {'lips': lips, 'mouth': mouth, 'upper_face': upper, 'skin': skin & (z > 0)}
+    return {name: np.flatnonzero(mask).astype(np.int32) for name, mask in chosen.items()}
