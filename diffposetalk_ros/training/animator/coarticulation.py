@@ -142,10 +142,10 @@ def rest_gate(phones: Sequence[Phone], times: Floats) -> Floats:
     spans = []
     for start, end in pause_spans(phones, duration):
         # A pause at an edge of the clip is taken to go on beyond it.
-        begin = start + 0.06 if start > 0 else -1.0
+        begin = start + 0.10 if start > 0 else -1.0
         stop = end - 0.06 if end < duration else end + 1.0
         spans.append((min(begin, stop), stop))
-    return _gate(spans, times, 0.12, 0.06)
+    return _gate(spans, times, 0.10, 0.06)
 
 
 def viseme_targets(phones: Sequence[Phone], frames: int, fps: float = 25.0) -> Floats:

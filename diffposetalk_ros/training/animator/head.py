@@ -40,7 +40,7 @@ def head_rotation(voice: Prosody, style: StyleParameters, rng: np.random.Generat
     drive = 0.45 + 0.35 * voice.speaking + 0.3 * voice.loudness
     sway = _sway(times, style.head_rhythm, rng) * (style.head_range * drive)[:, None]
     turn = style.head_turn
-    share = np.array([0.55 - 0.25 * turn, 0.25 + 0.75 * turn, 0.6 - 0.2 * turn], np.float32)
+    share = np.array([0.4 - 0.2 * turn, 0.25 + 0.75 * turn, 0.6 - 0.2 * turn], np.float32)
     rotation = sway * share
     accents = np.array(voice.accents, np.float32).reshape(-1, 2)
     nods = rng.random(len(accents)) < 0.35 + 0.6 * accents[:, 1]

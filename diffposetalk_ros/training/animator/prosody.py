@@ -104,7 +104,7 @@ def prosody(samples: NDArray[np.float32], phones: Sequence[Phone], times: Floats
     pauses = tuple(pause_spans(phones, duration))
     silent = np.zeros(len(times), np.float32)
     for start, end in pauses:
-        silent[(times >= start) & (times < end)] = 1
+        silent[(times >= start) & (times <= end)] = 1
     speaking = 1 - gaussian_filter1d(silent, 2.0, mode='nearest') if len(times) else silent
     salience = gaussian_filter1d(loudness * (1 + 0.9 * raised), 3.0)
     peaks, _ = find_peaks(salience, distance=28, prominence=0.06)
