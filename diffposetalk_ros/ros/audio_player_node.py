@@ -36,7 +36,7 @@ def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.
 
             values, rate = soundfile.read(path, dtype='float32', always_2d=True)
             samples = values.mean(axis=1)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, TypeError) as error:  # soundfile: TypeError for *.raw
         raise AudioError(f'cannot read {path}: {error}') from error
     if not len(samples):
         raise AudioError(f'{path} holds no sound')

@@ -145,7 +145,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.2,
+        0.24,
         'From a sound to the moment its face is due; the speaker has to wait as long (audio_out)',
         's',
         0.0,

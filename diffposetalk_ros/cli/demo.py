@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diffposetalk demo`: speech on a topic, a lifecycle node that infers, motion on topics, live."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffposetalk_ros.errors import AudioError, ConfigError
+
+if TYPE_CHECKING:
+    from diffposetalk_ros.ros.demo_session import DemoSession
+
+HELP = 'run player and node live over DDS; write motion, a plot and a latency report'
+
+_STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
+_CLIPS = Path(__file__).parents[2] / 'models' / 'demo'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument(
+        'audio', nargs='?', type=Path, help='sound file to speak (default: a bundled clip)'
+    )
+    parser.add_argument('--topic', help='listen to this live audio topic of your own domain; no player')
+    parser.add_argument('-o', '--out', type=Path, default=Path('out'), help='folder for the results')
+    parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
+    parser.add_argument('--style', default='neutral', help='speaking style')
+    parser.add_argument('--steps', type=int, help='network evaluations per window')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the noise')
+    parser.add_argument('--rate', type=float, default=50.0, help='published frames per second')
+    parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
+    parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
+    parser.add_argument('--seconds', type=float, default=0.0, help='stop after so long')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play, watch, write. Raises DiffPoseTalkError on user errors; Ctrl-C still writes what came."""
+    try:
+        import rclpy  # noqa: F401
+
+        import diffposetalk_ros.msg  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f'ROS 2 or the built messages are missing ({error}); run scripts/setup'
+        ) from error
+    from diffposetalk_ros.ros.demo_session import DemoOptions, DemoSession, use_private_domain
+
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        log = args.out / 'demo.log'
+        log.touch()
+    except OSError as error:
+        raise ConfigError(f'{args.out} is not writable ({error.strerror}); use --out') from error
+    audio = None if args.topic else args.audio or _bundled_clip()
+    if audio is not None:
+        from diffposetalk_ros.audio.file import audio_duration
+
+        length = audio_duration(audio)
+        print(f'domain {use_private_domain()}, {audio.name}, {length:.1f} s, style {args.style}')
+    parameters = {
+        'style.name': args.style,
+        'sampler.seed': str(args.seed),
+        'playout.output_rate': str(float(args.rate)),
+    }
+    if args.model:
+        parameters['model.path'] = str(Path(args.model).resolve())
+    if args.steps:
+        parameters['sampler.steps'] = str(args.steps)
+    options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters)
+    with DemoSession(options, log) as session:
+        try:
+            session.activate()
+            session.play()
+            session.watch(_show, args.seconds, tail=1.0)
+        except KeyboardInterrupt:
+            print('\nstopped', end='')
+        print()
+        _write(session, args.out)
+    return 0
+
+
+def _bundled_clip() -> Path:
+    clips = sorted(_CLIPS.glob('*.wav')) + sorted(_CLIPS.glob('*.flac'))
+    if not clips:
+        raise AudioError(f'no bundled clip in {_CLIPS}; name a sound file: diffposetalk demo FILE')
+    return clips[0]
+
+
+def _show(session: DemoSession) -> None:
+    frames = session.collector.frames
+    if not frames:
+        return
+    from diffposetalk_ros.ros.demo_session import stamp_ns
+
+    age = (session.collector.received[-1] - stamp_ns(frames[-1])) / 1e6
+    values = session.values
+    line = (
+        f'{len(frames):6d} frames  {_STATES[frames[-1].state]:8s}  age {age:6.1f} ms  '
+        f'real-time factor {values.get("real-time factor p50 [1]", "-"):>6s}  '
+        f'underflows {values.get("underflows", "-"):>3s}'
+    )
+    live = sys.stdout.isatty()
+    print(f'\r{line}' if live else line, end='' if live else '\n', flush=True)
+
+
+def _write(session: DemoSession, out: Path) -> None:
+    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.ros.demo_session import stamp_ns
+    from diffposetalk_ros.ros.latency_report import measure, plot, write_report
+
+    collector = session.collector
+    clip = collector.clip()
+    for suffix in ('.npz', '.csv'):
+        save_motion(out / f'motion{suffix}', clip)
+    stamps = [stamp_ns(frame) for frame in collector.frames]
+    states = [frame.state for frame in collector.frames]
+    numbers = [frame.frame_index for frame in collector.frames]
+    report = measure(numbers, stamps, collector.received, states, clip.fps)
+    write_report(out / 'latency.json', report, session.values)
+    ages = [(r - s) / 1e6 for r, s in zip(collector.received, stamps, strict=True)]
+    drawn = plot(out / 'motion.png', clip, states, ages)
+    print(
+        f'{report.frames} frames ({report.speaking_frames} speaking, {report.held_frames} held, '
+        f'{report.lost_frames} lost, {report.doubled_frames} doubled); '
+        f'age p50 {report.age_p50:.1f}, p99 {report.age_p99:.1f} ms'
+    )
+    pictures = ', motion.png' if drawn else ' (no plot: matplotlib is not installed)'
+    print(f'written to {out}: motion.npz, motion.csv, latency.json, demo.log{pictures}')

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node and player as real processes over DDS, watched from a third: what `diffposetalk demo` runs."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+
+from diffposetalk_ros.errors import ConfigError, ModelError
+from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
+from diffposetalk_ros.ros.recorder import MotionCollector
+
+__all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
+
+_NODE = 'diffposetalk'
+
+
+def use_private_domain() -> int:
+    """A DDS domain of this machine only, away from the user's robots; returns its number."""
+    domain = random.SystemRandom().randint(100, 200)
+    os.environ['ROS_DOMAIN_ID'] = str(domain)
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    return domain
+
+
+def stamp_ns(message: Any) -> int:
+    """header.stamp in ns."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to play and how. ``audio`` None: listen to ``topic`` instead of starting a player."""
+
+    audio: Path | None
+    topic: str = 'audio'
+    burst: bool = False
+    loop: bool = False
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+class DemoSession:
+    """Use as a context manager: whatever happens, the processes it started end with it."""
+
+    def __init__(self, options: DemoOptions, log: Path) -> None:
+        self.options = options
+        self.values: dict[str, str] = {}
+        self.level = 0
+        self._log = log
+        self._stack = ExitStack()
+        self._player: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> DemoSession:
+        with self._stack:
+            log = self._stack.enter_context(self._log.open('wb'))
+            self._context = rclpy.Context()
+            rclpy.init(context=self._context)
+            self._stack.callback(rclpy.try_shutdown, context=self._context)
+            self._node = rclpy.create_node('diffposetalk_demo', context=self._context)
+            self._stack.callback(self._node.destroy_node)
+            self._executor = SingleThreadedExecutor(context=self._context)
+            self._executor.add_node(self._node)
+            self._stack.callback(self._executor.shutdown)
+            self.collector = MotionCollector(self._node, f'{_NODE}/info')
+            self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+            self._server = self._start('node', self.options.parameters, log)
+            self._log_stream = log
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def activate(self) -> None:
+        """Configure and activate the node. Raises ModelError with its log when it refuses."""
+        client = LifecycleClient(self._node, self._executor, _NODE)
+        try:
+            ready = client.configure(120.0) and client.activate(30.0)
+        except TimeoutError as error:
+            raise ModelError(f'{error}; log: {self._log}') from error
+        if not ready:
+            raise ModelError(f'the node could not start: {self._last_line()}')
+
+    def play(self) -> None:
+        """Start the player."""
+        if self.options.audio is not None:
+            parameters = {'file': str(self.options.audio.resolve())}
+            parameters |= {
+                'burst': str(self.options.burst).lower(),
+                'loop': str(self.options.loop).lower(),
+            }
+            self._player = self._start('audio_player_node', parameters, self._log_stream)
+
+    def watch(self, show: Callable[[DemoSession], None], seconds: float, tail: float) -> None:
+        """Receive until the player is done and the face has been quiet for ``tail`` s.
+
+        ``seconds`` > 0 bounds the whole. ``show`` is called five times a second.
+        """
+        begin = quiet_since = time.monotonic()
+        next_show = begin
+        while seconds <= 0 or time.monotonic() - begin < seconds:
+            self._executor.spin_once(timeout_sec=0.02)
+            now = time.monotonic()
+            if self._server is not None and self._server.poll() is not None:
+                raise ModelError(f'the node ended by itself: {self._last_line()}')
+            if self._player is not None and self._player.poll() not in (None, 0):
+                raise ConfigError(f'the player failed: {self._last_line()}')
+            playing = self._player is None or self._player.poll() is None
+            if playing or self.speaking:
+                quiet_since = now
+            elif now - quiet_since > tail:
+                return
+            if now >= next_show:
+                next_show = now + 0.2
+                show(self)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the newest frame is driven by audio, held or easing."""
+        return bool(self.collector.frames) and self.collector.frames[-1].state >= 2
+
+    def _start(self, module: str, parameters: dict[str, str], log: Any) -> subprocess.Popen[bytes]:
+        arguments: list[str] = []
+        for name, value in parameters.items():
+            arguments += ['-p', f'{name}:={value}']
+        if module == 'node' and self.options.topic != 'audio':
+            arguments += ['-r', f'audio:={self.options.topic}']
+        command: Sequence[str] = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args']
+        process = subprocess.Popen(
+            [*command, *arguments],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._stack.callback(_stop, process)
+        return process
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            self.values |= {pair.key: pair.value for pair in status.values}
+        self.level = max((status.level[0] for status in message.status), default=0)
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(errors='replace').strip().splitlines()
+        return f'{lines[-1] if lines else "no output"} (log: {self._log})'
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number, patience in ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
+        if process.poll() is None:
+            process.send_signal(number)
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue

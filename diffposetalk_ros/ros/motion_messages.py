@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Motion rows to messages and back; what the numbers mean travels once, in FaceMotionInfo.
+
+A row is de-normalised motion (D,) in the columns of a MotionLayout. Its head rotation vector is in
+face axes (x to the subject's left, y up, z forward); messages use REP-103 (x forward, y left, z up).
+"""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.errors import MotionError, StyleError
+from diffposetalk_ros.model.layout import MotionLayout, layout_for
+from diffposetalk_ros.motion.motion_file import MotionClip
+
+__all__ = [
+    'clip_from_style',
+    'expression_columns',
+    'frame_message',
+    'info_message',
+    'layout_from_info',
+    'pose_message',
+    'row_from_message',
+]
+
+Floats = NDArray[np.float32]
+
+
+def expression_columns(layout: MotionLayout) -> NDArray[np.intp]:
+    """Columns that FaceMotion.expression carries: all but the head's rotation, in order."""
+    columns = np.arange(layout.width)
+    return columns if layout.head_rotation is None else np.delete(columns, layout.head_rotation)
+
+
+def frame_message(
+    row: Floats, layout: MotionLayout, *, stamp: Any, frame_id: str, index: int, state: int
+) -> Any:
+    """Row (D,) -> FaceMotion."""
+    from diffposetalk_ros.msg import FaceMotion
+
+    message = FaceMotion(frame_index=index, state=state)
+    message.header.stamp = stamp
+    message.header.frame_id = frame_id
+    message.expression = _floats(row[expression_columns(layout)])
+    _set_orientation(message.head_orientation, row, layout)
+    return message
+
+
+def pose_message(frame: Any) -> Any:
+    """FaceMotion -> PoseStamped of the head: no translation."""
+    from geometry_msgs.msg import PoseStamped
+
+    message = PoseStamped(header=frame.header)
+    message.pose.orientation = frame.head_orientation
+    return message
+
+
+def info_message(
+    layout: MotionLayout,
+    rest: Floats,
+    *,
+    stamp: Any,
+    frame_id: str,
+    model: str,
+    checksum: str,
+    model_rate: float,
+    output_rate: float,
+    playout_delay: float,
+    style: str,
+    style_dim: int,
+) -> Any:
+    """FaceMotionInfo of a layout whose resting face is ``rest`` (D,)."""
+    from builtin_interfaces.msg import Duration
+
+    from diffposetalk_ros.msg import FaceMotionInfo
+
+    columns = expression_columns(layout)
+    channels = [layout.channels[i] for i in columns]
+    nanoseconds = round(playout_delay * 1e9)
+    message = FaceMotionInfo(
+        model=model,
+        model_checksum=checksum,
+        space=layout.space,
+        channel_names=[channel.name for channel in channels],
+        channel_units=[channel.unit for channel in channels],
+        has_head_pose=layout.head_rotation is not None,
+        model_rate=float(model_rate),
+        output_rate=float(output_rate),
+        playout_delay=Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9),
+        style=style,
+        style_dim=style_dim,
+    )
+    message.header.stamp = stamp
+    message.header.frame_id = frame_id
+    message.channel_min = _floats(np.array([channel.lower for channel in channels]))
+    message.channel_max = _floats(np.array([channel.upper for channel in channels]))
+    message.channel_rest = _floats(rest[columns])
+    return message
+
+
+def layout_from_info(info: Any) -> MotionLayout:
+    """Layout a FaceMotionInfo describes. Raises MotionError when this version knows none like it."""
+    layout = layout_for(info.space, bool(info.has_head_pose))
+    names = [layout.names[i] for i in expression_columns(layout)]
+    if list(info.channel_names) != names:
+        raise MotionError(
+            f'the channels of {info.model} are not those of the {info.space} layout known here'
+        )
+    return layout
+
+
+def row_from_message(message: Any, layout: MotionLayout) -> Floats:
+    """FaceMotion -> row (D,); inverse of `frame_message`. Raises MotionError for a wrong length."""
+    columns = expression_columns(layout)
+    if len(message.expression) != len(columns):
+        raise MotionError(
+            f'face_motion has {len(message.expression)} channels, info tells {len(columns)}'
+        )
+    row = np.zeros(layout.width, np.float32)
+    row[columns] = message.expression
+    if layout.head_rotation is not None:
+        q = message.head_orientation
+        vector = np.array([q.x, q.y, q.z]) * (-1.0 if q.w < 0 else 1.0)
+        sine = float(np.linalg.norm(vector))
+        angle = 2.0 * np.arctan2(sine, abs(q.w))
+        ros = vector * (angle / sine if sine > 1e-12 else 2.0)
+        row[layout.head_rotation] = ros[[1, 2, 0]]
+    return row
+
+
+def clip_from_style(message: Any, layout: MotionLayout) -> MotionClip:
+    """Motion of a StyleReference -> clip in ``layout``. Raises StyleError saying what does not fit."""
+    if message.space != layout.space:
+        raise StyleError(
+            f'style motion is in space {message.space!r}; the model speaks {layout.space!r}'
+        )
+    names = list(message.channel_names) or list(layout.names)
+    values = np.asarray(message.motion, np.float32)
+    if len(values) % len(names):
+        raise StyleError(f'{len(values)} style values do not divide into {len(names)} columns')
+    missing = [name for name in layout.names if name not in names]
+    if missing:
+        raise StyleError(f'style motion lacks {len(missing)} channels, first {missing[0]}')
+    values = values.reshape(-1, len(names))[:, [names.index(name) for name in layout.names]]
+    try:
+        clip = MotionClip(values, message.rate, layout)
+    except MotionError as error:
+        raise StyleError(f'style motion: {error}') from error
+    if not 1.0 <= clip.duration <= 30.0:
+        raise StyleError(f'style motion lasts {clip.duration:.2f} s; give 1 to 30 s')
+    return clip
+
+
+def _floats(values: NDArray[Any]) -> array.array[float]:
+    # rosidl checks each element of a list or ndarray, but takes an array.array as it is.
+    return array.array('f', np.ascontiguousarray(values, np.float32).tobytes())
+
+
+def _set_orientation(quaternion: Any, row: Floats, layout: MotionLayout) -> None:
+    if layout.head_rotation is None:
+        return
+    left, up, forward = (float(x) for x in row[layout.head_rotation])
+    angle = float(np.sqrt(left * left + up * up + forward * forward))
+    scale = 0.5 if angle < 1e-9 else float(np.sin(angle / 2)) / angle
+    quaternion.x, quaternion.y, quaternion.z = forward * scale, left * scale, up * scale
+    quaternion.w = float(np.cos(angle / 2))

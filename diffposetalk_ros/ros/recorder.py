@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records published motion to a file, and reads FaceMotion messages back into motion rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from diffposetalk_ros.errors import DiffPoseTalkError, MotionError
+from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
+from diffposetalk_ros.ros import qos
+from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+
+__all__ = ['MotionCollector', 'RecorderNode', 'main']
+
+_DEEP = QoSProfile(depth=1000)
+
+
+class MotionCollector:
+    """Keeps every FaceMotion that arrives on ``node``, and the latched info that explains it."""
+
+    def __init__(self, node: Any, info_topic: str = 'diffposetalk/info') -> None:
+        from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
+
+        self.info: Any = None
+        self.frames: list[Any] = []
+        self.received: list[int] = []
+        self._clock = node.get_clock()
+        self.subscriptions = [
+            node.create_subscription(FaceMotionInfo, info_topic, self._on_info, qos.INFO),
+            node.create_subscription(FaceMotion, 'face_motion', self._on_frame, _DEEP),
+        ]
+
+    def _on_info(self, message: Any) -> None:
+        self.info = message
+
+    def _on_frame(self, message: Any) -> None:
+        self.received.append(self._clock.now().nanoseconds)
+        self.frames.append(message)
+
+    @property
+    def missing(self) -> int:
+        """Frames lost between the first and the last received, by their numbers."""
+        numbers = [frame.frame_index for frame in self.frames]
+        return numbers[-1] - numbers[0] + 1 - len(set(numbers)) if numbers else 0
+
+    def clip(self) -> MotionClip:
+        """Everything received as one clip; a lost frame repeats the one before it.
+
+        Raises MotionError when nothing was received.
+        """
+        if self.info is None or not self.frames:
+            what = 'FaceMotionInfo' if self.info is None else 'face_motion'
+            raise MotionError(f'no {what} was received; check that the node is active and the namespace')
+        layout = layout_from_info(self.info)
+        rows = np.stack([row_from_message(frame, layout) for frame in self.frames])
+        numbers = np.array([frame.frame_index for frame in self.frames])
+        order = np.argsort(numbers, kind='stable')
+        wanted = np.arange(numbers.min(), numbers.max() + 1)
+        source = order[np.searchsorted(numbers[order], wanted, side='right') - 1]
+        first = self.frames[order[0]].header.stamp
+        meta = {
+            'first_stamp_ns': first.sec * 1_000_000_000 + first.nanosec,
+            'model': self.info.model,
+            'model_checksum': self.info.model_checksum,
+            'style': self.info.style,
+        }
+        return MotionClip(rows[source], float(self.info.output_rate), layout, meta)
+
+
+class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
+    """Collects ``face_motion`` until it is stopped."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('motion_recorder', **kwargs)
+        self.path = self._parameter('file', 'motion.npz', 'File to write: .npz, .csv or .json')
+        self.limit = self._parameter('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C')
+        avatar = self._parameter(
+            'node', 'diffposetalk', 'Name of the node whose ~/info explains the motion'
+        )
+        self.collector = MotionCollector(self, f'{avatar}/info')
+
+    def _parameter(self, name: str, default: Any, description: str) -> Any:
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        return self.declare_parameter(name, default, descriptor).value
+
+    @property
+    def full(self) -> bool:
+        """Whether the wanted duration is recorded."""
+        info = self.collector.info
+        return bool(
+            self.limit > 0 and info and len(self.collector.frames) >= self.limit * info.output_rate
+        )
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of motion_recorder: 0 when the file is written, 2 when it could not be."""
+    rclpy.init(args=args)
+    node = RecorderNode()
+    try:
+        while rclpy.ok() and not node.full:
+            rclpy.spin_once(node, timeout_sec=0.2)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    try:
+        clip = node.collector.clip()
+        save_motion(Path(node.path), clip)
+        lost = node.collector.missing
+        print(f'{node.path}: {len(clip.values)} frames, {clip.duration:.2f} s, lost {lost}')
+    except DiffPoseTalkError as error:
+        print(f'motion_recorder: {error}', file=sys.stderr)
+        return 2
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

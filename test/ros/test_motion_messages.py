@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip('diffposetalk_ros.msg', reason='ROS 2 with the built messages is not importable')
+
+from builtin_interfaces.msg import Time  # noqa: E402
+from diffposetalk_ros.msg import StyleReference  # noqa: E402
+
+from diffposetalk_ros.errors import StyleError  # noqa: E402
+from diffposetalk_ros.model.layout import MotionLayout, arkit_layout, flame_layout  # noqa: E402
+from diffposetalk_ros.ros.motion_messages import (  # noqa: E402
+    clip_from_style,
+    frame_message,
+    info_message,
+    layout_from_info,
+    pose_message,
+    row_from_message,
+)
+
+LAYOUTS = [arkit_layout(), arkit_layout(False), flame_layout(), flame_layout(False)]
+
+
+@pytest.mark.parametrize('layout', LAYOUTS, ids=lambda x: f'{x.space}{x.width}')
+def test_rows_survive_the_message(layout: MotionLayout) -> None:
+    row = np.random.default_rng(1).uniform(0, 1, layout.width).astype(np.float32)
+    message = frame_message(row, layout, stamp=Time(sec=3), frame_id='neck', index=7, state=2)
+    assert (message.frame_index, message.state, message.header.frame_id) == (7, 2, 'neck')
+    np.testing.assert_allclose(row_from_message(message, layout), row, atol=1e-6)
+
+
+def test_nod_tips_the_nose_down_in_ros_axes() -> None:
+    layout = arkit_layout()
+    row = np.zeros(layout.width, np.float32)
+    row[layout.index('headRotationX')] = 0.2
+    message = frame_message(row, layout, stamp=Time(), frame_id='neck', index=0, state=2)
+    q = pose_message(message).pose.orientation
+    # The nose points along +x; rotated about +y (left) by a positive angle it goes to -z, down.
+    nose_z = 2 * (q.x * q.z - q.w * q.y)
+    assert (q.x, q.z) == (0.0, 0.0)
+    assert nose_z == pytest.approx(-np.sin(0.2), abs=1e-6)
+
+
+@pytest.mark.parametrize('layout', LAYOUTS, ids=lambda x: f'{x.space}{x.width}')
+def test_info_describes_the_layout(layout: MotionLayout) -> None:
+    info = info_message(
+        layout, np.zeros(layout.width, np.float32), stamp=Time(), frame_id='neck', model='m',
+        checksum='0', model_rate=25, output_rate=50, playout_delay=0.24, style='neutral', style_dim=128,
+    )  # fmt: skip
+    assert layout_from_info(info) == layout
+    assert (info.playout_delay.sec, info.playout_delay.nanosec) == (0, 240_000_000)
+    assert len(info.channel_min) == len(info.channel_names) == len(info.channel_rest)
+
+
+def test_style_motion_is_checked() -> None:
+    layout = arkit_layout()
+    good = StyleReference(space='arkit', rate=25.0, motion=[0.0] * 55 * 50)
+    assert clip_from_style(good, layout).values.shape == (50, 55)
+    for change, words in [
+        ({'space': 'flame'}, 'space'),
+        ({'motion': [0.0] * 56}, 'divide'),
+        ({'motion': []}, '0 frames'),
+        ({'motion': [0.0] * 55}, '1 to 30 s'),
+        ({'motion': [float('nan')] * 55 * 50}, 'finite'),
+        ({'rate': float('nan')}, 'frame rate'),
+        ({'channel_names': ['jawOpen']}, 'lacks'),
+    ]:
+        bad = StyleReference(**({'space': 'arkit', 'rate': 25.0, 'motion': [0.0] * 55 * 50} | change))
+        with pytest.raises(StyleError, match=words):
+            clip_from_style(bad, layout)
