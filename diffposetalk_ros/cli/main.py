@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diffposetalk`: one verb per module of this folder, imported only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from diffposetalk_ros.errors import DiffPoseTalkError
+
+__all__ = ['VERBS', 'main']
+
+VERBS: dict[str, str] = {
+    'demo': 'live speech through the real node to a face, and a report',
+    'generate': 'speech file -> motion file',
+    'styles': 'list the speaking styles of a model',
+    'extract-style': 'motion clip -> style file',
+    'render': 'motion file -> video, GIF or picture of the head',
+    'plot': 'motion file -> chart of channels, head angles and sound',
+    'evaluate': 'measure a model on real and synthetic speech',
+    'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
+    'corpus': 'synthesise a training corpus with phoneme times',
+    'train': 'train the embedded model from a corpus',
+    'export': 'write the ONNX graphs of a model folder',
+}
+"""Verb -> one line for `--help`; the module is the verb with underscores."""
+
+
+def _usage() -> str:
+    lines = [
+        'usage: diffposetalk VERB [options]      (diffposetalk VERB --help explains each)',
+        '',
+        'Speech-driven, stylistic facial motion and head pose.',
+        '',
+    ]
+    return '\n'.join(lines + [f'  {verb:<18} {text}' for verb, text in VERBS.items()])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Errors of the input end in one line on stderr and status 1, never a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ('-h', '--help', 'help'):
+        print(_usage())
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(verb, VERBS, n=1)
+        hint = f'did you mean {near[0]!r}?' if near else f'use one of: {", ".join(VERBS)}'
+        print(f'diffposetalk: no verb {verb!r}; {hint}', file=sys.stderr)
+        return 2
+    module = import_module(f'diffposetalk_ros.cli.{verb.replace("-", "_")}')
+    parser = argparse.ArgumentParser(
+        prog=f'diffposetalk {verb}',
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    options = parser.parse_args(rest)
+    try:
+        return int(module.run(options))
+    except DiffPoseTalkError as error:
+        print(f'diffposetalk {verb}: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'diffposetalk {verb}: interrupted', file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the embedded model from a corpus: takes, style encoder, audio encoder, denoiser.
+
+Interrupt it at any time; the same command goes on from the last checkpoint. To use several
+processes or GPUs start it with `accelerate launch -m diffposetalk_ros.cli train ...`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+__all__ = ['add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk train`."""
+    parser.add_argument('--corpus', type=Path, required=True, help='folder made by `diffposetalk corpus`')
+    parser.add_argument('--out', type=Path, required=True, help='model folder to write')
+    parser.add_argument('--work', type=Path, default=Path('runs/embedded'), help='checkpoints and logs')
+    parser.add_argument('--takes', type=int, help='animated clips of 8.4 s to train on')
+    parser.add_argument('--style-steps', type=int, help='steps of the style encoder')
+    parser.add_argument('--audio-steps', type=int, help='steps of the audio encoder')
+    parser.add_argument('--denoiser-steps', type=int, help='steps of the denoiser')
+    parser.add_argument('--seed', type=int, default=0)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the recipe; defaults are those of the weights that ship."""
+    from diffposetalk_ros.training.recipe import Recipe, run_recipe
+
+    recipe = Recipe(seed=options.seed)
+    if options.takes:
+        recipe = replace(recipe, takes=options.takes)
+    for stage in ('style', 'audio', 'denoiser'):
+        steps = getattr(options, f'{stage}_steps')
+        config = replace(getattr(recipe, stage), seed=options.seed)
+        recipe = replace(recipe, **{stage: replace(config, steps=steps) if steps else config})
+    run_recipe(options.corpus, options.work, options.out, recipe)
+    print(f'wrote {options.out}')
+    return 0

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded model's audio encoder: log mel -> one feature per motion frame, streaming by design.
+
+All convolutions are 'valid', so a feature depends on a bounded stretch of mel frames and on nothing
+else: a stream that encodes each frame once gets exactly what a whole clip gets.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from diffposetalk_ros.model.config import LogMelConfig
+from diffposetalk_ros.model.mel_context import DILATIONS, block_lookaheads, logmel_context
+
+__all__ = ['LogMelEncoder', 'logmel_context']
+
+
+class _Residual(nn.Module):
+    """Dilated convolution with a residual path cropped by the receptive field; ``right`` of the
+    lost frames are lost on the right, the rest on the left."""
+
+    def __init__(self, channels: int, dilation: int, right: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, dilation=dilation)
+        self.mix = nn.Conv1d(channels, channels, 1)
+        self.norm = nn.LayerNorm(channels)
+        self.left, self.right = 2 * dilation - right, right
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        y = self.mix(torch.nn.functional.gelu(self.conv(y)))
+        return x[:, :, self.left : x.shape[2] - self.right] + y
+
+
+class LogMelEncoder(nn.Module):
+    """Normalised log mel (N, left + 4 F + right, n_mels) -> (N, F, hidden).
+
+    ``context`` is (left, right) in mel frames; ``out_dim`` is ``hidden``.
+    """
+
+    def __init__(self, config: LogMelConfig) -> None:
+        super().__init__()
+        self.context = logmel_context(config)
+        self.out_dim = config.hidden
+        self.stem = nn.Conv1d(config.n_mels, config.channels, 5)
+        self.down = nn.Conv1d(config.channels, config.hidden, 4, stride=2)
+        self.blocks = nn.ModuleList(
+            _Residual(config.hidden, dilation, right)
+            for dilation, right in zip(DILATIONS, block_lookaheads(config.lookahead), strict=True)
+        )
+        self.pool = nn.Conv1d(config.hidden, config.hidden, 2, stride=2)
+        self.norm = nn.LayerNorm(config.hidden)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Encode; the number of mel frames fixes F."""
+        x = torch.nn.functional.gelu(self.stem(mel.transpose(1, 2)))
+        x = torch.nn.functional.gelu(self.down(x))
+        for block in self.blocks:
+            x = block(x)
+        x = torch.nn.functional.gelu(self.pool(x))
+        out: Tensor = self.norm(x.transpose(1, 2))
+        return out

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much audio the log-mel encoder sees around a motion frame; needed without torch too."""
+
+from __future__ import annotations
+
+from diffposetalk_ros.model.config import LogMelConfig
+
+__all__ = ['DILATIONS', 'block_lookaheads', 'logmel_context']
+
+DILATIONS = (1, 2, 4, 8)
+"""Dilations of the encoder's residual blocks, in steps of 20 ms."""
+
+
+def block_lookaheads(lookahead: int) -> list[int]:
+    """Right context of each block in steps of 20 ms (two mel frames); early blocks take it first."""
+    left = lookahead // 2
+    rights = []
+    for dilation in DILATIONS:
+        rights.append(min(dilation, left))
+        left -= rights[-1]
+    return rights
+
+
+def logmel_context(config: LogMelConfig) -> tuple[int, int]:
+    """Mel frames needed left and right of a motion frame's own four.
+
+    The stem (kernel 5, then kernel 4 with stride 2) looks only to the left.
+    """
+    rights = block_lookaheads(config.lookahead)
+    steps = sum(2 * dilation - right for dilation, right in zip(DILATIONS, rights, strict=True))
+    return 2 * steps + 2 + 4, config.lookahead

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""First stage: the light audio encoder learns phones and visemes, as HuBERT comes pre-trained.
+
+The two heads are thrown away afterwards; the denoiser's training goes on from the encoder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diffposetalk_ros.model.config import LogMelConfig
+from diffposetalk_ros.model.logmel_encoder import LogMelEncoder
+from diffposetalk_ros.training.batches import Batch, BatchSource
+from diffposetalk_ros.training.run import RunConfig, train
+from diffposetalk_ros.training.takes import FRAMES, PHONES
+
+__all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
+
+# Lip closure, rounding and bite are what a face is judged by and what is hardest to hear.
+_VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
+# Phones whose mistakes show as a missed or false closure count more.
+_PHONE_WEIGHTS = {'P': 2.0, 'B': 2.0, 'M': 2.0, 'F': 1.5, 'V': 1.5, 'SIL': 0.6}
+
+
+class AudioTrainee(nn.Module):
+    """The encoder with its two training heads."""
+
+    def __init__(self, config: LogMelConfig) -> None:
+        super().__init__()
+        self.encoder = LogMelEncoder(config)
+        self.phones = nn.Linear(config.hidden, len(PHONES))
+        self.visemes = nn.Linear(config.hidden, len(_VISEME_WEIGHTS))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Features (N, F, hidden)."""
+        features: Tensor = self.encoder(mel)
+        return features
+
+
+def speech_losses(
+    phones: nn.Module, visemes: nn.Module, features: Tensor, batch: Batch, first: int
+) -> dict[str, Tensor]:
+    """Cross-entropy against phone shares and weighted squared error of the eight viseme dimensions,
+    for features (N, F, C) of the frames from `first` on."""
+    span = slice(first, first + features.shape[1])
+    device = features.device
+    share = batch.phones[:, span].to(device)
+    weight = torch.tensor([_PHONE_WEIGHTS.get(name, 1.0) for name in PHONES], device=device)
+    phone = -(share * weight * functional.log_softmax(phones(features), -1)).sum(-1).mean()
+    error = (visemes(features) - batch.visemes[:, span].to(device)) ** 2
+    return {
+        'phone': 0.3 * phone,
+        'viseme': 10.0 * (error * torch.tensor(_VISEME_WEIGHTS, device=device)).mean(),
+    }
+
+
+def train_audio(source: BatchSource, config: LogMelConfig, out: Path, run: RunConfig) -> AudioTrainee:
+    """Train and return the encoder with its heads."""
+    trainee = AudioTrainee(config)
+
+    def loss(module: nn.Module, step: int, _: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+        batch = source.draw(step, run.batch)
+        features = module(batch.mel_for(0, FRAMES, trainee.encoder.context).to(device))
+        return speech_losses(trainee.phones, trainee.visemes, features, batch, 0)
+
+    train('audio', trainee, loss, out, run)
+    return trainee
