@@ -40,8 +40,7 @@ _WIDTHS: Final = {
 }
 _LEAD: Final = {0.052: 0.005, 0.058: 0.020, 0.034: 0.0}  # s that a group runs ahead of the sound
 _GROUPS: Final = tuple(
-    (width, _LEAD[width], [ARTICULATORS.index(name) for name in names])
-    for width, names in _WIDTHS.items()
+    (width, _LEAD[width], [ARTICULATORS.index(name) for name in names]) for width, names in _WIDTHS.items()
 )
 
 _MINIMUM_CLOSURE = 0.046  # s; longer than a 25 fps frame, so that every closure owns a frame centre
@@ -97,9 +96,7 @@ def pause_spans(phones: Sequence[Phone], duration: float) -> list[tuple[float, f
     return spans
 
 
-def _gate(
-    spans: Sequence[tuple[float, float]], times: Floats, ramp_in: float, ramp_out: float
-) -> Floats:
+def _gate(spans: Sequence[tuple[float, float]], times: Floats, ramp_in: float, ramp_out: float) -> Floats:
     """1 inside the spans, cosine ramps of the given lengths (s) outside, shape (len(times),)."""
     if not spans:
         return np.zeros(len(times), np.float32)

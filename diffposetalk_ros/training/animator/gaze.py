@@ -23,9 +23,7 @@ _LISTENER = 0.9  # m from the eyes to what is looked at
 _SACCADE = 0.045  # s a saccade takes
 
 
-def gaze_angles(
-    voice: Prosody, style: StyleParameters, head: Floats, rng: np.random.Generator
-) -> Floats:
+def gaze_angles(voice: Prosody, style: StyleParameters, head: Floats, rng: np.random.Generator) -> Floats:
     """Yaw (positive to the subject's left) and pitch (positive down) of the eyes in the head, rad.
 
     Shape (frames, 2). head (frames, 3) is the head's rotation; the eyes undo most of its movement

@@ -52,7 +52,7 @@ def lower_face(phones: Sequence[Phone], style: StyleParameters, times: Floats) -
     a = style.asymmetry
 
     jaw = _limit(_JAW_SPAN * style.articulation * style.jaw_gain * position['jaw'])
-    jaw = jaw * (1 - 0.4 * spoken) * (1 - 0.35 * bite)
+    jaw = jaw * (1 - 0.4 * spoken) * (1 - 0.15 * bite)
     rounding = _limit(style.rounding * (0.55 + 0.45 * lips) * position['pucker'])
     funnel = _limit(style.rounding * (0.55 + 0.45 * lips) * 0.85 * position['funnel'])
     stretch = _limit(0.65 * style.spread * (0.5 + 0.5 * lips) * position['stretch'])
@@ -69,7 +69,7 @@ def lower_face(phones: Sequence[Phone], style: StyleParameters, times: Floats) -
     channels = {
         'jawOpen': jaw,
         'jawForward': 0.22 * position['teeth'] + 0.06 * position['funnel'],
-        'mouthClose': jaw * np.maximum(closed, 0.55 * bite),
+        'mouthClose': jaw * np.maximum(closed, 0.25 * bite),
         'mouthPucker': rounding * (1 - 0.5 * spoken),
         'mouthFunnel': funnel * apart,
         'mouthRollLower': 0.55 * pressure + 0.55 * held,

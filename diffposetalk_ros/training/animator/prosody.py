@@ -78,18 +78,14 @@ def pitch_contour(samples: NDArray[np.float32]) -> Floats:
     low, high = int(rate / _PITCH_HIGH), int(rate / _PITCH_LOW)
     lag = correlation[:, low:high].argmax(axis=1)
     power = correlation[:, 0]
-    voiced = (correlation[np.arange(points), low + lag] > 0.35 * power) & (
-        power > 0.02 * power.max() + 1e-9
-    )
+    voiced = (correlation[np.arange(points), low + lag] > 0.35 * power) & (power > 0.02 * power.max() + 1e-9)
     if not voiced.any():
         return np.zeros(points, np.float32)
     octaves = np.log2(rate / (low + lag))
     octaves = np.clip(octaves - np.median(octaves[voiced]), -0.7, 0.7)
     # Weighted smoothing bridges unvoiced gaps.
     weight = gaussian_filter1d(voiced.astype(np.float32), 1.5)
-    return np.asarray(
-        gaussian_filter1d(np.where(voiced, octaves, 0.0), 1.5) / (weight + 0.05), np.float32
-    )
+    return np.asarray(gaussian_filter1d(np.where(voiced, octaves, 0.0), 1.5) / (weight + 0.05), np.float32)
 
 
 def prosody(samples: NDArray[np.float32], phones: Sequence[Phone], times: Floats) -> Prosody:

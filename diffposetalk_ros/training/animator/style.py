@@ -68,8 +68,8 @@ class StyleParameters:
 
 
 STYLE_RANGES: Final[dict[str, tuple[float, float, str]]] = {
-    'articulation': (0.45, 1.6, '1'),
-    'jaw_gain': (0.5, 1.5, '1'),
+    'articulation': (0.5, 1.6, '1'),
+    'jaw_gain': (0.6, 1.5, '1'),
     'lip_gain': (0.6, 1.5, '1'),
     'rounding': (0.5, 1.6, '1'),
     'spread': (0.4, 1.6, '1'),
@@ -190,9 +190,7 @@ def sample_style(rng: np.random.Generator) -> StyleParameters:
             values[name] = float(low * (high / low) ** draw)
         elif low < 0:
             # Baselines around zero: middle values more often than extremes.
-            values[name] = (low + high) / 2 + (high - low) / 2 * (2 * draw - 1) * float(
-                rng.uniform(0.4, 1.0)
-            )
+            values[name] = (low + high) / 2 + (high - low) / 2 * (2 * draw - 1) * float(rng.uniform(0.4, 1.0))
         else:
             values[name] = low + (high - low) * draw
     for one, other in (('smile', 'mouth_frown'), ('brow_up', 'brow_down')):
