@@ -6,7 +6,7 @@ from __future__ import annotations
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-__all__ = ['AUDIO', 'AUDIO_INFO', 'AUDIO_OUT', 'INFO', 'MOTION', 'STYLE', 'overridable']
+__all__ = ['AUDIO', 'AUDIO_INFO', 'AUDIO_OUT', 'DIAGNOSTICS', 'INFO', 'MOTION', 'STYLE', 'overridable']
 
 # Best effort matches both packages' publishers (one reliable, one best effort). A burst of speech
 # synthesis or a busy interpreter needs more than the usual depth of 5.
@@ -18,17 +18,13 @@ AUDIO = QoSProfile(
 )
 
 # ros-drivers sends it every 5 s, volatile: a latched subscriber would not match.
-AUDIO_INFO = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
-)
+AUDIO_INFO = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
 # Volatile, because `ros2 topic pub` is; latched publishers match too.
 STYLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
 # Reliable serves both kinds of subscriber; short, so that a slow renderer sees fresh frames.
-MOTION = QoSProfile(
-    depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
-)
+MOTION = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
 # Latched: whoever comes late still learns what the channels mean.
 INFO = QoSProfile(
@@ -39,6 +35,9 @@ INFO = QoSProfile(
 AUDIO_OUT = QoSProfile(
     depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
+
+# As diagnostic_updater publishes them.
+DIAGNOSTICS = QoSProfile(depth=10)
 
 
 def overridable() -> QoSOverridingOptions:

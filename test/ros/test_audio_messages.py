@@ -28,9 +28,9 @@ def quantised(dtype: np.dtype, channels: int) -> NDArray[np.generic]:
         return values.astype(dtype)
     if dtype.kind == 'u':
         return (values * 128 + 128).astype(dtype)
-    return np.clip(
-        values * 2.0 ** (8 * dtype.itemsize - 1), np.iinfo(dtype).min, np.iinfo(dtype).max
-    ).astype(dtype)
+    return np.clip(values * 2.0 ** (8 * dtype.itemsize - 1), np.iinfo(dtype).min, np.iinfo(dtype).max).astype(
+        dtype
+    )
 
 
 def header(sec: int, nanosec: int) -> SimpleNamespace:
