@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses, truncation and condition dropout of the published training (SPEC 9), as pure functions.
+
+Random numbers are drawn by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from diffposetalk_ros.errors import ConfigError
+
+__all__ = [
+    'LossWeights',
+    'condition_drops',
+    'denoiser_terms',
+    'nt_xent',
+    'total_loss',
+    'truncate',
+    'valid_frames',
+]
+
+Vertices = Callable[[Tensor], Tensor]
+"""Normalised motion (N, F, D) -> vertices (N, F, V, 3), head rotation left out."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms next to the plain term's 1 (SPEC 7.1). Vertex weights are for metres.
+
+    A term of weight 0 is not computed. ``criterion`` is 'l2' or 'l1'.
+    """
+
+    vert: float = 2e6
+    vel: float = 1e7
+    smooth: float = 1e5
+    head_angle: float = 0.05
+    head_vel: float = 5.0
+    head_smooth: float = 0.5
+    head_trans: float = 0.5
+    criterion: str = 'l2'
+
+    def __post_init__(self) -> None:
+        if self.criterion not in ('l2', 'l1'):
+            raise ConfigError(f"criterion is {self.criterion!r}; use 'l2' or 'l1'")
+
+
+def valid_frames(end: Tensor | None, count: int, frames: int, device: torch.device) -> Tensor:
+    """Bool (N, frames): True before each item's end (N), everywhere without one."""
+    if end is None:
+        return torch.ones(count, frames, dtype=torch.bool, device=device)
+    return torch.arange(frames, device=device)[None] < end.to(device)[:, None]
+
+
+def truncate(values: Tensor, end: Tensor, mode: str = 'zero') -> Tensor:
+    """Replace (N, T, ...) from each item's end (N, 1..T) on by 0 or ('replicate') the last kept value.
+
+    For audio give the end in samples.
+    """
+    if mode not in ('zero', 'replicate'):
+        raise ConfigError(f"pad_mode is {mode!r}; use 'zero' or 'replicate'")
+    keep = valid_frames(end, values.shape[0], values.shape[1], values.device)
+    keep = keep.view(*keep.shape, *([1] * (values.ndim - 2)))
+    if mode == 'zero':
+        return torch.where(keep, values, torch.zeros_like(values))
+    last = values[torch.arange(values.shape[0], device=values.device), end.to(values.device) - 1]
+    return torch.where(keep, values, last[:, None].expand_as(values))
+
+
+def condition_drops(
+    conditions: Collection[str], mode: str, uniform: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """Which items lose their (style, audio): bool (N) each, None for a condition not guided by.
+
+    ``uniform`` (N, 2) holds draws from [0, 1): with both conditions and 'incremental' only the first
+    column counts (0.55 keep all, 0.35 lose style, 0.10 lose both), else style takes the first and
+    audio the second (SPEC 9.2 step 7). Only the current window's audio is to be nulled.
+    """
+    style, audio = 'style' in conditions, 'audio' in conditions
+    if style and audio and mode == 'incremental':
+        return uniform[:, 0] > 0.55, uniform[:, 0] > 0.9
+    chance = 0.5 if style and audio else 0.1
+    return (
+        uniform[:, 0] < chance if style else None,
+        uniform[:, 1] < chance if audio else None,
+    )
+
+
+def denoiser_terms(
+    prediction: Tensor,
+    clean: Tensor,
+    noise: Tensor,
+    weights: LossWeights,
+    *,
+    target: str = 'sample',
+    previous: Tensor | None = None,
+    end: Tensor | None = None,
+    head: slice | None = None,
+    vertices: Vertices | None = None,
+    constrain_previous: bool = True,
+) -> dict[str, Tensor]:
+    """Unweighted terms of one half (SPEC 9.3); a term without a valid frame is absent.
+
+    ``prediction`` (N, P + L, D) of the denoiser, ``clean`` and ``noise`` (N, L, D), ``previous``
+    (N, P, D) ground truth before the second half (None for the first half), ``end`` (N) first
+    invalid frame, ``head`` the layout's head columns. Each term is the mean over the elements of
+    all valid frames of the batch.
+    """
+    frames = clean.shape[1]
+    start = prediction.shape[1] - frames
+    mask = valid_frames(end, clean.shape[0], frames, clean.device)
+    if target == 'noise':
+        return _means({'noise': (_distance(noise, prediction[:, start:], weights), mask)})
+    if target != 'sample':
+        raise ConfigError(f"target {target!r}; use 'sample' or 'noise'")
+    if previous is None:
+        truth, guess = clean, prediction[:, start:]
+    else:
+        truth, guess = torch.cat([previous, clean], dim=1), prediction
+        if not constrain_previous:
+            guess = torch.cat([previous, prediction[:, start:]], dim=1)
+        mask = torch.cat(
+            [torch.full_like(mask[:, :1], constrain_previous).expand(-1, start), mask], dim=1
+        )
+
+    terms = {'noise': (_distance(truth, guess, weights), mask)}
+    if vertices is not None and (weights.vert > 0 or weights.vel > 0):
+        terms |= _trajectory(vertices(truth), vertices(guess), mask, weights, ('vert', 'vel', 'smooth'))
+    if head is not None:
+        names = ('head_angle', 'head_vel', 'head_smooth')
+        terms |= _trajectory(truth[..., head], guess[..., head], mask, weights, names)
+        if previous is not None and weights.head_trans > 0:
+            seam = torch.cat(
+                [truth[:, start - 3 : start, head], guess[:, start : start + 3, head]], dim=1
+            )
+            velocity = seam.diff(dim=1)
+            acceleration = velocity.diff(dim=1)
+            speed = _distance(velocity[:, 2:4], velocity[:, 1:3], weights)
+            change = _distance(acceleration[:, 1:], acceleration[:, :-1], weights)
+            terms['head_trans'] = (speed, mask[:, start : start + 2])
+            terms['head_trans_change'] = (change, mask[:, start : start + 3])
+    means = _means(terms)
+    if 'head_trans_change' in means:
+        means['head_trans'] = means['head_trans'] + means.pop('head_trans_change')
+    return means
+
+
+def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> Tensor:
+    """Weighted sum: each term averaged over the halves, 'head_trans' (second half only) added whole."""
+    factors = {'noise': 1.0} | {k: v for k, v in asdict(weights).items() if k != 'criterion'}
+    total: Tensor | None = None
+    for terms in halves:
+        for name, value in terms.items():
+            share = 1.0 if name == 'head_trans' else 1.0 / len(halves)
+            part = value * (factors[name] * share)
+            total = part if total is None else total + part
+    if total is None:
+        raise ConfigError('no loss term is left; every frame was masked out')
+    return total
+
+
+def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
+    """Normalised temperature-scaled cross-entropy of paired features (N, S) each (SPEC 9.1)."""
+    count = first.shape[0]
+    features = F.normalize(torch.cat([first, second]), dim=1)
+    logits = features @ features.T / temperature
+    itself = torch.eye(2 * count, dtype=torch.bool, device=logits.device)
+    partner = torch.arange(2 * count, device=logits.device).roll(count)
+    return F.cross_entropy(logits.masked_fill(itself, -torch.inf), partner)
+
+
+def _distance(a: Tensor, b: Tensor, weights: LossWeights) -> Tensor:
+    return (a - b).abs() if weights.criterion == 'l1' else (a - b) ** 2
+
+
+def _trajectory(
+    truth: Tensor, guess: Tensor, mask: Tensor, weights: LossWeights, names: tuple[str, str, str]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Position, velocity and smoothness terms along axis 1, those of weight 0 left out."""
+    velocity = guess.diff(dim=1)
+    position_name, velocity_name, smooth_name = names
+    terms = {}
+    if getattr(weights, position_name) > 0:
+        terms[position_name] = (_distance(truth, guess, weights), mask)
+    if getattr(weights, velocity_name) > 0:
+        terms[velocity_name] = (_distance(truth.diff(dim=1), velocity, weights), mask[:, 1:])
+    if getattr(weights, smooth_name) > 0:
+        terms[smooth_name] = (_distance(velocity[:, 1:], velocity[:, :-1], weights), mask[:, 2:])
+    return terms
+
+
+def _means(terms: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
+    kept = {name: values[mask] for name, (values, mask) in terms.items()}
+    return {name: values.mean() for name, values in kept.items() if values.numel()}
