@@ -96,9 +96,7 @@ def align(samples: NDArray[np.float32], text: str) -> list[Phone]:
         alignment = decoder.get_alignment()
         found = [(p.start, p.start + p.duration, p.name) for word in alignment for p in word]
     except RuntimeError as error:
-        raise AudioError(
-            f'the words {words[:40]!r} do not fit the audio; correct the transcript'
-        ) from error
+        raise AudioError(f'the words {words[:40]!r} do not fit the audio; correct the transcript') from error
     return _fill([(a * _FRAME_S, b * _FRAME_S, name) for a, b, name in found], len(samples))
 
 

@@ -33,7 +33,7 @@ class ClosureConfig:
     bilabial. ``shifts`` circular shifts make the chance level.
     """
 
-    threshold: float = 1.0
+    threshold: float = 1.5
     reopening: float = 0.5
     tolerance: float = 0.08
     shifts: int = 50
@@ -146,9 +146,7 @@ def find_closures(
     borders = np.flatnonzero(np.diff(speech.astype(np.int8)))
     found = []
     for first, last in zip(borders[::2], borders[1::2], strict=True):
-        found += _closures_of_stretch(
-            np.asarray(opening[first:last], np.float64), int(first), fps, config
-        )
+        found += _closures_of_stretch(np.asarray(opening[first:last], np.float64), int(first), fps, config)
     return found
 
 

@@ -103,9 +103,7 @@ def head_beats(rotation: Floats, fps: float = 25.0) -> NDArray[np.float64]:
     speed = (turns[:-1].inv() * turns[1:]).magnitude() * fps
     smooth = gaussian_filter1d(speed, 0.04 * fps)
     least = max(float(np.median(smooth)), 1e-6)
-    peaks, _ = find_peaks(
-        smooth, height=least, distance=max(1, round(_BEAT_DISTANCE * fps / _BEAT_RATE))
-    )
+    peaks, _ = find_peaks(smooth, height=least, distance=max(1, round(_BEAT_DISTANCE * fps / _BEAT_RATE)))
     # Speed k belongs to the border of frames k and k + 1, whose centres are (k + 1/2) / fps.
     return np.asarray((peaks + 1.0) / fps)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.evaluation.alignment import Phone, align, normalise_text
 from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
@@ -68,18 +69,6 @@ class SpeechClip:
         return len(self.samples) / AUDIO_SAMPLE_RATE
 
 
-def _read(path: Path) -> NDArray[np.float32]:
-    import soundfile
-    import soxr
-
-    try:
-        samples, rate = soundfile.read(path, dtype='float32', always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise AudioError(f'cannot read {path} as audio ({error})') from error
-    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return np.asarray(soxr.resample(mono, rate, AUDIO_SAMPLE_RATE), np.float32)
-
-
 def _read_g722(path: Path) -> NDArray[np.float32]:
     import av
 
@@ -93,14 +82,10 @@ def _speakable(text: str) -> bool:
     return not re.search(r'[\[(<\d]', text) and len(normalise_text(text).split()) >= _MIN_WORDS
 
 
-def asterisk_prompts(
-    sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT
-) -> Iterator[Transcribed]:
+def asterisk_prompts(sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT) -> Iterator[Transcribed]:
     """Prompts of one woman, of four words and one second up: Debian's asterisk-core-sounds-en-g722."""
     if not sounds.is_dir() or not text.is_file() or not any(sounds.glob('*.g722')):
-        raise ConfigError(
-            f'no Asterisk prompts at {sounds}; apt-get install asterisk-core-sounds-en-g722'
-        )
+        raise ConfigError(f'no Asterisk prompts at {sounds}; apt-get install asterisk-core-sounds-en-g722')
     with gzip.open(text, 'rt', encoding='utf-8') as lines:
         pairs = (line.split(':', 1) for line in lines if ':' in line and not line.startswith(';'))
         words = {key.strip(): value.strip() for key, value in pairs}
@@ -122,7 +107,7 @@ def librivox_clips(folder: Path = LIBRIVOX) -> Iterator[Transcribed]:
         match = re.fullmatch(r'<s> (.*) </s> \((.*)\)', line.strip())
         if match:
             text, key = match.groups()
-            samples = _read(folder / f'{key}.wav')
+            samples = read_audio(folder / f'{key}.wav')
             yield Transcribed(f'librivox_{key[-4:]}', 'librivox', 'librivox', samples, text)
 
 
@@ -137,13 +122,11 @@ def own_clips(folder: Path, transcripts: Path | None = None) -> Iterator[Transcr
     except OSError as error:
         raise ConfigError(f'cannot read transcripts {source}: {error.strerror}') from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(
-            f'{source} must be JSON like {{"a.wav": {{"text": "words"}}}} ({error})'
-        ) from error
+        raise ConfigError(f'{source} must be JSON like {{"a.wav": {{"text": "words"}}}} ({error})') from error
     for name, text, spans in pairs:
         trusted = None if spans is None else tuple((float(a), float(b)) for a, b in spans)
         stem = Path(name).stem
-        yield Transcribed(f'clips_{stem}', stem, 'clips', _read(folder / name), text, trusted)
+        yield Transcribed(f'clips_{stem}', stem, 'clips', read_audio(folder / name), text, trusted)
 
 
 def time_phones(recordings: Iterable[Transcribed]) -> tuple[list[SpeechClip], list[str]]:
@@ -207,7 +190,7 @@ def load_clips(index: Path, splits: tuple[str, ...] = (), limit: int | None = No
         spans = record.get('spans')
         clips.append(
             SpeechClip(
-                record['id'], record['voice'], split, _read(index.parent / record['audio']),
+                record['id'], record['voice'], split, read_audio(index.parent / record['audio']),
                 record['text'], tuple((float(a), float(b), str(p)) for a, b, p in record['phones']),
                 None if spans is None else tuple((float(a), float(b)) for a, b in spans),
             )

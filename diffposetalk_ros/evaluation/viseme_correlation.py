@@ -46,9 +46,7 @@ def visemes_of_motion(motion: Floats, layout: MotionLayout) -> NDArray[np.float6
     return np.asarray(motion, np.float64) @ weights
 
 
-def trusted_frames(
-    frames: int, fps: float, spans: Sequence[tuple[float, float]] | None
-) -> NDArray[np.bool_]:
+def trusted_frames(frames: int, fps: float, spans: Sequence[tuple[float, float]] | None) -> NDArray[np.bool_]:
     """Frames (frames,) whose middle lies in a trusted span (s); all of them without spans."""
     if spans is None:
         return np.ones(frames, bool)

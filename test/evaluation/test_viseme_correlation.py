@@ -21,9 +21,7 @@ def test_correlation_ignores_scale_and_offset_of_each_dimension() -> None:
     found = [3.0 * t + np.arange(8) for t in truth]
     assert viseme_correlation(found, truth) == pytest.approx(np.ones(8))
     assert viseme_correlation([-f for f in found], truth) == pytest.approx(-np.ones(8))
-    assert (
-        abs(viseme_correlation([RNG.normal(size=(4000, 8))], [RNG.normal(size=(4000, 8))])).max() < 0.1
-    )
+    assert abs(viseme_correlation([RNG.normal(size=(4000, 8))], [RNG.normal(size=(4000, 8))])).max() < 0.1
 
 
 def test_dimension_that_does_not_move_correlates_with_nothing() -> None:

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several ways to make motion, measured on the same speech against the same reference."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.evaluation import metrics
+from diffposetalk_ros.evaluation.lip_sync import ClosureConfig, ClosureScore, closure_score
+from diffposetalk_ros.evaluation.reference import FPS
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.evaluation.viseme_correlation import (
+    trusted_frames,
+    viseme_correlation,
+    visemes_of_motion,
+)
+from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.rig import Rig
+from diffposetalk_ros.training.animator import viseme_targets
+
+__all__ = ['Contender', 'Scores', 'Take', 'compare', 'score']
+
+Floats = NDArray[np.float32]
+
+THRESHOLDS = (0.5, 1.0, 1.5, 2.0, 3.0)
+"""Closure thresholds (mm) of the sweep; the tables use that of ClosureConfig."""
+
+_LAYOUT = arkit_layout()
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to make motion: ``motion(clip, seed)`` -> ARKit motion (T, 55) at 25 fps."""
+
+    name: str
+    motion: Callable[[SpeechClip, int], Floats]
+
+
+@dataclass(frozen=True)
+class Take:
+    """Motion a contender made for a clip, and the seconds it took."""
+
+    clip: SpeechClip
+    motion: Floats
+    reference: Floats
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All measures of one contender on one set; see metrics.DEFINITIONS for the units."""
+
+    clips: int
+    audio_s: float
+    compute_s: float
+    closures: ClosureScore
+    visemes: NDArray[np.float64]
+    lve: float
+    fdd: float
+    mod: float
+    beats: float
+    jaw: float
+    seam: float
+    sweep: dict[float, ClosureScore] = field(default_factory=dict)
+
+
+def perform(
+    contender: Contender,
+    clips: Sequence[SpeechClip],
+    references: Sequence[Floats],
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Take]:
+    """Let a contender answer every clip; motion and reference are cut to equal length."""
+    takes = []
+    for clip, reference in zip(clips, references, strict=True):
+        started = time.perf_counter()
+        motion = contender.motion(clip, seed)
+        seconds = time.perf_counter() - started
+        frames = min(len(motion), len(reference))
+        takes.append(Take(clip, motion[:frames], reference[:frames], seconds))
+        progress()
+    return takes
+
+
+def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) -> Scores:
+    """Measure takes of one set. Frames weigh equally over clips; ``window`` frames lie between seams.
+
+    Lip figures keep to trusted spans; seam is NaN where no clip is longer than a window.
+    """
+    sums = dict.fromkeys(('lve', 'fdd', 'mod'), 0.0)
+    frames, beats, beat_count, seams = 0, 0.0, 0, []
+    found, truth, sweep = [], [], dict.fromkeys(THRESHOLDS, ClosureScore())
+    closures = ClosureScore()
+    for take in takes:
+        clip, count = take.clip, len(take.motion)
+        kept = trusted_frames(count, FPS, clip.spans)
+        made, wanted = (rig.vertices(m[:, :52]) for m in (take.motion, take.reference))
+        opening, should = (np.maximum(rig.lip_opening(m[:, :52]), 0) for m in (take.motion, take.reference))
+        closures += closure_score(opening, clip.phones, FPS, clip.spans, ClosureConfig(shifts=shifts))
+        for limit in THRESHOLDS:
+            config = ClosureConfig(threshold=limit, shifts=0)
+            sweep[limit] += closure_score(opening, clip.phones, FPS, clip.spans, config)
+        found.append(visemes_of_motion(take.motion, _LAYOUT)[kept])
+        truth.append(viseme_targets(clip.phones, count)[kept])
+        lips, upper = rig.masks['lips'], rig.masks['upper_face']
+        weight = int(kept.sum())
+        if weight:
+            sums['lve'] += weight * metrics.lip_vertex_error(made[kept][:, lips], wanted[kept][:, lips])
+            sums['mod'] += weight * metrics.mouth_opening_difference(opening[kept], should[kept])
+            sums['fdd'] += weight * metrics.upper_face_dynamics_deviation(
+                made[:, upper], wanted[:, upper], rig.neutral[upper]
+            )
+            frames += weight
+        made_beats, true_beats = (metrics.head_beats(m[:, 52:55], FPS) for m in (take.motion, take.reference))
+        beats += len(made_beats) * metrics.beat_alignment(made_beats, true_beats)
+        beat_count += len(made_beats)
+        if count > window + 1:
+            seams.append(metrics.seam_velocity_ratio(made[:, lips], range(window, count, window)))
+    r = viseme_correlation(found, truth)
+    share = {name: value / max(frames, 1) for name, value in sums.items()}
+    return Scores(
+        len(takes), sum(t.clip.duration for t in takes), sum(t.seconds for t in takes), closures, r,
+        share['lve'], share['fdd'], share['mod'], beats / beat_count if beat_count else 0.0,
+        _jaw_correlation(takes), float(np.mean(seams)) if seams else float('nan'), sweep,
+    )  # fmt: skip
+
+
+def _jaw_correlation(takes: Sequence[Take]) -> float:
+    jaw = _LAYOUT.index('jawOpen')
+    made, wanted = (
+        np.concatenate([getattr(t, name)[:, jaw] for t in takes]) for name in ('motion', 'reference')
+    )
+    spread = float(made.std() * wanted.std())
+    return float(((made - made.mean()) * (wanted - wanted.mean())).mean() / spread) if spread > 1e-9 else 0.0
+
+
+def compare(
+    contenders: Sequence[Contender],
+    sets: dict[str, list[SpeechClip]],
+    reference: Callable[[SpeechClip], Floats],
+    rig: Rig,
+    seed: int = 0,
+    progress: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, Scores]]:
+    """Scores by set, then by contender. ``progress`` is called after each clip of each contender.
+
+    ``reference(clip)`` is the motion that distances are measured to.
+    """
+    results: dict[str, dict[str, Scores]] = {}
+    for name, clips in sets.items():
+        references = [reference(clip) for clip in clips]
+        results[name] = {
+            c.name: score(perform(c, clips, references, seed, progress), rig) for c in contenders
+        }
+    return results
