@@ -39,9 +39,7 @@ def utterance(seed: int, seconds: float = 8.4) -> Utterance:
         if phone[0] in 'AEIOU':
             first, last = int(now * RATE), int((now + length) * RATE)
             phase = 2 * np.pi * rng.uniform(100, 160) * np.arange(last - first) / RATE
-            samples[first:last] = (
-                rng.uniform(0.1, 0.8) * np.sign(np.sin(phase)) * np.hanning(last - first)
-            )
+            samples[first:last] = rng.uniform(0.1, 0.8) * np.sign(np.sin(phase)) * np.hanning(last - first)
         now += length
     return Utterance(tuple(phones), samples)
 

@@ -12,9 +12,7 @@ from diffposetalk_ros.training.animator import NAMED_STYLES, animate, sample_sty
 from .conftest import FRAMES, utterance
 
 LAYOUT = arkit_layout()
-MOUTH = [
-    i for i, name in enumerate(LAYOUT.names) if name.startswith(('jaw', 'mouth', 'tongue', 'cheekPuff'))
-]
+MOUTH = [i for i, name in enumerate(LAYOUT.names) if name.startswith(('jaw', 'mouth', 'tongue', 'cheekPuff'))]
 
 
 def motion_of(speech, style, seed=0):
@@ -76,9 +74,9 @@ def test_blinks_reach_the_lids_and_still_styles_are_still(speech):
 
 
 def test_named_styles_differ_clearly():
-    spread = np.stack(
-        [features(motion_of(utterance(s), NAMED_STYLES['neutral'], s)) for s in range(6)]
-    ).std(0)
+    spread = np.stack([features(motion_of(utterance(s), NAMED_STYLES['neutral'], s)) for s in range(6)]).std(
+        0
+    )
     # Smallest difference that can be seen: 0.01 of a weight, 2 mrad of the head.
     least = np.tile(np.r_[np.full(52, 0.01), np.full(3, 0.002)], 3)
     seen = {name: features(motion_of(utterance(9), style)) for name, style in NAMED_STYLES.items()}
@@ -122,8 +120,6 @@ def test_wrong_arguments_are_named(speech):
 
 
 def test_silence_idles():
-    motion = animate(
-        [], np.zeros(0, np.float32), NAMED_STYLES['neutral'], FRAMES, np.random.default_rng(0)
-    )
+    motion = animate([], np.zeros(0, np.float32), NAMED_STYLES['neutral'], FRAMES, np.random.default_rng(0))
     assert np.ptp(motion[:, LAYOUT.index('jawOpen')]) < 1e-4
     assert motion[:, 52:].std(axis=0).max() > 0.001

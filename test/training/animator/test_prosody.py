@@ -8,15 +8,11 @@ RATE = 16000
 
 
 def tone(frequency, seconds):
-    return np.sign(np.sin(2 * np.pi * frequency * np.arange(int(seconds * RATE)) / RATE)).astype(
-        np.float32
-    )
+    return np.sign(np.sin(2 * np.pi * frequency * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)
 
 
 def test_energy_follows_loudness():
-    sound = np.concatenate(
-        [0.01 * tone(120, 0.5), 0.5 * tone(120, 0.5), np.zeros(RATE // 2, np.float32)]
-    )
+    sound = np.concatenate([0.01 * tone(120, 0.5), 0.5 * tone(120, 0.5), np.zeros(RATE // 2, np.float32)])
     envelope = energy_envelope(sound)
     assert envelope.shape == (150,)
     quiet, loud, silent = envelope[20:30].mean(), envelope[70:80].mean(), envelope[125:].mean()

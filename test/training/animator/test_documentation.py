@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/animator.md must state the values the code uses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.training.animator import NAMED_STYLES, PHONES, STYLE_RANGES, StyleParameters
+from diffposetalk_ros.training.animator.visemes import segments
+
+ROWS = [
+    [cell.strip(' `') for cell in line.strip('|').split('|')]
+    for line in (Path(__file__).parents[3] / 'docs' / 'animator.md').read_text(encoding='utf-8').splitlines()
+    if line.startswith('|')
+]
+TABLE = {row[0]: row[1:] for row in ROWS}
+
+
+@pytest.mark.parametrize('phone', [phone for phone in PHONES if phone not in ('AY', 'AW', 'OY', 'EY', 'OW')])
+def test_phoneme_table(phone):
+    documented = [0.0 if cell == '·' else float(cell) for cell in TABLE[phone]]
+    used = segments([(0.0, 1.0, phone)]).target[1]
+    np.testing.assert_allclose(documented, used, atol=1e-6)
+
+
+def test_style_table():
+    neutral = StyleParameters().as_dict()
+    for name, (low, high, unit) in STYLE_RANGES.items():
+        assert TABLE[name][:3] == [unit, f'{low:g} .. {high:g}', f'{neutral[name]:g}']
+
+
+def test_named_styles_are_all_there():
+    assert set(NAMED_STYLES) <= set(TABLE)
+    assert 'smile 0.55' in TABLE['smiling'][0]
