@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diffposetalk import-checkpoint`: an official checkpoint -> a model folder."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+HELP = 'turn an official DiffPoseTalk checkpoint into a model folder'
+
+__all__ = ['HELP', 'add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument('checkpoint', type=Path, help='denoiser checkpoint, iter_*.pt')
+    parser.add_argument(
+        '--stats', type=Path, required=True, help='stats_train.npz of the data set it was trained on'
+    )
+    parser.add_argument('--style-encoder', type=Path, help='style encoder checkpoint, iter_*.pt')
+    parser.add_argument('--out', type=Path, required=True, help='folder to write')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert; nothing in the checkpoint is executed, nothing is downloaded."""
+    from diffposetalk_ros.model.official import (
+        flame_stats,
+        motion_stats,
+        read_denoiser,
+        read_style_encoder,
+    )
+    from diffposetalk_ros.model.store import save_model
+
+    stats = flame_stats(args.stats)
+    model, iteration = read_denoiser(args.checkpoint)
+    encoder = None
+    if args.style_encoder is not None:
+        encoder, style_config = read_style_encoder(args.style_encoder, model.config)
+        model.config = replace(model.config, style_encoder=style_config)
+    save_model(args.out, model, motion_stats(stats, model.config.head_pose), encoder, stats)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    head = 'with' if model.config.head_pose else 'without'
+    print(f'{args.out}: {parameters:,} parameters, iteration {iteration}, {head} head pose')
+    if encoder is None and model.config.style_dim:
+        print('no --style-encoder given: ready-made style files work, extract-style will not')
+    return 0
