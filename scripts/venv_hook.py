@@ -31,6 +31,10 @@ def _start_again() -> None:
         os.execve(sys.executable, sys.orig_argv, os.environ)
 
 
+# pip's finder of this clone comes last in line; it must win over the package of the same name that
+# was built for the messages (whose folder the clone's __init__.py then adds to its own).
+sys.meta_path.sort(key=lambda finder: not getattr(finder, '__module__', '').startswith('__editable__'))
+
 if os.path.isdir(_PREFIX):  # noqa: PTH112
     _prepend('AMENT_PREFIX_PATH', [_PREFIX, sys.prefix])
     if _prepend('LD_LIBRARY_PATH', [os.path.join(_PREFIX, 'lib')]):  # noqa: PTH118

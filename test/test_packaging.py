@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files around the code agree with each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+INTERFACES = sorted(
+    path
+    for folder in ('msg', 'srv', 'action')
+    for path in (ROOT / folder).iterdir()
+    if path.suffix == f'.{folder}'
+)
+NUMERIC = re.compile(r'(u?int(8|16|32|64)|float(32|64)|builtin_interfaces/(Time|Duration))\b')
+UNIT = re.compile(r'\[(1|s|rad|Hz)\]|constants above')
+RANGE = re.compile(r'\d to |to \d|[<>]=? ?\w|\b[Rr]anges?\b|[Bb]elow')
+
+
+def _manifest(path: Path = ROOT / 'package.xml') -> ElementTree.Element:
+    return ElementTree.parse(path).getroot()
+
+
+def _fields(path: Path) -> list[tuple[str, str]]:
+    """Fields of an interface file, each with every comment of its paragraph (up to a blank line)."""
+    fields = []
+    for paragraph in re.split(r'\n\s*\n', path.read_text().replace('\n---\n', '\n\n')):
+        lines = [line.partition('#') for line in paragraph.splitlines()]
+        comment = ' '.join(note.strip() for _, _, note in lines)
+        fields += [(code.strip(), comment) for code, _, _ in lines if code.strip()]
+    return [(code, comment) for code, comment in fields if not re.match(r'\S+ [A-Z_]+=', code)]
+
+
+def test_setup_py_and_package_xml_name_the_same_version() -> None:
+    answer = subprocess.run(
+        [sys.executable, 'setup.py', '--name', '--version'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    manifest = _manifest()
+    assert answer[-2:] == [manifest.findtext('name'), manifest.findtext('version')]
+
+
+def test_changelog_knows_the_version() -> None:
+    version = _manifest().findtext('version')
+    changelog = (ROOT / 'CHANGELOG.rst').read_text()
+    headings = re.findall(r'^(\d+\.\d+\.\d+|Forthcoming)\b.*\n-+$', changelog, re.M)
+    assert headings[0] in (version, 'Forthcoming')
+    assert version in headings
+
+
+def test_manifest_declares_interfaces_and_licence_file() -> None:
+    manifest = _manifest()
+    assert manifest.findtext('member_of_group') == 'rosidl_interface_packages'
+    assert manifest.findtext('export/build_type') == 'ament_cmake'
+    for licence in manifest.findall('license'):
+        assert (ROOT / licence.attrib['file']).is_file()
+
+
+def test_catkin_accepts_every_manifest() -> None:
+    catkin_package = pytest.importorskip('catkin_pkg.package')
+    for path in [ROOT / 'package.xml', *ROOT.glob('interfaces/*/package.xml')]:
+        catkin_package.parse_package(str(path), warnings=[])
+
+
+def test_cmake_lists_every_interface_and_executable() -> None:
+    cmake = (ROOT / 'CMakeLists.txt').read_text()
+    listed = set(re.findall(r'^\s+((?:msg|srv|action)/\w+\.\w+)$', cmake, re.M))
+    assert listed == {str(path.relative_to(ROOT)) for path in INTERFACES}
+    programs = set(re.findall(r'^\s+(scripts/\w+)$', cmake, re.M))
+    assert programs == {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / 'scripts').iterdir()
+        if path.read_text().startswith('#!/usr/bin/env python3')
+    }
+
+
+@pytest.mark.parametrize('name', ['demo', 'check', '.ci/run', 'scripts/setup'])
+def test_commands_are_executable_and_valid_bash(name: str) -> None:
+    path = ROOT / name
+    assert os.access(path, os.X_OK)
+    subprocess.run(['bash', '-n', path], check=True)
+
+
+def test_scripts_start_what_exists() -> None:
+    for path in (ROOT / 'scripts').iterdir():
+        imported = re.search(r'^from (diffposetalk_ros[\w.]*) import main$', path.read_text(), re.M)
+        if imported:
+            assert os.access(path, os.X_OK), path
+            assert (ROOT / (imported.group(1).replace('.', '/') + '.py')).is_file(), path
+
+
+@pytest.mark.parametrize('path', INTERFACES, ids=lambda path: path.name)
+def test_every_field_is_documented_with_unit_and_range(path: Path) -> None:
+    assert path.read_text().startswith('# '), 'the first line says what one message is'
+    for declaration, comment in _fields(path):
+        assert comment.strip(), f'{declaration}: no comment'
+        if NUMERIC.match(declaration):
+            assert UNIT.search(comment), f'{declaration}: no unit in {comment!r}'
+            assert RANGE.search(comment), f'{declaration}: no range in {comment!r}'
+
+
+def test_colcon_does_not_crawl_the_fallback_interfaces() -> None:
+    assert (ROOT / 'interfaces' / 'COLCON_IGNORE').exists()
+
+
+def test_top_level_module_imports_nothing_heavy() -> None:
+    program = (
+        'import sys, pkgutil; before = set(sys.modules); import diffposetalk_ros; '
+        'print(*sorted(set(sys.modules) - before))'
+    )
+    answer = subprocess.run(
+        [sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ['diffposetalk_ros']
+
+
+def test_every_source_file_names_its_licence() -> None:
+    sources = [p for folder in ('diffposetalk_ros', 'test', 'launch') for p in (ROOT / folder).rglob('*.py')]
+    sources += [ROOT / 'setup.py', ROOT / 'CMakeLists.txt', *(ROOT / 'scripts').iterdir()]
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in sources
+        if path.is_file()
+        and path.stat().st_size
+        and 'SPDX-License-Identifier: Apache-2.0' not in path.read_text()[:200]
+    ]
+    assert not missing
