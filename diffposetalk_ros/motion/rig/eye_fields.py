@@ -40,12 +40,8 @@ def eye_fields(mesh: Mesh, position: Array, side: float) -> dict[str, Array]:
         field[lid, 2] = np.sqrt(on) * rise
         return field
 
-    margin = {
-        round(float(t), 6): y for t, y, r in zip(turn[lid], position[lid, 1], k, strict=True) if r == 0
-    }
-    socket = {
-        round(float(t), 6): y for t, y, r in zip(turn[lid], position[lid, 1], k, strict=True) if r == 4
-    }
+    margin = {round(float(t), 6): y for t, y, r in zip(turn[lid], position[lid, 1], k, strict=True) if r == 0}
+    socket = {round(float(t), 6): y for t, y, r in zip(turn[lid], position[lid, 1], k, strict=True) if r == 4}
     own = [round(float(t), 6) for t in turn[lid]]
     other = [round(float(-t % (2 * np.pi)), 6) for t in turn[lid]]
     here = np.array([margin[t] for t in own])

@@ -68,10 +68,8 @@ def _field(mesh: Mesh, position: Array) -> Field:
     x, y, z = position.T
     group = np.array(mesh.group)
     ringed = (np.array(mesh.ring) >= 0) & ((group == 'skin') | (group == 'bag'))
-    dy = y - sf.MOUTH_Y - 2.0 * np.minimum(np.abs(x) / 24, 1.3) ** 2
-    upward = np.where(
-        ringed, np.round(np.sin(mesh.turn), 9), np.sin(np.arctan2(1.8 * dy, np.abs(x) + 1e-9))
-    )
+    dy = y - sf.mouth_line(x)
+    upward = np.where(ringed, np.round(np.sin(mesh.turn), 9), np.sin(np.arctan2(1.8 * dy, np.abs(x) + 1e-9)))
     reach = np.hypot(x / 37.0, dy / np.where(dy > 0, 16.5, 20.5))
     bag, skin = group == 'bag', np.isin(group, ('skin', 'lid', 'brow')).astype(float)
     depth = z - sf.front_skin(np.array([[0.0, sf.MOUTH_Y]]))[0]
@@ -89,9 +87,7 @@ def _field(mesh: Mesh, position: Array) -> Field:
     return Field(x, y, z, upward, reach, muscle, skin, jaw)
 
 
-def _move(
-    weight: Array, x: Array | float = 0.0, y: Array | float = 0.0, z: Array | float = 0.0
-) -> Array:
+def _move(weight: Array, x: Array | float = 0.0, y: Array | float = 0.0, z: Array | float = 0.0) -> Array:
     """Displacement (V, 3) of a mask (V,) along x, y, z (mm)."""
     return np.stack([weight * x, weight * y, weight * z], axis=1)
 
@@ -108,9 +104,10 @@ def _jaw(mesh: Mesh, f: Field, position: Array) -> dict[str, Array]:
     partner = ring[(-np.arange(len(ring))) % len(ring)]
     gap = swing[partner] - swing[ring]
     upper = np.flatnonzero(f.upward[ring] > -1e-9)
-    order = upper[np.argsort(f.x[ring[upper]])]
-    at = f.x[ring[order]]
-    closing = np.stack([np.interp(f.x, at, gap[order, axis], 0, 0) for axis in range(3)], 1)
+    height = f.upward[ring[upper]]
+    order = upper[np.argsort(height)]
+    closing = np.stack([np.interp(np.abs(f.upward), np.sort(height), gap[order, a]) for a in range(3)], 1)
+    closing[:, 0] = 0.0
     share = np.where(f.upward > 0, _CLOSE_UPPER, np.where(f.upward < 0, _CLOSE_UPPER - 1, 0.0))
     close = (share * f.muscle)[:, None] * closing
     close[ring] = np.where(f.upward[ring] > 0, _CLOSE_UPPER, 1 - _CLOSE_UPPER)[:, None] * gap
@@ -126,7 +123,7 @@ def _jaw(mesh: Mesh, f: Field, position: Array) -> dict[str, Array]:
 def _mouth(f: Field) -> dict[str, Array]:
     upper, lower = np.clip(f.upward, 0, 1) ** 0.8, np.clip(-f.upward, 0, 1) ** 0.8
     lip = f.muscle * (1 - sf.smoothstep(0.5, 1.05, f.reach))
-    line = sf.MOUTH_Y + 2.0 * (f.x / 24) ** 2 - f.y
+    line = sf.mouth_line(f.x) - f.y
     centre = np.exp(-0.5 * (f.x / 17.0) ** 2)
     rise = f.near(0, sf.MOUTH_Y + 4, 17, 11)
     return {
@@ -151,7 +148,7 @@ def _sided_mouth(f: Field, side: float) -> dict[str, Array]:
     corner = f.near(23.5 * side, sf.MOUTH_Y + 1, 12, 11) + inside
     tight = f.near(26.0 * side, sf.MOUTH_Y + 1, 8, 8) + inside**2
     lip = f.muscle * (1 - sf.smoothstep(0.5, 1.05, f.reach)) * half
-    line = sf.MOUTH_Y + 2.0 * (f.x / 24) ** 2 - f.y
+    line = sf.mouth_line(f.x) - f.y
     cheek = f.near(37 * side, -20, 12, 11)
     return {
         'mouthSmile': _move(corner, x=7.0 * side, y=9.0, z=-3.5) + _move(cheek, y=4.0, z=3.0),

@@ -11,7 +11,20 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-PARTS = ('skin', 'lids', 'lips', 'brows', 'sclera', 'iris', 'pupil', 'teeth', 'tongue', 'mouth')
+PARTS = (
+    'skin',
+    'lids',
+    'lashes',
+    'lips',
+    'brows',
+    'sclera',
+    'iris',
+    'pupil',
+    'glint',
+    'teeth',
+    'tongue',
+    'mouth',
+)
 
 
 @dataclass

@@ -47,6 +47,15 @@ def _eyeball(mesh: Mesh, side: float) -> None:
         else:
             mesh.band(previous, row, part)
         previous = row
+    # Light from the upper left of the picture's right: the same place in both eyes, whatever the gaze.
+    normal = np.array([0.24, 0.30, 0.92])
+    along, up = np.array([0.968, 0.0, -0.252]), np.array([-0.076, 0.954, -0.291])
+    spot = centre + (sf.EYE_RADIUS + 0.2) * normal
+    hub = mesh.add(spot[None], 'glint')[0]
+    disc = _circle(14) * 2.0
+    row = mesh.add(spot + disc[:, :1] * along + disc[:, 1:] * up, 'glint')
+    for i in range(14):
+        mesh.triangle(hub, row[i], row[(i + 1) % 14], 'glint')
 
 
 def _brow(mesh: Mesh, side: float) -> None:
@@ -54,7 +63,7 @@ def _brow(mesh: Mesh, side: float) -> None:
     along = np.linspace(0, 1, 17)
     x = 10.5 + 37.0 * along
     y = 28.0 + 7.5 * np.sin(np.pi * np.minimum(along * 0.78 + 0.06, 1)) - 3.5 * along**2
-    thick = 3.6 * (0.25 + 0.75 * np.sin(np.pi * np.clip(0.16 + 0.84 * along, 0, 1)) ** 0.7)
+    thick = 3.7 * np.sin(np.pi * np.clip(0.03 + 0.95 * along**0.8, 0, 1)) ** 0.75
     rows = []
     for across, lift in ((-1.0, -0.8), (-0.55, 1.4), (0.0, 2.2), (0.55, 1.4), (1.0, -0.8)):
         xy = np.stack([x, y + across * thick], 1)
@@ -68,16 +77,16 @@ def _ear(mesh: Mesh, side: float) -> None:
     """A flattened shell with a hollow, half sunk into the temple."""
     circle = _circle(20)
     rows = []
-    for size, out in ((0.8, -6.0), (1.0, 0.0), (1.0, 4.0), (0.86, 6.0), (0.68, 3.0), (0.3, 1.0)):
+    for size, out in ((0.8, -9.0), (1.0, 0.0), (1.0, 4.0), (0.86, 6.0), (0.68, 3.0), (0.3, 1.0)):
         taper = 1 - 0.22 * np.clip(-circle[:, 1], 0, 1)
         y = -2.0 + 21.0 * size * circle[:, 1]
         z = -9.0 - 12.5 * size * taper * circle[:, 0] - 0.2 * y
         flare = 3.0 * circle[:, 0] * size
-        x = 71.0 + out + flare - 3.0 * np.clip(-circle[:, 1], 0, 1)
+        x = 76.0 + out + flare - 3.0 * np.clip(-circle[:, 1], 0, 1)
         rows.append(mesh.add(np.column_stack([side * x, y, z]), 'skin'))
     for outer, inner in zip(rows[:-1], rows[1:], strict=True):
         mesh.band(*((inner, outer) if side > 0 else (outer, inner)), 'skin')
-    middle = mesh.add(np.array([[side * 72.0, -2.0, -9.0]]), 'skin')[0]
+    middle = mesh.add(np.array([[side * 76.5, -2.0, -9.0]]), 'skin')[0]
     for i in range(20):
         a, b = rows[-1][i], rows[-1][(i + 1) % 20]
         mesh.triangle(middle, *((a, b) if side > 0 else (b, a)), 'skin')
@@ -99,7 +108,7 @@ def _teeth(mesh: Mesh, group: str, high: float, low: float) -> None:
         x = (reach - inward) * np.sin(angle)
         z = lip - 7.5 - (reach + 2.0) * (1 - np.cos(angle)) - inward
         if group == 'teeth_lower':
-            z = z - 2.0
+            z = z - 5.5
         rows.append(mesh.add(np.column_stack([x, np.full(29, y), z]), group))
     for upper, lower in zip(rows[:-1], rows[1:], strict=True):
         mesh.band(upper, lower, 'teeth', closed=False)
@@ -134,9 +143,18 @@ def _neck(mesh: Mesh) -> None:
     """A tube that leaves the skull under the jaw and widens to the shoulders."""
     circle = _circle(36)
     previous = None
-    rows = ((-52.0, 44.0), (-80.0, 43.0), (-100.0, 43.0), (-120.0, 46.0), (-135.0, 54.0), (-144.0, 68.0))
+    rows = (
+        (-52.0, 38.0),
+        (-80.0, 36.5),
+        (-104.0, 36.5),
+        (-122.0, 39.0),
+        (-138.0, 48.0),
+        (-150.0, 72.0),
+        (-162.0, 110.0),
+        (-176.0, 135.0),
+    )
     for y, radius in rows:
-        z = -22.0 - 0.9 * radius * circle[:, 1] + 0.06 * (y + 52)
+        z = -20.0 - min(0.9 * radius, 62.0) * circle[:, 1] + 0.06 * (y + 52)
         row = mesh.add(np.column_stack([radius * circle[:, 0], np.full(36, y), z]), 'neck')
         if previous is not None:
             mesh.band(row, previous, 'skin')

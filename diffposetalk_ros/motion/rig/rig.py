@@ -104,7 +104,7 @@ def load_rig() -> Rig:
     """The head, built once per process (about 0.2 s)."""
     mesh = build_mesh()
     position = np.array(mesh.position)
-    follows = np.where(np.array(mesh.group) == 'neck', sf.smoothstep(-138.0, -78.0, position[:, 1]), 1.0)
+    follows = np.where(np.array(mesh.group) == 'neck', sf.smoothstep(-146.0, -80.0, position[:, 1]), 1.0)
     arrays = (
         position.astype(np.float32),
         np.array(mesh.faces, np.int32),

@@ -32,13 +32,20 @@ def bump(x: Array, y: Array, cx: float, cy: float, sx: float, sy: float) -> Arra
     return np.asarray(np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2)))
 
 
+def mouth_line(x: Array) -> Array:
+    """Height y of the line where the lips meet: a faint smile."""
+    return np.asarray(MOUTH_Y + 2.8 * np.minimum(np.abs(x) / 24.0, 1.3) ** 2.2)
+
+
 def _height(y: Array) -> Array:
-    return np.where(y > 0, 112.0, 94.0)
+    return np.where(y > 0, 104.0, 94.0)
 
 
 def _half_width(y: Array) -> Array:
     """Largest |x| scale of the skin at height y: full at the temples, narrow at the chin."""
-    return np.asarray(76.0 - 19.0 * smoothstep(-5.0, -92.0, y) + 2.0 * bump(y, y, 40, 40, 45, 1e9))
+    jaw = smoothstep(-2.0, -96.0, y)
+    crown = smoothstep(15.0, 96.0, y)
+    return np.asarray(75.0 - 6.0 * jaw + 15.0 * crown)
 
 
 def unroll(xy: Array) -> Array:
@@ -54,7 +61,7 @@ def roll(plane: Array) -> Array:
     radius = np.linalg.norm(plane, axis=1)
     angle = radius / _UNROLL
     unit = plane / np.maximum(radius, 1e-9)[:, None] * np.sin(angle)[:, None]
-    y = unit[:, 1] * np.where(unit[:, 1] > 0, 112.0, 94.0)
+    y = unit[:, 1] * _height(unit[:, 1])
     x = unit[:, 0] * _half_width(y)
     front = front_skin(np.stack([x, y], 1))
     back = -92.0 * np.sqrt(np.clip(1 - (unit**2).sum(1), 0, 1)) * (1 - 0.42 * smoothstep(10, -80, y))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from diffposetalk_ros.motion.rig import surface as sf
-from diffposetalk_ros.motion.rig.mesh import Mesh
+from diffposetalk_ros.motion.rig.mesh import PARTS, Mesh
 from diffposetalk_ros.motion.rig.pieces import add_pieces
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ def mouth_ring(k: int) -> tuple[Array, Array]:
     bow = 1 - 0.16 * np.exp(-0.5 * (x / 3.2) ** 2) + 0.05 * np.exp(-0.5 * ((np.abs(x) - 6) / 4) ** 2)
     height = np.where(sine > 0, upper * (bow if 1 < k <= 4 else 1.0), lower)
     y = sf.MOUTH_Y + height * np.sign(sine) * np.abs(sine) ** (1.0 if k > 3 else 1.15)
-    y = y + 2.2 * np.minimum(np.abs(x) / 24, 1.3) ** 2.2 * (1 - k / 7)
+    y = y + (sf.mouth_line(x) - sf.MOUTH_Y) * (1 - k / 7)
     return np.stack([x, y], 1), turn
 
 
@@ -106,7 +106,7 @@ def _eye(mesh: Mesh, side: float) -> Index:
     rings = []
     for k, (width, upper, lower) in enumerate(_EYE_RINGS):
         sine = np.sin(turn)
-        x = side * (sf.EYE_CENTER[0] + width * np.cos(turn))
+        x = side * (sf.EYE_CENTER[0] + 0.9 + width * np.cos(turn))
         tilt = 1.2 * np.cos(turn) * (1 - k / 6)
         y = sf.EYE_CENTER[1] + np.where(sine > 0, upper, lower) * sine + tilt
         xy = np.stack([x, y], 1)
@@ -119,7 +119,17 @@ def _eye(mesh: Mesh, side: float) -> Index:
     rows = [inside, *rings] if side > 0 else [row[::-1] for row in (inside, *rings)]
     for k in range(len(rows) - 1):
         mesh.band(rows[k], rows[k + 1], 'lids' if k < 3 else 'skin')
+        if k == 1:
+            _lashes(mesh, rows[k])
     return rings[-1]
+
+
+def _lashes(mesh: Mesh, margin: Index) -> None:
+    """Names the faces above the upper margin, added last, as a dark line."""
+    middle = np.array([mesh.position[i] for i in margin])[:, 1].mean()
+    for face in range(len(mesh.faces) - 2 * len(margin), len(mesh.faces)):
+        if min(mesh.position[i][1] for i in mesh.faces[face]) > middle - 1.0:
+            mesh.part[face] = PARTS.index('lashes')
 
 
 def _fill_skin(mesh: Mesh, mouth: Index, eyes: dict[float, Index]) -> None:
