@@ -23,7 +23,7 @@ from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.rig import Rig
 from diffposetalk_ros.training.animator import viseme_targets
 
-__all__ = ['Contender', 'Scores', 'Take', 'compare', 'score']
+__all__ = ['Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'perform', 'score']
 
 Floats = NDArray[np.float32]
 
@@ -159,3 +159,15 @@ def compare(
             c.name: score(perform(c, clips, references, seed, progress), rig) for c in contenders
         }
     return results
+
+
+def diversity_of(
+    contender: Contender, clips: Sequence[SpeechClip], rig: Rig, seed: int = 0, samples: int = 3
+) -> float:
+    """Mean over clips of the mean distance (mm) between answers to the same speech, other seeds."""
+    values = []
+    for clip in clips:
+        lips = rig.masks['lips']
+        made = [contender.motion(clip, seed + k)[:, :52] for k in range(samples)]
+        values.append(metrics.diversity([rig.vertices(weights)[:, lips] for weights in made]))
+    return float(np.mean(values)) if values else 0.0

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a model on recorded human speech and on held-out synthetic speech; write a report.
+
+Sets: asterisk and librivox (Debian packages), clips (--own-clips), dev (--corpus).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffposetalk_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from diffposetalk_ros.evaluation.speech_sets import SpeechClip, Transcribed
+
+__all__ = ['HELP', 'add_arguments', 'run']
+
+HELP = 'measure a model on real and synthetic speech'
+
+_SETS = ('asterisk', 'librivox', 'clips', 'dev')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk evaluate`."""
+    parser.add_argument('--model', default='embedded', help='model folder or the name of one that ships')
+    parser.add_argument('--sets', default='asterisk,librivox', help=f'comma-separated: {", ".join(_SETS)}')
+    parser.add_argument('--own-clips', type=Path, metavar='DIR', help='recordings of the set clips')
+    parser.add_argument(
+        '--transcripts', type=Path, metavar='JSON', help='their words (default: DIR/transcripts.json)'
+    )
+    parser.add_argument('--corpus', type=Path, metavar='DIR', help='corpus whose dev split is the set dev')
+    parser.add_argument(
+        '--clips', type=Path, metavar='JSONL', help='clips with phone times; replaces the alignment'
+    )
+    parser.add_argument('--limit', type=int, help='use at most so many clips of each set, evenly chosen')
+    parser.add_argument('--samplers', help='comma-separated SOLVER:STEPS, the first is compared with')
+    parser.add_argument('--style', default='neutral', help='style of model and reference')
+    parser.add_argument('--scale-audio', type=float, help='guidance scale of the speech')
+    parser.add_argument('--scale-style', type=float, help='guidance scale of the style')
+    parser.add_argument('--regressor', help='model folder of a deterministic regressor to compare with')
+    parser.add_argument('--styles', type=int, default=100, help='styles of the retrieval test; 0 skips it')
+    parser.add_argument('--backend', default='auto', help='auto, onnx or torch')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--out', type=Path, default=Path('docs/evaluation.md'), help='report to write')
+
+
+def _recordings(name: str, options: argparse.Namespace) -> Iterable[Transcribed]:
+    from diffposetalk_ros.evaluation import speech_sets
+
+    if name == 'asterisk':
+        return speech_sets.asterisk_prompts()
+    if name == 'librivox':
+        return speech_sets.librivox_clips()
+    if options.own_clips is None:
+        raise ConfigError('the set clips needs --own-clips DIR with a transcripts.json')
+    return speech_sets.own_clips(options.own_clips, options.transcripts)
+
+
+def _load_sets(options: argparse.Namespace) -> tuple[dict[str, list[SpeechClip]], list[str]]:
+    from diffposetalk_ros.evaluation.speech_sets import load_clips, time_phones
+
+    names = [name for name in options.sets.split(',') if name]
+    for name in names:
+        if name not in _SETS:
+            raise ConfigError(f'no set {name!r}; use {", ".join(_SETS)}')
+    sets: dict[str, list[SpeechClip]] = {}
+    left_out: list[str] = []
+    for name in names:
+        if name == 'dev':
+            if options.corpus is None:
+                raise ConfigError('the set dev needs --corpus DIR made by diffposetalk corpus')
+            clips = load_clips(options.corpus / 'clips.jsonl', ('dev',))
+        elif options.clips is not None:
+            clips = load_clips(options.clips, (name,))
+        else:
+            print(f'timing the phones of {name} ...', flush=True)
+            clips, refused = time_phones(_recordings(name, options))
+            left_out += refused
+        if not clips:
+            raise ConfigError(f'the set {name} is empty; check its files')
+        sets[name] = _every(clips, options.limit)
+    return sets, left_out
+
+
+def _every(clips: Sequence[SpeechClip], limit: int | None) -> list[SpeechClip]:
+    """At most ``limit`` clips, spread evenly over the list."""
+    if limit is None or len(clips) <= limit:
+        return list(clips)
+    if limit < 1:
+        raise ConfigError(f'--limit {limit}; give at least 1')
+    return [clips[i * len(clips) // limit] for i in range(limit)]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate and write the report."""
+    from dataclasses import replace
+
+    from tqdm import tqdm
+
+    from diffposetalk_ros.evaluation.comparison import compare, diversity_of
+    from diffposetalk_ros.evaluation.contenders import DEFAULT_SAMPLERS, contenders, parse_sampler
+    from diffposetalk_ros.evaluation.reference import reference_motion
+    from diffposetalk_ros.evaluation.report import Evaluation, machine, write_report
+    from diffposetalk_ros.evaluation.style_scores import style_scores
+    from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.model.backend import SamplingConfig
+    from diffposetalk_ros.motion.rig import load_rig
+    from diffposetalk_ros.training.animator import named_style
+
+    generator = Generator(options.model, options.backend, options.device)
+    regressor = Generator(options.regressor, options.backend, options.device) if options.regressor else None
+    scales = {'scale_audio': options.scale_audio, 'scale_style': options.scale_style}
+    base = replace(SamplingConfig(), **{name: value for name, value in scales.items() if value is not None})
+    samplers = options.samplers.split(',') if options.samplers else list(DEFAULT_SAMPLERS)
+    listed = contenders(generator, samplers, base, options.style, regressor)
+    look = named_style(options.style)
+    sets, left_out = _load_sets(options)
+    clips = [clip for some in sets.values() for clip in some]
+    few = samplers[1] if len(samplers) > 1 else samplers[0]
+    guidance = f'{base.guidance} guidance, scales speech {base.scale_audio:g}, style {base.scale_style:g}'
+    settings = {
+        'model': generator.model.folder.name,
+        'machine': machine(),
+        'sampling': guidance,
+        'style': options.style,
+        'seed': str(options.seed),
+    }
+    for name, value in settings.items():
+        print(f'{name}: {value}')
+    rig = load_rig()
+    with tqdm(total=len(clips) * len(listed), unit='clip', desc='generating') as bar:
+
+        def advance() -> None:
+            bar.update()
+
+        def reference(clip: SpeechClip) -> NDArray[np.float32]:
+            return reference_motion(clip, look, options.seed)
+
+        scores = compare(listed, sets, reference, rig, options.seed, advance)
+    spread = {c.name: diversity_of(c, clips[-3:], rig, options.seed) for c in listed}
+    style = None
+    if options.styles:
+        style = style_scores(
+            generator, clips, parse_sampler(few, base), options.styles, min(20, options.styles), options.seed
+        )
+    evaluation = Evaluation(scores, settings, style, spread, left_out)
+    for path in write_report(evaluation, options.out):
+        print(f'wrote {path}')
+    return 0

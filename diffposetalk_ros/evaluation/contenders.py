@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ways to make motion that an evaluation sets side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.errors import ConfigError, ModelError
+from diffposetalk_ros.evaluation.comparison import Contender
+from diffposetalk_ros.evaluation.reference import clip_frames, clip_seed, reference_motion
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.generation import Generator
+from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.training.animator import named_style
+
+__all__ = ['DEFAULT_SAMPLERS', 'contenders', 'parse_sampler']
+
+Floats = NDArray[np.float32]
+
+DEFAULT_SAMPLERS = ('ddpm:500', 'ddim:8', 'ddim:4', 'dpmpp_2m:8', 'dpmpp_2m:4', 'ddim:1')
+"""The first is what the others are compared with; one step is the conditional mean of a model that
+predicts the sample."""
+
+
+def parse_sampler(text: str, base: SamplingConfig) -> SamplingConfig:
+    """'SOLVER:STEPS' -> settings with the scales of ``base``. Raises ConfigError for another form."""
+    solver, _, steps = text.partition(':')
+    if solver not in ('ddpm', 'ddim', 'dpmpp_2m') or not steps.isdecimal() or int(steps) < 1:
+        raise ConfigError(f'sampler {text!r}; use ddpm:N, ddim:N or dpmpp_2m:N with N network evaluations')
+    return replace(base, solver=solver, steps=int(steps))
+
+
+def _generated(
+    generator: Generator, sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
+) -> Floats:
+    return generator.generate(clip.samples, style, clip_seed(clip, seed) % 2**31, sampling).values
+
+
+def _other_style(
+    generator: Generator, sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
+) -> Floats:
+    others = sorted(set(generator.model.styles) - {style})
+    other = others[clip_seed(clip, seed) % len(others)]
+    return _generated(generator, sampling, other, clip, seed)
+
+
+def _mean(mean: Floats, clip: SpeechClip, seed: int) -> Floats:
+    return np.tile(mean, (clip_frames(clip), 1))
+
+
+def contenders(
+    generator: Generator,
+    samplers: Sequence[str] = DEFAULT_SAMPLERS,
+    base: SamplingConfig | None = None,
+    style: str = 'neutral',
+    regressor: Generator | None = None,
+) -> list[Contender]:
+    """The model with each sampler, with shuffled styles, the mean motion and the animator itself.
+
+    ``regressor`` adds a model that was trained to regress; it answers in one step. Raises
+    ModelError for a model that is not in ARKit space at 25 fps or does not know the style.
+    """
+    model, base = generator.model, base or SamplingConfig()
+    if (
+        generator.config.layout.space != 'arkit'
+        or not generator.config.head_pose
+        or generator.config.fps != 25
+    ):
+        raise ModelError(f'{model.folder} is not an arkit model with head pose at 25 fps; evaluate needs one')
+    if style not in model.styles:
+        raise ModelError(
+            f'{model.folder} has no style {style!r}; use {", ".join(sorted(model.styles)) or "none"}'
+        )
+    few = next((name for name in samplers if not name.startswith('ddpm')), samplers[0])
+    listed = [
+        Contender(name, partial(_generated, generator, parse_sampler(name, base), style)) for name in samplers
+    ]
+    if len(model.styles) > 1:
+        shuffled = partial(_other_style, generator, parse_sampler(few, base), style)
+        listed.append(Contender(f'{few}, shuffled style', shuffled))
+    if regressor is not None:
+        one = replace(base, solver='ddim', steps=1)
+        listed.append(Contender('regressor', partial(_generated, regressor, one, style)))
+    listed.append(Contender('mean motion', partial(_mean, np.asarray(model.mean, np.float32))))
+    look = named_style(style)
+    listed.append(
+        Contender('animator, other draw', lambda clip, seed: reference_motion(clip, look, seed + 1_000_003))
+    )
+    return listed

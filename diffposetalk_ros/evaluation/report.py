@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Markdown page and the plots of an evaluation."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from os import cpu_count
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.evaluation.comparison import Scores
+from diffposetalk_ros.evaluation.lip_sync import ClosureConfig
+from diffposetalk_ros.evaluation.metrics import DEFINITIONS
+from diffposetalk_ros.evaluation.plots import plot_closures, plot_visemes
+from diffposetalk_ros.evaluation.style_scores import StyleScores
+from diffposetalk_ros.evaluation.viseme_correlation import VISEME_NAMES
+
+__all__ = ['Evaluation', 'machine', 'markdown', 'write_report']
+
+_PACKAGES = ('torch', 'onnxruntime', 'numpy', 'scipy', 'pocketsphinx')
+
+
+_PREFACE = (
+    'The reference of LVE, MOD, FDD, BA and jaw r is the training animator, which is given the phones; '
+    'nobody was filmed. Its row with another random draw shows what head, blinks and gaze cost, which speech '
+    'does not determine. Do not compare these figures with tables of papers: data, masks and definitions '
+    'differ.'
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything a report shows. ``scores``: set -> contender -> measures; ``settings``: name -> value."""
+
+    scores: dict[str, dict[str, Scores]]
+    settings: dict[str, str]
+    style: StyleScores | None = None
+    diversity: dict[str, float] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
+
+
+def machine() -> str:
+    """One line: processor, cores, Python and the versions of the packages that compute."""
+    name = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.is_file():
+        models = [row for row in info.read_text().splitlines() if row.startswith('model name')]
+        name = models[0].split(':', 1)[1].strip() if models else name
+    packages = []
+    for package in _PACKAGES:
+        try:
+            packages.append(f'{package} {version(package)}')
+        except PackageNotFoundError:
+            continue
+    return f'{name}, {cpu_count()} cores, Python {platform.python_version()}, {", ".join(packages)}'
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return '-' if np.isnan(value) else f'{value:.{digits}f}'
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = ['---'] + ['---:'] * (len(head) - 1)
+    return [f'| {" | ".join(row)} |' for row in (head, rule, *rows)] + ['']
+
+
+def _main_table(scores: dict[str, Scores]) -> list[str]:
+    head = (
+        'motion', 'closure recall (chance)', 'precision (chance)', 'viseme r', 'jaw r', 'LVE', 'MOD', 'FDD',
+        'BA', 'seam', 'compute / audio',
+    )  # fmt: skip
+    rows = []
+    for name, s in scores.items():
+        c = s.closures
+        rows.append((
+            name, f'{_number(c.recall)} ({_number(c.chance_recall)})',
+            f'{_number(c.precision)} ({_number(c.chance_precision)})', _number(float(s.visemes.mean())),
+            _number(s.jaw), _number(s.lve), _number(s.mod), _number(s.fdd), _number(s.beats), _number(s.seam),
+            _number(s.compute_s / max(s.audio_s, 1e-9), 3),
+        ))  # fmt: skip
+    return _table(head, rows)
+
+
+def _viseme_table(scores: dict[str, Scores]) -> list[str]:
+    rows = [(name, *(_number(float(r)) for r in s.visemes)) for name, s in scores.items()]
+    return _table(('viseme r', *VISEME_NAMES), rows)
+
+
+def _sweep_table(scores: dict[str, Scores]) -> list[str]:
+    thresholds = list(next(iter(scores.values())).sweep)
+    rows = [
+        (name, *(f'{_number(s.sweep[t].recall)} / {_number(s.sweep[t].precision)}' for t in thresholds))
+        for name, s in scores.items()
+    ]
+    return _table(('recall / precision at', *(f'{t:g} mm' for t in thresholds)), rows)
+
+
+def _definitions() -> list[str]:
+    config = ClosureConfig()
+    closures = {
+        'closure recall': (
+            f'share of /p b m/ (neighbours merged) with a lip closure within '
+            f'{1000 * config.tolerance:.0f} ms of their middle; a closure is a lip opening below '
+            f'{config.threshold:g} mm, parted from the next by a rise of {config.reopening:g} mm; phones of '
+            'real speech by pocketsphinx'
+        ),
+        'closure precision': (
+            'share of closures during speech that lie so near a /p b m/; those that touch a pause of 0.18 s '
+            'or more are left out'
+        ),
+        'chance': f'the same after circular shifts of the motion, mean of {config.shifts}',
+        'viseme r': (
+            'Pearson r over all frames of a set between eight articulator tracks computed from the phones '
+            'and those read from the ARKit channels, mean of eight'
+        ),
+        'jaw r': 'Pearson r of jawOpen with the reference',
+        'compute / audio': 'seconds of computing for one second of speech, whole clips, one at a time',
+    }
+    rows = DEFINITIONS | closures
+    return [f'- **{name}**: {text}.' for name, text in rows.items()] + ['']
+
+
+def markdown(evaluation: Evaluation, plots: Sequence[str] = ()) -> str:
+    """The page as text. ``plots`` are the paths of pictures, relative to the page."""
+    lines = ['# Evaluation', '', 'Written by `diffposetalk evaluate`.', '']
+    lines += [f'- {name}: {value}' for name, value in evaluation.settings.items()]
+    lines += [
+        '',
+        _PREFACE,
+        '',
+    ]
+    for name, scores in evaluation.scores.items():
+        one = next(iter(scores.values()))
+        lines += [
+            f'## {name}: {one.clips} clips, {one.audio_s:.0f} s, {one.closures.bilabials} closures to find',
+            '', *_main_table(scores), *_viseme_table(scores), *_sweep_table(scores),
+        ]  # fmt: skip
+    if evaluation.style:
+        style = evaluation.style
+        rows = [
+            ('other half of the same unseen style', str(style.styles), f'{100 * style.encoder:.0f} %'),
+            (
+                'generated motion, encoded again',
+                str(style.generated_styles),
+                f'{100 * style.generated:.0f} %',
+            ),
+        ]
+        lines += ['## Style', '', *_table(('style found', 'among', 'top-1'), rows)]
+    if evaluation.diversity:
+        lines += ['## Diversity', '', *_table(
+            ('motion', 'mm'), [(name, _number(value)) for name, value in evaluation.diversity.items()]
+        )]  # fmt: skip
+    lines += [f'![{Path(plot).stem}]({plot})\n' for plot in plots]
+    lines += ['## Definitions', '', *_definitions()]
+    if evaluation.left_out:
+        lines += ['## Recordings left out', '', *(f'- {reason}' for reason in evaluation.left_out), '']
+    return '\n'.join(lines)
+
+
+def write_report(evaluation: Evaluation, out: Path) -> list[Path]:
+    """Write the page and, beside it, its plots. Returns the files. Raises ConfigError where it cannot."""
+    plots = [out.with_name(f'{out.stem}_{kind}.png') for kind in ('closures', 'visemes')]
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        plot_closures(evaluation.scores, plots[0])
+        plot_visemes(evaluation.scores, plots[1])
+        out.write_text(markdown(evaluation, [plot.name for plot in plots]), encoding='utf-8')
+    except OSError as error:
+        raise ConfigError(f'cannot write {out} ({error.strerror}); choose another --out') from error
+    return [out, *plots]

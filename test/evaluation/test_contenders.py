@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.errors import ConfigError, ModelError
+from diffposetalk_ros.evaluation.comparison import diversity_of
+from diffposetalk_ros.evaluation.contenders import contenders, parse_sampler
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.evaluation.style_scores import style_scores
+from diffposetalk_ros.generation import Generator
+from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.motion.rig import load_rig
+
+MakeClip = Callable[..., SpeechClip]
+
+
+def test_sampler_names() -> None:
+    base = SamplingConfig(scale_audio=2.0)
+    assert parse_sampler('dpmpp_2m:4', base) == SamplingConfig('dpmpp_2m', 4, scale_audio=2.0)
+    for wrong in ('ddim', 'ddim:0', 'ddim:x', 'euler:4', ''):
+        with pytest.raises(ConfigError, match='sampler'):
+            parse_sampler(wrong, base)
+
+
+def test_every_contender_answers_repeatably(model_folder: Path, make_clip: MakeClip) -> None:
+    generator = Generator(model_folder)
+    clip = make_clip('a', 0, 15)
+    listed = contenders(generator, ('ddpm:3', 'ddim:2'), style='neutral', regressor=generator)
+    assert [c.name for c in listed] == [
+        'ddpm:3',
+        'ddim:2',
+        'ddim:2, shuffled style',
+        'regressor',
+        'mean motion',
+        'animator, other draw',
+    ]
+    for contender in listed:
+        motion = contender.motion(clip, 1)
+        assert motion.shape == (int(clip.duration * 25), 55)
+        assert np.array_equal(motion, contender.motion(clip, 1))
+    own, shuffled = (c.motion(clip, 1) for c in listed[1:3])
+    assert not np.allclose(own, shuffled)
+    rig = load_rig()
+    assert diversity_of(listed[1], [clip], rig) > 0.0
+    assert diversity_of(listed[4], [clip], rig) == 0.0
+
+
+def test_unknown_style_is_refused(model_folder: Path) -> None:
+    with pytest.raises(ModelError, match='lively, neutral, smiling'):
+        contenders(Generator(model_folder), style='angry')
+
+
+def test_style_scores_of_random_weights_lie_between_0_and_1(model_folder: Path, make_clip: MakeClip) -> None:
+    clips = [make_clip('a', 0), make_clip('b', 1)]
+    calls: list[int] = []
+    scores = style_scores(
+        Generator(model_folder), clips, SamplingConfig('ddim', 1), 12, 3, progress=lambda: calls.append(1)
+    )
+    assert 0.0 <= scores.generated <= 1.0
+    # Even an untrained encoder sees poses, smiles and brows: far above the chance of 1 / 12.
+    assert scores.encoder > 3 / 12
+    assert (scores.styles, scores.generated_styles, len(calls)) == (12, 3, 3)
