@@ -17,7 +17,7 @@ from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig
-from diffposetalk_ros.model.logmel_encoder import logmel_context
+from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
@@ -69,9 +69,7 @@ class TorchBackend:
         if self._style_encoder is None:
             raise StyleError('this model folder has no style encoder (style_encoder.safetensors)')
         if motion.ndim != 3 or motion.shape[2] != self.config.motion_dim:
-            raise StyleError(
-                f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})'
-            )
+            raise StyleError(f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})')
         return _array(self._style_encoder(self._tensor(motion)))
 
     @torch.inference_mode()
@@ -104,9 +102,7 @@ class TorchBackend:
         conditions = set(self.config.guiding_conditions)
         if request.style is None or not self.config.style_dim:
             conditions.discard('style')
-        return guidance_branches(
-            conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style
-        )
+        return guidance_branches(conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style)
 
     def _mel_with_context(self, samples: FloatArray, frames: int) -> FloatArray:
         config = self.config.logmel or LogMelConfig()
@@ -114,9 +110,8 @@ class TorchBackend:
         wanted = MEL_PER_FRAME * frames + right
         rows = []
         for clip in samples:
-            clip = np.pad(clip, (0, max(0, wanted * HOP - len(clip))))[: wanted * HOP]
-            mel = normalised_log_mel(clip, config.n_mels)
-            rows.append(np.pad(mel, ((left, 0), (0, 0))))
+            mel = normalised_log_mel(clip[: wanted * HOP], config.n_mels)
+            rows.append(np.pad(mel, ((left, wanted - len(mel)), (0, 0))))
         return np.stack(rows).astype(np.float32)
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
@@ -152,9 +147,7 @@ class _Prediction:
         self._threshold = sampling.threshold
         audio, style, shape = tensor(request.audio), tensor(request.style), tensor(request.shape)
         if audio is None or audio.shape[:2] != (count, frames):
-            raise ModelError(
-                f'audio features {request.audio.shape} do not fit noise {request.noise.shape}'
-            )
+            raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
         if style is None and model.config.style_dim:
             style = model.null_style(count)
         self._memory = self._net.remember(
@@ -175,9 +168,9 @@ class _Prediction:
         count = len(self._weights)
         step = torch.full((count * x.shape[0],), t, dtype=torch.long, device=x.device)
         stacked = x.repeat(count, 1, 1)
-        out = self._net.denoise(
-            stacked, self._memory, self._person, self._previous, step, self._indicator
-        )[:, -x.shape[1] :]
+        out = self._net.denoise(stacked, self._memory, self._person, self._previous, step, self._indicator)[
+            :, -x.shape[1] :
+        ]
         if self._threshold is not None:
             out = dynamic_threshold(out, *self._threshold)
         mixed: Tensor = mix(out, self._weights)
