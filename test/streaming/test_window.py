@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import ConfigError
@@ -32,6 +32,7 @@ def test_fixed_windows_are_padded():
     assert plan_window(ModelConfig(), 2, 1, 100, 103, False).length == 100
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 110), st.integers(0, 110), st.integers(0, 400))
 def test_a_plan_covers_every_frame_once_and_fits_the_model(hop, ahead, total):
     try:

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that runs the networks: ring buffer in, timeline out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.streaming.generator import StreamingGenerator
+from diffposetalk_ros.streaming.latency import LatencyTracker
+from diffposetalk_ros.streaming.timeline import MotionTimeline
+
+__all__ = ['InferenceWorker', 'WorkerConfig']
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """``max_errors``: failures in a row before the utterance is given up. ``retry_delay``: seconds
+    between them. ``poll``: longest sleep in seconds without a `notify`."""
+
+    max_errors: int = 5
+    retry_delay: float = 0.05
+    poll: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.max_errors < 1:
+            raise ConfigError(f'max_errors {self.max_errors}; use 1 or more')
+
+
+class InferenceWorker:
+    """Owns the generator while it runs.
+
+    Contract, in the order of a lifecycle node:
+      * `start` makes the thread, `stop` ends and joins it; both may be called again.
+      * `notify` after new audio is in the ring buffer, or after the buffer was closed.
+      * `reset` begins a new epoch in ring buffer and timeline; a window in flight is thrown away.
+      * `call` runs a function on the thread between two windows (set a style, change the sampling).
+      * An exception is retried; after ``max_errors`` in a row the utterance is given up: `failed`
+        is True, `last_error` holds the traceback, and the next `reset` tries again.
+    """
+
+    def __init__(
+        self,
+        generator: StreamingGenerator,
+        audio: AudioRingBuffer,
+        timeline: MotionTimeline,
+        config: WorkerConfig | None = None,
+        on_error: Callable[[str], None] | None = None,
+        name: str = 'inference',
+    ) -> None:
+        self._generator = generator
+        self._audio = audio
+        self._timeline = timeline
+        self._config = config or WorkerConfig()
+        self._on_error = on_error
+        self._name = name
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._calls: deque[Callable[[StreamingGenerator], None]] = deque()
+        self._reset_lock = threading.Lock()
+        # Together with the epoch -1 this makes the first turn begin with a clean generator.
+        self._epoch = -1
+        self._cursor = 0
+        self._errors_in_row = 0
+        self._progress = threading.Condition()
+        self._requested = 0
+        self._handled = 0
+        self.inference = LatencyTracker()
+        """Seconds per window."""
+        self.error_count = 0
+        self.lost_samples = 0
+        self.last_error = ''
+        self.failed = False
+
+    @property
+    def running(self) -> bool:
+        """True between `start` and `stop`."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def real_time_factor(self) -> float:
+        """Median seconds of computing per second of motion (below 1 is fast enough)."""
+        config = self._generator.config
+        return self.inference.summary().p50 * self._generator.model.fps / config.hop
+
+    def start(self) -> None:
+        """Begin with the ring buffer's current epoch. Does nothing when running."""
+        if self.running:
+            return
+        self._stopping.clear()
+        self._epoch = -1
+        self._errors_in_row, self.failed = 0, False
+        self._timeline.reset(self._audio.epoch)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """End the thread after the window in hand; False if it did not end within ``timeout`` s."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return False
+            self._thread = None
+        return True
+
+    def notify(self) -> None:
+        """There is something new to look at."""
+        with self._progress:
+            self._requested += 1
+        self._wake.set()
+
+    def call(self, function: Callable[[StreamingGenerator], None]) -> None:
+        """Run ``function(generator)`` on the worker before the next window."""
+        self._calls.append(function)
+        self.notify()
+
+    def reset(self) -> int:
+        """Start a new utterance: empty ring buffer and timeline; returns the new epoch."""
+        with self._reset_lock:
+            # The timeline first: what the worker still delivers is then of an older epoch.
+            self._timeline.reset(self._audio.epoch + 1)
+            epoch = self._audio.reset()
+        self.notify()
+        return epoch
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until everything that was there has been generated; for tools and tests."""
+        with self._progress:
+            return self._progress.wait_for(lambda: self._handled == self._requested, timeout)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            requested = self._requested
+            try:
+                busy = self._turn()
+                self._errors_in_row = 0 if busy else self._errors_in_row
+            except Exception:
+                self._note_error(traceback.format_exc())
+                busy = True
+                self._stopping.wait(self._config.retry_delay)
+            if not busy:
+                with self._progress:
+                    self._handled = requested
+                    self._progress.notify_all()
+                self._wake.wait(self._config.poll)
+
+    def _turn(self) -> bool:
+        """Everything up to one window; False when there was nothing to do."""
+        while self._calls:
+            self._calls.popleft()(self._generator)
+        # One hop at a time, so that a reset is noticed between windows even after a long burst.
+        limit = self._generator.config.hop * self._generator.model.samples_per_frame
+        chunk = self._audio.read_new(self._epoch, self._cursor, limit)
+        if chunk.epoch != self._epoch:
+            self._generator.reset()
+            self._epoch, self._cursor = chunk.epoch, 0
+            self._errors_in_row, self.failed = 0, False
+        if self.failed:
+            return False
+        if chunk.lost:
+            self.lost_samples += chunk.lost
+            self._generator.feed(np.zeros(chunk.lost, np.float32))
+        self._cursor = chunk.start + len(chunk.samples)
+        if len(chunk.samples):
+            self._generator.feed(chunk.samples)
+        if chunk.closed:
+            self._generator.end()
+        begin = time.perf_counter()
+        frames = self._generator.step()
+        if frames is not None:
+            self.inference.add(time.perf_counter() - begin)
+            self._timeline.merge(self._epoch, frames.start, frames.motion, frames.committed)
+        if self._generator.done:
+            self._timeline.close(self._epoch)
+        return frames is not None or len(chunk.samples) > 0
+
+    def _note_error(self, text: str) -> None:
+        self.error_count += 1
+        self._errors_in_row += 1
+        self.last_error = text
+        if self._errors_in_row >= self._config.max_errors:
+            self.failed = True
+            _log.error('inference failed %d times in a row:\n%s', self._errors_in_row, text)
+        if self._on_error is not None:
+            self._on_error(text)
