@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +36,13 @@ class IntakeCounters:
 class AudioIntake:
     """Belongs to the executor's thread; only the ring buffer is shared with the worker.
 
-    Each utterance is one epoch of the ring. ``origin`` is the time (ns) of its sample 0.
+    Each utterance is one epoch of the ring; ``begin`` starts the next (`InferenceWorker.reset`).
+    ``origin`` is the time (ns) of its sample 0.
     """
 
-    def __init__(self, ring: AudioRingBuffer, end_timeout: float) -> None:
+    def __init__(self, ring: AudioRingBuffer, begin: Callable[[], object], end_timeout: float) -> None:
         self.ring = ring
+        self._begin = begin
         self.end_timeout = end_timeout
         self.counters = IntakeCounters()
         self.last_arrival: int | None = None
@@ -92,8 +95,7 @@ class AudioIntake:
 
     def abandon(self) -> None:
         """Forget the utterance at once: what comes next starts another."""
-        self.ring.reset()
-        self.ring.close()
+        self._begin()
         self._open = False
 
     def _apply(self, actions: list[Append | Silence | Drop | Reset]) -> None:
@@ -102,7 +104,7 @@ class AudioIntake:
         for action in actions:
             if isinstance(action, Reset):
                 self._resampler.reset()
-                self.ring.reset()
+                self._begin()
                 self._open = True
                 counters.utterances += 1
                 counters.note = action.reason

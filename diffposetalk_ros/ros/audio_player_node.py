@@ -65,9 +65,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         if not path:
             raise ConfigError('no file to play; give --ros-args -p file:=/path/to/sound.wav')
         if not 1e-4 <= chunk <= 60.0 or raw_channels < 1:
-            raise ConfigError(
-                f'chunk {chunk} s, raw_channels {raw_channels}; use 0.0001 to 60 s and >= 1'
-            )
+            raise ConfigError(f'chunk {chunk} s, raw_channels {raw_channels}; use 0.0001 to 60 s and >= 1')
         self._samples, self._rate = read_sound(path, raw_rate, raw_channels)
         self._chunk = max(1, round(chunk * self._rate))
         portaudio = has_portaudio_form()

@@ -10,7 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ['ERROR', 'OK', 'STALE', 'WARN', 'Status', 'percentiles', 'to_message']
+from diffposetalk_ros.ros.audio_intake import IntakeCounters
+from diffposetalk_ros.streaming.latency import LatencySummary
+
+__all__ = [
+    'ERROR',
+    'OK',
+    'STALE',
+    'WARN',
+    'Status',
+    'audio_status',
+    'inference_status',
+    'percentiles',
+    'playout_status',
+    'to_message',
+]
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
 
@@ -23,6 +37,58 @@ class Status:
     level: int
     message: str
     values: Mapping[str, object] = field(default_factory=dict)
+
+
+def audio_status(counters: IntakeCounters, age: float, bad_messages: int) -> Status:
+    """``age``: seconds since the last message, NaN before the first."""
+    level, text = OK, counters.note or 'listening'
+    if bad_messages:
+        level, text = WARN, f'{bad_messages} messages could not be used'
+    elif age != age:
+        level, text = STALE, 'no audio yet'
+    values = {
+        'messages': counters.messages,
+        'utterances': counters.utterances,
+        'unusable messages': bad_messages,
+        'last message age [s]': age,
+        'sound [s]': counters.sound,
+        'gaps filled [s]': counters.gaps,
+        'sound not used [s]': counters.unused,
+        'NaN or infinite samples': counters.invalid,
+        'clipped samples': counters.clipped,
+    }
+    return Status('audio in', level, text, values)
+
+
+def inference_status(windows: LatencySummary, factor: float, errors: int, failed: bool) -> Status:
+    """``factor``: seconds of computing per second of motion."""
+    level, text = OK, 'in time'
+    if failed:
+        level, text = ERROR, 'the utterance was given up after repeated errors; see the log'
+    elif factor > 0.8:
+        level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
+    elif not windows.count:
+        text = 'nothing generated yet'
+    values = {
+        'window p50 [ms]': 1e3 * windows.p50,
+        'window p95 [ms]': 1e3 * windows.p95,
+        'window p99 [ms]': 1e3 * windows.p99,
+        'real-time factor p50 [1]': factor,
+        'errors': errors,
+    }
+    return Status('inference', level, text, values)
+
+
+def playout_status(underflows: int, release: LatencySummary) -> Status:
+    """``release``: how late frames were published."""
+    level, text = (WARN, 'frames came too late; raise playout.delay') if underflows else (OK, 'in time')
+    values = {
+        'underflows': underflows,
+        'release jitter p50 [ms]': 1e3 * release.p50,
+        'release jitter p99 [ms]': 1e3 * release.p99,
+        'release jitter max [ms]': 1e3 * release.largest,
+    }
+    return Status('playout', level, text, values)
 
 
 def percentiles(samples: Sequence[float]) -> tuple[float, float, float]:

@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError, StyleError
 from diffposetalk_ros.model.layout import MotionLayout, layout_for
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.motion.rotation import (
+    flame_to_ros,
+    quaternion_to_vector,
+    ros_to_flame,
+    vector_to_quaternion,
+)
 
 __all__ = [
     'clip_from_style',
@@ -107,9 +113,7 @@ def layout_from_info(info: Any) -> MotionLayout:
     layout = layout_for(info.space, bool(info.has_head_pose))
     names = [layout.names[i] for i in expression_columns(layout)]
     if list(info.channel_names) != names:
-        raise MotionError(
-            f'the channels of {info.model} are not those of the {info.space} layout known here'
-        )
+        raise MotionError(f'the channels of {info.model} are not those of the {info.space} layout known here')
     return layout
 
 
@@ -117,27 +121,19 @@ def row_from_message(message: Any, layout: MotionLayout) -> Floats:
     """FaceMotion -> row (D,); inverse of `frame_message`. Raises MotionError for a wrong length."""
     columns = expression_columns(layout)
     if len(message.expression) != len(columns):
-        raise MotionError(
-            f'face_motion has {len(message.expression)} channels, info tells {len(columns)}'
-        )
+        raise MotionError(f'face_motion has {len(message.expression)} channels, info tells {len(columns)}')
     row = np.zeros(layout.width, np.float32)
     row[columns] = message.expression
     if layout.head_rotation is not None:
         q = message.head_orientation
-        vector = np.array([q.x, q.y, q.z]) * (-1.0 if q.w < 0 else 1.0)
-        sine = float(np.linalg.norm(vector))
-        angle = 2.0 * np.arctan2(sine, abs(q.w))
-        ros = vector * (angle / sine if sine > 1e-12 else 2.0)
-        row[layout.head_rotation] = ros[[1, 2, 0]]
+        row[layout.head_rotation] = ros_to_flame(quaternion_to_vector([q.x, q.y, q.z, q.w]))
     return row
 
 
 def clip_from_style(message: Any, layout: MotionLayout) -> MotionClip:
     """Motion of a StyleReference -> clip in ``layout``. Raises StyleError saying what does not fit."""
     if message.space != layout.space:
-        raise StyleError(
-            f'style motion is in space {message.space!r}; the model speaks {layout.space!r}'
-        )
+        raise StyleError(f'style motion is in space {message.space!r}; the model speaks {layout.space!r}')
     names = list(message.channel_names) or list(layout.names)
     values = np.asarray(message.motion, np.float32)
     if len(values) % len(names):
@@ -161,10 +157,6 @@ def _floats(values: NDArray[Any]) -> array.array[float]:
 
 
 def _set_orientation(quaternion: Any, row: Floats, layout: MotionLayout) -> None:
-    if layout.head_rotation is None:
-        return
-    left, up, forward = (float(x) for x in row[layout.head_rotation])
-    angle = float(np.sqrt(left * left + up * up + forward * forward))
-    scale = 0.5 if angle < 1e-9 else float(np.sin(angle / 2)) / angle
-    quaternion.x, quaternion.y, quaternion.z = forward * scale, left * scale, up * scale
-    quaternion.w = float(np.cos(angle / 2))
+    if layout.head_rotation is not None:
+        values = vector_to_quaternion(flame_to_ros(row[layout.head_rotation])).tolist()
+        quaternion.x, quaternion.y, quaternion.z, quaternion.w = values

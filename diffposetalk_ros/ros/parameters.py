@@ -82,9 +82,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         choices=('auto', 'onnx', 'torch'),
         when='unconfigured',
     ),
-    ParameterSpec(
-        'model.device', 'cpu', "Device of the networks: 'cpu', 'cuda', ...", when='unconfigured'
-    ),
+    ParameterSpec('model.device', 'cpu', "Device of the networks: 'cpu', 'cuda', ...", when='unconfigured'),
     ParameterSpec(
         'audio.message',
         'auto',
@@ -119,7 +117,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'audio.end_timeout',
-        0.3,
+        0.1,
         'Utterance ends when no audio arrives for this long; its last frames are then generated',
         's',
         0.05,
@@ -152,23 +150,20 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         5.0,
         when='inactive',
     ),
-    ParameterSpec(
-        'playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'
-    ),
+    ParameterSpec('playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'),
     ParameterSpec('playout.hold', 0.12, 'A missing frame is held this long', 's', 0.0, 2.0),
     ParameterSpec('playout.ease', 0.15, 'Then, or after an interrupt, time to rest', 's', 0.02, 2.0),
     ParameterSpec('playout.smoothing', 0.0, 'Half-life of output smoothing; 0: none', 's', 0.0, 0.5),
     ParameterSpec('idle.enabled', True, 'Blink, look and sway while nobody speaks'),
     ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
     ParameterSpec('sampler.steps', 4, 'Network evaluations per window', '1', 1, 500),
-    ParameterSpec(
-        'sampler.guidance_audio', 1.15, 'Guidance scale of the audio; 1: none', '1', 0.0, 10.0
-    ),
+    ParameterSpec('sampler.guidance_audio', 1.15, 'Guidance scale of the audio; 1: none', '1', 0.0, 10.0),
     ParameterSpec('sampler.guidance_style', 1.5, 'Guidance scale of the style; 1: none', '1', 0.0, 10.0),
     ParameterSpec(
         'sampler.seed', 0, 'Seed of the noise; same seed and audio: same motion', '1', 0, 2**31 - 1
     ),
     ParameterSpec('style.name', 'neutral', 'Speaking style; ~/list_styles names them'),
+    ParameterSpec('style.transition', 0.3, 'Time from the old style to a new one', 's', 0.0, 10.0),
     _strength('mouth', 'mouth and jaw channels'),
     _strength('eyes', 'eye channels'),
     _strength('brows', 'brow channels'),
@@ -216,6 +211,7 @@ class NodeConfig:
     sampler_guidance_style: float
     sampler_seed: int
     style_name: str
+    style_transition: float
     strength_mouth: float
     strength_eyes: float
     strength_brows: float

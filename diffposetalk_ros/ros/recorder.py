@@ -84,9 +84,7 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
         super().__init__('motion_recorder', **kwargs)
         self.path = self._parameter('file', 'motion.npz', 'File to write: .npz, .csv or .json')
         self.limit = self._parameter('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C')
-        avatar = self._parameter(
-            'node', 'diffposetalk', 'Name of the node whose ~/info explains the motion'
-        )
+        avatar = self._parameter('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion')
         self.collector = MotionCollector(self, f'{avatar}/info')
 
     def _parameter(self, name: str, default: Any, description: str) -> Any:
@@ -97,9 +95,7 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
     def full(self) -> bool:
         """Whether the wanted duration is recorded."""
         info = self.collector.info
-        return bool(
-            self.limit > 0 and info and len(self.collector.frames) >= self.limit * info.output_rate
-        )
+        return bool(self.limit > 0 and info and len(self.collector.frames) >= self.limit * info.output_rate)
 
 
 def main(args: Sequence[str] | None = None) -> int:

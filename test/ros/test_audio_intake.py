@@ -15,6 +15,10 @@ NS = 1_000_000_000
 START = 1_000 * NS
 
 
+def intake_of(ring: AudioRingBuffer) -> AudioIntake:
+    return AudioIntake(ring, ring.reset, 0.3)
+
+
 def sound(seconds: float, rate: int) -> np.ndarray:
     return np.random.default_rng(3).uniform(-0.5, 0.5, round(seconds * rate)).astype(np.float32)
 
@@ -37,7 +41,7 @@ def test_result_does_not_depend_on_the_cutting(cuts: list[int], rate: int) -> No
     rings = []
     for some in (sorted(cuts), []):
         ring = AudioRingBuffer(5.0)
-        intake = AudioIntake(ring, 0.3)
+        intake = intake_of(ring)
         now = feed(intake, samples, rate, some)
         assert intake.origin == START
         assert intake.poll(now + 2 * NS)
@@ -48,7 +52,7 @@ def test_result_does_not_depend_on_the_cutting(cuts: list[int], rate: int) -> No
 
 def test_utterance_ends_by_time_out_and_the_next_is_a_new_epoch() -> None:
     ring = AudioRingBuffer(5.0)
-    intake = AudioIntake(ring, 0.3)
+    intake = intake_of(ring)
     now = feed(intake, sound(0.2, 16000), 16000, [1600])
     epoch = ring.epoch
     assert not intake.poll(now + 290_000_000)
@@ -61,7 +65,7 @@ def test_utterance_ends_by_time_out_and_the_next_is_a_new_epoch() -> None:
 
 
 def test_burst_is_not_over_before_it_has_sounded() -> None:
-    intake = AudioIntake(AudioRingBuffer(5.0), 0.3)
+    intake = intake_of(AudioRingBuffer(5.0))
     samples = sound(2.0, 16000)
     for begin in range(0, len(samples), 320):
         stamp = START + begin * NS // 16000
@@ -73,7 +77,7 @@ def test_burst_is_not_over_before_it_has_sounded() -> None:
 
 @pytest.mark.parametrize('stamped', [True, False])
 def test_change_of_rate_starts_anew(stamped: bool) -> None:
-    intake = AudioIntake(AudioRingBuffer(5.0), 0.3)
+    intake = intake_of(AudioRingBuffer(5.0))
     now = feed(intake, sound(0.1, 16000), 16000, [800], stamped)
     epoch = intake.ring.epoch
     chunk = AudioChunk(MonoAudio(sound(0.1, 48000)), 48000, now if stamped else None)
@@ -83,7 +87,7 @@ def test_change_of_rate_starts_anew(stamped: bool) -> None:
 
 
 def test_after_abandon_nothing_is_left() -> None:
-    intake = AudioIntake(AudioRingBuffer(5.0), 0.3)
+    intake = intake_of(AudioRingBuffer(5.0))
     now = feed(intake, sound(0.1, 16000), 16000, [])
     intake.abandon()
     assert intake.ring.end == 0

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One live face: model, ears (intake), worker, timeline and playout put together. Imports no ROS."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
+from diffposetalk_ros.errors import StyleError
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.model.loader import LoadedModel, open_model
+from diffposetalk_ros.motion.idle import IdleMotion
+from diffposetalk_ros.motion.playout import Playout, PlayoutConfig, RegionStrengths
+from diffposetalk_ros.resources import DEFAULT_MODEL
+from diffposetalk_ros.ros import diagnostics
+from diffposetalk_ros.ros.audio_intake import AudioIntake
+from diffposetalk_ros.ros.audio_messages import AudioChunk
+from diffposetalk_ros.ros.parameters import NodeConfig
+from diffposetalk_ros.ros.style_control import StyleControl
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.latency import LatencyTracker
+from diffposetalk_ros.streaming.timeline import MotionTimeline
+from diffposetalk_ros.streaming.worker import InferenceWorker
+
+__all__ = ['Avatar']
+
+_NS = 1_000_000_000
+
+
+class Avatar:
+    """What the node drives. All methods belong to the executor's thread; the worker is inside.
+
+    ``log`` takes one line about a failing inference. Raises DiffPoseTalkError from the constructor
+    for a model or style that cannot be used.
+    """
+
+    def __init__(self, config: NodeConfig, log: Callable[[str], None]) -> None:
+        self._model: LoadedModel = open_model(
+            config.model_path or DEFAULT_MODEL, config.model_backend, config.model_device
+        )
+        self._log = log
+        self._config = config
+        self._worker: InferenceWorker | None = None
+        network = self._model.backend.config
+        self.layout: MotionLayout = network.layout
+        self.rest: FloatArray = np.zeros(self.layout.width, np.float32)
+        self.model_name = self._model.folder.resolve().name
+        self.model_rate, self.style_dim = network.fps, network.style_dim
+        self.checksum = _checksum(self._model.folder)
+        self.styles = dict.fromkeys(self._model.styles, '')
+        self.style = StyleControl(self._model, self.checksum, self._encode, config.style_name)
+        self.bad_messages = 0
+        self.release = LatencyTracker()
+        runner = type(self._model.backend).__name__
+        self.description = (
+            f'model {self._model.folder} ({runner}, sha256 {self.checksum[:12]}), {network.space} '
+            f'{self.layout.width} channels at {network.fps} fps, {len(self.styles)} styles'
+        )
+        self._warm_up()
+
+    def start(self) -> None:
+        """Fresh stream, worker running. Raises ConfigError for a hop the model's window cannot hold."""
+        config = self._config
+        ring, self._timeline = AudioRingBuffer(), MotionTimeline(self.layout.width)
+        generator = StreamingGenerator(self._model.backend, _stream_config(config), self.style.settle())
+        worker = InferenceWorker(generator, ring, self._timeline, on_error=self._on_error)
+        self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout)
+        self._playout = Playout(
+            self._timeline,
+            self.layout,
+            self._model.mean,
+            self._model.std,
+            self.model_rate,
+            _playout_config(config),
+            IdleMotion(self.layout, config.sampler_seed),
+            self.rest,
+        )
+        self.bad_messages = 0
+        self.release.reset()
+        worker.start()
+        self._worker = worker
+
+    def stop(self) -> None:
+        """Worker joined; nothing of the stream is left."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def update(self, config: NodeConfig) -> None:
+        """Apply changed parameters: sampling at the next window, seed at the next utterance."""
+        if config.style_name != self._config.style_name:
+            self.style.by_name(config.style_name, config.style_transition)
+        self._config = config
+        if self._worker is not None:
+            self._intake.end_timeout = config.audio_end_timeout
+            self._playout.update(_playout_config(config))
+            stream = _stream_config(config)
+
+            def apply(generator: StreamingGenerator) -> None:
+                generator.set_sampling(stream.sampling)
+                generator.config = replace(generator.config, seed=stream.seed)
+
+            self._worker.call(apply)
+
+    def hear(self, chunk: AudioChunk, now: int) -> None:
+        """Store a message that arrived at ``now`` (ns)."""
+        self._intake.push(chunk, now)
+        if self._intake.origin is not None:
+            delay = round(self._config.playout_delay * _NS)
+            self._playout.play(self._intake.ring.epoch, self._intake.origin + delay)
+        self._running.notify()
+
+    def poll(self, now: int) -> None:
+        """Once a frame: end of the utterance by time-out, style on its way."""
+        if self._intake.poll(now):
+            self._running.notify()
+        changed, vector = self.style.advance(now)
+        if changed:
+            self._running.call(lambda generator: generator.set_style(vector))
+
+    def look(self, due: int) -> tuple[FloatArray, int]:
+        """Row (D,) and state of the frame to be seen at ``due`` (ns)."""
+        frame = self._playout.sample(due)
+        return frame.row, int(frame.state)
+
+    def interrupt(self) -> None:
+        """Drop what was heard and generated; the face eases to rest."""
+        self._playout.interrupt()
+        self._intake.abandon()
+
+    def forget(self) -> None:
+        """After a clock jump: times before it mean nothing any more."""
+        self._playout.reset()
+        self._intake.abandon()
+
+    def set_style(self, message: Any, transition: float = 0.0) -> None:
+        """Follow a StyleReference within ``transition`` s (0: the parameter). Raises StyleError."""
+        self.style.by_message(message, transition or self._config.style_transition)
+
+    def note_release(self, late: int) -> None:
+        """A frame was published ``late`` ns after it was due."""
+        self.release.add(late / _NS)
+
+    def diagnose(self, now: int) -> list[diagnostics.Status]:
+        """What /diagnostics says at ``now`` (ns)."""
+        worker = self._running
+        arrival = self._intake.last_arrival
+        age = float('nan') if arrival is None else (now - arrival) / _NS
+        return [
+            diagnostics.audio_status(self._intake.counters, age, self.bad_messages),
+            diagnostics.inference_status(
+                worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
+            ),
+            diagnostics.playout_status(self._playout.underflows, self.release.summary()),
+            diagnostics.Status(
+                'model',
+                diagnostics.OK,
+                self.model_name,
+                {'sha256': self.checksum, 'style': self.style.name, 'space': self.layout.space},
+            ),
+        ]
+
+    @property
+    def _running(self) -> InferenceWorker:
+        assert self._worker is not None, 'only called between start and stop'
+        return self._worker
+
+    def _on_error(self, text: str) -> None:
+        self._log(f'inference: {text.strip().splitlines()[-1]}')
+
+    def _encode(self, motion: FloatArray) -> FloatArray:
+        """Style vector of normalised motion (F, D): on the worker's thread while that owns the backend."""
+        if self._worker is None:
+            return self._model.backend.encode_style(motion[None])[0]
+        answer: Future[FloatArray] = Future()
+
+        def encode(_: StreamingGenerator) -> None:
+            try:
+                answer.set_result(self._model.backend.encode_style(motion[None])[0])
+            except Exception as error:
+                answer.set_exception(error)
+
+        self._worker.call(encode)
+        try:
+            return answer.result(timeout=5.0)
+        except FutureTimeout as error:
+            raise StyleError('the model is too busy to read the style; try again') from error
+
+    def _warm_up(self) -> None:
+        """Generate one second once: allocations and compilation happen now, not in the first word."""
+        generator = StreamingGenerator(self._model.backend, _stream_config(self._config), self.style.settle())
+        noise = np.random.default_rng(0).normal(0.0, 0.05, 16000).astype(np.float32)
+        generator.push(noise)
+        generator.finish()
+
+
+def _stream_config(config: NodeConfig) -> StreamConfig:
+    sampling = SamplingConfig(
+        solver=config.sampler_solver,
+        steps=config.sampler_steps,
+        scale_audio=config.sampler_guidance_audio,
+        scale_style=config.sampler_guidance_style,
+    )
+    return StreamConfig(
+        hop=config.stream_hop,
+        look_ahead=config.stream_look_ahead,
+        seed=config.sampler_seed,
+        sampling=sampling,
+    )
+
+
+def _playout_config(config: NodeConfig) -> PlayoutConfig:
+    return PlayoutConfig(
+        hold=config.playout_hold,
+        ease=config.playout_ease,
+        smoothing=config.playout_smoothing,
+        idle=config.idle_enabled,
+        strengths=RegionStrengths(
+            mouth=config.strength_mouth,
+            eyes=config.strength_eyes,
+            brows=config.strength_brows,
+            cheeks=config.strength_cheeks,
+            head=config.strength_head,
+        ),
+    )
+
+
+def _checksum(folder: Path) -> str:
+    """SHA-256 of the network's weights, or of its graph where only that is there."""
+    for name in ('model.safetensors', 'denoiser.onnx'):
+        if (folder / name).is_file():
+            return hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    return hashlib.sha256(b'').hexdigest()

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node over real DDS: lifecycle, audio in, motion out, services, parameters, bad input."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('diffposetalk_ros.msg', reason='the messages are not built')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+
+from diffposetalk_ros.msg import FaceMotion, StyleReference  # noqa: E402
+from diffposetalk_ros.srv import ListStyles, SetStyle  # noqa: E402
+from geometry_msgs.msg import PoseStamped  # noqa: E402
+from rcl_interfaces.msg import Parameter as ParameterMsg  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.time import Time  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+from diffposetalk_ros.ros import qos  # noqa: E402
+from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class  # noqa: E402
+from diffposetalk_ros.ros.avatar import Avatar  # noqa: E402
+from diffposetalk_ros.ros.demo_session import stamp_ns  # noqa: E402
+from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call  # noqa: E402
+from diffposetalk_ros.ros.node import DiffPoseTalkNode  # noqa: E402
+from diffposetalk_ros.ros.recorder import MotionCollector  # noqa: E402
+
+RATE = 16000
+KIND = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+
+
+class Stage:
+    """A node spinning in its own thread, and a second participant that talks to it."""
+
+    def __init__(self, model_folder: Path, **values: Any) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        values = {
+            'model.path': str(model_folder),
+            'audio.message': KIND,
+            'sampler.steps': 1,
+            # Generous, so that a busy test machine shows every frame.
+            'playout.delay': 0.5,
+            'sampler.guidance_audio': 1.0,
+            'sampler.guidance_style': 1.0,
+        } | values
+        overrides = [Parameter(name.replace('__', '.'), value=v) for name, v in values.items()]
+        self.node = DiffPoseTalkNode(context=self.context, parameter_overrides=overrides)
+        self._node_executor = SingleThreadedExecutor(context=self.context)
+        self._node_executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._node_executor.spin, daemon=True)
+        self._thread.start()
+        self.client = rclpy.create_node('client', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.client)
+        self.lifecycle = LifecycleClient(self.client, self.executor, 'diffposetalk')
+        self.seen = MotionCollector(self.client)
+        self.poses: list[Any] = []
+        self.client.create_subscription(PoseStamped, 'head_pose', self.poses.append, 100)
+        self.audio = self.client.create_publisher(message_class(KIND), 'audio', 1000)
+
+    def close(self) -> None:
+        self._node_executor.shutdown()
+        self._thread.join(5)
+        self.node.close()
+        self.node.destroy_node()
+        self.executor.shutdown()
+        self.client.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+    def start(self) -> None:
+        assert self.lifecycle.configure() and self.lifecycle.activate()
+        self.until(lambda: self.audio.get_subscription_count() > 0)
+
+    def until(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, 'condition not reached'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def speak(self, seconds: float, chunk: float = 0.02) -> None:
+        """A burst, stamped with the times at which it is to sound."""
+        samples = np.random.default_rng(0).uniform(-0.5, 0.5, round(seconds * RATE)).astype(np.float32)
+        size = round(chunk * RATE)
+        now = self.client.get_clock().now().nanoseconds
+        for begin in range(0, len(samples), size):
+            stamp = Time(nanoseconds=now + begin * 10**9 // RATE).to_msg()
+            self.audio.publish(audio_to_message(samples[begin : begin + size], RATE, stamp, KIND))
+
+    def state(self) -> int:
+        return int(self.seen.frames[-1].state) if self.seen.frames else -1
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        client = self.client.create_client(kind, f'diffposetalk/{name}')
+        try:
+            return call(self.client, self.executor, client, request, 10.0)
+        finally:
+            self.client.destroy_client(client)
+
+    def set(self, name: str, value: Any) -> Any:
+        parameter: ParameterMsg = Parameter(name, value=value).to_parameter_msg()
+        answer = self.call(SetParameters, 'set_parameters', SetParameters.Request(parameters=[parameter]))
+        return answer.results[0]
+
+
+@pytest.fixture
+def stage(model_folder: Path) -> Iterator[Stage]:
+    made = Stage(model_folder)
+    yield made
+    made.close()
+
+
+def test_speech_becomes_motion_in_time(stage: Stage) -> None:
+    stage.start()
+    stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
+    stage.speak(1.0)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+    stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
+    frames = stage.seen.frames
+    spoken = [frame for frame in frames if frame.state == FaceMotion.SPEAKING]
+    assert 49 <= len(spoken) <= 51
+    assert stage.seen.missing == 0
+    stamps = np.array([stamp_ns(frame) for frame in frames])
+    assert set(np.diff(stamps)) == {20_000_000}
+    assert min(np.array(stage.seen.received) - stamps) >= -1_000_000
+    clip = stage.seen.clip()
+    assert clip.values.shape[1] == 55
+    assert stage.seen.info.output_rate == 50.0
+    assert len(stage.poses) > 40
+    mouth = np.array([frame.expression for frame in spoken])
+    assert np.isfinite(mouth).all() and mouth.std(axis=0).max() > 1e-3
+
+
+def test_interrupt_brings_the_face_to_rest(stage: Stage) -> None:
+    stage.start()
+    stage.speak(5.0)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+    assert stage.call(Trigger, 'interrupt', Trigger.Request()).success
+    asked = stage.client.get_clock().now().nanoseconds
+    quiet = (FaceMotion.IDLE, FaceMotion.REST)
+    stage.until(lambda: stage.state() in quiet and stamp_ns(stage.seen.frames[-1]) > asked)
+    first = next(f for f in stage.seen.frames if f.state in quiet and stamp_ns(f) > asked)
+    assert stamp_ns(first) - asked <= 200_000_000
+    stage.speak(0.5)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_reset_forgets_and_goes_on(stage: Stage) -> None:
+    stage.start()
+    stage.speak(2.0)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+    assert stage.call(Trigger, 'reset', Trigger.Request()).success
+    stage.until(lambda: stage.state() != FaceMotion.SPEAKING)
+    stage.speak(0.5)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+    assert stage.seen.missing == 0
+
+
+def test_many_lifecycle_cycles_leave_nothing_behind(stage: Stage) -> None:
+    def cycle() -> None:
+        assert stage.lifecycle.configure() and stage.lifecycle.activate()
+        assert stage.lifecycle.deactivate() and stage.lifecycle.cleanup()
+        assert stage.lifecycle.state() == 'unconfigured'
+
+    cycle()
+    threads = threading.active_count()
+    for _ in range(9):
+        cycle()
+    assert threading.active_count() == threads
+    assert not list(stage.node._publishers_made) and not stage.node._inputs
+    stage.until(lambda: stage.client.count_publishers('face_motion') == 0)
+    assert stage.audio.get_subscription_count() == 0
+    stage.start()
+    stage.until(lambda: len(stage.seen.frames) > 5)
+
+
+@pytest.mark.parametrize(
+    ('name', 'bad'), [('model.path', '/no/such/model'), ('style.name', 'nobody'), ('stream.hop', 25)]
+)
+def test_configure_fails_once_and_recovers(stage: Stage, name: str, bad: Any) -> None:
+    good = stage.node.get_parameter(name).value
+    if name == 'stream.hop':  # 25 alone is fine; with this look-ahead the window cannot hold it
+        assert stage.set('stream.look_ahead', 25).successful
+        bad = 25
+    assert stage.set(name, bad).successful
+    if name != 'stream.hop':
+        assert not stage.lifecycle.configure()
+        assert stage.lifecycle.state() == 'unconfigured'
+    assert stage.set(name, good).successful
+    assert stage.set('stream.look_ahead', 0).successful
+    stage.start()
+    stage.until(lambda: stage.seen.frames)
+
+
+@pytest.mark.parametrize('method', ['__init__', 'start', 'stop'])
+def test_unexpected_errors_are_recovered(stage: Stage, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, calls = getattr(Avatar, method), []
+
+    def fail_once(self: Avatar, *args: Any) -> Any:
+        calls.append(method)
+        if len(calls) == 1:
+            raise RuntimeError('on purpose')
+        return original(self, *args)
+
+    monkeypatch.setattr(Avatar, method, fail_once)
+    if stage.lifecycle.configure() and stage.lifecycle.activate():
+        assert method == 'stop'
+        stage.lifecycle.deactivate()
+    assert calls
+    stage.until(lambda: stage.lifecycle.state() in ('unconfigured', 'inactive'))
+    if stage.lifecycle.state() == 'unconfigured':
+        assert stage.lifecycle.configure()
+    assert stage.lifecycle.activate()
+    stage.until(lambda: stage.audio.get_subscription_count() > 0)
+    stage.speak(0.5)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_parameters_while_active(stage: Stage) -> None:
+    stage.start()
+    assert stage.set('sampler.steps', 2).successful
+    assert stage.set('style.name', 'lively').successful
+    for name, value, words in [
+        ('sampler.steps', 0, ''),
+        ('stream.hop', 3, 'deactivate first'),
+        ('model.path', '/x', 'before configure'),
+        ('sampler.solver', 'euler', 'use one of'),
+        ('style.name', 'nobody', 'nobody'),
+        ('strength.mouth', float('nan'), ''),
+        ('playout.hold', 'long', ''),
+    ]:
+        answer = stage.set(name, value)
+        assert not answer.successful, name
+        assert words in answer.reason
+    stage.speak(0.3)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_bad_audio_is_survived(stage: Stage) -> None:
+    stage.start()
+    empty = message_class(KIND)()
+    stage.audio.publish(empty)
+    for samples, rate in (([np.nan] * 320, RATE), ([0.0] * 320, 1), ([0.0] * 320, 2**31 - 1)):
+        message = audio_to_message(np.zeros(320, np.float32), rate, Time().to_msg(), KIND)
+        if has_portaudio_form():
+            message.audio.audio_data.float32_data = samples
+            message.audio.info.format = 1
+        stage.audio.publish(message)
+    if has_portaudio_form():
+        message = audio_to_message(np.zeros(5, np.float32), RATE, Time().to_msg(), KIND)
+        message.audio.info.channels = 3
+        stage.audio.publish(message)
+    stage.until(lambda: stage.node._avatar is not None and stage.node._avatar.bad_messages >= 3)
+    assert stage.lifecycle.state() == 'active'
+    stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
+    stage.speak(0.5)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_styles_by_name_embedding_and_clip(stage: Stage) -> None:
+    stage.start()
+    listed = stage.call(ListStyles, 'list_styles', ListStyles.Request())
+    assert 'neutral' in listed.names and listed.current == 'neutral'
+    other = next(name for name in listed.names if name != 'neutral')
+    stage.until(lambda: stage.seen.info)
+    dim = stage.seen.info.style_dim
+
+    def set_style(**values: Any) -> Any:
+        request = SetStyle.Request(style=StyleReference(**values))
+        return stage.call(SetStyle, 'set_style', request)
+
+    assert set_style(name=other).name == other
+    stage.until(lambda: stage.seen.info.style == other)
+    for values, words in [
+        ({'name': 'nobody'}, 'nobody'),
+        ({}, 'empty'),
+        ({'embedding': [0.0] * (dim + 1)}, str(dim)),
+        ({'embedding': [float('nan')] * dim}, 'NaN'),
+        ({'embedding': [0.0] * dim, 'model_checksum': 'of another model'}, 'another model'),
+        ({'motion': [0.0] * 7, 'space': 'arkit', 'rate': 25.0}, 'divide'),
+        ({'motion': [0.0] * 55 * 50, 'space': 'flame', 'rate': 25.0}, 'space'),
+    ]:
+        answer = set_style(**values)
+        assert not answer.success and words in answer.message, (values.keys(), answer.message)
+        assert answer.name == other
+    assert set_style(embedding=[0.1] * dim, name='mine').name == 'mine'
+    assert set_style(motion=[0.1] * 55 * 50, space='arkit', rate=25.0, name='clip').name == 'clip'
+    publisher = stage.client.create_publisher(StyleReference, 'style_reference', qos.STYLE)
+    stage.until(lambda: publisher.get_subscription_count() > 0)
+    publisher.publish(StyleReference(name='neutral'))
+    stage.until(lambda: stage.seen.info.style == 'neutral')
+    stage.speak(0.5)
+    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_same_seed_same_motion_however_cut(model_folder: Path) -> None:
+    """Two runs of equal sound, cut differently: the frames of speech are equal."""
+    clips = []
+    for chunk in (0.02, 0.137):
+        stage = Stage(model_folder, idle__enabled=False, playout__output_rate=25.0)
+        try:
+            stage.start()
+            stage.speak(0.8, chunk)
+            stage.until(lambda s=stage: s.state() == FaceMotion.SPEAKING)
+            avatar = stage.node._avatar
+            assert avatar is not None
+            stage.until(lambda a=avatar: a._timeline.end >= 19)
+            clips.append(avatar._timeline.read(0, 19))
+        finally:
+            stage.close()
+    np.testing.assert_array_equal(*clips)
