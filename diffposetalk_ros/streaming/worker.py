@@ -26,11 +26,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """``max_errors``: failures in a row before the utterance is given up. ``retry_delay``: seconds
-    between them. ``poll``: longest sleep in seconds without a `notify`."""
+    """``max_errors``: failures in a row before the worker counts as failed. ``retry_delay``: seconds
+    between tries until then, ``failed_delay``: from then on. ``poll``: longest sleep in seconds
+    without a `notify`."""
 
     max_errors: int = 5
     retry_delay: float = 0.05
+    failed_delay: float = 1.0
     poll: float = 0.5
 
     def __post_init__(self) -> None:
@@ -46,8 +48,9 @@ class InferenceWorker:
       * `notify` after new audio is in the ring buffer, or after the buffer was closed.
       * `reset` begins a new epoch in ring buffer and timeline; a window in flight is thrown away.
       * `call` runs a function on the thread between two windows (set a style, change the sampling).
-      * An exception is retried; after ``max_errors`` in a row the utterance is given up: `failed`
-        is True, `last_error` holds the traceback, and the next `reset` tries again.
+      * An exception is retried, the generator being unchanged by it; after ``max_errors`` in a row
+        `failed` is True, `last_error` holds the traceback, and tries become rare. The first success,
+        in the same utterance or the next, makes `failed` False; what came too late is not shown.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class InferenceWorker:
         self._on_error = on_error
         self._name = name
         self._wake = threading.Event()
-        self._stopping = threading.Event()
+        self._stopping = False
         self._thread: threading.Thread | None = None
         self._calls: deque[Callable[[StreamingGenerator], None]] = deque()
         self._reset_lock = threading.Lock()
@@ -99,7 +102,7 @@ class InferenceWorker:
         """Begin with the ring buffer's current epoch. Does nothing when running."""
         if self.running:
             return
-        self._stopping.clear()
+        self._stopping = False
         self._epoch = -1
         self._errors_in_row, self.failed = 0, False
         self._timeline.reset(self._audio.epoch)
@@ -108,7 +111,7 @@ class InferenceWorker:
 
     def stop(self, timeout: float = 5.0) -> bool:
         """End the thread after the window in hand; False if it did not end within ``timeout`` s."""
-        self._stopping.set()
+        self._stopping = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -143,21 +146,28 @@ class InferenceWorker:
             return self._progress.wait_for(lambda: self._handled == self._requested, timeout)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping:
             self._wake.clear()
             requested = self._requested
             try:
                 busy = self._turn()
-                self._errors_in_row = 0 if busy else self._errors_in_row
+                if busy:
+                    self._errors_in_row, self.failed = 0, False
             except Exception:
                 self._note_error(traceback.format_exc())
                 busy = True
-                self._stopping.wait(self._config.retry_delay)
+                self._pause(self._config.failed_delay if self.failed else self._config.retry_delay)
             if not busy:
                 with self._progress:
                     self._handled = requested
                     self._progress.notify_all()
                 self._wake.wait(self._config.poll)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before the next try, but not beyond a reset or a stop."""
+        until = time.monotonic() + seconds
+        while not self._stopping and self._audio.epoch == self._epoch and time.monotonic() < until:
+            time.sleep(0.005)
 
     def _turn(self) -> bool:
         """Everything up to one window; False when there was nothing to do."""
@@ -169,9 +179,7 @@ class InferenceWorker:
         if chunk.epoch != self._epoch:
             self._generator.reset()
             self._epoch, self._cursor = chunk.epoch, 0
-            self._errors_in_row, self.failed = 0, False
-        if self.failed:
-            return False
+            self._errors_in_row = 0
         if chunk.lost:
             self.lost_samples += chunk.lost
             self._generator.feed(np.zeros(chunk.lost, np.float32))
@@ -193,7 +201,7 @@ class InferenceWorker:
         self.error_count += 1
         self._errors_in_row += 1
         self.last_error = text
-        if self._errors_in_row >= self._config.max_errors:
+        if self._errors_in_row >= self._config.max_errors and not self.failed:
             self.failed = True
             _log.error('inference failed %d times in a row:\n%s', self._errors_in_row, text)
         if self._on_error is not None:
