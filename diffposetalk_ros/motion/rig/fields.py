@@ -167,10 +167,10 @@ def _face(f: Field, mesh: Mesh) -> dict[str, Array]:
     tongue = np.array(mesh.group) == 'tongue'
     lower, upper = np.clip(-f.upward, 0, 1), np.clip(f.upward, 0, 1)
     slack = _move(f.muscle * np.exp(-0.5 * (f.x / 13) ** 2), y=3.0 * upper - 5.0 * lower, z=1.0)
-    front = tongue * (1 - 0.5 * sf.smoothstep(80, 55, f.z))
+    front = tongue * (1 - 0.6 * sf.smoothstep(66, 38, f.z))
     return {
         'browInnerUp': _move(above * f.near(0, 33, 17, 15), y=9.0),
-        'tongueOut': slack + _move(front, y=3.5, z=29.0),
+        'tongueOut': slack + _move(front, y=3.0 - 9.0 * front, z=32.0),
     }
 
 

@@ -62,7 +62,7 @@ def _brow(mesh: Mesh, side: float) -> None:
     """A soft bar that follows the skin above the eye."""
     along = np.linspace(0, 1, 17)
     x = 10.5 + 37.0 * along
-    y = 28.0 + 7.5 * np.sin(np.pi * np.minimum(along * 0.78 + 0.06, 1)) - 3.5 * along**2
+    y = 29.5 + 6.0 * np.sin(np.pi * np.minimum(along * 0.78 + 0.06, 1)) - 3.5 * along**2
     thick = 3.7 * np.sin(np.pi * np.clip(0.03 + 0.95 * along**0.8, 0, 1)) ** 0.75
     rows = []
     for across, lift in ((-1.0, -0.8), (-0.55, 1.4), (0.0, 2.2), (0.55, 1.4), (1.0, -0.8)):

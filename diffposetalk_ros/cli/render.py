@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diffposetalk render`: a motion file as video with sound, GIF or picture of the head, on the CPU."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from diffposetalk_ros.errors import ConfigError
+
+HELP = 'motion file -> video, GIF or picture of the head'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument('motion', nargs='*', type=Path, help='.npz, .csv or .json; several: side by side')
+    parser.add_argument('--audio', type=Path, help='sound file that goes with the motion (MP4 only)')
+    parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.mp4, OUT.gif or OUT.png')
+    parser.add_argument('--size', help='WIDTHxHEIGHT in pixels (default 1280x720, GIF 480x360)')
+    parser.add_argument('--fps', type=float, help='frames per second of the file (default: of the motion)')
+    parser.add_argument('--motion-fps', type=float, help='rate of a CSV that does not tell it')
+    parser.add_argument('--workers', type=int, help='processes that draw (default: up to 4)')
+    parser.add_argument('--channels', action='store_true', help='draw each ARKit channel at 1 instead (PNG)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw and write. Raises DiffPoseTalkError on user errors."""
+    from diffposetalk_ros.motion.motion_file import load_motion
+    from diffposetalk_ros.viewer.render import channel_sheet
+    from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image
+
+    if args.channels:
+        if args.motion or args.out.suffix.lower() != '.png':
+            raise ConfigError('--channels takes no motion file and writes a .png')
+        write_image(args.out, channel_sheet())
+        print(f'written: {args.out}, 52 channels')
+        return 0
+    if not args.motion:
+        raise ConfigError('no motion file named; diffposetalk generate makes one from speech')
+    workers = args.workers if args.workers is not None else min(4, os.cpu_count() or 1)
+    if not 1 <= workers <= 64:
+        raise ConfigError(f'--workers {workers} is out of range; use 1 to 64')
+    default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
+    options = RenderOptions(_size(args.size or default), args.fps, workers)
+    clips = [load_motion(path, args.motion_fps) for path in args.motion]
+    labels = [path.stem for path in args.motion]
+    start = time.perf_counter()
+    frames = render_to_file(clips, args.out, args.audio, labels, options)
+    took = time.perf_counter() - start
+    print(f'written: {args.out}, {frames} frames in {took:.1f} s ({frames / took:.0f} per second)')
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.lower().split('x')
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ConfigError(f'--size {text!r} is not WIDTHxHEIGHT; write for example 1280x720')
+    return int(parts[0]), int(parts[1])

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of motion: a stream of frames, contact sheets, the sheet of all 52 channels."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import lru_cache
+from math import floor
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffposetalk_ros.errors import ConfigError, MotionError
+from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.viewer.render_scene import DAY, Image, Scene, Theme
+
+__all__ = ['channel_sheet', 'clip_sheet', 'contact_sheet', 'render_frames', 'resample_motion']
+
+Floats = NDArray[np.float32]
+Size = tuple[int, int]
+
+_CHUNK = 4
+
+
+def render_frames(
+    motion: ArrayLike,
+    fps: float,
+    size: Size = (1280, 720),
+    output_fps: float | None = None,
+    theme: Theme = DAY,
+    workers: int = 1,
+) -> Iterator[Image]:
+    """Frames (height, width, 3) uint8 of ARKit motion (T, 55), or (T, 52) without head, at ``fps``.
+
+    ``output_fps`` (frames per second) resamples in between; ``workers`` processes draw in parallel.
+    Frame k shows the time k / output_fps. Raises MotionError for another width or no frames,
+    ConfigError for a size or rate out of range.
+    """
+    values = resample_motion(_checked(motion), fps, output_fps or fps)
+    Scene(load_rig(), size, theme)  # a bad size is refused here, not in a worker
+    return _in_order(values, size, theme, workers)
+
+
+def resample_motion(values: Floats, fps: float, output_fps: float) -> Floats:
+    """Motion (T, D) at another rate by linear interpolation: row k at time k / output_fps."""
+    if not (0 < fps <= 1000 and 1 <= output_fps <= 240):
+        raise ConfigError(f'frame rate {output_fps} (motion: {fps}) is out of range; use 1 to 240')
+    if fps == output_fps:
+        return values
+    count = max(1, floor(len(values) / fps * output_fps + 1e-6))
+    at = np.minimum(np.arange(count) * fps / output_fps, len(values) - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, len(values) - 1)
+    part = (at - low)[:, None].astype(np.float32)
+    return np.asarray(values[low] * (1 - part) + values[high] * part, np.float32)
+
+
+def contact_sheet(images: Sequence[Image], labels: Sequence[str], columns: int) -> Image:
+    """Pictures of one size (height, width, 3) in a grid, each with its label below."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    if not images or columns < 1:
+        raise ConfigError(f'a sheet of {len(images)} pictures in {columns} columns is empty')
+    height, width = images[0].shape[:2]
+    strip = max(14, height // 9)
+    rows = -(-len(images) // columns)
+    sheet = Pillow.new('RGB', (columns * width, rows * (height + strip)), (250, 250, 250))
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(max(9, strip * 0.62))
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        x, y = i % columns * width, i // columns * (height + strip)
+        sheet.paste(Pillow.fromarray(image), (x, y))
+        draw.text((x + width / 2, y + height + strip / 2), label, (40, 44, 52), font, anchor='mm')
+    return np.asarray(sheet)
+
+
+def clip_sheet(clip: MotionClip, size: Size = (1280, 720), columns: int = 6, rows: int = 4) -> Image:
+    """Sheet of frames evenly spread over a clip, labelled with their times; about ``size`` pixels."""
+    cell = (max(16, size[0] // columns), max(16, int(size[1] / rows * 0.9)))
+    count = min(columns * rows, len(clip.values))
+    chosen = np.linspace(0, len(clip.values) - 1, count).round().astype(int)
+    images = list(render_frames(clip.values[chosen], clip.fps, cell))
+    return contact_sheet(images, [f'{i / clip.fps:.2f} s' for i in chosen], columns)
+
+
+def channel_sheet(cell: Size = (240, 240), columns: int = 8) -> Image:
+    """Sheet of the neutral head and of each ARKit channel at 1, alone."""
+    weights = np.concatenate([np.zeros((1, 52)), np.eye(52)]).astype(np.float32)
+    return contact_sheet(list(render_frames(weights, 25.0, cell)), ['neutral', *ARKIT_BLENDSHAPES], columns)
+
+
+def _checked(motion: ArrayLike) -> Floats:
+    values = np.asarray(motion, np.float32)
+    if values.ndim != 2 or values.shape[1] not in (52, 55):
+        raise MotionError(
+            f'motion of shape {values.shape} cannot be drawn; the head takes ARKit motion (frames, 55)'
+        )
+    if len(values) == 0:
+        raise MotionError('motion has 0 frames; there is nothing to draw')
+    if not np.isfinite(values).all():
+        raise MotionError('motion holds NaN or infinite values; repair them before drawing')
+    return values
+
+
+@lru_cache(maxsize=4)
+def _scene(size: Size, theme: Theme) -> Scene:
+    return Scene(load_rig(), size, theme)
+
+
+def _draw(values: Floats, size: Size, theme: Theme) -> list[Image]:
+    head = values[:, 52:55] if values.shape[1] == 55 else None
+    scene = _scene(size, theme)
+    return [scene.draw(points) for points in load_rig().vertices(values[:, :52], head)]
+
+
+def _in_order(values: Floats, size: Size, theme: Theme, workers: int) -> Iterator[Image]:
+    chunks = [values[i : i + _CHUNK] for i in range(0, len(values), _CHUNK)]
+    if workers <= 1 or len(chunks) < 2 * workers:
+        for chunk in chunks:
+            yield from _draw(chunk, size, theme)
+        return
+    # Agg holds the interpreter lock, so threads would not help. Few chunks wait, to bound memory.
+    pending: deque[Future[list[Image]]] = deque()
+    with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+        for chunk in chunks:
+            pending.append(pool.submit(_draw, chunk, size, theme))
+            if len(pending) > 2 * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()

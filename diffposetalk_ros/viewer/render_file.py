@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Motion clips to files: MP4 with sound, GIF, PNG contact sheet. A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.errors import AudioError, ConfigError, MotionError
+from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
+from diffposetalk_ros.viewer.render_scene import DAY, Image, Theme
+
+__all__ = ['RenderOptions', 'render_to_file', 'write_image']
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """``size`` (width, height) pixels; ``fps`` of the file (None: of the motion); processes to draw."""
+
+    size: tuple[int, int] = (1280, 720)
+    fps: float | None = None
+    workers: int = 1
+    theme: Theme = DAY
+
+
+def render_to_file(
+    clips: Sequence[MotionClip],
+    path: str | Path,
+    audio: str | Path | None = None,
+    labels: Sequence[str] = (),
+    options: RenderOptions = RenderOptions(),  # noqa: B008 (frozen)
+) -> int:
+    """Write .mp4 (sound by ``audio``), .gif or .png; several clips stand side by side.
+
+    Returns the number of frames drawn per clip. The picture ends with the longest clip, and the sound
+    with the picture. Raises MotionError for FLAME motion or an unwritable path, ConfigError for a
+    suffix, size or missing PyAV, AudioError for unreadable sound.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in ('.mp4', '.gif', '.png'):
+        raise ConfigError(f'{path}: suffix {path.suffix!r} cannot be rendered; use .mp4, .gif or .png')
+    if not clips:
+        raise MotionError('no clip to render; name at least one motion file')
+    for clip in clips:
+        if clip.layout.space != 'arkit':
+            raise MotionError(
+                f'{clip.layout.space} motion cannot be shown on this head, which takes ARKit channels; '
+                'render motion of an arkit model'
+            )
+    if audio is not None and suffix != '.mp4':
+        raise ConfigError(f'{path.name} has no sound track; leave out the audio or write .mp4')
+    if not path.parent.is_dir():
+        raise MotionError(f'{path}: the folder does not exist; create it first')
+    if suffix == '.png':
+        sheets = [clip_sheet(clip, options.size) for clip in clips]
+        sheet = sheets[0] if len(clips) == 1 else contact_sheet(_equal(sheets), labels, len(clips))
+        write_image(path, sheet)
+        return min(24, len(clips[0].values))
+    rate = options.fps or clips[0].fps
+    frames = _side_by_side(clips, labels, rate, options)
+    if suffix == '.gif':
+        return _write_gif(path, frames, rate)
+    width, height = options.size
+    if width % 2 or height % 2:
+        raise ConfigError(f'size {width}x{height} is odd; MP4 needs even width and height')
+    return _write_mp4(path, frames, rate, options.size, audio, max(clip.duration for clip in clips))
+
+
+def write_image(path: str | Path, image: Image) -> None:
+    """Write a picture (height, width, 3) uint8 as PNG."""
+    from PIL import Image as Pillow
+
+    stream = io.BytesIO()
+    Pillow.fromarray(image).save(stream, 'PNG', optimize=True)
+    write_atomically(Path(path), stream.getvalue())
+
+
+def _equal(sheets: Sequence[Image]) -> list[Image]:
+    """Sheets of one height: shorter ones continue in white."""
+    height = max(len(sheet) for sheet in sheets)
+    return [np.pad(s, ((0, height - len(s)), (0, 0), (0, 0)), constant_values=250) for s in sheets]
+
+
+def _side_by_side(
+    clips: Sequence[MotionClip], labels: Sequence[str], rate: float, options: RenderOptions
+) -> Iterator[Image]:
+    width, height = options.size
+    if len(clips) == 1:
+        return render_frames(
+            clips[0].values, clips[0].fps, options.size, rate, options.theme, options.workers
+        )
+    duration = max(clip.duration for clip in clips)
+    edges = np.linspace(0, width, len(clips) + 1).round().astype(int)
+    streams = []
+    for clip, cell in zip(clips, np.diff(edges), strict=True):
+        missing = max(0, round(duration * clip.fps) - len(clip.values))
+        values = np.pad(clip.values, ((0, missing), (0, 0)), mode='edge')
+        size = (int(cell), height)
+        streams.append(render_frames(values, clip.fps, size, rate, options.theme, 1))
+    names = [_caption(label, int(cell)) for label, cell in zip(labels, np.diff(edges), strict=True)]
+    return (_joined(images, names) for images in zip(*streams, strict=False))
+
+
+def _caption(text: str, width: int) -> NDArray[np.float32]:
+    """Opacity (24, width, 1) of a line of text."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    strip = Pillow.new('L', (width, 24), 0)
+    ImageDraw.Draw(strip).text((width / 2, 12), text, 255, ImageFont.load_default(16), anchor='mm')
+    return np.asarray(strip, np.float32)[..., None] / 255.0
+
+
+def _joined(images: Sequence[Image], captions: Sequence[NDArray[np.float32]]) -> Image:
+    for image, caption in zip(images, captions, strict=True):
+        top = image[4 : 4 + len(caption)]
+        top[...] = (top * (1 - caption[: len(top)])).astype(np.uint8)
+    return np.concatenate(images, axis=1)
+
+
+def _write_gif(path: Path, frames: Iterator[Image], rate: float) -> int:
+    from PIL import Image as Pillow
+
+    # One palette for all frames: colours do not flicker, and equal areas compress.
+    first = Pillow.fromarray(next(frames)).quantize(128)
+    pictures = [first]
+    pictures += [Pillow.fromarray(f).quantize(palette=first, dither=Pillow.Dither.NONE) for f in frames]
+    stream = io.BytesIO()
+    # GIF times are in 1/100 s and players slow down below 2.
+    pause = max(20, round(100 / rate) * 10)
+    first.save(stream, 'GIF', save_all=True, append_images=pictures[1:], duration=pause, loop=0)
+    write_atomically(path, stream.getvalue())
+    return len(pictures)
+
+
+def _write_mp4(
+    path: Path,
+    frames: Iterator[Image],
+    rate: float,
+    size: tuple[int, int],
+    audio: str | Path | None,
+    duration: float,
+) -> int:
+    try:
+        import av
+    except ImportError as error:
+        raise ConfigError('MP4 needs PyAV, which is not installed; pip install av, or write .gif') from error
+
+    sound, sound_rate = (None, 0) if audio is None else _read_sound(Path(audio), duration)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    count = 0
+    try:
+        with av.open(str(part), 'w', format='mp4', options={'movflags': '+faststart'}) as file:
+            exact = Fraction(rate).limit_denominator(1001)
+            video: Any = file.add_stream('libx264', rate=exact)
+            video.width, video.height = size
+            video.pix_fmt = 'yuv420p'
+            video.options = {'preset': 'veryfast', 'crf': '20'}
+            track: Any = None if sound is None else file.add_stream('aac', rate=sound_rate, layout='mono')
+            if track is not None and sound is not None:
+                _mux_sound(file, track, sound, sound_rate)
+            for image in frames:
+                frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+                frame.pts, frame.time_base = count, 1 / exact
+                file.mux(video.encode(frame))
+                count += 1
+            file.mux(video.encode(None))
+        part.replace(path)
+    except (OSError, av.error.FFmpegError) as error:
+        raise MotionError(f'{path}: the video cannot be written ({error})') from error
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _mux_sound(file: Any, track: Any, sound: NDArray[np.float32], rate: int) -> None:
+    import av
+
+    for start in range(0, len(sound), 1024):
+        block = np.ascontiguousarray(sound[None, start : start + 1024])
+        frame = av.AudioFrame.from_ndarray(block, format='fltp', layout='mono')
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        file.mux(track.encode(frame))
+    file.mux(track.encode(None))
+
+
+def _read_sound(path: Path, duration: float) -> tuple[NDArray[np.float32], int]:
+    """Mono sound (n,) of at most ``duration`` seconds and a sample rate AAC knows (Hz)."""
+    import soundfile
+
+    from diffposetalk_ros.audio.file import audio_duration, read_audio
+
+    audio_duration(path)  # refuses missing and damaged files with a clear word
+    try:
+        rate = soundfile.info(path).samplerate
+        if rate not in (16000, 22050, 24000, 32000, 44100, 48000):
+            return read_audio(path)[: round(duration * 16000)], 16000
+        data, _ = soundfile.read(path, round(duration * rate), dtype='float32', always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioError(f'{path} cannot be read ({error})') from error
+    if not np.isfinite(data).all():
+        raise AudioError(f'{path} holds NaN or infinite samples; repair the file')
+    return np.asarray(data.mean(axis=1), np.float32), rate
