@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diffposetalk corpus`: make synthetic speech with phoneme times to train the embedded model on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = 'make a corpus of synthetic speech with phoneme times'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument('--out', type=Path, required=True, help='folder to write or to go on with')
+    parser.add_argument('--hours', type=float, default=10.0, help='hours of training speech (default 10)')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same corpus (default 0)')
+    parser.add_argument(
+        '--hold-out', nargs='*', metavar='ENGINE:VOICE', default=None,
+        help='voices for the dev split only (default flite:rms and espeak:en-GB-scotland+m3)',
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build the corpus with a progress bar and print what it holds."""
+    from tqdm import tqdm
+
+    from diffposetalk_ros.training.corpus.build import build_corpus
+    from diffposetalk_ros.training.corpus.plan import HOLD_OUT
+
+    hold_out = HOLD_OUT if args.hold_out is None else tuple(args.hold_out)
+    with tqdm(unit='clip', desc='corpus') as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        manifest = build_corpus(args.out, args.hours, args.seed, hold_out, progress)
+    print(f'{args.out}: {manifest["clips"]} clips, {manifest["hours"]:.2f} h')
+    for split, voices in manifest['hours_by_voice'].items():
+        print(f'  {split}: ' + ', '.join(f'{voice} {hours:.2f} h' for voice, hours in voices.items()))
+    return 0

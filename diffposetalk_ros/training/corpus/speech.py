@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every speech engine takes and gives: a line to say, and sound with phoneme times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from diffposetalk_ros.errors import DiffPoseTalkError
+
+CORPUS_RATE = 16000  # Hz, of every clip on disk
+
+
+class CorpusError(DiffPoseTalkError):
+    """A corpus that cannot be built: an engine is missing, or the folder holds another corpus."""
+
+
+class Phone(NamedTuple):
+    """One phone and its time in seconds; `name` is an engine's own name or ARPABET."""
+
+    start: float
+    end: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One sentence to say. `stretch` > 1 is slower, `pitch` > 1 higher (where the voice can)."""
+
+    voice: str
+    text: str
+    stretch: float = 1.0
+    pitch: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Sound [samples] int16 at `rate` Hz and the ARPABET phones that cover it without gaps."""
+
+    samples: npt.NDArray[np.int16]
+    rate: int
+    phones: tuple[Phone, ...]
+
+
+class Engine(Protocol):
+    """A text-to-speech program that knows when each phone starts."""
+
+    def speak(self, lines: Sequence[Line]) -> list[Speech]:
+        """Say each line, in order."""
+        ...

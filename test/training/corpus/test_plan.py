@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from diffposetalk_ros.training.corpus.plan import ClipPlan, plan_corpus
+from diffposetalk_ros.training.corpus.speech import CorpusError
+from diffposetalk_ros.training.corpus.text import is_held_out
+
+SENTENCES = [f'this is the sentence with number {k}' for k in range(5000)]
+
+
+def share_of(plans: list[ClipPlan], chosen: Callable[[ClipPlan], bool]) -> float:
+    seconds: dict[bool, float] = defaultdict(float)
+    for plan in plans:
+        if plan.split == 'train':
+            seconds[chosen(plan)] += plan.expected_seconds()
+    return seconds[True] / sum(seconds.values())
+
+
+def test_a_plan_follows_from_its_seed() -> None:
+    assert plan_corpus(SENTENCES, 0.5, 3) == plan_corpus(SENTENCES, 0.5, 3)
+    assert plan_corpus(SENTENCES, 0.5, 3) != plan_corpus(SENTENCES, 0.5, 4)
+
+
+def test_every_beginning_has_the_shares_of_the_voices() -> None:
+    plans = plan_corpus(SENTENCES, 4, 0)
+    for part in (plans, plans[: len(plans) // 3]):
+        assert share_of(part, lambda p: p.engine == 'espeak') == pytest.approx(0.22, abs=0.02)
+        assert share_of(part, lambda p: p.voice.startswith('slt')) == pytest.approx(0.33, abs=0.02)
+    assert sum(p.expected_seconds() for p in plans if p.split == 'train') == pytest.approx(4 * 3600, rel=0.01)
+
+
+def test_held_out_voices_and_sentences_are_never_trained_on() -> None:
+    plans = plan_corpus(SENTENCES, 2, 1)
+    train = [p for p in plans if p.split == 'train']
+    dev = [p for p in plans if p.split == 'dev']
+    assert {p.voice for p in dev} == {'rms', 'en-GB-scotland+m3'}
+    assert not {p.voice for p in train} & {p.voice for p in dev}
+    assert all(is_held_out(line.text) for p in dev for line in p.lines)
+    assert not any(is_held_out(line.text) for p in train for line in p.lines)
+    assert len({p.id for p in plans}) == len(plans)
+    assert {p.voice for p in plan_corpus(SENTENCES, 2, 1, ()) if p.split == 'train'} >= {'rms', 'awb'}
+
+
+def test_impossible_requests_are_refused() -> None:
+    with pytest.raises(CorpusError, match='0 hours'):
+        plan_corpus(SENTENCES, 0, 0)
+    with pytest.raises(CorpusError, match="'rms'"):
+        plan_corpus(SENTENCES, 1, 0, ('rms',))
+    with pytest.raises(CorpusError, match='no sentence'):
+        plan_corpus(['one sentence is not enough'], 1, 0)
