@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def logmel_features(
         nonlocal mel
         window = mel[: left + MEL_PER_FRAME * frames + right]
         mel = mel[MEL_PER_FRAME * frames :]
-        return backend.encode_mel(window[None])[0]
+        features: FloatArray = backend.encode_mel(window[None])[0]
+        return features
 
     for block in blocks:
         samples = np.concatenate([rest, block])
@@ -72,7 +74,21 @@ def context_features(backend: Backend, samples: FloatArray) -> FloatArray:
     if missing > 0:
         last = normalised[-1] if config.pad_mode == 'replicate' else 0.0
         normalised = np.concatenate([normalised, np.full(missing, last, np.float32)])
-    return backend.encode_audio(normalised[None].astype(np.float32), config.n_motions * windows)[0]
+    frames = config.n_motions * windows
+    features: FloatArray = backend.encode_audio(normalised[None].astype(np.float32), frames)[0]
+    return features
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Fresh noise of an ancestral step, (1, frames, width)."""
+
+    rng: np.random.Generator
+    frames: int
+    width: int
+
+    def __call__(self, _step: int) -> FloatArray:
+        return self.rng.standard_normal((1, self.frames, self.width), np.float32)
 
 
 class Generator:
@@ -148,7 +164,7 @@ class Generator:
                 indicator=(np.arange(frames) < valid)[None].astype(np.float32)
                 if config.use_indicator
                 else None,
-                step_noise=lambda _, n=frames: rng.standard_normal((1, n, config.motion_dim), np.float32),
+                step_noise=_Noise(rng, frames, config.motion_dim),
             )
             motion = self.model.backend.sample(request, sampling)
             previous = motion[:, -past:], audio[None, -past:]

@@ -75,7 +75,8 @@ def mel_power(samples: NDArray[np.float32], n_mels: int = 64) -> NDArray[np.floa
     frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::HOP]
     spectrum = np.fft.rfft(frames * np.hanning(_WINDOW + 1)[:-1].astype(np.float32), _FFT)
     power = spectrum.real**2 + spectrum.imag**2
-    return (power @ mel_filterbank(n_mels).T / _WINDOW).astype(np.float32)
+    mel: NDArray[np.float32] = (power @ mel_filterbank(n_mels).T / _WINDOW).astype(np.float32)
+    return mel
 
 
 def normalise(

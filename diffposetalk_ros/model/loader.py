@@ -15,7 +15,7 @@ from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.resources import find_model
 
-__all__ = ['LoadedModel', 'load_backend', 'open_model']
+__all__ = ['LoadedModel', 'load_backend', 'named_styles', 'open_model']
 
 STYLES = 'styles.safetensors'
 
@@ -63,11 +63,34 @@ class LoadedModel:
             raise StyleError('the style holds NaN or infinite numbers; extract it again')
         return vector
 
+    def shape(self, path: Path) -> FloatArray:
+        """FLAME identity of a file (.npy of 100 numbers or more rows, .npz with `shape`), normalised.
+
+        Raises ModelError for a model without identity or a file that does not fit (SPEC 1.5).
+        """
+        width = self.backend.config.shape_dim
+        stats = self.folder / 'stats.npz'
+        if not width or not stats.is_file():
+            raise ModelError(f'{self.folder.name} takes no identity; leave --shape out')
+        try:
+            loaded = np.load(path, allow_pickle=False)
+            raw = np.asarray(loaded['shape'] if hasattr(loaded, 'files') else loaded, np.float32)
+            with np.load(stats, allow_pickle=False) as numbers:
+                mean, std = numbers['shape_mean'], numbers['shape_std']
+        except (ValueError, KeyError, OSError, EOFError) as error:
+            raise ModelError(f'{path} is not a file of FLAME shape coefficients ({error})') from error
+        row = raw.reshape(-1, raw.shape[-1])[0] if raw.ndim else raw
+        if row.shape != (width,):
+            raise ModelError(f'{path} holds {row.size} shape coefficients; this model takes {width}')
+        out: FloatArray = ((row - mean) / std).astype(np.float32)
+        return out
+
     def _style_file(self, name: str) -> FloatArray:
         path = Path(name).expanduser()
         if not path.is_file():
             raise StyleError(
-                f'no style {name!r}: not a file, and the model knows {", ".join(sorted(self.styles)) or "none"}'
+                f'no style {name!r}: not a file, and the model knows '
+                f'{", ".join(sorted(self.styles)) or "none"}'
             )
         try:
             loaded = np.load(path, allow_pickle=False)
@@ -113,7 +136,7 @@ def open_model(name: str | Path, backend: str = 'auto', device: str = 'auto') ->
     folder = find_model(name)
     runner = load_backend(folder, backend, device)
     mean, std = _statistics(folder, runner.config.motion_dim)
-    return LoadedModel(folder, runner, mean, std, _styles(folder))
+    return LoadedModel(folder, runner, mean, std, named_styles(folder))
 
 
 def _statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -128,7 +151,8 @@ def _statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[
     return mean, std
 
 
-def _styles(folder: Path) -> dict[str, FloatArray]:
+def named_styles(folder: Path) -> dict[str, FloatArray]:
+    """Styles a model folder ships with: name -> vector (S,). Raises ModelError for a damaged file."""
     path = folder / STYLES
     if not path.is_file():
         return {}

@@ -30,7 +30,8 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(x.transpose(1, 2)).transpose(1, 2)
         y = self.mix(torch.nn.functional.gelu(self.conv(y)))
-        return x[:, :, self.left : x.shape[2] - self.right] + y
+        out: Tensor = x[:, :, self.left : x.shape[2] - self.right] + y
+        return out
 
 
 class LogMelEncoder(nn.Module):

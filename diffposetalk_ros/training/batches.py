@@ -70,7 +70,7 @@ class BatchSource:
             torch.from_numpy(mel),
             (torch.from_numpy(self._takes.motion[index]) - self._mean) / self._std,
             torch.from_numpy(self._takes.visemes[index]),
-            shares.unflatten(1, (-1, MEL_PER_FRAME)).mean(2),
+            shares.reshape(len(index), -1, MEL_PER_FRAME, len(PHONES)).mean(2),
         )
 
 

@@ -60,7 +60,8 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
     prepared, optimiser = accelerator.prepare(module, optimiser)
     average = torch.optim.swa_utils.AveragedModel(
-        module, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
+        module,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema),  # type: ignore[no-untyped-call]
     )
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f'{name}.ckpt'

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the ONNX graphs of a model folder, so that it runs without torch."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ['add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk export`."""
+    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export and list the files."""
+    from diffposetalk_ros.model.onnx_export import export_onnx
+    from diffposetalk_ros.resources import find_model
+
+    for path in export_onnx(find_model(options.model)):
+        print(path)
+    return 0

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn a speech file into a motion file.
+
+    diffposetalk generate speech.wav -o motion.csv --style smiling
+
+Any format and rate libsndfile reads; memory does not grow with the length of the clip. The output's
+ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name them)
+or .json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.model.backend import SamplingConfig
+
+__all__ = ['add_arguments', 'run', 'sampling_from']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk generate`."""
+    parser.add_argument('audio', type=Path, help='speech file (wav, flac, ogg, mp3 ...)')
+    parser.add_argument('-o', '--output', type=Path, required=True, help='.npz, .csv or .json to write')
+    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--style', help='name (see `diffposetalk styles`) or .npy file; default: neutral')
+    parser.add_argument('--shape', type=Path, help='FLAME identity .npy (100,), for FLAME models')
+    parser.add_argument('--seed', type=int, default=0, help='same seed, same motion (default 0)')
+    parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
+    parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
+    parser.add_argument('--scale-audio', type=float, default=1.15, help='guidance on speech (default 1.15)')
+    parser.add_argument('--scale-style', type=float, default=1.5, help='guidance on style (default 1.5)')
+    parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
+    parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
+    parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda'")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Generate and write; prints one line that says what came out."""
+    from tqdm import tqdm
+
+    from diffposetalk_ros.audio.file import audio_blocks, audio_duration
+    from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.motion.resampling import at_rate
+
+    sampling = sampling_from(options)
+    duration = audio_duration(options.audio)
+    generator = Generator(options.model, options.backend, options.device)
+    style = options.style or ('neutral' if 'neutral' in generator.model.styles else None)
+    shape = None if options.shape is None else generator.model.shape(options.shape)
+    total = int(duration * generator.config.fps)
+    with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
+        clip = generator.generate(
+            audio_blocks(options.audio),
+            style,
+            options.seed,
+            sampling,
+            shape,
+            lambda done: bar.update(done - bar.n),
+        )
+    if options.fps is not None:
+        clip = at_rate(clip, options.fps)
+    save_motion(options.output, clip)
+    print(
+        f'{options.output}: {len(clip.values)} frames at {clip.fps:g} fps, {clip.layout.space}, style {style}'
+    )
+    return 0
+
+
+def sampling_from(options: argparse.Namespace) -> SamplingConfig:
+    """SamplingConfig of the options. Raises ConfigError for a value out of range."""
+    if not 1 <= options.steps <= 500:
+        raise ConfigError(f'--steps {options.steps}; use 1 to 500')
+    for name in ('scale_audio', 'scale_style'):
+        if not 0.0 <= getattr(options, name) <= 10.0:
+            raise ConfigError(f'--{name.replace("_", "-")} {getattr(options, name)}; use 0 to 10')
+    return SamplingConfig(options.solver, options.steps, options.scale_audio, options.scale_style)

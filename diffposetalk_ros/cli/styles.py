@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""List the speaking styles a model ships with; give one to `diffposetalk generate --style`."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ['add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk styles`."""
+    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one name a line."""
+    from diffposetalk_ros.model.loader import named_styles
+    from diffposetalk_ros.resources import find_model
+
+    for name in sorted(named_styles(find_model(options.model))):
+        print(name)
+    return 0
