@@ -7,7 +7,7 @@ Sets: asterisk and librivox (Debian packages), clips (--own-clips), dev (--corpu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--clips', type=Path, metavar='JSONL', help='clips with phone times; replaces the alignment'
     )
     parser.add_argument('--limit', type=int, help='use at most so many clips of each set, evenly chosen')
+    parser.add_argument(
+        '--slow-clips', type=int, default=12, help='clips of each set for samplers of more than 50 steps'
+    )
     parser.add_argument('--samplers', help='comma-separated SOLVER:STEPS, the first is compared with')
     parser.add_argument('--style', default='neutral', help='style of model and reference')
     parser.add_argument('--scale-audio', type=float, help='guidance scale of the speech')
@@ -64,8 +67,11 @@ def _recordings(name: str, options: argparse.Namespace) -> Iterable[Transcribed]
 
 
 def _load_sets(options: argparse.Namespace) -> tuple[dict[str, list[SpeechClip]], list[str]]:
+    from diffposetalk_ros.evaluation.comparison import evenly
     from diffposetalk_ros.evaluation.speech_sets import load_clips, time_phones
 
+    if options.limit is not None and options.limit < 1:
+        raise ConfigError(f'--limit {options.limit}; give at least 1')
     names = [name for name in options.sets.split(',') if name]
     for name in names:
         if name not in _SETS:
@@ -85,17 +91,8 @@ def _load_sets(options: argparse.Namespace) -> tuple[dict[str, list[SpeechClip]]
             left_out += refused
         if not clips:
             raise ConfigError(f'the set {name} is empty; check its files')
-        sets[name] = _every(clips, options.limit)
+        sets[name] = evenly(clips, options.limit)
     return sets, left_out
-
-
-def _every(clips: Sequence[SpeechClip], limit: int | None) -> list[SpeechClip]:
-    """At most ``limit`` clips, spread evenly over the list."""
-    if limit is None or len(clips) <= limit:
-        return list(clips)
-    if limit < 1:
-        raise ConfigError(f'--limit {limit}; give at least 1')
-    return [clips[i * len(clips) // limit] for i in range(limit)]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -105,7 +102,12 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from diffposetalk_ros.evaluation.comparison import compare, diversity_of
-    from diffposetalk_ros.evaluation.contenders import DEFAULT_SAMPLERS, contenders, parse_sampler
+    from diffposetalk_ros.evaluation.contenders import (
+        DEFAULT_SAMPLERS,
+        contenders,
+        main_sampler,
+        parse_sampler,
+    )
     from diffposetalk_ros.evaluation.reference import reference_motion
     from diffposetalk_ros.evaluation.report import Evaluation, machine, write_report
     from diffposetalk_ros.evaluation.style_scores import style_scores
@@ -123,7 +125,8 @@ def run(options: argparse.Namespace) -> int:
     look = named_style(options.style)
     sets, left_out = _load_sets(options)
     clips = [clip for some in sets.values() for clip in some]
-    few = samplers[1] if len(samplers) > 1 else samplers[0]
+    few = main_sampler(samplers)
+    slow_clips = max(options.slow_clips, 1)
     guidance = f'{base.guidance} guidance, scales speech {base.scale_audio:g}, style {base.scale_style:g}'
     settings = {
         'model': generator.model.folder.name,
@@ -135,7 +138,8 @@ def run(options: argparse.Namespace) -> int:
     for name, value in settings.items():
         print(f'{name}: {value}')
     rig = load_rig()
-    with tqdm(total=len(clips) * len(listed), unit='clip', desc='generating') as bar:
+    total = sum(min(len(s), slow_clips) if c.slow else len(s) for c in listed for s in sets.values())
+    with tqdm(total=total, unit='clip', desc='generating') as bar:
 
         def advance() -> None:
             bar.update()
@@ -143,14 +147,14 @@ def run(options: argparse.Namespace) -> int:
         def reference(clip: SpeechClip) -> NDArray[np.float32]:
             return reference_motion(clip, look, options.seed)
 
-        scores = compare(listed, sets, reference, rig, options.seed, advance)
-    spread = {c.name: diversity_of(c, clips[-3:], rig, options.seed) for c in listed}
+        scores = compare(listed, sets, reference, rig, options.seed, slow_clips, advance)
+    spread = {c.name: diversity_of(c, clips[-3:], rig, options.seed) for c in listed if not c.slow}
     style = None
     if options.styles:
         style = style_scores(
             generator, clips, parse_sampler(few, base), options.styles, min(20, options.styles), options.seed
         )
-    evaluation = Evaluation(scores, settings, style, spread, left_out)
+    evaluation = Evaluation(scores, settings, few, samplers[0], style, spread, left_out)
     for path in write_report(evaluation, options.out):
         print(f'wrote {path}')
     return 0

@@ -23,7 +23,7 @@ from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.rig import Rig
 from diffposetalk_ros.training.animator import viseme_targets
 
-__all__ = ['Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'perform', 'score']
+__all__ = ['Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'evenly', 'perform', 'score']
 
 Floats = NDArray[np.float32]
 
@@ -35,10 +35,14 @@ _LAYOUT = arkit_layout()
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to make motion: ``motion(clip, seed)`` -> ARKit motion (T, 55) at 25 fps."""
+    """A way to make motion: ``motion(clip, seed)`` -> ARKit motion (T, 55) at 25 fps.
+
+    A ``slow`` one answers a part of the clips only.
+    """
 
     name: str
     motion: Callable[[SpeechClip, int], Floats]
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,6 @@ def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) 
     for take in takes:
         clip, count = take.clip, len(take.motion)
         kept = trusted_frames(count, FPS, clip.spans)
-        made, wanted = (rig.vertices(m[:, :52]) for m in (take.motion, take.reference))
         opening, should = (np.maximum(rig.lip_opening(m[:, :52]), 0) for m in (take.motion, take.reference))
         closures += closure_score(opening, clip.phones, FPS, clip.spans, ClosureConfig(shifts=shifts))
         for limit in THRESHOLDS:
@@ -108,20 +111,22 @@ def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) 
             sweep[limit] += closure_score(opening, clip.phones, FPS, clip.spans, config)
         found.append(visemes_of_motion(take.motion, _LAYOUT)[kept])
         truth.append(viseme_targets(clip.phones, count)[kept])
-        lips, upper = rig.masks['lips'], rig.masks['upper_face']
+        lips, lips_ref = (_masked(rig, 'lips', m) for m in (take.motion, take.reference))
         weight = int(kept.sum())
         if weight:
-            sums['lve'] += weight * metrics.lip_vertex_error(made[kept][:, lips], wanted[kept][:, lips])
+            sums['lve'] += weight * metrics.lip_vertex_error(lips[kept], lips_ref[kept])
             sums['mod'] += weight * metrics.mouth_opening_difference(opening[kept], should[kept])
             sums['fdd'] += weight * metrics.upper_face_dynamics_deviation(
-                made[:, upper], wanted[:, upper], rig.neutral[upper]
+                _masked(rig, 'upper_face', take.motion),
+                _masked(rig, 'upper_face', take.reference),
+                rig.neutral[rig.masks['upper_face']],
             )
             frames += weight
         made_beats, true_beats = (metrics.head_beats(m[:, 52:55], FPS) for m in (take.motion, take.reference))
         beats += len(made_beats) * metrics.beat_alignment(made_beats, true_beats)
         beat_count += len(made_beats)
         if count > window + 1:
-            seams.append(metrics.seam_velocity_ratio(made[:, lips], range(window, count, window)))
+            seams.append(metrics.seam_velocity_ratio(lips, range(window, count, window)))
     r = viseme_correlation(found, truth)
     share = {name: value / max(frames, 1) for name, value in sums.items()}
     return Scores(
@@ -129,6 +134,13 @@ def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) 
         share['lve'], share['fdd'], share['mod'], beats / beat_count if beat_count else 0.0,
         _jaw_correlation(takes), float(np.mean(seams)) if seams else float('nan'), sweep,
     )  # fmt: skip
+
+
+def _masked(rig: Rig, mask: str, motion: Floats) -> Floats:
+    """Vertices (T, M, 3) mm of a mask with the head held still."""
+    chosen = rig.masks[mask]
+    moved = motion[:, :52] @ rig.displacements[:, chosen].reshape(52, -1)
+    return np.asarray(rig.neutral[chosen] + moved.reshape(len(motion), -1, 3), np.float32)
 
 
 def _jaw_correlation(takes: Sequence[Take]) -> float:
@@ -140,24 +152,42 @@ def _jaw_correlation(takes: Sequence[Take]) -> float:
     return float(((made - made.mean()) * (wanted - wanted.mean())).mean() / spread) if spread > 1e-9 else 0.0
 
 
+def evenly(clips: Sequence[SpeechClip], limit: int | None) -> list[SpeechClip]:
+    """At most ``limit`` clips, spread evenly over the list; all of them for None."""
+    if limit is None or len(clips) <= limit:
+        return list(clips)
+    return [clips[i * len(clips) // limit] for i in range(limit)]
+
+
 def compare(
     contenders: Sequence[Contender],
     sets: dict[str, list[SpeechClip]],
     reference: Callable[[SpeechClip], Floats],
     rig: Rig,
     seed: int = 0,
+    slow_clips: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, Scores]]:
-    """Scores by set, then by contender. ``progress`` is called after each clip of each contender.
+    """Scores by set, then by contender.
 
-    ``reference(clip)`` is the motion that distances are measured to.
+    ``reference(clip)`` is the motion that distances are measured to. Slow contenders answer
+    ``slow_clips`` clips of a set; where that is a part, a table of its own ('SET, part') sets all
+    contenders side by side on these clips. ``progress`` is called after each clip answered.
     """
     results: dict[str, dict[str, Scores]] = {}
     for name, clips in sets.items():
-        references = [reference(clip) for clip in clips]
-        results[name] = {
-            c.name: score(perform(c, clips, references, seed, progress), rig) for c in contenders
-        }
+        part = evenly(clips, slow_clips)
+        whole = len(part) == len(clips)
+        takes = {}
+        for c in contenders:
+            chosen = part if c.slow else clips
+            takes[c.name] = perform(c, chosen, [reference(clip) for clip in chosen], seed, progress)
+        results[name] = {c.name: score(takes[c.name], rig) for c in contenders if whole or not c.slow}
+        if not whole and any(c.slow for c in contenders):
+            ids = {clip.id for clip in part}
+            results[f'{name}, part'] = {
+                c: score([take for take in made if take.clip.id in ids], rig) for c, made in takes.items()
+            }
     return results
 
 
@@ -167,7 +197,6 @@ def diversity_of(
     """Mean over clips of the mean distance (mm) between answers to the same speech, other seeds."""
     values = []
     for clip in clips:
-        lips = rig.masks['lips']
-        made = [contender.motion(clip, seed + k)[:, :52] for k in range(samples)]
-        values.append(metrics.diversity([rig.vertices(weights)[:, lips] for weights in made]))
+        made = [_masked(rig, 'lips', contender.motion(clip, seed + k)) for k in range(samples)]
+        values.append(metrics.diversity(made))
     return float(np.mean(values)) if values else 0.0

@@ -18,7 +18,7 @@ from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.training.animator import named_style
 
-__all__ = ['DEFAULT_SAMPLERS', 'contenders', 'parse_sampler']
+__all__ = ['DEFAULT_SAMPLERS', 'contenders', 'main_sampler', 'parse_sampler']
 
 Floats = NDArray[np.float32]
 
@@ -27,12 +27,21 @@ DEFAULT_SAMPLERS = ('ddpm:500', 'ddim:8', 'ddim:4', 'dpmpp_2m:8', 'dpmpp_2m:4', 
 predicts the sample."""
 
 
+_SLOW_STEPS = 50
+
+
 def parse_sampler(text: str, base: SamplingConfig) -> SamplingConfig:
     """'SOLVER:STEPS' -> settings with the scales of ``base``. Raises ConfigError for another form."""
     solver, _, steps = text.partition(':')
     if solver not in ('ddpm', 'ddim', 'dpmpp_2m') or not steps.isdecimal() or int(steps) < 1:
         raise ConfigError(f'sampler {text!r}; use ddpm:N, ddim:N or dpmpp_2m:N with N network evaluations')
     return replace(base, solver=solver, steps=int(steps))
+
+
+def main_sampler(samplers: Sequence[str]) -> str:
+    """The first that is fast, which stands for the model in use; else the first."""
+    fast = (name for name in samplers if parse_sampler(name, SamplingConfig()).steps <= _SLOW_STEPS)
+    return next(fast, samplers[0])
 
 
 def _generated(
@@ -76,9 +85,10 @@ def contenders(
         raise ModelError(
             f'{model.folder} has no style {style!r}; use {", ".join(sorted(model.styles)) or "none"}'
         )
-    few = next((name for name in samplers if not name.startswith('ddpm')), samplers[0])
+    few = main_sampler(samplers)
     listed = [
-        Contender(name, partial(_generated, generator, parse_sampler(name, base), style)) for name in samplers
+        Contender(name, partial(_generated, generator, sampler, style), sampler.steps > _SLOW_STEPS)
+        for name, sampler in ((name, parse_sampler(name, base)) for name in samplers)
     ]
     if len(model.styles) > 1:
         shuffled = partial(_other_style, generator, parse_sampler(few, base), style)

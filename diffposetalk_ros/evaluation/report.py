@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.evaluation.bars import Bar, bars
 from diffposetalk_ros.evaluation.comparison import Scores
 from diffposetalk_ros.evaluation.lip_sync import ClosureConfig
 from diffposetalk_ros.evaluation.metrics import DEFINITIONS
@@ -35,10 +36,16 @@ _PREFACE = (
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything a report shows. ``scores``: set -> contender -> measures; ``settings``: name -> value."""
+    """Everything a report shows.
+
+    ``scores``: set -> contender -> measures; ``settings``: name -> value; ``main``: the contender
+    that the requirements apply to, ``many_steps`` the one it must agree with.
+    """
 
     scores: dict[str, dict[str, Scores]]
     settings: dict[str, str]
+    main: str
+    many_steps: str | None = None
     style: StyleScores | None = None
     diversity: dict[str, float] = field(default_factory=dict)
     left_out: Sequence[str] = ()
@@ -100,6 +107,14 @@ def _sweep_table(scores: dict[str, Scores]) -> list[str]:
     return _table(('recall / precision at', *(f'{t:g} mm' for t in thresholds)), rows)
 
 
+def _bar_table(required: Sequence[Bar]) -> list[str]:
+    rows = []
+    for bar in required:
+        limit = f'>= {bar.at_least:.2f}' if bar.at_least is not None else f'<= {bar.at_most:.2f}'
+        rows.append((bar.name, _number(bar.value, 3), limit, 'yes' if bar.met else 'no'))
+    return _table(('measure', 'value', 'required', 'met'), rows)
+
+
 def _definitions() -> list[str]:
     config = ClosureConfig()
     closures = {
@@ -134,6 +149,8 @@ def markdown(evaluation: Evaluation, plots: Sequence[str] = ()) -> str:
         _PREFACE,
         '',
     ]
+    required = bars(evaluation.scores, evaluation.main, evaluation.many_steps, evaluation.style)
+    lines += [f'## Required of {evaluation.main}', '', *_bar_table(required)]
     for name, scores in evaluation.scores.items():
         one = next(iter(scores.values()))
         lines += [

@@ -9,7 +9,7 @@ import pytest
 
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.evaluation.comparison import diversity_of
-from diffposetalk_ros.evaluation.contenders import contenders, parse_sampler
+from diffposetalk_ros.evaluation.contenders import contenders, main_sampler, parse_sampler
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.evaluation.style_scores import style_scores
 from diffposetalk_ros.generation import Generator
@@ -34,7 +34,7 @@ def test_every_contender_answers_repeatably(model_folder: Path, make_clip: MakeC
     assert [c.name for c in listed] == [
         'ddpm:3',
         'ddim:2',
-        'ddim:2, shuffled style',
+        'ddpm:3, shuffled style',
         'regressor',
         'mean motion',
         'animator, other draw',
@@ -43,11 +43,16 @@ def test_every_contender_answers_repeatably(model_folder: Path, make_clip: MakeC
         motion = contender.motion(clip, 1)
         assert motion.shape == (int(clip.duration * 25), 55)
         assert np.array_equal(motion, contender.motion(clip, 1))
-    own, shuffled = (c.motion(clip, 1) for c in listed[1:3])
+    own, shuffled = (c.motion(clip, 1) for c in (listed[0], listed[2]))
     assert not np.allclose(own, shuffled)
     rig = load_rig()
     assert diversity_of(listed[1], [clip], rig) > 0.0
     assert diversity_of(listed[4], [clip], rig) == 0.0
+
+
+def test_the_first_fast_sampler_stands_for_the_model() -> None:
+    assert main_sampler(('ddpm:500', 'ddim:8', 'ddim:4')) == 'ddim:8'
+    assert main_sampler(('ddpm:500',)) == 'ddpm:500'
 
 
 def test_unknown_style_is_refused(model_folder: Path) -> None:

@@ -14,8 +14,8 @@ from diffposetalk_ros.evaluation.speech_sets import SpeechClip, write_clips
 
 @pytest.fixture()
 def index(tmp_path: Path, make_clip: Callable[..., SpeechClip]) -> Path:
-    """Prepared clips of the set librivox, two of a second, one of nine."""
-    write_clips([make_clip(f'c{i}', i, n) for i, n in enumerate((12, 12, 90))], tmp_path / 'clips')
+    """Prepared clips of the set librivox, two of a second, one of six."""
+    write_clips([make_clip(f'c{i}', i, n) for i, n in enumerate((10, 10, 60))], tmp_path / 'clips')
     path = tmp_path / 'clips' / 'clips.jsonl'
     records = [json.loads(line) | {'split': 'librivox'} for line in path.read_text().splitlines()]
     path.write_text(''.join(json.dumps(record) + '\n' for record in records))
@@ -25,7 +25,7 @@ def index(tmp_path: Path, make_clip: Callable[..., SpeechClip]) -> Path:
 def _run(model: Path, index: Path, out: Path, *more: str) -> int:
     return main(
         ['evaluate', '--model', str(model), '--clips', str(index), '--sets', 'librivox']
-        + ['--samplers', 'ddpm:2,ddim:1', '--styles', '4', '--out', str(out), *more]
+        + ['--samplers', 'ddpm:51,ddim:1', '--slow-clips', '1', '--styles', '4', '--out', str(out), *more]
     )
 
 
@@ -36,7 +36,7 @@ def test_one_command_writes_tables_definitions_and_plots(
     assert _run(model_folder, index, out) == 0
     page = out.read_text()
     assert '## librivox: 3 clips' in page
-    for row in ('| ddpm:2 |', '| ddim:1, shuffled style |', '| mean motion |', '| animator, other draw |'):
+    for row in ('| ddpm:51 |', '| ddim:1, shuffled style |', '| mean motion |', '| animator, other draw |'):
         assert row in page
     for word in (
         '**LVE**',
