@@ -21,9 +21,7 @@ _CLIPS = Path(__file__).parents[2] / 'models' / 'demo'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument(
-        'audio', nargs='?', type=Path, help='sound file to speak (default: a bundled clip)'
-    )
+    parser.add_argument('audio', nargs='?', type=Path, help='sound file to speak (default: a bundled clip)')
     parser.add_argument('--topic', help='listen to this live audio topic of your own domain; no player')
     parser.add_argument('-o', '--out', type=Path, default=Path('out'), help='folder for the results')
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
@@ -43,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
         import diffposetalk_ros.msg  # noqa: F401
     except ImportError as error:
-        raise ConfigError(
-            f'ROS 2 or the built messages are missing ({error}); run scripts/setup'
-        ) from error
+        raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
     from diffposetalk_ros.ros.demo_session import DemoOptions, DemoSession, use_private_domain
 
     try:
@@ -74,12 +70,14 @@ def run(args: argparse.Namespace) -> int:
         try:
             session.activate()
             session.play()
-            session.watch(_show, args.seconds, tail=1.0)
+            session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail=1.0)
         except KeyboardInterrupt:
             print('\nstopped', end='')
         print()
-        _write(session, args.out)
-    return 0
+        spoken = _write(session, args.out)
+    if not spoken:
+        print('no frame was driven by speech: silence, or inference too slow (see slack in latency.json)')
+    return 0 if spoken or args.topic else 1
 
 
 def _bundled_clip() -> Path:
@@ -106,7 +104,7 @@ def _show(session: DemoSession) -> None:
     print(f'\r{line}' if live else line, end='' if live else '\n', flush=True)
 
 
-def _write(session: DemoSession, out: Path) -> None:
+def _write(session: DemoSession, out: Path) -> int:
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.ros.demo_session import stamp_ns
     from diffposetalk_ros.ros.latency_report import measure, plot, write_report
@@ -129,3 +127,4 @@ def _write(session: DemoSession, out: Path) -> None:
     )
     pictures = ', motion.png' if drawn else ' (no plot: matplotlib is not installed)'
     print(f'written to {out}: motion.npz, motion.csv, latency.json, demo.log{pictures}')
+    return report.speaking_frames

@@ -56,6 +56,11 @@ class AudioIntake:
         """Time of sample 0 of the current utterance, ns; None before the first."""
         return self._clock.origin if self._clock else None
 
+    @property
+    def open(self) -> bool:
+        """Whether an utterance is under way."""
+        return self._open
+
     def push(self, chunk: AudioChunk, now: int) -> None:
         """Store one message that arrived at ``now`` (ns)."""
         if self._clock is None or self._resampler is None or self._clock.rate != chunk.rate:

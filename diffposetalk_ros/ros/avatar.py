@@ -59,7 +59,7 @@ class Avatar:
         self.styles = dict.fromkeys(self._model.styles, '')
         self.style = StyleControl(self._model, self.checksum, self._encode, config.style_name)
         self.bad_messages = 0
-        self.release = LatencyTracker()
+        self.release, self.slack = LatencyTracker(), LatencyTracker()
         runner = type(self._model.backend).__name__
         self.description = (
             f'model {self._model.folder} ({runner}, sha256 {self.checksum[:12]}), {network.space} '
@@ -86,6 +86,7 @@ class Avatar:
         )
         self.bad_messages = 0
         self.release.reset()
+        self.slack.reset()
         worker.start()
         self._worker = worker
 
@@ -123,9 +124,19 @@ class Avatar:
         """Once a frame: end of the utterance by time-out, style on its way."""
         if self._intake.poll(now):
             self._running.notify()
+        self._note_slack(now)
         changed, vector = self.style.advance(now)
         if changed:
             self._running.call(lambda generator: generator.set_style(vector))
+
+    def _note_slack(self, now: int) -> None:
+        """How far ahead of the clock the generated frames reach, while somebody speaks."""
+        origin = self._intake.origin
+        if origin is None or not self._intake.open:
+            return
+        played = (now - origin) / _NS - self._config.playout_delay
+        if played > 0:
+            self.slack.add(self._timeline.end / self.model_rate - played)
 
     def look(self, due: int) -> tuple[FloatArray, int]:
         """Row (D,) and state of the frame to be seen at ``due`` (ns)."""
@@ -160,7 +171,9 @@ class Avatar:
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
             ),
-            diagnostics.playout_status(self._playout.underflows, self.release.summary()),
+            diagnostics.playout_status(
+                self._playout.underflows, self.release.summary(), self.slack.summary()
+            ),
             diagnostics.Status(
                 'model',
                 diagnostics.OK,

@@ -108,10 +108,10 @@ class DemoSession:
             }
             self._player = self._start('audio_player_node', parameters, self._log_stream)
 
-    def watch(self, show: Callable[[DemoSession], None], seconds: float, tail: float) -> None:
+    def watch(self, show: Callable[[DemoSession], None], period: float, seconds: float, tail: float) -> None:
         """Receive until the player is done and the face has been quiet for ``tail`` s.
 
-        ``seconds`` > 0 bounds the whole. ``show`` is called five times a second.
+        ``seconds`` > 0 bounds the whole. ``show`` is called every ``period`` s.
         """
         begin = quiet_since = time.monotonic()
         next_show = begin
@@ -128,7 +128,7 @@ class DemoSession:
             elif now - quiet_since > tail:
                 return
             if now >= next_show:
-                next_show = now + 0.2
+                next_show = now + period
                 show(self)
 
     @property

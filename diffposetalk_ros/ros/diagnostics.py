@@ -79,11 +79,15 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     return Status('inference', level, text, values)
 
 
-def playout_status(underflows: int, release: LatencySummary) -> Status:
-    """``release``: how late frames were published."""
-    level, text = (WARN, 'frames came too late; raise playout.delay') if underflows else (OK, 'in time')
+def playout_status(underflows: int, release: LatencySummary, slack: LatencySummary) -> Status:
+    """``release``: how late frames were published; ``slack``: how far generated motion reached ahead
+    of the clock while somebody spoke (negative: too late to be seen)."""
+    level, text = OK, 'in time'
+    if underflows or slack.p50 < 0:
+        level, text = WARN, 'frames come too late; raise playout.delay or lower sampler.steps'
     values = {
         'underflows': underflows,
+        'slack p50 [ms]': 1e3 * slack.p50,
         'release jitter p50 [ms]': 1e3 * release.p50,
         'release jitter p99 [ms]': 1e3 * release.p99,
         'release jitter max [ms]': 1e3 * release.largest,
