@@ -22,7 +22,7 @@ from diffposetalk_ros.training.corpus.plan import HOLD_OUT, ClipPlan, plan_corpu
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Engine, Line, Phone, Speech
 from diffposetalk_ros.training.corpus.text import read_sentences
 
-FORMAT = 1
+FORMAT = 2  # of the files and of the plan: an older folder is not gone on with
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
 _ENGINES: dict[str, Callable[[], Engine]] = {'flite': Flite, 'festival': Festival, 'espeak': Espeak}
 
@@ -175,12 +175,14 @@ def build_corpus(
 
 
 def _say(engines: dict[str, Engine], plans: Sequence[ClipPlan]) -> list[tuple[ClipPlan, Clip]]:
+    """Clips of the plans, engine by engine, without those that hold a line an engine fails on."""
     said: list[tuple[ClipPlan, Clip]] = []
     for name, engine in engines.items():
         mine = [plan for plan in plans if plan.engine == name]
         lines: list[Line] = [line for plan in mine for line in plan.lines]
         speech = iter(engine.speak(lines))
         for plan in mine:
-            parts = [next(speech) for _ in plan.lines]
-            said.append((plan, join_speech(parts, plan.pauses, plan.level_db)))
+            parts = [part for part in [next(speech) for _ in plan.lines] if part is not None]
+            if len(parts) == len(plan.lines):
+                said.append((plan, join_speech(parts, plan.pauses, plan.level_db)))
     return said

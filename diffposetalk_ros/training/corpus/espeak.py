@@ -15,6 +15,7 @@ import numpy.typing as npt
 from diffposetalk_ros.training.corpus.phones import restore_stop_closures, to_arpabet
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Phone, Speech
 
+# klatt4, the most human by word error rate, is drawn twice as often.
 ESPEAK_VOICES = tuple(
     f'{dialect}+{variant}'
     for dialect in ('en-us', 'en', 'en-029', 'en-GB-scotland')

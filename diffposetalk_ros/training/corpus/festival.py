@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import soundfile
@@ -22,12 +22,15 @@ FESTIVAL_VOICES = {
 
 _PACKAGES = 'festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu'
 
+# A sentence that festival fails on must not end the run: it only leaves no segment file.
 _PRELUDE = """
 (define (say path text)
-  (let ((utt (eval (list 'Utterance 'Text text))))
-    (utt.synth utt)
-    (utt.save.wave utt (string-append path ".wav") 'riff)
-    (utt.save.segs utt (string-append path ".segs"))))
+  (unwind-protect
+    (let ((utt (eval (list 'Utterance 'Text text))))
+      (utt.synth utt)
+      (utt.save.wave utt (string-append path ".wav") 'riff)
+      (utt.save.segs utt (string-append path ".segs")))
+    nil))
 """
 
 
@@ -58,28 +61,38 @@ class Festival:
             raise CorpusError(f'festival is not complete; run: apt install {_PACKAGES}')
         self._program = program
 
-    def speak(self, lines: Sequence[Line]) -> list[Speech]:
-        """Say each line in one run of festival, grouped by voice because loading one is slow."""
+    def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
+        """Say each line in one run of festival, grouped by voice because loading one is slow.
+
+        None stands for a line that festival fails on.
+        """
         if not lines:
             return []
         for line in lines:
             if line.voice not in FESTIVAL_VOICES:
                 raise CorpusError(f'festival voice {line.voice!r} is not one of {", ".join(FESTIVAL_VOICES)}')
-        with tempfile.TemporaryDirectory(prefix='festival-') as folder:
-            script = Path(folder) / 'batch.scm'
-            script.write_text(self._script(lines, Path(folder)))
-            done = subprocess.run(
-                [self._program, '-b', str(script)], capture_output=True, text=True, stdin=subprocess.DEVNULL
-            )
-            if done.returncode:
-                message = (done.stderr.strip() or 'no message').splitlines()[-1]
-                raise CorpusError(f'festival ended with {done.returncode}: {message}')
-            return [self._read(Path(folder) / str(k)) for k in range(len(lines))]
+        waiting = sorted(range(len(lines)), key=lambda k: (lines[k].voice, k))
+        with tempfile.TemporaryDirectory(prefix='festival-') as name:
+            folder = Path(name)
+            while waiting:
+                code = self._run({k: lines[k] for k in waiting}, folder)
+                missing = [k for k in waiting if not (folder / f'{k}.segs').is_file()]
+                if code != 0 and len(missing) == len(lines):
+                    raise CorpusError(f'festival ended with {code} at {lines[missing[0]].text!r}')
+                # A crash (an empty sentence is one) costs the first line that is missing; go on behind it.
+                waiting = missing[1:] if code != 0 else []
+            return [self._read(folder / str(k)) for k in range(len(lines))]
 
-    def _script(self, lines: Sequence[Line], folder: Path) -> str:
+    def _run(self, lines: Mapping[int, Line], folder: Path) -> int:
+        script = folder / 'batch.scm'
+        script.write_text(self._script(lines, folder))
+        return subprocess.run(
+            [self._program, '-b', str(script)], capture_output=True, stdin=subprocess.DEVNULL
+        ).returncode
+
+    def _script(self, lines: Mapping[int, Line], folder: Path) -> str:
         rows, voice = [_PRELUDE], ''
-        for k in sorted(range(len(lines)), key=lambda k: (lines[k].voice, k)):
-            line = lines[k]
+        for k, line in lines.items():
             if line.voice != voice:
                 voice = line.voice
                 rows.append(f'({FESTIVAL_VOICES[voice]})')
@@ -97,7 +110,9 @@ class Festival:
             rows.append(f'(say "{folder / str(k)}" {_scheme_string(line.text)})')
         return '\n'.join(rows) + '\n'
 
-    def _read(self, stem: Path) -> Speech:
+    def _read(self, stem: Path) -> Speech | None:
+        if not stem.with_suffix('.segs').is_file():
+            return None
         samples, rate = soundfile.read(stem.with_suffix('.wav'), dtype='int16')
         phones = read_segments(stem.with_suffix('.segs'))
         return Speech(samples, rate, to_arpabet('festival', phones, len(samples) / rate))

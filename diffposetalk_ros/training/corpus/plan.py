@@ -21,6 +21,7 @@ _SHARES = {
     'festival:ked': 0.12, 'festival:kal': 0.07, 'festival:slt-hts': 0.15, 'espeak:*': 0.22,
 }  # fmt: skip
 _DEV_SENTENCES = 80  # per held-out voice
+_SHORTEST_CLIP = 80  # characters, 5 s: a training window of 4 s fits in every clip
 _SENTENCES_PER_CLIP = ((1, 2, 3, 4), (0.15, 0.35, 0.35, 0.15))
 
 
@@ -98,7 +99,10 @@ def plan_corpus(
         name = min(shares, key=lambda n: (spent[n] / shares[n], n))
         voice = f'espeak:{espeak[rng.integers(len(espeak))]}' if name == 'espeak:*' else name
         count = int(rng.choice(_SENTENCES_PER_CLIP[0], p=_SENTENCES_PER_CLIP[1]))
-        plan = _clip(rng, f'train-{k:06d}', 'train', voice, [next(text) for _ in range(count)])
+        chosen = [next(text) for _ in range(count)]
+        while sum(map(len, chosen)) < _SHORTEST_CLIP:
+            chosen.append(next(text))
+        plan = _clip(rng, f'train-{k:06d}', 'train', voice, chosen)
         plans.append(plan)
         spent[name] += plan.expected_seconds()
         total, k = total + plan.expected_seconds(), k + 1

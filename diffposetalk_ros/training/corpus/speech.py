@@ -50,6 +50,6 @@ class Speech:
 class Engine(Protocol):
     """A text-to-speech program that knows when each phone starts."""
 
-    def speak(self, lines: Sequence[Line]) -> list[Speech]:
-        """Say each line, in order."""
+    def speak(self, lines: Sequence[Line]) -> Sequence[Speech | None]:
+        """Say each line, in order; None for one that the engine fails on."""
         ...

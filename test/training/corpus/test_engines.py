@@ -36,6 +36,7 @@ def test_two_sentences_are_said_the_same_each_time(engine_and_voice: tuple[Engin
     lines = [Line(voice, TEXT, seed=3), Line(voice, 'A cat sat on the mat.', 1.1, 0.9, 4)]
     first, second = engine.speak(lines), engine.speak(lines)
     for a, b in zip(first, second, strict=True):
+        assert a is not None and b is not None
         assert a.phones == b.phones
         assert np.array_equal(a.samples, b.samples)
 
@@ -43,6 +44,7 @@ def test_two_sentences_are_said_the_same_each_time(engine_and_voice: tuple[Engin
 def test_phones_cover_the_sound_and_follow_the_stretch(engine_and_voice: tuple[Engine, str]) -> None:
     engine, voice = engine_and_voice
     plain, slow = engine.speak([Line(voice, TEXT), Line(voice, TEXT, 1.25)])
+    assert plain is not None and slow is not None
     for speech in (plain, slow):
         assert speech.phones[0].start == 0
         assert speech.phones[-1].end == pytest.approx(len(speech.samples) / speech.rate)
@@ -55,6 +57,7 @@ def test_phones_cover_the_sound_and_follow_the_stretch(engine_and_voice: tuple[E
 def test_lips_are_shut_at_the_start_of_each_p(engine_and_voice: tuple[Engine, str]) -> None:
     engine, voice = engine_and_voice
     speech = engine.speak([Line(voice, TEXT)])[0]
+    assert speech is not None
     loud = np.abs(speech.samples.astype(float)).max()
     for phone in speech.phones[1:]:
         if phone.name == 'P':
@@ -62,6 +65,19 @@ def test_lips_are_shut_at_the_start_of_each_p(engine_and_voice: tuple[Engine, st
             closure = speech.samples[first : first + speech.rate // 25].astype(float)  # 40 ms
             steps = closure[: len(closure) // 8 * 8].reshape(8, -1)
             assert np.abs(steps).max(axis=1).min() < 0.05 * loud
+
+
+def test_a_line_that_festival_fails_on_leaves_the_others() -> None:
+    try:
+        engine = Festival()
+    except CorpusError as error:
+        pytest.skip(str(error))
+    cat = Line('ked', 'A cat sat on the mat.')
+    before, failed, after = engine.speak([cat, Line('ked', ''), cat])  # festival crashes on an empty line
+    assert failed is None
+    assert before is not None and after is not None and before.phones == after.phones
+    with pytest.raises(CorpusError, match='festival ended with'):
+        engine.speak([Line('ked', '')])
 
 
 def test_segments_of_festival_are_parsed(tmp_path: Path) -> None:
