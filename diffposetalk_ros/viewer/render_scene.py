@@ -29,9 +29,9 @@ Colour = tuple[int, int, int]
 _BIAS = {
     'brows': 7.0,
     'lips': 1.5,
-    'mouth': -9.0,
-    'teeth': -5.0,
-    'tongue': -2.0,
+    'mouth': -15.0,
+    'teeth': -9.0,
+    'tongue': -4.0,
     'sclera': -8.0,
     'iris': -8.0,
     'pupil': -8.0,
@@ -90,7 +90,7 @@ class Scene:
         self._bias = np.array([_BIAS.get(name, 0.0) for name in names], np.float32)
         self._gloss = np.array([_GLOSS.get(name, 0.0) for name in names], np.float32)[:, None]
         base = np.array([getattr(theme, name) for name in PARTS], np.float32) / 255.0
-        depth = np.clip((rig.neutral[faces][..., 2:] - 46.0) / 30.0, 0.2, 1.0)
+        depth = np.clip((rig.neutral[faces][..., 2:] - 44.0) / 26.0, 0.2, 1.0)
         shaded = np.isin(names, ('mouth', 'teeth', 'tongue'))[:, None, None]
         tint = np.where(shaded, depth, _blush(rig)[faces])
         self._colour = (base**2.2)[rig.part][:, None, :] * tint

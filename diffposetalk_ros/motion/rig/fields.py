@@ -166,11 +166,12 @@ def _face(f: Field, mesh: Mesh) -> dict[str, Array]:
     above = sf.smoothstep(14, 24, f.y)
     tongue = np.array(mesh.group) == 'tongue'
     lower, upper = np.clip(-f.upward, 0, 1), np.clip(f.upward, 0, 1)
-    slack = _move(f.muscle * np.exp(-0.5 * (f.x / 13) ** 2), y=3.0 * upper - 5.0 * lower, z=1.0)
-    front = tongue * (1 - 0.6 * sf.smoothstep(66, 38, f.z))
+    slack = _move(f.muscle * np.exp(-0.5 * (f.x / 13) ** 2), y=4.0 * upper - 6.0 * lower, z=1.0)
+    tip = tongue * sf.smoothstep(-14.0, 0.0, f.z - f.z[tongue].max())
+    front = tongue * (1 - 0.6 * sf.smoothstep(58, 34, f.z))
     return {
         'browInnerUp': _move(above * f.near(0, 33, 17, 15), y=9.0),
-        'tongueOut': slack + _move(front, y=3.0 - 9.0 * front, z=32.0),
+        'tongueOut': slack + _move(front, y=6.0 - 9.0 * tip, z=38.0),
     }
 
 

@@ -119,7 +119,7 @@ def _tongue(mesh: Mesh) -> None:
     lip = float(sf.front_skin(np.array([[0.0, sf.MOUTH_Y]]))[0])
     circle = _circle(20)
     previous = None
-    tip = mesh.add(np.array([[0.0, sf.MOUTH_Y - 7.0, lip - 14.0]]), 'tongue')[0]
+    tip = mesh.add(np.array([[0.0, sf.MOUTH_Y - 7.5, lip - 19.0]]), 'tongue')[0]
     for u in (0.25, 0.5, 0.75, 1.0):
         wide = np.sin(u * np.pi / 2)
         x = 14.0 * wide * circle[:, 0]
@@ -129,7 +129,7 @@ def _tongue(mesh: Mesh) -> None:
             + 4.5 * wide * circle[:, 1]
             - 1.2 * np.exp(-0.5 * (x / 3) ** 2) * (circle[:, 1] > 1e-9)
         )
-        z = np.full(20, lip - 14.0 - 30.0 * (1 - np.cos(u * np.pi / 2)))
+        z = np.full(20, lip - 19.0 - 30.0 * (1 - np.cos(u * np.pi / 2)))
         row = mesh.add(np.column_stack([x, y, z]), 'tongue')
         if previous is None:
             for i in range(20):
