@@ -54,6 +54,27 @@ def test_any_finite_values_survive(tmp_path: Path, values: np.ndarray, fps: floa
     assert back.fps == fps
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from(['.npz', '.csv', '.json']),
+    place=st.floats(0, 1),
+    junk=st.binary(max_size=6),
+    cut=st.booleans(),
+)
+def test_damaged_files_never_crash(tmp_path: Path, suffix: str, place: float, junk: bytes, cut: bool) -> None:
+    path = tmp_path / f'm{suffix}'
+    save_motion(path, _clip(frames=2))
+    data = path.read_bytes()
+    at = int(place * len(data))
+    path.write_bytes(data[:at] + junk + (b'' if cut else data[at + len(junk) :]))
+    try:
+        clip = load_motion(path)
+    except MotionError as error:
+        assert '\n' not in str(error)
+    else:
+        assert np.isfinite(clip.values).all()
+
+
 def test_original_flame_file_with_shape(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     exp, pose = rng.normal(size=(9, 50)), rng.normal(size=(9, 6))

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A motion clip: values with the layout that names their columns, and bringing columns into order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.model.layout import MotionLayout, layout_for
+
+__all__ = ['MotionClip', 'arrange', 'layout_of']
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class MotionClip:
+    """Motion of one clip: ``values`` (T, D) float32 de-normalised, in the columns of ``layout``.
+
+    ``fps`` in frames per second; ``meta`` is free JSON-able information (``shape``: the 100 FLAME
+    identity coefficients where known). Raises MotionError for a wrong shape, zero frames, NaN or a
+    frame rate out of 1..1000.
+    """
+
+    values: Floats
+    fps: float
+    layout: MotionLayout
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float32)
+        if values.ndim != 2 or values.shape[1] != self.layout.width:
+            raise MotionError(
+                f'motion of shape {values.shape} is not (frames, {self.layout.width}), '
+                f'the width of the {self.layout.space} layout; check the space of the motion'
+            )
+        if len(values) == 0:
+            raise MotionError('motion has 0 frames; give at least one frame')
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            frame, column = (int(i) for i in bad[0])
+            raise MotionError(
+                f'frame {frame}, channel {self.layout.names[column]} is {values[frame, column]}; '
+                f'all values must be finite ({len(bad)} are not)'
+            )
+        if not 1.0 <= float(self.fps) <= 1000.0:
+            raise MotionError(f'frame rate {self.fps} is out of range; use 1 to 1000 frames per second')
+        values.flags.writeable = False
+        object.__setattr__(self, 'values', values)
+        object.__setattr__(self, 'fps', float(self.fps))
+        object.__setattr__(self, 'meta', dict(self.meta))
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.values) / self.fps
+
+
+def layout_of(space: object, names: Sequence[str]) -> MotionLayout:
+    """Layout of a space, with the head if any head column is named. Raises MotionError otherwise."""
+    if space not in ('arkit', 'flame'):
+        raise MotionError(f"motion space {space!r} is unknown; it must be 'arkit' or 'flame'")
+    with_head, without = layout_for(str(space), True), layout_for(str(space), False)
+    lower = {name.lower() for name in names}
+    has_head = any(name.lower() in lower for name in set(with_head.names) - set(without.names))
+    return with_head if has_head else without
+
+
+def arrange(values: Floats, names: Sequence[str], layout: MotionLayout) -> Floats:
+    """Columns of ``values`` (T, N) in layout order; N names are compared without case.
+
+    Raises MotionError for missing, extra or doubled names.
+    """
+    lower = [name.strip().lower() for name in names]
+    doubled = [name for name in lower if lower.count(name) > 1]
+    if doubled:
+        raise MotionError(f'column {doubled[0]} occurs more than once; keep one')
+    place = {name: column for column, name in enumerate(lower)}
+    missing = [name for name in layout.names if name.lower() not in place]
+    if missing:
+        raise MotionError(f'{len(missing)} {layout.space} columns are missing: {_some(missing)}')
+    known = {name.lower() for name in layout.names}
+    extra = [name for name in names if name.strip().lower() not in known]
+    if extra:
+        raise MotionError(f'columns not of the {layout.space} space: {_some(extra)}; remove them')
+    if values.ndim != 2 or values.shape[1] != len(names):
+        raise MotionError(f'values of shape {values.shape} do not fit {len(names)} channel names')
+    return values[:, [place[name.lower()] for name in layout.names]]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ', '.join(names[:4]) + (', ...' if len(names) > 4 else '')
