@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diffposetalk_ros.errors import AudioError, ConfigError
+from diffposetalk_ros.model.speech_convolutions import convolve
 
 __all__ = ['SpeechEncoder', 'make_speech_encoder', 'pad_audio', 'speech_features', 'speech_width']
 
@@ -78,7 +79,7 @@ def speech_features(encoder: SpeechEncoder, samples: Tensor, frames: int, fps: i
     """
     model: Any = encoder
     doubled = 2 * frames
-    stack = model.feature_extractor(pad_audio(samples))[:, :, : round(doubled * 50 / fps)]
+    stack = convolve(model.feature_extractor, pad_audio(samples))[:, :, : round(doubled * 50 / fps)]
     stack = F.interpolate(stack, size=doubled, mode='linear', align_corners=False)
     projected = model.feature_projection(stack.transpose(1, 2))
     # wav2vec2 returns the normalised input as well.

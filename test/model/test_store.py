@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from diffposetalk_ros.errors import ConfigError, ModelError  # noqa: E402
+from diffposetalk_ros.model.config import LogMelConfig, ModelConfig  # noqa: E402
+from diffposetalk_ros.model.store import load_model, save_model  # noqa: E402
+from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
+
+TINY = ModelConfig(
+    space='arkit', n_motions=12, n_prev_motions=3, feature_dim=16, n_heads=2, n_layers=1, shape_dim=0,
+    style_dim=0, guiding_conditions=(), audio_encoder='logmel', logmel=LogMelConfig(16, 8, 12),
+)  # fmt: skip
+STATS = (np.zeros(55), np.ones(55))
+
+
+def test_round_trip_without_style(tmp_path: Path) -> None:
+    model = DiffPoseTalkModel(TINY)
+    save_model(tmp_path / 'new' / 'folder', model, STATS, flame_stats={'exp_mean': np.zeros(50)})
+    stored = load_model(tmp_path / 'new' / 'folder')
+    assert stored.style_encoder is None
+    assert stored.model.config == TINY
+    for name, value in model.state_dict().items():
+        assert torch.equal(stored.model.state_dict()[name], value)
+    assert np.load(tmp_path / 'new' / 'folder' / 'stats.npz')['exp_mean'].shape == (50,)
+
+
+def test_statistics_must_fit(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r'needs \(55,\)'):
+        save_model(tmp_path, DiffPoseTalkModel(TINY), (np.zeros(54), np.ones(54)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ModelError, match='choose another folder'):
+        save_model(tmp_path / 'file' / 'model', DiffPoseTalkModel(TINY), STATS)
+    with pytest.raises(ConfigError, match='config.json'):
+        load_model(tmp_path)
+    (tmp_path / 'config.json').write_text(TINY.to_json())
+    with pytest.raises(ModelError, match=r'no model\.safetensors'):
+        load_model(tmp_path)
