@@ -40,7 +40,7 @@ class FeatureStream(Protocol):
         ...
 
     def finish(self) -> None:
-        """No more audio: silence stands in for what the last frames would have seen of it."""
+        """No more audio: the last frames go without what they would have seen of it."""
         ...
 
     def read(self, start: int, stop: int) -> FloatArray:
@@ -108,12 +108,8 @@ class LogMelFeatures:
         self._extend([joined[i * self._block : (i + 1) * self._block] for i in range(whole)])
 
     def finish(self) -> None:
-        """Fill the right context of the last frames with silence."""
-        blocks = -(-self._right // MEL_PER_FRAME)
-        # What is left of an unfinished frame is still heard by the last frame's look-ahead.
-        tail = np.zeros(blocks * self._block, np.float32)
-        tail[: len(self._pending)] = self._pending[: len(tail)]
-        self._extend(list(tail.reshape(blocks, self._block)))
+        """Fill the right context of the last frames with zeros, as offline generation does."""
+        self._mel = np.concatenate([self._mel, np.zeros((self._right, self._n_mels), np.float32)])
         self._ended = True
 
     def read(self, start: int, stop: int) -> FloatArray:

@@ -55,10 +55,9 @@ class AnalyticBackend:
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         if self.config.audio_encoder == 'logmel':
             left, right = self.mel_context
-            need = 160 * (4 * frames + right)
-            clip = np.pad(samples[0], (0, max(0, need - len(samples[0]))))[:need]
-            mel = np.pad(LogMelStream(N_MELS).push(clip), ((left, 0), (0, 0)))
-            return self.encode_mel(mel[None])
+            need = 4 * frames + right
+            mel = LogMelStream(N_MELS).push(samples[0][: len(samples[0]) // 160 * 160])[:need]
+            return self.encode_mel(np.pad(mel, ((left, need - len(mel)), (0, 0)))[None])
         padded = np.pad(samples, ((0, 0), (0, max(0, 640 * frames - samples.shape[1]))))
         own = padded[:, : 640 * frames].reshape(len(samples), frames, 640) @ self._raw / 640
         return (own + own.mean(axis=1, keepdims=True)).astype('f4')

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.streaming.features import LogMelFeatures, WindowedFeatures, feature_stream
+
+sys.path.insert(0, str(Path(__file__).parent))
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
+
+
+def speech(n: int) -> np.ndarray:
+    return np.random.default_rng(n).uniform(-0.3, 0.3, n).astype('f4')
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(640, 12000), st.data())
+def test_log_mel_features_equal_those_of_the_whole_clip(n, data):
+    backend = AnalyticBackend()
+    audio = speech(n // 640 * 640)
+    features = LogMelFeatures(backend)
+    for part in np.split(audio, sorted(data.draw(st.lists(st.integers(0, n), max_size=8)))):
+        features.push(part)
+    features.finish()
+    frames = len(audio) // 640
+    assert features.available == frames
+    got = [features.read(i, min(i + 3, frames)) for i in range(0, frames, 3)]
+    np.testing.assert_allclose(np.concatenate(got), backend.encode_audio(audio[None], frames)[0], atol=1e-6)
+
+
+def test_each_frame_is_encoded_once_and_may_be_read_again():
+    class Counting(AnalyticBackend):
+        encoded = 0
+
+        def encode_mel(self, mel):
+            out = super().encode_mel(mel)
+            self.encoded += out.shape[1]
+            return out
+
+    backend = Counting()
+    features = LogMelFeatures(backend)
+    features.push(speech(640 * 22))
+    first = features.read(0, 12)
+    np.testing.assert_array_equal(features.read(4, 12), first[4:])
+    features.read(10, 20)
+    assert backend.encoded == 20
+
+
+def test_log_mel_frames_wait_for_their_look_ahead_only():
+    features = LogMelFeatures(AnalyticBackend())
+    features.push(np.zeros(640 * 3 - 1, np.float32))
+    assert features.available == 0
+    features.push(np.zeros(1, np.float32))
+    assert features.available == 1
+
+
+def test_windowed_features_depend_on_frame_numbers_only():
+    backend = AnalyticBackend(model_config('hubert', False))
+    audio = speech(640 * 60)
+    late, early = WindowedFeatures(backend, 20), WindowedFeatures(backend, 20)
+    late.push(audio)
+    for i in range(0, len(audio), 777):
+        early.push(audio[i : i + 777])
+        if early.available >= 32:
+            break
+    for features in (late, early):
+        features.forget(30)
+    np.testing.assert_array_equal(late.read(30, 32), early.read(30, 32))
+
+
+def test_right_context_delays_windowed_features():
+    features = WindowedFeatures(AnalyticBackend(model_config('hubert', False)), 20, right=3)
+    features.push(np.zeros(6400, np.float32))
+    assert features.available == 7
+    features.finish()
+    assert features.available == 10
+
+
+@pytest.mark.parametrize('encoder', ['logmel', 'hubert'])
+def test_padding_is_the_feature_of_silence(encoder):
+    backend = AnalyticBackend(model_config(encoder, False))
+    features = feature_stream(backend)
+    before = features.padding()
+    assert before.shape == (12,) and np.isfinite(before).all()
+    features.push(speech(6400))
+    features.reset()
+    assert features.available == 0
+    np.testing.assert_array_equal(features.padding(), before)
+
+
+def test_the_wrong_stream_for_a_model_is_refused():
+    with pytest.raises(ConfigError, match='hubert'):
+        LogMelFeatures(AnalyticBackend(model_config('hubert', False)))
+    with pytest.raises(ConfigError, match='context 3'):
+        WindowedFeatures(AnalyticBackend(model_config('hubert', False)), 3)
