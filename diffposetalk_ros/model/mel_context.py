@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, normalised_log_mel
 from diffposetalk_ros.model.config import LogMelConfig
 
-__all__ = ['DILATIONS', 'block_lookaheads', 'logmel_context']
+__all__ = ['DILATIONS', 'block_lookaheads', 'clip_mel', 'logmel_context']
 
 DILATIONS = (1, 2, 4, 8)
 """Dilations of the encoder's residual blocks, in steps of 20 ms."""
@@ -29,3 +33,17 @@ def logmel_context(config: LogMelConfig) -> tuple[int, int]:
     rights = block_lookaheads(config.lookahead)
     steps = sum(2 * dilation - right for dilation, right in zip(DILATIONS, rights, strict=True))
     return 2 * steps + 2 + 4, config.lookahead
+
+
+def clip_mel(samples: NDArray[np.float32], frames: int, config: LogMelConfig) -> NDArray[np.float32]:
+    """Whole clips (N, n) at 16 kHz -> the encoder's input (N, left + 4 frames + right, n_mels).
+
+    Beyond the clip lie zeros in normalised units, as in a stream that has begun or ended there.
+    """
+    left, right = logmel_context(config)
+    wanted = MEL_PER_FRAME * frames + right
+    rows = []
+    for clip in samples:
+        mel = normalised_log_mel(clip[: wanted * HOP], config.n_mels)
+        rows.append(np.pad(mel, ((left, wanted - len(mel)), (0, 0))))
+    return np.stack(rows).astype(np.float32)

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, normalised_log_mel
 from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, guidance_branches, mix
 from diffposetalk_ros.diffusion.samplers import Known, sample
 from diffposetalk_ros.diffusion.schedule import make_schedule, step_pairs
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
-from diffposetalk_ros.model.mel_context import logmel_context
+from diffposetalk_ros.model.mel_context import clip_mel
 
 __all__ = ['LONGEST_STYLE_CLIP', 'OnnxBackend', 'providers']
 
@@ -88,14 +87,7 @@ class OnnxBackend:
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         """Speech (N, n) at 16 kHz -> features (N, frames, C); see `Backend`."""
-        config = self.config.logmel or LogMelConfig()
-        left, right = logmel_context(config)
-        wanted = (MEL_PER_FRAME * frames + right) * HOP
-        rows = []
-        for clip in samples:
-            clip = np.pad(clip, (0, max(0, wanted - len(clip))))[:wanted]
-            rows.append(np.pad(normalised_log_mel(clip, config.n_mels), ((left, 0), (0, 0))))
-        return self.encode_mel(np.stack(rows).astype(np.float32))
+        return self.encode_mel(clip_mel(samples, frames, self.config.logmel or LogMelConfig()))
 
     def encode_mel(self, mel: FloatArray) -> FloatArray:
         """Normalised log mel with context -> features; see `Backend`."""

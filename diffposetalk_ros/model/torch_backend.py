@@ -10,14 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, normalised_log_mel
 from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, guidance_branches, mix
 from diffposetalk_ros.diffusion.samplers import Known, sample
 from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig
-from diffposetalk_ros.model.mel_context import logmel_context
+from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
@@ -56,7 +55,7 @@ class TorchBackend:
         """Speech (N, n) at 16 kHz -> features (N, frames, C); see `Backend`."""
         if self.config.audio_encoder != 'logmel':
             return _array(self._model.extract_audio_feature(self._tensor(samples), frames))
-        return self.encode_mel(self._mel_with_context(samples, frames))
+        return self.encode_mel(clip_mel(samples, frames, self.config.logmel or LogMelConfig()))
 
     @torch.inference_mode()
     def encode_mel(self, mel: FloatArray) -> FloatArray:
@@ -103,16 +102,6 @@ class TorchBackend:
         if request.style is None or not self.config.style_dim:
             conditions.discard('style')
         return guidance_branches(conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style)
-
-    def _mel_with_context(self, samples: FloatArray, frames: int) -> FloatArray:
-        config = self.config.logmel or LogMelConfig()
-        left, right = logmel_context(config)
-        wanted = MEL_PER_FRAME * frames + right
-        rows = []
-        for clip in samples:
-            mel = normalised_log_mel(clip[: wanted * HOP], config.n_mels)
-            rows.append(np.pad(mel, ((left, wanted - len(mel)), (0, 0))))
-        return np.stack(rows).astype(np.float32)
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=self._device)
