@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
     parser.add_argument('--style', default='neutral', help='speaking style')
     parser.add_argument('--steps', type=int, help='network evaluations per window')
+    parser.add_argument('--delay', type=float, help='playout delay in s; more for a slow machine')
     parser.add_argument('--seed', type=int, default=0, help='seed of the noise')
     parser.add_argument('--rate', type=float, default=50.0, help='published frames per second')
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.model:
         parameters['model.path'] = str(Path(args.model).resolve())
+    if args.delay is not None:
+        parameters['playout.delay'] = str(float(args.delay))
     if args.steps:
         parameters['sampler.steps'] = str(args.steps)
     options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters)

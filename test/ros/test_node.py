@@ -49,7 +49,7 @@ class Stage:
             'audio.message': KIND,
             'sampler.steps': 1,
             # Generous, so that a busy test machine shows every frame.
-            'playout.delay': 0.5,
+            'playout.delay': 1.0,
             'sampler.guidance_audio': 1.0,
             'sampler.guidance_style': 1.0,
         } | values
@@ -81,7 +81,7 @@ class Stage:
         assert self.lifecycle.configure() and self.lifecycle.activate()
         self.until(lambda: self.audio.get_subscription_count() > 0)
 
-    def until(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
+    def until(self, condition: Callable[[], object], timeout: float = 20.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, 'condition not reached'
@@ -150,7 +150,7 @@ def test_interrupt_brings_the_face_to_rest(stage: Stage) -> None:
     stage.until(lambda: stage.state() in quiet and stamp_ns(stage.seen.frames[-1]) > asked)
     first = next(f for f in stage.seen.frames if f.state in quiet and stamp_ns(f) > asked)
     assert stamp_ns(first) - asked <= 200_000_000
-    stage.speak(0.5)
+    stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
 
@@ -160,7 +160,7 @@ def test_reset_forgets_and_goes_on(stage: Stage) -> None:
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
     assert stage.call(Trigger, 'reset', Trigger.Request()).success
     stage.until(lambda: stage.state() != FaceMotion.SPEAKING)
-    stage.speak(0.5)
+    stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
     assert stage.seen.missing == 0
 
@@ -221,7 +221,7 @@ def test_unexpected_errors_are_recovered(stage: Stage, method: str, monkeypatch:
         assert stage.lifecycle.configure()
     assert stage.lifecycle.activate()
     stage.until(lambda: stage.audio.get_subscription_count() > 0)
-    stage.speak(0.5)
+    stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
 
@@ -241,7 +241,7 @@ def test_parameters_while_active(stage: Stage) -> None:
         answer = stage.set(name, value)
         assert not answer.successful, name
         assert words in answer.reason
-    stage.speak(0.3)
+    stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
 
@@ -262,7 +262,7 @@ def test_bad_audio_is_survived(stage: Stage) -> None:
     stage.until(lambda: stage.node._avatar is not None and stage.node._avatar.bad_messages >= 3)
     assert stage.lifecycle.state() == 'active'
     stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
-    stage.speak(0.5)
+    stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
 
@@ -298,7 +298,7 @@ def test_styles_by_name_embedding_and_clip(stage: Stage) -> None:
     stage.until(lambda: publisher.get_subscription_count() > 0)
     publisher.publish(StyleReference(name='neutral'))
     stage.until(lambda: stage.seen.info.style == 'neutral')
-    stage.speak(0.5)
+    stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
 
@@ -318,3 +318,21 @@ def test_same_seed_same_motion_however_cut(model_folder: Path) -> None:
         finally:
             stage.close()
     np.testing.assert_array_equal(*clips)
+
+
+def test_sound_is_republished_at_its_delayed_time(model_folder: Path) -> None:
+    stage = Stage(model_folder, **{'publish.audio_out': True})
+    try:
+        heard: list[Any] = []
+        stage.client.create_subscription(message_class(KIND), 'audio_out', heard.append, qos.AUDIO)
+        stage.start()
+        stage.until(lambda: stage.client.count_publishers('audio_out') > 0)
+        before = stage.client.get_clock().now().nanoseconds
+        stage.speak(0.2)
+        stage.until(lambda: len(heard) >= 9)
+        stamps = [stamp_ns(message) for message in heard]
+        assert min(stamps) - before >= 1_000_000_000
+        assert set(np.diff(stamps)) == {20_000_000}
+        assert stage.client.get_clock().now().nanoseconds >= max(stamps)
+    finally:
+        stage.close()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Player and node as processes of their own, over DDS, started and ended by the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+soundfile = pytest.importorskip('soundfile')
+
+from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, '-m', 'diffposetalk_ros.cli.main', 'demo', *arguments]
+    paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+    environment = os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+
+
+def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'voice.wav'
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, 33075), 22050)
+    out = tmp_path / 'out'
+    options = ['--steps', '1', '--delay', '2', '--burst']
+    done = demo(str(path), '--model', str(model_folder), '-o', str(out), *options)
+    assert done.returncode == 0, done.stdout + done.stderr + (out / 'demo.log').read_text()
+    report = json.loads((out / 'latency.json').read_text())
+    assert report['subscriber']['speaking_frames'] > 10
+    assert report['subscriber']['doubled_frames'] == report['subscriber']['uneven_stamps'] == 0
+    assert report['node']['utterances'] == '1'
+    clip = load_motion(out / 'motion.npz')
+    assert clip.fps == 50.0 and clip.duration > 1.0
+    assert 'underflows' in done.stdout
+
+
+@pytest.mark.parametrize('case', ['sound', 'model'])
+def test_user_errors_end_in_one_line(case: str, model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'voice.wav'
+    if case == 'sound':
+        path.write_bytes(b'no sound')
+    else:
+        soundfile.write(path, np.zeros(16000), 16000)
+    model = str(model_folder) if case == 'sound' else str(tmp_path / 'nowhere')
+    done = demo(str(path), '--model', model, '-o', str(tmp_path / 'out'))
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
