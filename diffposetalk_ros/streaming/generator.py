@@ -90,6 +90,11 @@ class StreamingGenerator:
         return self._committed
 
     @property
+    def sampling(self) -> SamplingConfig:
+        """Sampling of the next window."""
+        return self._sampling
+
+    @property
     def done(self) -> bool:
         """True after `end` once every frame is final."""
         return self._ended and self._committed >= self._features.available

@@ -230,3 +230,18 @@ def test_a_long_stream_holds_a_bounded_amount():
             features = generator._features
             sizes.append(sum(len(v) for v in vars(features).values() if isinstance(v, np.ndarray)))
         assert max(sizes[20:]) <= max(sizes[:12])
+
+
+def test_other_streams_on_the_same_backend_and_their_resets_change_no_bit():
+    backend, config = AnalyticBackend(), StreamConfig(2, 1, sampling=SAMPLING)
+    audio = speech(640 * 30)
+    alone = run(StreamingGenerator(backend, config), audio, [])
+    mine, other = (StreamingGenerator(backend, replace(config, stream=i)) for i in (0, 1))
+    out = []
+    for i in range(0, len(audio), 1000):
+        out += mine.push(audio[i : i + 1000])
+        other.push(speech(1700, seed=i))
+        if i % 3000 == 0:
+            other.reset()
+            other.set_style(np.full(4, float(i), np.float32))
+    np.testing.assert_array_equal(collect(out + mine.finish()), alone)
