@@ -15,6 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--hours', type=float, default=10.0, help='hours of training speech (default 10)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same corpus (default 0)')
     parser.add_argument(
+        '--copies', type=float, default=0.0, metavar='SHARE',
+        help='share of recorded clips that WORLD turns into other speakers, slow (default 0; needs pyworld)',
+    )  # fmt: skip
+    parser.add_argument(
         '--hold-out', nargs='*', metavar='ENGINE:VOICE', default=None,
         help='voices for the dev split only (default flite:rms and espeak:en-GB-scotland+m3)',
     )  # fmt: skip
@@ -34,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        manifest = build_corpus(args.out, args.hours, args.seed, hold_out, progress)
+        manifest = build_corpus(args.out, args.hours, args.seed, hold_out, args.copies, progress)
     print(f'{args.out}: {manifest["clips"]} clips, {manifest["hours"]:.2f} h')
     for split, voices in manifest['hours_by_voice'].items():
         print(f'  {split}: ' + ', '.join(f'{voice} {hours:.2f} h' for voice, hours in voices.items()))

@@ -18,9 +18,10 @@ from diffposetalk_ros.training.corpus.espeak import Espeak
 from diffposetalk_ros.training.corpus.festival import Festival
 from diffposetalk_ros.training.corpus.flite import Flite
 from diffposetalk_ros.training.corpus.phones import SIL
-from diffposetalk_ros.training.corpus.plan import HOLD_OUT, ClipPlan, plan_corpus
+from diffposetalk_ros.training.corpus.plan import HOLD_OUT, ClipPlan, Conversion, plan_corpus
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Engine, Line, Phone, Speech
 from diffposetalk_ros.training.corpus.text import read_sentences
+from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
 FORMAT = 2  # of the files and of the plan: an older folder is not gone on with
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
@@ -35,7 +36,9 @@ class Clip:
     phones: tuple[Phone, ...]
 
 
-def join_speech(parts: Sequence[Speech], pauses: Sequence[float], level_db: float) -> Clip:
+def join_speech(
+    parts: Sequence[Speech], pauses: Sequence[float], level_db: float, conversion: Conversion | None = None
+) -> Clip:
     """Sentences at 16 kHz with silence of `pauses` [len(parts) + 1] seconds around and between them.
 
     The voiced part is scaled to an RMS of `level_db` dBFS, less where the peak would pass 0.95.
@@ -64,6 +67,8 @@ def join_speech(parts: Sequence[Speech], pauses: Sequence[float], level_db: floa
         silence(pause)
 
     joined = np.concatenate(sound)
+    if conversion:
+        joined = convert_voice(joined, CORPUS_RATE, *conversion)
     speaking = joined[np.abs(joined) > 1e-3]
     loudness = float(np.sqrt(np.mean(speaking**2))) if speaking.size else 1.0
     gain = min(10 ** (level_db / 20) / loudness, 0.95 / max(float(np.abs(joined).max()), 1e-6))
@@ -86,6 +91,7 @@ def _record(plan: ClipPlan, clip: Clip) -> dict[str, Any]:
         'samples': len(clip.samples),
         'text': '. '.join(line.text for line in plan.lines),
         'stretch': plan.lines[0].stretch,
+        'conversion': plan.conversion,
         'phones': [[round(p.start, 4), round(p.end, 4), p.name] for p in clip.phones],
     }
 
@@ -134,18 +140,22 @@ def build_corpus(
     hours: float,
     seed: int,
     hold_out: Sequence[str] = HOLD_OUT,
+    copies: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write about `hours` of training speech and the dev split of `hold_out` voices; return the manifest.
 
+    `copies` is the share of clips of recorded voices that WORLD converts to other speakers.
     A second call with the same arguments goes on where the first was interrupted. `progress` is called with
     (clips done, clips in all). Errors: CorpusError if an engine or text is not installed (naming the apt
     package) or if `out` holds another corpus.
     """
-    plans = plan_corpus(read_sentences(), hours, seed, hold_out)
+    plans = plan_corpus(read_sentences(), hours, seed, hold_out, copies)
     needed = sorted({plan.engine for plan in plans})
     engines = {name: _ENGINES[name]() for name in needed}
-    recipe = {'format': FORMAT, 'hours': hours, 'seed': seed, 'hold_out': list(hold_out)}
+    if copies:
+        load_world()
+    recipe = {'format': FORMAT, 'hours': hours, 'seed': seed, 'hold_out': list(hold_out), 'copies': copies}
     _open_manifest(out, recipe)
     for split in {plan.split for plan in plans}:
         (out / split).mkdir(exist_ok=True)
@@ -184,5 +194,5 @@ def _say(engines: dict[str, Engine], plans: Sequence[ClipPlan]) -> list[tuple[Cl
         for plan in mine:
             parts = [part for part in [next(speech) for _ in plan.lines] if part is not None]
             if len(parts) == len(plan.lines):
-                said.append((plan, join_speech(parts, plan.pauses, plan.level_db)))
+                said.append((plan, join_speech(parts, plan.pauses, plan.level_db, plan.conversion)))
     return said

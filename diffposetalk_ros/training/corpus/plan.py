@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,13 @@ _SHORTEST_CLIP = 80  # characters, 5 s: a training window of 4 s fits in every c
 _SENTENCES_PER_CLIP = ((1, 2, 3, 4), (0.15, 0.35, 0.35, 0.15))
 
 
+class Conversion(NamedTuple):
+    """Another speaker made of a recorded one: median pitch in Hz and a factor on the formants."""
+
+    pitch_hz: float
+    formant: float
+
+
 @dataclass(frozen=True)
 class ClipPlan:
     """One clip: sentences of one voice with silent `pauses` [len(lines) + 1] seconds around and between."""
@@ -35,6 +43,7 @@ class ClipPlan:
     lines: tuple[Line, ...]
     pauses: tuple[float, ...]
     level_db: float
+    conversion: Conversion | None = None
 
     @property
     def voice(self) -> str:
@@ -61,6 +70,12 @@ def _clip(rng: np.random.Generator, id: str, split: str, name: str, sentences: S
     return ClipPlan(id, split, engine, lines, tuple(round(float(p), 3) for p in pauses), round(level, 1))
 
 
+def _conversion(rng: np.random.Generator) -> Conversion:
+    pitch = float(np.exp(rng.uniform(np.log(80), np.log(280))))  # Hz, from deep men to children
+    formant = (pitch / 140) ** 0.3 * rng.uniform(0.92, 1.08)  # short vocal tracts go with high voices
+    return Conversion(round(pitch, 1), round(float(np.clip(formant, 0.8, 1.3)), 3))
+
+
 def _take(sentences: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
     if not sentences:
         raise CorpusError('no sentence is left to say in one of the splits; give more text')
@@ -70,10 +85,15 @@ def _take(sentences: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
 
 
 def plan_corpus(
-    sentences: Sequence[str], hours: float, seed: int, hold_out: Sequence[str] = HOLD_OUT
+    sentences: Sequence[str],
+    hours: float,
+    seed: int,
+    hold_out: Sequence[str] = HOLD_OUT,
+    copies: float = 0.0,
 ) -> list[ClipPlan]:
     """Plan about `hours` of training clips and the dev clips of the voices in `hold_out`.
 
+    A share of `copies` of the training clips of recorded voices is converted to other speakers.
     Dev sentences are chosen by their text (`is_held_out`), so no seed ever trains on them. Training clips
     are ordered so that every beginning of the list has the voices in their shares.
     """
@@ -82,6 +102,8 @@ def plan_corpus(
             raise CorpusError(f'hold-out voice {name!r} is unknown; name it engine:voice, e.g. flite:rms')
     if hours <= 0:
         raise CorpusError(f'{hours} hours of speech cannot be planned; ask for more than 0')
+    if not 0 <= copies <= 1:
+        raise CorpusError(f'a share of {copies} converted clips is impossible; give 0 to 1')
     rng = np.random.default_rng(seed)
     dev_text = _take([s for s in sentences if is_held_out(s)], np.random.default_rng(0))
     plans = []
@@ -103,6 +125,8 @@ def plan_corpus(
         while sum(map(len, chosen)) < _SHORTEST_CLIP:
             chosen.append(next(text))
         plan = _clip(rng, f'train-{k:06d}', 'train', voice, chosen)
+        if name != 'espeak:*' and copies and rng.random() < copies:
+            plan = replace(plan, conversion=_conversion(rng))
         plans.append(plan)
         spent[name] += plan.expected_seconds()
         total, k = total + plan.expected_seconds(), k + 1

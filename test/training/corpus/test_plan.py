@@ -47,10 +47,26 @@ def test_held_out_voices_and_sentences_are_never_trained_on() -> None:
     assert {p.voice for p in plan_corpus(SENTENCES, 2, 1, ()) if p.split == 'train'} >= {'rms', 'awb'}
 
 
+def test_copies_are_made_of_recorded_voices_only() -> None:
+    plans = plan_corpus(SENTENCES, 2, 1, copies=0.25)
+    recorded = [p for p in plans if p.split == 'train' and p.engine != 'espeak']
+    made = [p for p in plans if p.conversion]
+    assert {p.split for p in made} == {'train'} and {p.engine for p in made} == {'flite', 'festival'}
+    assert 0.2 < len(made) / len(recorded) < 0.3
+    for plan in made:
+        assert (
+            plan.conversion
+            and 80 <= plan.conversion.pitch_hz <= 280
+            and 0.8 <= plan.conversion.formant <= 1.3
+        )
+
+
 def test_impossible_requests_are_refused() -> None:
     with pytest.raises(CorpusError, match='0 hours'):
         plan_corpus(SENTENCES, 0, 0)
     with pytest.raises(CorpusError, match="'rms'"):
         plan_corpus(SENTENCES, 1, 0, ('rms',))
+    with pytest.raises(CorpusError, match='share of 2'):
+        plan_corpus(SENTENCES, 1, 0, copies=2)
     with pytest.raises(CorpusError, match='no sentence'):
         plan_corpus(['one sentence is not enough'], 1, 0)
