@@ -23,9 +23,12 @@ from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.rig import Rig
 from diffposetalk_ros.training.animator import viseme_targets
 
-__all__ = ['Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'evenly', 'perform', 'score']
+__all__ = ['PART', 'Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'evenly', 'perform', 'score']
 
 Floats = NDArray[np.float32]
+
+PART = ', part'
+"""Ends the name of a table over the clips that slow contenders answered too."""
 
 THRESHOLDS = (0.5, 1.0, 1.5, 2.0, 3.0)
 """Closure thresholds (mm) of the sweep; the tables use that of ClosureConfig."""
@@ -185,7 +188,7 @@ def compare(
         results[name] = {c.name: score(takes[c.name], rig) for c in contenders if whole or not c.slow}
         if not whole and any(c.slow for c in contenders):
             ids = {clip.id for clip in part}
-            results[f'{name}, part'] = {
+            results[name + PART] = {
                 c: score([take for take in made if take.clip.id in ids], rig) for c, made in takes.items()
             }
     return results

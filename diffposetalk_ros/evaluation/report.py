@@ -3,25 +3,27 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from os import cpu_count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.evaluation.bars import Bar, bars
-from diffposetalk_ros.evaluation.comparison import Scores
+from diffposetalk_ros.evaluation.comparison import PART, Scores
 from diffposetalk_ros.evaluation.lip_sync import ClosureConfig
 from diffposetalk_ros.evaluation.metrics import DEFINITIONS
 from diffposetalk_ros.evaluation.plots import plot_closures, plot_visemes
 from diffposetalk_ros.evaluation.style_scores import StyleScores
 from diffposetalk_ros.evaluation.viseme_correlation import VISEME_NAMES
 
-__all__ = ['Evaluation', 'machine', 'markdown', 'write_report']
+__all__ = ['Evaluation', 'machine', 'markdown', 'numbers', 'write_report']
 
 _PACKAGES = ('torch', 'onnxruntime', 'numpy', 'scipy', 'pocketsphinx')
 
@@ -155,8 +157,10 @@ def markdown(evaluation: Evaluation, plots: Sequence[str] = ()) -> str:
         one = next(iter(scores.values()))
         lines += [
             f'## {name}: {one.clips} clips, {one.audio_s:.0f} s, {one.closures.bilabials} closures to find',
-            '', *_main_table(scores), *_viseme_table(scores), *_sweep_table(scores),
+            '', *_main_table(scores),
         ]  # fmt: skip
+        if not name.endswith(PART):
+            lines += [*_viseme_table(scores), *_sweep_table(scores)]
     if evaluation.style:
         style = evaluation.style
         rows = [
@@ -179,14 +183,50 @@ def markdown(evaluation: Evaluation, plots: Sequence[str] = ()) -> str:
     return '\n'.join(lines)
 
 
+def numbers(evaluation: Evaluation) -> dict[str, Any]:
+    """All measures as plain values, for programs: the JSON file beside the page."""
+    out: dict[str, Any] = {'settings': evaluation.settings, 'main': evaluation.main, 'sets': {}}
+    for name, table in evaluation.scores.items():
+        out['sets'][name] = {}
+        for contender, s in table.items():
+            values = {k: v for k, v in vars(s).items() if k not in ('closures', 'sweep', 'visemes')}
+            values['closures'] = {
+                k: getattr(s.closures, k)
+                for k in ('recall', 'precision', 'chance_recall', 'chance_precision')
+            } | {'bilabials': s.closures.bilabials}
+            values['visemes'] = dict(zip(VISEME_NAMES, s.visemes.tolist(), strict=True))
+            out['sets'][name][contender] = values
+    required = bars(evaluation.scores, evaluation.main, evaluation.many_steps, evaluation.style)
+    out['required'] = [{'name': bar.name, 'value': bar.value, 'met': bar.met} for bar in required]
+    out['style'] = vars(evaluation.style) if evaluation.style else None
+    out['diversity'] = evaluation.diversity
+    clean: dict[str, Any] = _without_nan(out)
+    return clean
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
 def write_report(evaluation: Evaluation, out: Path) -> list[Path]:
-    """Write the page and, beside it, its plots. Returns the files. Raises ConfigError where it cannot."""
+    """Write the page and, beside it, its plots and figures as JSON. Returns the files.
+
+    Raises ConfigError where it cannot.
+    """
     plots = [out.with_name(f'{out.stem}_{kind}.png') for kind in ('closures', 'visemes')]
+    data = out.with_suffix('.json')
+    whole = {name: table for name, table in evaluation.scores.items() if not name.endswith(PART)}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        plot_closures(evaluation.scores, plots[0])
-        plot_visemes(evaluation.scores, plots[1])
+        plot_closures(whole, plots[0])
+        plot_visemes(whole, plots[1])
+        data.write_text(json.dumps(numbers(evaluation), indent=1) + '\n', encoding='utf-8')
         out.write_text(markdown(evaluation, [plot.name for plot in plots]), encoding='utf-8')
     except OSError as error:
         raise ConfigError(f'cannot write {out} ({error.strerror}); choose another --out') from error
-    return [out, *plots]
+    return [out, data, *plots]

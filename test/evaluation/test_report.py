@@ -50,6 +50,10 @@ def test_one_command_writes_tables_definitions_and_plots(
         assert word in page
     for line in page.splitlines():
         assert not line.startswith('|') or line.endswith('|')
+    figures = json.loads((out.parent / 'evaluation.json').read_text())
+    assert figures['sets']['librivox']['mean motion']['closures']['recall'] == 0.0
+    assert figures['sets']['librivox']['mean motion']['closures']['precision'] is None
+    assert figures['sets']['librivox, part']['ddpm:51']['clips'] == 1
     for plot in ('evaluation_closures.png', 'evaluation_visemes.png'):
         assert f'({plot})' in page
         assert (out.parent / plot).stat().st_size > 10_000
