@@ -82,6 +82,7 @@ class Scene:
         self._identity = transforms.IdentityTransform()
         self._pixels: Image = np.asarray(self._agg.buffer_rgba())
         self._background = _gradient(width, height, theme)
+        self._empty = np.ascontiguousarray(self._background[..., :3])
         faces, count = rig.faces, len(rig.neutral)
         ones = np.ones(3 * len(faces), np.float32)
         columns = np.repeat(np.arange(len(faces)), 3)
@@ -111,9 +112,15 @@ class Scene:
         seen = np.flatnonzero(u[:, 0] * v[:, 1] > u[:, 1] * v[:, 0])
         order = seen[np.argsort(self._bias[seen] - distance[faces[seen]].mean(axis=1))]
         colour = self._shade(points, order)
-        self._pixels[...] = self._background
+        # Only the box the head covers is cleared and copied; row 0 of the picture is the top.
+        left, low = np.clip(np.floor(screen.min(axis=0)).astype(int) - 2, 0, self._size)
+        right, high = np.clip(np.ceil(screen.max(axis=0)).astype(int) + 2, 0, self._size)
+        box = (slice(height - high, height - low), slice(left, right))
+        self._pixels[box] = self._background[box]
         self._agg.draw_gouraud_triangles(self._gc, corner[order].astype(float), colour, self._identity)
-        return np.ascontiguousarray(self._pixels[..., :3])
+        image: Image = self._empty.copy()
+        image[box] = self._pixels[box][..., :3]
+        return image
 
     def _shade(self, points: Floats, order: NDArray[np.int64]) -> NDArray[np.float64]:
         """Colour (N, 3, 4) of the corners of the faces drawn: key, sky, bounce and rim light, gloss."""
