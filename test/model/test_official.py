@@ -21,7 +21,7 @@ from diffposetalk_ros.cli import import_checkpoint  # noqa: E402
 from diffposetalk_ros.errors import CheckpointError  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
-from diffposetalk_ros.model.official import denoiser_config, read_denoiser  # noqa: E402
+from diffposetalk_ros.model.official import denoiser_config, flame_stats, motion_stats, read_denoiser  # noqa: E402
 from diffposetalk_ros.model.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.torch_backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
@@ -183,3 +183,27 @@ def test_tensors_keep_views_and_types(tmp_path: Path) -> None:
         read = read_torch_file(tmp_path / 'a.pt')
         for name, value in saved.items():
             torch.testing.assert_close(read[name], value.detach(), rtol=0, atol=0)
+
+
+def test_statistics_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    path = tmp_path / 'stats.npz'
+    with pytest.raises(CheckpointError, match='cannot read'):
+        flame_stats(path)
+    for content in (b'', b'PK\x03\x04 damaged', b'text'):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match='cannot read'):
+            flame_stats(path)
+    np.save(tmp_path / 'a.npy', np.zeros(3))
+    with pytest.raises(CheckpointError, match='cannot read'):
+        flame_stats(tmp_path / 'a.npy')
+    widths = {'shape': 100, 'exp': 50, 'pose': 6}
+    stats = {f'{k}_{p}': np.ones(w, np.float32) for k, w in widths.items() for p in ('mean', 'std')}
+    stats['pose_std'][4:] = 0
+    np.savez(path, **stats)
+    assert motion_stats(flame_stats(path), head_pose=True)[1].shape == (54,)
+    stats['exp_std'][7] = 0
+    with pytest.raises(CheckpointError, match='motion column 7'):
+        motion_stats(stats, head_pose=False)
+    np.savez(path, **(stats | {'exp_mean': np.zeros(3)}))
+    with pytest.raises(CheckpointError, match='exp_mean: 50'):
+        flame_stats(path)
