@@ -93,7 +93,8 @@ class Avatar:
     def stop(self) -> None:
         """Worker joined; nothing of the stream is left."""
         if self._worker is not None:
-            self._worker.stop()
+            if not self._worker.stop():
+                self._log('inference: the thread is still in a window; it ends after it')
             self._worker = None
 
     def update(self, config: NodeConfig) -> None:
@@ -193,7 +194,8 @@ class Avatar:
     def _encode(self, motion: FloatArray) -> FloatArray:
         """Style vector of normalised motion (F, D): on the worker's thread while that owns the backend."""
         if self._worker is None:
-            return self._model.backend.encode_style(motion[None])[0]
+            vector: FloatArray = self._model.backend.encode_style(motion[None])[0]
+            return vector
         answer: Future[FloatArray] = Future()
 
         def encode(_: StreamingGenerator) -> None:

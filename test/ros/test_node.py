@@ -183,20 +183,13 @@ def test_many_lifecycle_cycles_leave_nothing_behind(stage: Stage) -> None:
     stage.until(lambda: len(stage.seen.frames) > 5)
 
 
-@pytest.mark.parametrize(
-    ('name', 'bad'), [('model.path', '/no/such/model'), ('style.name', 'nobody'), ('stream.hop', 25)]
-)
-def test_configure_fails_once_and_recovers(stage: Stage, name: str, bad: Any) -> None:
+@pytest.mark.parametrize(('name', 'bad'), [('model.path', '/no/such/model'), ('style.name', 'nobody')])
+def test_configure_fails_and_recovers(stage: Stage, name: str, bad: str) -> None:
     good = stage.node.get_parameter(name).value
-    if name == 'stream.hop':  # 25 alone is fine; with this look-ahead the window cannot hold it
-        assert stage.set('stream.look_ahead', 25).successful
-        bad = 25
     assert stage.set(name, bad).successful
-    if name != 'stream.hop':
-        assert not stage.lifecycle.configure()
-        assert stage.lifecycle.state() == 'unconfigured'
+    assert not stage.lifecycle.configure()
+    assert stage.lifecycle.state() == 'unconfigured'
     assert stage.set(name, good).successful
-    assert stage.set('stream.look_ahead', 0).successful
     stage.start()
     stage.until(lambda: stage.seen.frames)
 
