@@ -69,11 +69,12 @@ def run(args: argparse.Namespace) -> int:
     if args.steps:
         parameters['sampler.steps'] = str(args.steps)
     options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters)
+    tail = 1.0 + (args.delay or 0.0)  # a burst is sent long before its face is due
     with DemoSession(options, log) as session:
         try:
             session.activate()
             session.play()
-            session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail=1.0)
+            session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail)
         except KeyboardInterrupt:
             print('\nstopped', end='')
         print()
