@@ -129,6 +129,12 @@ def _write(session: DemoSession, out: Path) -> int:
         f'{report.lost_frames} lost, {report.doubled_frames} doubled); '
         f'age p50 {report.age_p50:.1f}, p99 {report.age_p99:.1f} ms'
     )
-    pictures = ', motion.png' if drawn else ' (no plot: matplotlib is not installed)'
+    pictures = ', motion.png' if drawn else ' (no pictures: matplotlib is not installed)'
+    if drawn and clip.layout.space == 'arkit':
+        from diffposetalk_ros.viewer.render import clip_sheet
+        from diffposetalk_ros.viewer.render_file import write_image
+
+        write_image(out / 'face.png', clip_sheet(clip))
+        pictures += ', face.png'
     print(f'written to {out}: motion.npz, motion.csv, latency.json, demo.log{pictures}')
     return report.speaking_frames

@@ -29,8 +29,8 @@ class SamplingConfig:
 
     solver: str = 'ddim'
     steps: int = 8
-    scale_audio: float = 1.15
-    scale_style: float = 3.0
+    scale_audio: float = 1.5
+    scale_style: float = 1.0
     guidance: str = 'incremental'
     threshold: tuple[float, float, float] | None = None
     flexibility: float = 0.0

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +53,13 @@ def providers(device: str) -> list[str]:
 class OnnxBackend:
     """`Backend` over the graphs `export_onnx` wrote. Not thread-safe; arrays are float32 NumPy."""
 
-    def __init__(self, folder: Path, config: ModelConfig, device: str = 'auto', threads: int = 0) -> None:
+    def __init__(self, folder: Path, config: ModelConfig, device: str = 'auto', threads: int = 1) -> None:
         import onnxruntime
 
         self.config = config
         options = onnxruntime.SessionOptions()
         # A hop is so small that a second thread costs more than it saves; spinning burns a core.
-        options.intra_op_num_threads = threads or min(2, os.cpu_count() or 1)
+        options.intra_op_num_threads = threads
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         options.log_severity_level = 3
         chosen = providers(device)
