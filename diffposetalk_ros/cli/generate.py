@@ -30,8 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='same seed, same motion (default 0)')
     parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
     parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
-    parser.add_argument('--scale-audio', type=float, default=1.5, help='guidance on speech (default 1.5; the paper: 1.15)')
-    parser.add_argument('--scale-style', type=float, default=1.0, help='guidance on style (default 1; the paper: 3)')
+    parser.add_argument(
+        '--scale-audio', type=float, default=1.5, help='guidance on speech (default 1.5; paper 1.15)'
+    )
+    parser.add_argument(
+        '--scale-style', type=float, default=1.0, help='guidance on style (default 1; paper 3)'
+    )
     parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
     parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda'")
