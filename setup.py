@@ -24,6 +24,7 @@ EXTRAS = {
     'train': [
         *TORCH,
         'accelerate',
+        'hibari-tts',
         'lmdb',
         'onnx',
         'onnxscript',

@@ -11,6 +11,7 @@ import pytest
 from diffposetalk_ros.training.corpus.espeak import Espeak
 from diffposetalk_ros.training.corpus.festival import Festival, read_segments
 from diffposetalk_ros.training.corpus.flite import Flite
+from diffposetalk_ros.training.corpus.hibari import Hibari
 from diffposetalk_ros.training.corpus.phones import ARPABET, SIL
 from diffposetalk_ros.training.corpus.speech import CorpusError, Engine, Line
 
@@ -19,6 +20,7 @@ CASES: dict[str, tuple[Callable[[], Engine], str]] = {
     'flite': (Flite, 'slt'),
     'festival': (Festival, 'ked'),
     'espeak': (Espeak, 'en-us+klatt4'),
+    'hibari': (Hibari, 'heart'),
 }
 
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hibari, a small neural voice (PyPI, Apache-2.0, voice inside the wheel): the most human of the engines.
+
+Its network does not tell when a phone starts; pocketsphinx finds that out (10 ms in the median, see
+`evaluation/alignment.py`). A line whose words it does not know is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import soxr
+
+from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.evaluation.alignment import align
+from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Line, Phone, Speech
+
+HIBARI_VOICES = ('heart',)
+"""Voices that come with the package; the others would be downloads."""
+
+
+class Hibari:
+    """The voice heart (American English, female); stretch is the engine's own, pitch is fixed."""
+
+    def __init__(self) -> None:
+        """Load the network; CorpusError names the package."""
+        try:
+            from hibari import Hibari as Engine
+        except ImportError as error:
+            raise CorpusError(f'hibari is not installed ({error}); run: pip install hibari-tts') from error
+        self._engine = Engine()
+
+    def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
+        """Say each line; None where the phones could not be timed."""
+        return [self._say(line) for line in lines]
+
+    def _say(self, line: Line) -> Speech | None:
+        if line.voice not in HIBARI_VOICES:
+            raise CorpusError(f'hibari voice {line.voice!r} is not one of {", ".join(HIBARI_VOICES)}')
+        sound = self._engine(line.text, speed=1.0 / line.stretch, seed=line.seed)
+        samples = soxr.resample(np.asarray(sound, np.float32), self._engine.sample_rate, CORPUS_RATE)
+        try:
+            phones = align(samples, line.text)
+        except AudioError:
+            return None
+        pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+        return Speech(pcm, CORPUS_RATE, tuple(Phone(*phone) for phone in phones))
