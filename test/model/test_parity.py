@@ -110,6 +110,7 @@ def test_denoiser(name: str, changes: dict[str, Any]) -> None:
     check(f'denoiser {name}', out[:, ::5], official('denoiser')[name], ONCE)
 
 
+PAPER = {'scale_audio': 1.15, 'scale_style': 3.0}
 SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     'plain': ({}, {'scale_audio': 1.0, 'scale_style': 1.0}),
     'audio': ({'guiding_conditions': ('audio',)}, {'scale_audio': 1.15}),
@@ -138,7 +139,7 @@ def test_sample(name: str, target: str) -> None:
         indicator=(np.arange(100)[None] < np.array([[100], [60]])).astype(np.float32),
         step_noise=lambda t: formula.array(f'z/{21 - t}', 2, 100, 54),
     )  # fmt: skip
-    out = backend.sample(request, SamplingConfig('ddpm', 20, **sampling))
+    out = backend.sample(request, SamplingConfig('ddpm', 20, **(PAPER | sampling)))
     check(f'sample {target} {name}', out[:, ::5], official('samples')[f'{target}/{name}'], ITERATED)
 
 
@@ -174,7 +175,7 @@ def test_long_clip(name: str, threshold: tuple[float, float, float] | None) -> N
         formula.array('in/speech', 148800) * np.float32(0.1),
         formula.array('in/style', 32),
         seed=5,
-        sampling=SamplingConfig('ddpm', 20, threshold=threshold),
+        sampling=SamplingConfig('ddpm', 20, threshold=threshold, **PAPER),
         shape=shape,
     )
     theirs = official('clip')
