@@ -33,6 +33,8 @@ EXTRAS = {
         'pyworld',
         'tensorboard',
     ],
+    # its licence is for research; only FLAME vertices need it
+    'flame': [*TORCH, 'smplx'],
     'microphone': ['sounddevice'],
     'ros': [
         requirement + WHEELS
@@ -68,8 +70,9 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['diffposetalk_ros', 'diffposetalk_ros.*']),
-    package_data={'': ['py.typed', '*.html', '*.js', '*.css', '*.json', '*.yaml']},
+    package_data={'': ['py.typed', '*.html', '*.js', '*.css', '*.svg', '*.json', '*.yaml']},
     install_requires=[
+        'aiohttp>=3.8',
         'array-api-compat',
         'av',
         'matplotlib',

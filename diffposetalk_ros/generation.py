@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.speech_context import speech_windows
 
-__all__ = ['Generator', 'context_features', 'logmel_features']
+__all__ = ['Generator', 'logmel_features']
 
 Progress = Callable[[int], None]
 """Called with the number of frames finished so far."""
@@ -63,22 +65,6 @@ def logmel_features(
         remaining -= _ENCODE_FRAMES
 
 
-def context_features(backend: Backend, samples: FloatArray) -> FloatArray:
-    """Features (100 W, C) of a whole clip for a HuBERT or wav2vec2 model (SPEC 2.1, 6 steps 1-3)."""
-    config = backend.config
-    spread = samples.std(ddof=1) if len(samples) > 1 else 0.0
-    normalised = (samples - samples.mean()) / (spread + 1e-5)
-    window = config.n_motions * config.samples_per_frame
-    windows = max(1, -(-int(len(samples) / 16000 * config.fps) // config.n_motions))
-    missing = window * windows - len(samples)
-    if missing > 0:
-        last = normalised[-1] if config.pad_mode == 'replicate' else 0.0
-        normalised = np.concatenate([normalised, np.full(missing, last, np.float32)])
-    frames = config.n_motions * windows
-    features: FloatArray = backend.encode_audio(normalised[None].astype(np.float32), frames)[0]
-    return features
-
-
 @dataclass(frozen=True)
 class _Noise:
     """Fresh noise of an ancestral step, (1, frames, width)."""
@@ -122,19 +108,30 @@ class Generator:
             samples: mono speech at 16 kHz in [-1, 1], whole or as consecutive blocks.
             style: name, .npy file, vector (S,) or None for the null style.
             seed: fixes all noise; the same seed, audio and settings give the same motion.
-            shape: normalised FLAME identity (100,) for models that take one.
+            shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
 
-        Raises AudioError when the audio is shorter than one frame, StyleError for an unknown style.
+        FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that its file holds exp, pose
+        and shape as the reference writes them (SPEC 1.4).
+
+        Raises AudioError when the audio is shorter than one frame or not finite, StyleError for an
+        unknown style.
         """
         blocks: Iterable[FloatArray] = (samples,) if isinstance(samples, np.ndarray) else samples
         vector = self.model.style(style)
+        if shape is None and self.config.shape_dim:
+            shape = np.zeros(self.config.shape_dim, np.float32)
         windows = list(self._windows(blocks, vector, seed, sampling or SamplingConfig(), shape, progress))
         if not windows:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'
             )
         values = self.model.denormalise(np.concatenate(windows))
-        meta = {'model': self.model.folder.name, 'seed': seed}
+        meta: dict[str, Any] = {'model': self.model.folder.name, 'seed': seed}
+        flame = self.model.flame
+        if flame is not None:
+            meta['jaw_rest'] = flame.jaw_rest.tolist()
+            if shape is not None:
+                meta['shape'] = (shape * flame.shape_std + flame.shape_mean).tolist()
         return MotionClip(values, float(self.config.fps), self.config.layout, meta)
 
     def _windows(
@@ -177,13 +174,7 @@ class Generator:
         """Features (100, C) of each window, zero beyond the clip, and how many frames are real."""
         length = self.config.n_motions
         if self.config.audio_encoder != 'logmel':
-            samples = np.concatenate(list(blocks))
-            total = len(samples) // self.config.samples_per_frame
-            if total == 0:
-                return
-            features = context_features(self.model.backend, samples)
-            for first in range(0, total, length):
-                yield features[first : first + length], min(length, total - first)
+            yield from speech_windows(self.model.backend, blocks)
             return
         context = logmel_context(self.config.logmel or LogMelConfig())
         held = np.zeros((0, self.config.feature_dim), np.float32)

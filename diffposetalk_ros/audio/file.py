@@ -121,10 +121,12 @@ def audio_blocks(path: str | Path, block: int = AUDIO_SAMPLE_RATE) -> Iterator[N
         if read == 0 or (read < promised and source.format not in ('MP3', 'MPEG', 'OGG')):
             raise AudioError(f'{path} is cut off: {read} of {promised} frames can be read')
         if peak < _SILENT_PEAK:
-            _log.warning('%s is silent (peak %.1e)', path, peak)
+            _log.warning('%s is silent (peak %.1e); check the recording', path, peak)
         elif at_limit > _CLIPPED_SHARE * read:
             _log.warning(
-                '%s is clipped: %.1f %% of its samples are at full scale', path, 100 * at_limit / read
+                '%s is clipped: %.1f %% of its samples are at full scale; record at a lower level',
+                path,
+                100 * at_limit / read,
             )
         if len(pending):
             yield pending

@@ -10,12 +10,20 @@ from __future__ import annotations
 import argparse
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffposetalk_ros.errors import StyleError
+from diffposetalk_ros.model.config import StyleEncoderConfig
 
-__all__ = ['add_arguments', 'run']
+if TYPE_CHECKING:
+    from diffposetalk_ros.model.backend import FloatArray
+    from diffposetalk_ros.model.layout import MotionLayout
+    from diffposetalk_ros.model.loader import LoadedModel
+    from diffposetalk_ros.motion.motion_clip import MotionClip
+
+__all__ = ['add_arguments', 'clip_style', 'run']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,29 +40,51 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.model.loader import open_model
     from diffposetalk_ros.motion.motion_file import load_motion, write_atomically
     from diffposetalk_ros.motion.resampling import at_rate
+    from diffposetalk_ros.output_file import check_output
 
-    if options.output.suffix != '.npy':
-        raise StyleError(f'{options.output} should end in .npy')
+    check_output(options.output, ('.npy',))
+    if options.start < 0 or not (options.seconds is None or options.seconds > 0):
+        raise StyleError('--start takes 0 or more and --seconds more than 0')
     clip = load_motion(options.motion)
     model = open_model(options.model)
     config = model.backend.config
-    if clip.layout != config.layout:
-        raise StyleError(
-            f'{options.motion} is {clip.layout.space} motion of {clip.layout.width} columns; '
-            f'{model.folder.name} takes {config.space} with {config.motion_dim}'
-        )
-    values = at_rate(clip, config.fps).values
+    values = _columns(at_rate(clip, config.fps), config.layout, options.motion, model.folder.name)
     first = int(options.start * config.fps)
-    seconds = 30.0 if options.seconds is None else min(options.seconds, 30.0)
-    values = values[first : first + int(seconds * config.fps)]
+    values = values[first : first + int(min(options.seconds or 30.0, 30.0) * config.fps)]
     if len(values) < config.fps:
         raise StyleError(
             f'{options.motion} gives {len(values) / config.fps:.2f} s from {options.start:g} s on; '
             'a style needs at least 1 s, best 4 s or more'
         )
-    style = model.backend.encode_style(model.normalise(values)[None])[0]
+    style = clip_style(model, values)
     buffer = io.BytesIO()
     np.save(buffer, style)
     write_atomically(options.output, buffer.getvalue())
     print(f'{options.output}: style of {len(values) / config.fps:.1f} s of {options.motion}')
     return 0
+
+
+def _columns(clip: MotionClip, wanted: MotionLayout, path: Path, model: str) -> FloatArray:
+    """The clip's columns the model takes; a head the model does not know is left out."""
+    if clip.layout == wanted:
+        return clip.values
+    if clip.layout.space == wanted.space and set(wanted.names) < set(clip.layout.names):
+        return clip.values[:, [clip.layout.index(name) for name in wanted.names]]
+    raise StyleError(
+        f'{path} is {clip.layout.space} motion of {clip.layout.width} columns; '
+        f'{model} takes {wanted.space} with {wanted.width}'
+    )
+
+
+def clip_style(model: LoadedModel, values: FloatArray) -> FloatArray:
+    """Style (S,) of motion (F, D): the mean over stretches as long as the encoder was trained on.
+
+    A clip of up to that length is encoded as it is, as the reference does with its 100 frames.
+    """
+    config = model.backend.config
+    length = (config.style_encoder or StyleEncoderConfig()).n_motions
+    motion = model.normalise(values)
+    starts = range(0, max(1, len(motion) // length) * length, length)
+    vectors = [model.backend.encode_style(motion[None, i : i + length])[0] for i in starts]
+    style: FloatArray = np.mean(vectors, axis=0, dtype=np.float32)
+    return style

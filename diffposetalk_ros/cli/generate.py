@@ -5,19 +5,29 @@
 
 Any format and rate libsndfile reads; memory does not grow with the length of the clip. The output's
 ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name them)
-or .json.
+or .json. FLAME models write exp, pose and shape into .npz; --vertices adds the mesh, with your own
+FLAME file.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.errors import AudioError, ConfigError
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+
+if TYPE_CHECKING:
+    from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.motion.flame_model import FlameModel
 
 __all__ = ['add_arguments', 'run', 'sampling_from']
+
+_SILENT_PEAK = 1e-4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('audio', type=Path, help='speech file (wav, flac, ogg, mp3 ...)')
     parser.add_argument('-o', '--output', type=Path, required=True, help='.npz, .csv or .json to write')
     parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
-    parser.add_argument('--style', help='name (see `diffposetalk styles`) or .npy file; default: neutral')
-    parser.add_argument('--shape', type=Path, help='FLAME identity .npy (100,), for FLAME models')
+    parser.add_argument('--style', help='name (see `diffposetalk styles`), .npy or .npz; default: neutral')
+    parser.add_argument('--shape', type=Path, help='FLAME identity, .npy or .npz with shape (default: the mean)')
+    parser.add_argument('--vertices', type=Path, metavar='NPZ', help='write FLAME vertices as well')
+    parser.add_argument('--flame-model', type=Path, help='your generic_model.pkl of FLAME 2020')
     parser.add_argument('--seed', type=int, default=0, help='same seed, same motion (default 0)')
     parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
     parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
@@ -37,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--scale-style', type=float, default=1.0, help='guidance on style (default 1; paper 3)'
     )
     parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
+    parser.add_argument('--allow-silence', action='store_true', help='accept a file without any sound')
     parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
     parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda'")
 
@@ -49,16 +62,21 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
+    from diffposetalk_ros.output_file import check_output
 
+    check_output(options.output, ('.npz', '.csv', '.json'))
+    if options.fps is not None and not 10.0 <= options.fps <= 120.0:
+        raise ConfigError(f'--fps {options.fps:g}; use 10 to 120')
     sampling = sampling_from(options)
     duration = audio_duration(options.audio)
     generator = Generator(options.model, options.backend, options.device)
+    flame = _flame_model(options, generator)
     style = options.style or ('neutral' if 'neutral' in generator.model.styles else None)
     shape = None if options.shape is None else generator.model.shape(options.shape)
     total = int(duration * generator.config.fps)
     with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
         clip = generator.generate(
-            audio_blocks(options.audio),
+            _audible(audio_blocks(options.audio), options),
             style,
             options.seed,
             sampling,
@@ -67,11 +85,47 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.fps is not None:
         clip = at_rate(clip, options.fps)
+    if flame is not None:
+        from diffposetalk_ros.motion.flame_vertices import write_vertices
+
+        write_vertices(options.vertices, clip, flame)
     save_motion(options.output, clip)
     print(
         f'{options.output}: {len(clip.values)} frames at {clip.fps:g} fps, {clip.layout.space}, style {style}'
     )
     return 0
+
+
+def _audible(blocks: Iterable[FloatArray], options: argparse.Namespace) -> Iterator[FloatArray]:
+    """Pass the blocks on. Raises AudioError at the end of a file that holds nothing but silence."""
+    loudest = 0.0
+    for block in blocks:
+        loudest = max(loudest, float(abs(block).max(initial=0.0)))
+        yield block
+    if loudest < _SILENT_PEAK and not options.allow_silence:
+        raise AudioError(
+            f'{options.audio} is silent (peak {loudest:.1e} of 1); check the recording, or give '
+            '--allow-silence for the motion of a quiet face'
+        )
+
+
+def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameModel | None:
+    """The mesh for --vertices, read before anything is computed. Raises DiffPoseTalkError."""
+    if options.vertices is None:
+        return None
+    from diffposetalk_ros.output_file import check_output
+
+    if generator.config.space != 'flame':
+        raise ConfigError(f'--vertices: {generator.model.folder.name} is no FLAME model; import one')
+    if options.flame_model is None:
+        raise ConfigError('--vertices needs --flame-model: generic_model.pkl of FLAME 2020')
+    check_output(options.vertices, ('.npz',))
+    for package in ('torch', 'smplx'):
+        if find_spec(package) is None:
+            raise ConfigError(f'--vertices needs {package}; pip install {package}')
+    from diffposetalk_ros.motion.flame_model import load_flame_model
+
+    return load_flame_model(options.flame_model)
 
 
 def sampling_from(options: argparse.Namespace) -> SamplingConfig:

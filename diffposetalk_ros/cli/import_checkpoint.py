@@ -31,7 +31,9 @@ def run(args: argparse.Namespace) -> int:
         read_style_encoder,
     )
     from diffposetalk_ros.model.store import save_model
+    from diffposetalk_ros.output_file import check_output_folder
 
+    check_output_folder(args.out)
     stats = flame_stats(args.stats)
     model, iteration = read_denoiser(args.checkpoint)
     encoder = None

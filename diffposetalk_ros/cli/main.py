@@ -65,11 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DiffPoseTalkError as error:
         print(f'diffposetalk {verb}: {error}', file=sys.stderr)
         return 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return 141
+        # The machine's fault, not the input's: a full disk, a file that vanished.
+        where = f'{error.filename}: ' if error.filename else ''
+        print(f'diffposetalk {verb}: {where}{error.strerror or error}', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f'diffposetalk {verb}: interrupted', file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        return 141
 
 
 if __name__ == '__main__':

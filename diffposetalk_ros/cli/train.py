@@ -28,8 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe; defaults are those of the weights that ship."""
+    from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.training.recipe import Recipe, run_recipe
 
+    check_output_folder(options.out)
+    check_output_folder(options.work)
     recipe = Recipe(seed=options.seed)
     if options.takes:
         recipe = replace(recipe, takes=options.takes)

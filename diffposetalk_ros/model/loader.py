@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +17,32 @@ from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.resources import find_model
 
-__all__ = ['LoadedModel', 'load_backend', 'named_styles', 'open_model']
+__all__ = ['FlameNumbers', 'LoadedModel', 'load_backend', 'named_styles', 'open_model']
 
 STYLES = 'styles.safetensors'
+# What numpy and zipfile raise on files that are not theirs.
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OSError, EOFError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True)
+class FlameNumbers:
+    """What FLAME output needs beside the motion columns (SPEC 1.3, 1.4).
+
+    shape_mean and shape_std (100,): normalised identity = (raw - mean) / std. jaw_rest (2,): the jaw's
+    second and third angle, which no model predicts; the statistics' mean stands for them.
+    """
+
+    shape_mean: NDArray[np.float32]
+    shape_std: NDArray[np.float32]
+    jaw_rest: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A backend with the numbers around it.
 
-    mean and std (D,): model space = (x - mean) / std. ``styles``: name -> vector (S,).
+    mean and std (D,): model space = (x - mean) / std. ``styles``: name -> vector (S,). ``flame``:
+    numbers of an imported FLAME model.
     """
 
     folder: Path
@@ -32,6 +50,7 @@ class LoadedModel:
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     styles: dict[str, FloatArray]
+    flame: FlameNumbers | None = None
 
     def normalise(self, motion: FloatArray) -> FloatArray:
         """Motion (..., D) in units of the layout -> model space."""
@@ -39,22 +58,28 @@ class LoadedModel:
         return out
 
     def denormalise(self, motion: FloatArray) -> FloatArray:
-        """Model space (..., D) -> units of the layout, held inside each channel's range."""
-        channels = self.backend.config.layout.channels
-        low = np.array([c.lower for c in channels], np.float32)
-        high = np.array([c.upper for c in channels], np.float32)
-        out: FloatArray = np.clip(motion * self.std + self.mean, low, high).astype(np.float32)
+        """Model space (..., D) -> units of the layout; ARKit channels are held inside their range.
+
+        FLAME coefficients have no bound of their own and stay as the reference writes them.
+        """
+        raw = motion * self.std + self.mean
+        if self.backend.config.space == 'arkit':
+            channels = self.backend.config.layout.channels
+            low = np.array([c.lower for c in channels], np.float32)
+            raw = np.clip(raw, low, np.array([c.upper for c in channels], np.float32))
+        out: FloatArray = raw.astype(np.float32)
         return out
 
     def style(self, wanted: str | FloatArray | None) -> FloatArray | None:
         """A style by name, by file (.npy) or as a vector; None is the model's null style.
 
-        Raises StyleError naming the styles there are, or the length that was expected.
+        Names blend with their shares: 'lively*0.7+smiling*0.3' (missing share: 1). Raises StyleError
+        naming the styles there are, or the length that was expected.
         """
         if wanted is None:
             return None
         if isinstance(wanted, str):
-            wanted = self.styles[wanted] if wanted in self.styles else self._style_file(wanted)
+            wanted = self._named_style(wanted)
         width = self.backend.config.style_dim
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
@@ -64,25 +89,42 @@ class LoadedModel:
         return vector
 
     def shape(self, path: Path) -> FloatArray:
-        """FLAME identity of a file (.npy of 100 numbers or more rows, .npz with `shape`), normalised.
+        """FLAME identity (100,) of a file, normalised: .npy of one or more rows, or .npz with `shape`.
 
         Raises ModelError for a model without identity or a file that does not fit (SPEC 1.5).
         """
         width = self.backend.config.shape_dim
-        stats = self.folder / 'stats.npz'
-        if not width or not stats.is_file():
+        if not width or self.flame is None:
             raise ModelError(f'{self.folder.name} takes no identity; leave --shape out')
         try:
-            loaded = np.load(path, allow_pickle=False)
-            raw = np.asarray(loaded['shape'] if hasattr(loaded, 'files') else loaded, np.float32)
-            with np.load(stats, allow_pickle=False) as numbers:
-                mean, std = numbers['shape_mean'], numbers['shape_std']
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            raise ModelError(f'{path} is not a file of FLAME shape coefficients ({error})') from error
-        row = raw.reshape(-1, raw.shape[-1])[0] if raw.ndim else raw
+            raw = _numbers(path, 'shape')
+        except _UNREADABLE as error:
+            raise ModelError(
+                f'{path} is not a file of FLAME shape coefficients ({_reason(error)}); use .npy, or .npz '
+                'with the key shape'
+            ) from error
+        row = raw.reshape(-1, raw.shape[-1])[0] if raw.ndim and raw.size else raw.reshape(-1)
         if row.shape != (width,):
             raise ModelError(f'{path} holds {row.size} shape coefficients; this model takes {width}')
-        out: FloatArray = ((row - mean) / std).astype(np.float32)
+        if not np.isfinite(row).all():
+            raise ModelError(f'{path} holds NaN or infinite shape coefficients; fit the face again')
+        # A deviation of 0 (one identity in the data) must not make the condition infinite.
+        spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
+        out: FloatArray = ((row - self.flame.shape_mean) / spread).astype(np.float32)
+        return out
+
+    def _named_style(self, name: str) -> FloatArray:
+        if name in self.styles:
+            return self.styles[name]
+        parts = [part.partition('*') for part in name.split('+')]
+        if not all(part.strip() in self.styles for part, _, _ in parts):
+            return self._style_file(name)
+        try:
+            shares = np.array([float(share) if star else 1.0 for _, star, share in parts], np.float32)
+        except ValueError as error:
+            raise StyleError(f'style blend {name!r}: write it as lively*0.7+smiling*0.3') from error
+        vectors = np.stack([self.styles[part.strip()] for part, _, _ in parts])
+        out: FloatArray = (shares @ vectors).astype(np.float32)
         return out
 
     def _style_file(self, name: str) -> FloatArray:
@@ -93,10 +135,27 @@ class LoadedModel:
                 f'{", ".join(sorted(self.styles)) or "none"}'
             )
         try:
-            loaded = np.load(path, allow_pickle=False)
-            return np.asarray(loaded['style'] if hasattr(loaded, 'files') else loaded, np.float32)
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            raise StyleError(f'{path} is not a style file ({error}); use .npy from extract-style') from error
+            return _numbers(path, 'style')
+        except _UNREADABLE as error:
+            raise StyleError(
+                f'{path} is not a style file ({_reason(error)}); use .npy from extract-style, or .npz '
+                'with the key style'
+            ) from error
+
+
+def _numbers(path: Path, key: str) -> FloatArray:
+    """Array of an .npy file, or of one key of an .npz file."""
+    loaded = np.load(path, allow_pickle=False)
+    if not hasattr(loaded, 'files'):
+        return np.asarray(loaded, np.float32)
+    with loaded:
+        if key not in loaded.files:
+            raise ValueError(f'no key {key}, only {", ".join(loaded.files) or "none"}')
+        return np.asarray(loaded[key], np.float32)
+
+
+def _reason(error: BaseException) -> str:
+    return ' '.join(str(error).split())[:120] or type(error).__name__
 
 
 def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> Backend:
@@ -136,7 +195,22 @@ def open_model(name: str | Path, backend: str = 'auto', device: str = 'auto') ->
     folder = find_model(name)
     runner = load_backend(folder, backend, device)
     mean, std = _statistics(folder, runner.config.motion_dim)
-    return LoadedModel(folder, runner, mean, std, named_styles(folder))
+    return LoadedModel(folder, runner, mean, std, named_styles(folder), _flame_numbers(folder, runner))
+
+
+def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
+    path = folder / 'stats.npz'
+    if runner.config.space != 'flame' or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays: dict[str, Any] = {key: np.asarray(file[key], np.float32) for key in file.files}
+        numbers = FlameNumbers(arrays['shape_mean'], arrays['shape_std'], arrays['pose_mean'][4:6])
+    except _UNREADABLE as error:
+        raise ModelError(f'{path} is damaged ({_reason(error)}); import the checkpoint again') from error
+    if [array.shape for array in vars(numbers).values()] != [(100,), (100,), (2,)]:
+        raise ModelError(f'{path} has statistics of other lengths; import the checkpoint again')
+    return numbers
 
 
 def _statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -23,8 +23,8 @@ class MotionClip:
     """Motion of one clip: ``values`` (T, D) float32 de-normalised, in the columns of ``layout``.
 
     ``fps`` in frames per second; ``meta`` is free JSON-able information (``shape``: the 100 FLAME
-    identity coefficients where known). Raises MotionError for a wrong shape, zero frames, NaN or a
-    frame rate out of 1..1000.
+    identity coefficients where known; ``jaw_rest``: the jaw's angles about y and z, rad). Raises
+    MotionError for a wrong shape, zero frames, NaN or a frame rate out of 1..1000.
     """
 
     values: Floats

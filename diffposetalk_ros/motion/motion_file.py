@@ -2,6 +2,7 @@
 """Motion clips and their files: .npz, .csv (Live Link Face columns), .json, and FLAME .npz.
 
 FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as SPEC 6.2.
+``meta['jaw_rest']`` holds the jaw's angles about y and z, which are no motion columns.
 """
 
 from __future__ import annotations
@@ -132,6 +133,8 @@ def _from_flame(content: Mapping[str, NDArray[Any]], fps: float | None, meta: di
     exp, pose = arrays['exp'], arrays['pose']
     if len(exp) != len(pose):
         raise MotionError(f'exp has {len(exp)} frames and pose {len(pose)}; they must be equal')
+    if pose[:, 4:].any():
+        meta['jaw_rest'] = [float(x) for x in pose[0, 4:]]
     if 'shape' in arrays and arrays['shape'].size:
         meta['shape'] = [float(x) for x in arrays['shape'].reshape(-1, 100)[0]]
     names = [str(name) for name in content.get('channels', np.array(['headRotationX']))]
@@ -151,6 +154,7 @@ def _encode_npz(clip: MotionClip) -> bytes:
     if clip.layout.space == 'flame':
         pose = np.zeros((len(clip.values), 6), np.float32)
         pose[:, 4 - (clip.layout.width - 50) : 4] = clip.values[:, 50:]
+        pose[:, 4:] = meta.pop('jaw_rest', (0.0, 0.0))
         content |= {'exp': clip.values[:, :50], 'pose': pose}
         shape = meta.pop('shape', None)
         if shape is not None:

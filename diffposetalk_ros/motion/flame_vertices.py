@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FLAME coefficients -> mesh vertices, through smplx's linear blend skinning (needs torch)."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.motion.flame_model import FlameModel
+from diffposetalk_ros.motion.motion_clip import MotionClip
+
+__all__ = ['FlameVertices', 'write_vertices']
+
+_CHUNK = 512
+"""Frames skinned at a time, as in the reference (SPEC 6.3)."""
+
+
+class FlameVertices(nn.Module):
+    """Skinning of one FLAME model; differentiable in all of its inputs.
+
+    Raises MotionError where smplx is not installed.
+    """
+
+    template: Tensor
+    blend: Tensor
+    pose_blend: Tensor
+    joints: Tensor
+    parents: Tensor
+    weights: Tensor
+
+    def __init__(self, model: FlameModel) -> None:
+        super().__init__()
+        try:
+            from smplx.lbs import lbs
+        except ImportError as error:
+            raise MotionError(
+                f'FLAME vertices need the package smplx ({error}); pip install smplx'
+            ) from error
+        self._lbs: Any = lbs
+        for name, array in vars(model).items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    def forward(self, shape: Tensor, exp: Tensor, pose: Tensor) -> Tensor:
+        """Raw shape (N, 100), exp (N, 50), pose (N, 6) -> (N, V, 3) in metres; neck and eyes at rest."""
+        rest = pose.new_zeros(len(pose), 3)
+        whole = torch.cat([pose[:, :3], rest, pose[:, 3:], rest, rest], dim=1)
+        vertices: Tensor
+        vertices, _ = self._lbs(
+            torch.cat([shape, exp], dim=1), whole, self.template[None].expand(len(pose), -1, -1),
+            self.blend, self.pose_blend, self.joints, self.parents, self.weights,
+        )  # fmt: skip
+        return vertices
+
+
+def _coefficients(clip: MotionClip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    frames = len(clip.values)
+    pose = np.zeros((frames, 6), np.float32)
+    pose[:, 4 - (clip.layout.width - 50) : 4] = clip.values[:, 50:]
+    pose[:, 4:] = clip.meta.get('jaw_rest', (0.0, 0.0))
+    shape = np.asarray(clip.meta.get('shape', np.zeros(100)), np.float32)
+    return np.tile(shape, (frames, 1)), clip.values[:, :50].copy(), pose
+
+
+def _chunks(clip: MotionClip, skin: FlameVertices) -> Iterator[np.ndarray]:
+    arrays = [torch.from_numpy(array) for array in _coefficients(clip)]
+    with torch.no_grad():
+        for first in range(0, len(clip.values), _CHUNK):
+            yield skin(*(array[first : first + _CHUNK] for array in arrays)).numpy()
+
+
+def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
+    """Write .npz with ``vertices`` (T, V, 3) in metres, ``faces`` (F, 3) and ``fps``; chunk by chunk.
+
+    An hour of vertices is 5 GB and never in memory as a whole. Raises MotionError for motion of
+    another space, or where the file cannot be written; no half-written file stays.
+    """
+    if clip.layout.space != 'flame':
+        raise MotionError(f'{clip.layout.space} motion has no FLAME vertices; use a FLAME model')
+    skin = FlameVertices(model)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    shape = (len(clip.values), *model.template.shape)
+    try:
+        with zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:
+            for name, array in (('faces', model.faces), ('fps', np.array(clip.fps))):
+                with archive.open(f'{name}.npy', 'w') as stream:
+                    np.lib.format.write_array(stream, array)
+            with archive.open('vertices.npy', 'w', force_zip64=True) as stream:
+                header = {'descr': '<f4', 'fortran_order': False, 'shape': shape}
+                np.lib.format.write_array_header_2_0(stream, header)
+                for chunk in _chunks(clip, skin):
+                    stream.write(np.ascontiguousarray(chunk, '<f4').tobytes())
+        part.replace(path)
+    except OSError as error:
+        raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is this a place to write to? Asked before anything is computed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from diffposetalk_ros.errors import ConfigError
+
+__all__ = ['check_output', 'check_output_folder']
+
+
+def check_output(path: Path, suffixes: Sequence[str]) -> None:
+    """Raise ConfigError where a file of that name cannot come to be.
+
+    ``suffixes`` are those the caller writes ('.npz'), compared without case. Leaves nothing behind.
+    """
+    if path.is_dir():
+        raise ConfigError(f'{path} is a folder; name a file that ends in {" or ".join(suffixes)}')
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f'{path}: suffix {path.suffix!r}; use {", ".join(suffixes)}')
+    if not path.parent.is_dir():
+        raise ConfigError(f'{path}: there is no folder {path.parent}; make it first')
+    _try(path.parent, path)
+
+
+def check_output_folder(path: Path) -> None:
+    """Raise ConfigError where a folder cannot be made or written in; missing parents are allowed."""
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f'{path} is a file; name a folder')
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    _try(there, path)
+
+
+def _try(folder: Path, path: Path) -> None:
+    # Asking the file system beats reading permission bits: it knows read-only mounts and quotas.
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(
+            f'{path} cannot be written ({error.strerror}); choose a folder you may write in'
+        ) from None

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checkpoint in the official form, from import to motion, style and mesh, by the command line."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip('torch')
+pytest.importorskip('transformers')
+
+from diffposetalk_ros.cli.main import main  # noqa: E402
+from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.model.style_encoder import StyleEncoder  # noqa: E402
+from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+
+SPEECH = {
+    'hidden_size': 64, 'num_hidden_layers': 2, 'num_attention_heads': 1, 'intermediate_size': 32,
+    'conv_dim': [16] * 7, 'num_conv_pos_embeddings': 16, 'num_conv_pos_embedding_groups': 4,
+}  # fmt: skip
+
+
+def stats() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    out = {}
+    for key, width in (('shape', 100), ('exp', 50), ('pose', 6)):
+        out[f'{key}_mean'] = rng.normal(size=width).astype(np.float32) * 0.1
+        out[f'{key}_std'] = (0.1 + rng.random(width)).astype(np.float32)
+        out[f'{key}_max'], out[f'{key}_min'] = np.ones(width, np.float32), -np.ones(width, np.float32)
+    # The official data keeps jaw y and z at zero, so their deviation is zero too.
+    out['pose_std'][4:] = 0
+    return out
+
+
+def write_checkpoints(folder: Path, head: bool) -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        head_pose=head, feature_dim=32, n_heads=4, n_layers=1, style_dim=16, n_diff_steps=20,
+        audio_encoder_config=SPEECH,
+    )  # fmt: skip
+    args: dict[str, Any] = {
+        'rot_repr': 'aa', 'feature_dim': 32, 'n_heads': 4, 'n_layers': 1, 'd_style': 16, 'n_diff_steps': 20,
+        'style_enc_ckpt': pathlib.PosixPath('experiments/SE/a/checkpoints/iter_0026000.pt'),
+        'data_root': pathlib.PosixPath('datasets/HDTF_TFHP/lmdb'), 'stats_file': 'stats_train.npz',
+        'guiding_conditions': 'audio,style', 'use_indicator': True, 'no_head_pose': not head,
+        'align_mask_width': 1, 'no_use_learnable_pe': False, 'architecture': 'decoder',
+    }  # fmt: skip
+    state = DiffPoseTalkModel(config).state_dict()
+    state['denoising_net.TE.pe'] = torch.zeros(1, 21, 32)
+    torch.save({'args': argparse.Namespace(**args), 'model': state, 'iter': 110000}, folder / 'dn.pt')
+    encoder = StyleEncoder(StyleEncoderConfig(16, 4, 1), config.motion_dim)
+    sizes = {'feature_dim': 16, 'n_heads': 4, 'n_layers': 1, 'mlp_ratio': 4, 'n_motions': 100}
+    se_args = argparse.Namespace(**sizes, data_root=pathlib.PosixPath('datasets/HDTF_THHQ/lmdb'))
+    torch.save({'args': se_args, 'encoder': encoder.state_dict(), 'iter': 26000}, folder / 'se.pt')
+    np.savez(folder / 'stats_train.npz', **stats())
+
+
+def run(*words: Any) -> int:
+    return main([str(word) for word in words])
+
+
+@pytest.fixture(scope='module', params=[True, False], ids=['head', 'no_head'])
+def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('official')
+    write_checkpoints(folder, request.param)
+    files = [folder / 'dn.pt', '--stats', folder / 'stats_train.npz', '--style-encoder', folder / 'se.pt']
+    assert run('import-checkpoint', *files, '--out', folder / 'model') == 0
+    rng = np.random.default_rng(1)
+    soundfile.write(folder / 'speech.wav', 0.1 * rng.normal(size=22050 * 5), 22050)
+    return folder
+
+
+def generate(work: Path, out: str, *extra: Any) -> int:
+    words = ['generate', work / 'speech.wav', '-o', work / out, '--model', work / 'model', '--steps', '2']
+    return run(*words, *extra)
+
+
+def test_motion_as_the_reference_writes_it(work: Path) -> None:
+    shape = np.random.default_rng(2).normal(size=100).astype(np.float32)
+    np.save(work / 'shape.npy', shape)
+    assert generate(work, 'a.npz', '--shape', work / 'shape.npy') == 0
+    numbers = stats()
+    with np.load(work / 'a.npz') as file:
+        exp, pose = file['exp'], file['pose']
+        assert exp.shape == (125, 50) and pose.shape == (125, 6)
+        # Jaw y and z are what de-normalising a zero gives; without head pose the head stays at zero.
+        np.testing.assert_allclose(pose[:, 4:], np.tile(numbers['pose_mean'][4:], (125, 1)), atol=1e-6)
+        head = load_motion(work / 'a.npz').layout.head_rotation is not None
+        assert pose[:, :3].any() == head
+        np.testing.assert_allclose(file['shape'], np.tile(shape, (125, 1)), atol=1e-5)
+
+
+def test_identity_is_the_mean_where_none_is_given(work: Path) -> None:
+    assert generate(work, 'b.npz') == 0
+    with np.load(work / 'b.npz') as file:
+        np.testing.assert_allclose(file['shape'][7], stats()['shape_mean'], atol=1e-6)
+
+
+@pytest.mark.parametrize('ending', ['csv', 'json'])
+def test_other_formats(work: Path, ending: str) -> None:
+    assert generate(work, f'c.{ending}') == 0
+    assert load_motion(work / f'c.{ending}').layout.space == 'flame'
+
+
+def test_styles_from_files_and_from_motion(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('styles', '--model', work / 'model') == 0
+    rng = np.random.default_rng(3)
+    np.savez(work / 'clip.npz', exp=rng.normal(size=(130, 50)), pose=rng.normal(size=(130, 6)) * 0.1)
+    assert run('extract-style', work / 'clip.npz', '-o', work / 's.npy', '--model', work / 'model') == 0
+    style = np.load(work / 's.npy')
+    assert style.shape == (16,) and style.dtype == np.float32
+    np.savez(work / 's.npz', style=style)
+    for name in ('s.npy', 's.npz'):
+        assert generate(work, f'{name}.npz', '--style', work / name) == 0
+    same = [np.load(work / f'{name}.npz')['exp'] for name in ('s.npy', 's.npz')]
+    np.testing.assert_array_equal(*same)
+    np.save(work / 'other.npy', np.zeros(128, np.float32))
+    capsys.readouterr()
+    assert generate(work, 'd.npz', '--style', work / 'other.npy') == 1
+    assert '128 numbers; this model takes 16' in capsys.readouterr().err
+
+
+def test_style_is_that_of_the_reference(work: Path) -> None:
+    """Frames [0, 100), normalised without epsilon, through the encoder (SPEC 4.1)."""
+    rng = np.random.default_rng(3)
+    exp, pose = rng.normal(size=(100, 50)), rng.normal(size=(100, 6)) * 0.1
+    np.savez(work / 'clip100.npz', exp=exp, pose=pose)
+    assert run('extract-style', work / 'clip100.npz', '-o', work / 'r.npy', '--model', work / 'model') == 0
+    numbers = stats()
+    columns = slice(0, 4) if load_motion_width(work) == 54 else slice(3, 4)
+    motion = np.concatenate(
+        [
+            (exp - numbers['exp_mean']) / numbers['exp_std'],
+            ((pose - numbers['pose_mean'])[:, columns]) / numbers['pose_std'][columns],
+        ],
+        axis=1,
+    )
+    encoder = StyleEncoder(StyleEncoderConfig(16, 4, 1), motion.shape[1])
+    encoder.load_state_dict(torch.load(work / 'se.pt', weights_only=False)['encoder'], strict=False)
+    with torch.no_grad():
+        expected = encoder.eval()(torch.from_numpy(motion.astype(np.float32))[None])[0].numpy()
+    np.testing.assert_allclose(np.load(work / 'r.npy'), expected, atol=1e-4)
+
+
+def load_motion_width(work: Path) -> int:
+    return ModelConfig.load(work / 'model' / 'config.json').motion_dim
+
+
+def test_bad_identities_and_vertices_are_named(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(work / 'short.npy', np.zeros(10))
+    for extra, word in (
+        (['--shape', work / 'short.npy'], '10 shape coefficients; this model takes 100'),
+        (['--shape', work / 'gone.npy'], 'gone.npy'),
+        (['--vertices', work / 'v.npz'], '--flame-model'),
+        (['--vertices', work / 'v.txt', '--flame-model', work / 'gone.pkl'], 'suffix'),
+    ):
+        assert generate(work, 'e.npz', *extra) == 1
+        error = capsys.readouterr().err
+        assert word in error and error.count('\n') == 1
+    assert not (work / 'e.npz').exists()
+
+
+def test_mesh_with_the_users_flame_file(work: Path) -> None:
+    pytest.importorskip('smplx')
+    rng = np.random.default_rng(0)
+    weights = rng.random((30, 5))
+    np.savez(
+        work / 'flame.npz',
+        v_template=rng.normal(size=(30, 3)), f=rng.integers(0, 30, (20, 3)),
+        shapedirs=rng.normal(size=(30, 3, 400)) * 0.01, posedirs=rng.normal(size=(30, 3, 36)) * 0.01,
+        J_regressor=np.eye(5, 30), kintree_table=np.array([[0, 0, 1, 1, 1], [0, 1, 2, 3, 4]]),
+        weights=weights / weights.sum(1, keepdims=True),
+    )  # fmt: skip
+    extra = ['--vertices', work / 'v.npz', '--flame-model', work / 'flame.npz']
+    assert generate(work, 'f.npz', *extra) == 0
+    vertices = np.load(work / 'v.npz')['vertices']
+    assert vertices.shape == (125, 30, 3) and np.isfinite(vertices).all()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FLAME's model file: a small one of the same form, chumpy's and SciPy's objects included."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_matrix
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.model.layout import flame_layout
+from diffposetalk_ros.motion.flame_model import load_flame_model
+from diffposetalk_ros.motion.motion_clip import MotionClip
+
+VERTICES = 30
+
+
+def arrays() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    weights = rng.random((VERTICES, 5))
+    parents = np.array([2**32 - 1, 0, 1, 1, 1], np.uint32)
+    regressor = np.zeros((5, VERTICES))
+    regressor[np.arange(5), np.arange(5)] = 1.0
+    return {
+        'v_template': rng.normal(size=(VERTICES, 3)) * 0.1,
+        'f': rng.integers(0, VERTICES, (20, 3)).astype(np.uint32),
+        'shapedirs': rng.normal(size=(VERTICES, 3, 400)) * 0.01,
+        'posedirs': rng.normal(size=(VERTICES, 3, 36)) * 0.01,
+        'J_regressor': regressor,
+        'kintree_table': np.stack([parents, np.arange(5, dtype=np.uint32)]),
+        'weights': weights / weights.sum(1, keepdims=True),
+    }
+
+
+def write_flame(path: Path) -> Path:
+    """The published form: Python 2 protocol, chumpy around the shape directions, a sparse regressor."""
+    chumpy, module = types.ModuleType('chumpy'), types.ModuleType('chumpy.ch')
+
+    class Ch:
+        def __init__(self, x: np.ndarray) -> None:
+            self.x = x
+
+    Ch.__module__, Ch.__qualname__ = 'chumpy.ch', 'Ch'
+    module.Ch = Ch  # type: ignore[attr-defined]
+    sys.modules |= {'chumpy': chumpy, 'chumpy.ch': module}
+    try:
+        content = arrays()
+        content['shapedirs'] = Ch(content['shapedirs'])
+        content['J_regressor'] = csc_matrix(content['J_regressor'])
+        path.write_bytes(pickle.dumps(content | {'bs_style': 'lbs'}, 2))
+    finally:
+        del sys.modules['chumpy'], sys.modules['chumpy.ch']
+    return path
+
+
+def test_published_form_without_chumpy(tmp_path: Path) -> None:
+    model = load_flame_model(write_flame(tmp_path / 'generic_model.pkl'))
+    plain = arrays()
+    np.testing.assert_allclose(model.template, plain['v_template'], rtol=1e-6)
+    columns = [*range(100), *range(300, 350)]
+    np.testing.assert_allclose(model.blend, plain['shapedirs'][:, :, columns], rtol=1e-6)
+    np.testing.assert_allclose(model.joints, plain['J_regressor'])
+    assert model.parents.tolist() == [-1, 0, 1, 1, 1]
+    assert load_flame_model(tmp_path).faces.shape == (20, 3)
+    np.savez(tmp_path / 'flame.npz', **plain)
+    np.testing.assert_array_equal(load_flame_model(tmp_path / 'flame.npz').blend, model.blend)
+
+
+def test_other_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / 'generic_model.pkl'
+    with pytest.raises(MotionError, match='generic_model'):
+        load_flame_model(tmp_path)
+    for content, word in ((b'', 'not a FLAME model'), (pickle.dumps({'a': 1}), 'v_template')):
+        path.write_bytes(content)
+        with pytest.raises(MotionError, match=word):
+            load_flame_model(path)
+    path.write_bytes(b'cos\nsystem\n(S"true"\ntR.')
+    with pytest.raises(MotionError, match='refused'):
+        load_flame_model(path)
+    with pytest.raises(MotionError, match='cannot read'):
+        load_flame_model(tmp_path / 'gone.pkl')
+
+
+def test_vertices(tmp_path: Path) -> None:
+    pytest.importorskip('smplx')
+    from diffposetalk_ros.motion.flame_vertices import write_vertices
+
+    rng = np.random.default_rng(1)
+    values = np.zeros((600, 54), np.float32)
+    values[:, :50] = rng.normal(size=(600, 50))
+    shape = rng.normal(size=100).astype(np.float32)
+    model = load_flame_model(write_flame(tmp_path / 'generic_model.pkl'))
+    meta = {'shape': shape.tolist()}
+    write_vertices(tmp_path / 'v.npz', MotionClip(values, 25.0, flame_layout(), meta), model)
+    with np.load(tmp_path / 'v.npz') as file:
+        assert set(file.files) == {'vertices', 'faces', 'fps'} and file['fps'] == 25.0
+        flat = file['vertices']
+    blend = arrays()['shapedirs']
+    expected = arrays()['v_template'] + blend[..., :100] @ shape + np.einsum(
+        'vck,tk->tvc', blend[..., 300:350], values[:, :50]
+    )
+    np.testing.assert_allclose(flat, expected, atol=1e-5)
+
+    # The head's rotation moves the face as a rigid body; the jaw does not.
+    values[:, 50:53] = (0.1, 0.3, -0.2)
+    write_vertices(tmp_path / 'v.npz', MotionClip(values, 25.0, flame_layout(), meta), model)
+    turned = np.load(tmp_path / 'v.npz')['vertices']
+    lengths = [np.linalg.norm(v[:, 0] - v[:, 9], axis=-1) for v in (flat, turned)]
+    np.testing.assert_allclose(*lengths, atol=1e-5)
+    assert np.abs(turned - flat).max() > 0.01
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['generic_model.pkl', 'v.npz']
