@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,12 @@ from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.denoiser import Denoiser, LayerMemory
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.model.onnx_backend import LONGEST_STYLE_CLIP
+from diffposetalk_ros.model.onnx_loop import OPSET, sampler_graph
+from diffposetalk_ros.model.onnx_speech import SpeechGraph
 from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
 __all__ = ['export_onnx']
-
-_OPSET = 18
 
 
 class _AudioGraph(nn.Module):
@@ -80,24 +81,20 @@ class _DenoiserGraph(nn.Module):
 
 
 def export_onnx(folder: Path) -> list[Path]:
-    """Write audio.onnx, memory.onnx, denoiser.onnx and, with a style encoder, style.onnx.
+    """Write audio.onnx, sampler.onnx (the whole loop, what live operation runs), memory.onnx and
+    denoiser.onnx (one evaluation, for dynamic thresholding) and, with a style encoder, style.onnx.
 
-    Raises ModelError for models whose audio encoder is not 'logmel' or whose alignment mask is not of
-    width 1: those run with torch.
+    Raises ModelError for models whose alignment mask is not of width 1 or which take neither style nor
+    shape: those run with torch.
     """
     stored = load_model(folder)
     model, config = stored.model, stored.model.config
-    if (
-        config.audio_encoder != 'logmel'
-        or config.align_mask_width != 1
-        or model.denoising_net.person_proj is None
-    ):
+    if config.align_mask_width != 1 or model.denoising_net.person_proj is None:
         raise ModelError(
-            f'{folder}: only log-mel models with an alignment mask of width 1 can be exported yet'
+            f'{folder}: only models with an alignment mask of width 1 and a style or shape can be exported'
         )
-    net, past, length = model.denoising_net, config.n_prev_motions, 8
-    left, right = logmel_context(config.logmel or LogMelConfig())
-    mel = torch.zeros(2, left + 4 * length + right, config.logmel.n_mels if config.logmel else 64)
+    net, past = model.denoising_net, config.n_prev_motions
+    length = 8 if config.variable_window else config.n_motions
     audio, before = torch.zeros(2, length, config.feature_dim), torch.zeros(2, past, config.feature_dim)
     with torch.no_grad():
         key, value, aligned = _MemoryGraph(net)(before, audio)
@@ -107,7 +104,7 @@ def export_onnx(folder: Path) -> list[Path]:
     window = (motion, key, value, aligned, person, motion.new_zeros(2, past, config.motion_dim), step)
     names = ['motion', 'key', 'value', 'aligned', 'person', 'previous_motion', 'step', 'indicator']
     written = [
-        _write(folder, 'audio', _AudioGraph(model), (mel,), ['mel'], ['features'], {'mel': {1: 'mel_frames'}}),
+        _write_audio(folder, model),
         _write(
             folder, 'memory', _MemoryGraph(net), (before, audio), ['previous_audio', 'audio'],
             ['key', 'value', 'aligned'], {'audio': {1: 'frames'}},
@@ -119,6 +116,7 @@ def export_onnx(folder: Path) -> list[Path]:
                 'key': {3: 'tokens'}, 'value': {3: 'tokens'},
             },
         ),
+        _save(folder, 'sampler', sampler_graph(model), WEIGHTS),
     ]  # fmt: skip
     if stored.style_encoder is not None:
         # Clips of up to 30 s: a longer position table would only fill the file.
@@ -152,12 +150,30 @@ def _write(
         buffer,  # type: ignore[arg-type]  # the stub does not know file objects
         input_names=inputs,
         output_names=outputs,
-        dynamic_axes={key: {0: 'batch', **axes.get(key, {})} for key in inputs},
-        opset_version=_OPSET,
+        dynamic_axes={key: {0: 'batch', **axes.get(key, {})} for key in inputs if key != 'frames'},
+        opset_version=OPSET,
         do_constant_folding=False,
         dynamo=False,
     )
-    graph = onnx.load_from_string(buffer.getvalue())
+    return _save(folder, name, onnx.load_from_string(buffer.getvalue()), weights)
+
+
+def _write_audio(folder: Path, model: DiffPoseTalkModel) -> Path:
+    config = model.config
+    if config.audio_encoder != 'logmel':
+        speech = (torch.zeros(2, 16000 + 80), torch.tensor([config.fps]))
+        return _write(
+            folder, 'audio', SpeechGraph(model), speech, ['samples', 'frames'], ['features'],
+            {'samples': {1: 'sample_count'}},
+        )  # fmt: skip
+    left, right = logmel_context(config.logmel or LogMelConfig())
+    mel = torch.zeros(2, left + 32 + right, config.logmel.n_mels if config.logmel else 64)
+    return _write(
+        folder, 'audio', _AudioGraph(model), (mel,), ['mel'], ['features'], {'mel': {1: 'mel_frames'}}
+    )
+
+
+def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
     _point_into(graph, folder / weights)
     path = folder / f'{name}.onnx'
     temporary = path.with_suffix('.part')
@@ -166,7 +182,7 @@ def _write(
     return path
 
 
-def _point_into(graph: object, weights: Path) -> None:
+def _point_into(graph: Any, weights: Path) -> None:
     """Replace initialisers that the safetensors file holds by references to its bytes.
 
     The format is an 8-byte little-endian header length, a JSON header with the offsets, the data.
@@ -176,7 +192,7 @@ def _point_into(graph: object, weights: Path) -> None:
     data = weights.read_bytes()
     start = 8 + int.from_bytes(data[:8], 'little')
     header = json.loads(data[8:start])
-    for tensor in graph.graph.initializer:  # type: ignore[attr-defined]
+    for tensor in graph.graph.initializer:
         entry = header.get(tensor.name)
         if entry is None or tensor.data_type != TensorProto.FLOAT:
             continue
