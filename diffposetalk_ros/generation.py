@@ -147,6 +147,8 @@ class Generator:
         rng = np.random.default_rng(seed)
         # The reference starts every window from the same x_T; only the noise of the steps is fresh.
         noise = rng.standard_normal((1, length, config.motion_dim), np.float32)
+        if config.deterministic:
+            noise[:] = 0.0
         previous: tuple[FloatArray, FloatArray] | None = None
         done = 0
         for audio, valid in self._feature_windows(blocks):

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['check_output', 'check_output_folder']
+__all__ = ['check_output', 'check_output_folder', 'ordinary_rights']
 
 
 def check_output(path: Path, suffixes: Sequence[str]) -> None:
@@ -44,3 +45,10 @@ def _try(folder: Path, path: Path) -> None:
         raise ConfigError(
             f'{path} cannot be written ({error.strerror}); choose a folder you may write in'
         ) from None
+
+
+def ordinary_rights(path: Path) -> None:
+    """Give a file the rights a new file gets; safetensors makes files only their owner can read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)

@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--style-steps', type=int, help='steps of the style encoder')
     parser.add_argument('--audio-steps', type=int, help='steps of the audio encoder')
     parser.add_argument('--denoiser-steps', type=int, help='steps of the denoiser')
+    parser.add_argument(
+        '--regressor',
+        action='store_true',
+        help='train the same network to regress instead of to denoise; `evaluate --regressor` takes it',
+    )
     parser.add_argument('--seed', type=int, default=0)
 
 
@@ -34,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     check_output_folder(options.out)
     check_output_folder(options.work)
     recipe = Recipe(seed=options.seed)
+    if options.regressor:
+        recipe = replace(recipe, model=replace(recipe.model, deterministic=True))
     if options.takes:
         recipe = replace(recipe, takes=options.takes)
     for stage in ('style', 'audio', 'denoiser'):

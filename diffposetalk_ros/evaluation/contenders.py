@@ -94,7 +94,8 @@ def contenders(
         shuffled = partial(_other_style, generator, parse_sampler(few, base), style)
         listed.append(Contender(f'{few}, shuffled style', shuffled))
     if regressor is not None:
-        one = replace(base, solver='ddim', steps=1)
+        # It was trained with every condition in place, so there is nothing to guide away from.
+        one = replace(base, solver='ddim', steps=1, scale_audio=1.0, scale_style=1.0)
         listed.append(Contender('regressor', partial(_generated, regressor, one, style)))
     listed.append(Contender('mean motion', partial(_mean, np.asarray(model.mean, np.float32))))
     look = named_style(style)

@@ -70,7 +70,8 @@ class ModelConfig:
 
     ``variable_window`` marks models trained with windows that are cut short rather than only
     padded, so that a live hop may leave out the padding. ``audio_encoder_config`` overrides fields
-    of the transformers configuration of HuBERT or wav2vec2.
+    of the transformers configuration of HuBERT or wav2vec2. ``deterministic`` marks a regressor of
+    the same network: trained without noise, its answer for x_T = 0 after one step is the motion.
     """
 
     space: str = 'flame'
@@ -86,6 +87,7 @@ class ModelConfig:
     learnable_pe: bool = True
     use_indicator: bool = True
     variable_window: bool = False
+    deterministic: bool = False
     shape_dim: int = 100
     style_dim: int = 128
     guiding_conditions: tuple[str, ...] = ('audio', 'style')

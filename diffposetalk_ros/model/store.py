@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
+from diffposetalk_ros.output_file import ordinary_rights
 
 __all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
 
@@ -63,7 +65,8 @@ def save_model(
     flame_stats: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> None:
     """Write config.json, model.safetensors, stats.json and, where given, style_encoder.safetensors
-    and stats.npz (the 12 arrays of SPEC 1.3). Files of the folder with other names are kept.
+    and stats.npz (the 12 arrays of SPEC 1.3). ONNX graphs of earlier weights are removed, for they
+    would be run instead; files of other names are kept.
 
     Raises ModelError when the folder cannot be written.
     """
@@ -71,22 +74,22 @@ def save_model(
     width = model.config.motion_dim
     if mean.shape != (width,) or std.shape != (width,):
         raise ModelError(f'statistics of shapes {mean.shape}, {std.shape}; this model needs ({width},)')
+    text = json.dumps({'mean': mean.tolist(), 'std': std.tolist()}, indent=1) + '\n'
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _save_tensors(folder / WEIGHTS, model)
+        for graph in folder.glob('*.onnx'):
+            graph.unlink()
+        _write(folder / WEIGHTS, lambda part: _save_tensors(part, model))
         if style_encoder is not None:
-            _save_tensors(folder / STYLE_WEIGHTS, style_encoder)
+            _write(folder / STYLE_WEIGHTS, lambda part: _save_tensors(part, style_encoder))
         if flame_stats is not None:
             arrays: dict[str, Any] = {name: np.asarray(value) for name, value in flame_stats.items()}
-            with _replacing(folder / FLAME_STATS).open('wb') as file:
-                np.savez(file, **arrays)
-            _replacing(folder / FLAME_STATS).replace(folder / FLAME_STATS)
-        text = json.dumps({'mean': mean.tolist(), 'std': std.tolist()}, indent=1) + '\n'
-        for name, content in ((STATS, text), (CONFIG, model.config.to_json())):
-            _replacing(folder / name).write_text(content, encoding='utf-8')
-            _replacing(folder / name).replace(folder / name)
-    except OSError as error:
-        raise ModelError(f'cannot write {folder}: {error.strerror}; choose another folder') from error
+            _write(folder / FLAME_STATS, lambda part: _save_arrays(part, arrays))
+        _write(folder / STATS, lambda part: part.write_text(text, encoding='utf-8'))
+        _write(folder / CONFIG, lambda part: part.write_text(model.config.to_json(), encoding='utf-8'))
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise ModelError(f'cannot write {folder}: {reason}; choose another folder') from error
 
 
 def load_model(folder: Path) -> StoredModel:
@@ -105,20 +108,30 @@ def load_model(folder: Path) -> StoredModel:
     return StoredModel(model.eval(), style_encoder)
 
 
-def _replacing(path: Path) -> Path:
-    return path.with_name(path.name + '.part')
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file that takes its name when it is whole; nothing stays where it fails."""
+    part = path.with_name(path.name + '.part')
+    try:
+        write(part)
+        ordinary_rights(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _save_tensors(path: Path, module: nn.Module) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    save_file(tensors, _replacing(path))
-    _replacing(path).replace(path)
+    save_file(tensors, path)
+
+
+def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    with path.open('wb') as file:
+        np.savez(file, **arrays)
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():

@@ -23,10 +23,12 @@ __all__ = [
     'total_loss',
     'truncate',
     'valid_frames',
+    'weighted_terms',
 ]
 
 Vertices = Callable[[Tensor], Tensor]
-"""Normalised motion (N, F, D) -> vertices (N, F, V, 3), head rotation left out."""
+"""Normalised motion (N, F, D) -> vertices (N, F, V, 3), head rotation left out; or (N, F, r), a
+projection in which squared distances are those of the mesh."""
 
 
 @dataclass(frozen=True)
@@ -150,18 +152,26 @@ def denoiser_terms(
     return means
 
 
-def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> Tensor:
-    """Weighted sum: each term averaged over the halves, 'head_trans' (second half only) added whole."""
+def weighted_terms(
+    halves: Collection[Mapping[str, Tensor]], weights: LossWeights
+) -> dict[str, Tensor]:
+    """Each term, weighted and averaged over the halves; 'head_trans' (second half only) counts whole."""
     factors = {'noise': 1.0} | {k: v for k, v in asdict(weights).items() if k != 'criterion'}
-    total: Tensor | None = None
+    out: dict[str, Tensor] = {}
     for terms in halves:
         for name, value in terms.items():
             share = 1.0 if name == 'head_trans' else 1.0 / len(halves)
             part = value * (factors[name] * share)
-            total = part if total is None else total + part
-    if total is None:
+            out[name] = out[name] + part if name in out else part
+    return out
+
+
+def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> Tensor:
+    """Sum of `weighted_terms`. Raises ConfigError where no term is left."""
+    terms = list(weighted_terms(halves, weights).values())
+    if not terms:
         raise ConfigError('no loss term is left; every frame was masked out')
-    return total
+    return torch.stack(terms).sum()
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:

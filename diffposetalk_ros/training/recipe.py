@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.loader import STYLES
 from diffposetalk_ros.model.store import save_model
+from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
+from diffposetalk_ros.output_file import ordinary_rights
 from diffposetalk_ros.training.augment import AugmentConfig
 from diffposetalk_ros.training.batches import BatchSource
 from diffposetalk_ros.training.named_styles import encode_named_styles
@@ -24,7 +28,7 @@ from diffposetalk_ros.training.train_audio import train_audio
 from diffposetalk_ros.training.train_denoiser import train_denoiser
 from diffposetalk_ros.training.train_style import train_style
 
-__all__ = ['EMBEDDED', 'Recipe', 'run_recipe', 'statistics']
+__all__ = ['EMBEDDED', 'Recipe', 'run_recipe', 'run_style_stage', 'statistics']
 
 EMBEDDED = ModelConfig(
     space='arkit',
@@ -44,13 +48,18 @@ EMBEDDED = ModelConfig(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much of everything. ``takes`` of 8.4 s each in a style of its own; steps per stage."""
+    """How much of everything. ``takes`` of 8.4 s each in a style of its own; steps per stage.
+
+    ``model`` is the network; with ``deterministic`` set the last stage trains the regressor an
+    evaluation compares with.
+    """
 
     takes: int = 6000
     audio: RunConfig = RunConfig(steps=4000, batch=16, learning_rate=1e-3)
     style: RunConfig = RunConfig(steps=3000, batch=64, learning_rate=1e-3)
     denoiser: RunConfig = RunConfig(steps=16000, batch=16, learning_rate=6e-4)
     seed: int = 0
+    model: ModelConfig = EMBEDDED
 
 
 def statistics(takes: TakeSet) -> tuple[Tensor, Tensor]:
@@ -61,22 +70,60 @@ def statistics(takes: TakeSet) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(mean), torch.from_numpy(np.maximum(std, 0.02).astype(np.float32))
 
 
-def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
-    """Corpus -> takes -> audio encoder -> style encoder -> denoiser -> model folder `out`.
+@dataclass(frozen=True)
+class _Material:
+    source: BatchSource
+    mean: Tensor
+    std: Tensor
 
-    Every stage continues where an interrupted run stopped; finished stages cost seconds.
-    """
+
+def _material(corpus: Path, work: Path, recipe: Recipe) -> _Material:
+    """Takes of the corpus, made once and kept below `work`."""
+    if recipe.model.logmel is None or recipe.model.style_encoder is None:
+        raise ConfigError('the recipe trains models with a log-mel audio encoder and a style encoder')
     folder = work / 'takes'
-    if not (folder / 'takes.json').exists():
-        build_takes(corpus, folder, recipe.takes, recipe.seed)
+    # Several processes share the folder; the first makes it.
+    with PartialState().main_process_first():
+        if not (folder / 'takes.json').exists():
+            build_takes(corpus, folder, recipe.takes, recipe.seed)
     takes = TakeSet.load(folder)
     mean, std = statistics(takes)
     source = BatchSource(takes, mean, std, seed=recipe.seed, augmentation=AugmentConfig())
+    return _Material(source, mean, std)
+
+
+def _style_stage(material: _Material, work: Path, recipe: Recipe) -> StyleEncoder:
     torch.manual_seed(recipe.seed)
-    assert EMBEDDED.logmel is not None and EMBEDDED.style_encoder is not None
-    style = train_style(source, EMBEDDED.style_encoder, EMBEDDED.motion_dim, work, recipe.style)
-    audio = train_audio(source, EMBEDDED.logmel, work, recipe.audio)
-    model = train_denoiser(source, DiffPoseTalkModel(EMBEDDED), audio, style, std, work, recipe.denoiser)
-    styles = encode_named_styles(corpus, style, mean, std)
-    save_model(out, model, (mean.double().numpy(), std.double().numpy()), style)
+    assert recipe.model.style_encoder is not None
+    return train_style(
+        material.source, recipe.model.style_encoder, recipe.model.motion_dim, work, recipe.style
+    )
+
+
+def run_style_stage(corpus: Path, work: Path, recipe: Recipe) -> None:
+    """Takes and style encoder alone; its checkpoint `work/style.ckpt` serves the other stages."""
+    _style_stage(_material(corpus, work, recipe), work, recipe)
+
+
+def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
+    """Corpus -> takes -> style encoder -> audio encoder -> denoiser -> model folder `out`.
+
+    Every stage continues where an interrupted run stopped; finished stages cost seconds. Raises
+    ConfigError without a corpus or where `work` holds checkpoints of another model.
+    """
+    material = _material(corpus, work, recipe)
+    style = _style_stage(material, work, recipe)
+    assert recipe.model.logmel is not None
+    audio = train_audio(material.source, recipe.model.logmel, work, recipe.audio)
+    name = 'regressor' if recipe.model.deterministic else 'denoiser'
+    model = train_denoiser(
+        material.source, DiffPoseTalkModel(recipe.model), audio, style, material.std, work,
+        recipe.denoiser, name=name,
+    )  # fmt: skip
+    if not PartialState().is_main_process:
+        return
+    styles = encode_named_styles(corpus, style, material.mean, material.std)
+    stats = (material.mean.double().numpy(), material.std.double().numpy())
+    save_model(out, model, stats, style)
     save_file(styles, out / STYLES)
+    ordinary_rights(out / STYLES)

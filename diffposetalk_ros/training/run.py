@@ -4,23 +4,36 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-__all__ = ['RunConfig', 'train']
+from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+
+__all__ = ['Loss', 'RunConfig', 'learning_rate', 'train']
+
+Loss = Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]]
+"""(module, number of the batch, generator, device) -> terms whose sum is minimised."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """``ema`` is the decay of the averaged weights that are kept at the end; 0 keeps the last ones."""
+    """``ema`` is the decay of the averaged weights that are kept at the end; 0 keeps the last ones.
+
+    ``schedule``: 'cosine' (linear warm-up, then down to 2 % at the last step), 'none', 'Warmup' or
+    'WarmupThenDecay' (SPEC 9.4; the decay ends at step 120,000). ``clip`` bounds the gradient's norm,
+    0 does not. ``weight_decay`` 0 is plain Adam. ``validate_every`` 0 validates never.
+    """
 
     steps: int
     batch: int = 16
@@ -30,35 +43,59 @@ class RunConfig:
     clip: float = 1.0
     seed: int = 0
     save_every: int = 500
+    schedule: str = 'cosine'
+    weight_decay: float = 1e-3
+    validate_every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ('cosine', 'none', 'Warmup', 'WarmupThenDecay'):
+            raise ConfigError(f"schedule {self.schedule!r}; use cosine, none, Warmup or WarmupThenDecay")
+        for name in ('steps', 'batch', 'save_every'):
+            if getattr(self, name) < 1:
+                raise ConfigError(f'{name} is {getattr(self, name)}; use 1 or more')
 
 
-def _rate(step: int, config: RunConfig) -> float:
-    """Linear warm-up, then a cosine to 2 % of the full rate."""
-    if step < config.warm_up:
-        return (step + 1) / config.warm_up
-    share = (step - config.warm_up) / max(config.steps - config.warm_up, 1)
-    return 0.02 + 0.49 * (1.0 + torch.cos(torch.tensor(share * torch.pi)).item())
+def learning_rate(step: int, config: RunConfig) -> float:
+    """Share of the full rate at a step."""
+    warm = config.warm_up
+    if config.schedule == 'none':
+        return 1.0
+    if config.schedule == 'cosine':
+        if step < warm:
+            return (step + 1) / warm
+        share = (step - warm) / max(config.steps - warm, 1)
+        return 0.02 + 0.49 * (1.0 + math.cos(share * math.pi))
+    if step <= warm + 1 or config.schedule == 'Warmup':
+        return min(step / warm, 1.0)
+    end = 120_000
+    share = min((step - warm - 1) / (end - warm), (end - warm - 1) / (end - warm))
+    return 0.02 + 0.49 * (1.0 + math.cos(math.pi * share))
 
 
 def train(
     name: str,
     module: nn.Module,
-    loss: Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]],
+    loss: Loss,
     out: Path,
     config: RunConfig,
+    validate: Loss | None = None,
 ) -> None:
-    """Minimise the sum of the terms `loss(module, step, generator, device)` returns.
+    """Minimise the sum of the terms `loss(module, batch number, generator, device)` returns.
 
     Logs to `out/logs` (TensorBoard), saves `out/<name>.ckpt` every `save_every` steps and continues
-    from it when it is there. Runs unchanged on one CPU, one GPU or several machines through
-    `accelerate launch`. Afterwards `module` holds the averaged weights.
+    from it when it is there; a resumed run equals an unbroken one. Runs unchanged on one CPU, one GPU
+    or several machines through `accelerate launch`: each process draws batches of its own and the
+    gradients are averaged. Afterwards `module` is on the CPU with the averaged weights. ``validate`` is called
+    without gradients, in evaluation mode. Raises ConfigError where the checkpoint is another model's,
+    DiffPoseTalkError where the loss is no longer finite.
     """
     torch.manual_seed(config.seed)
     accelerator = Accelerator()
+    device, main = accelerator.device, accelerator.is_main_process
+    module.to(device)
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
-    prepared, optimiser = accelerator.prepare(module, optimiser)
+    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(step, config))
     average = torch.optim.swa_utils.AveragedModel(
         module,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema),  # type: ignore[no-untyped-call]
@@ -67,35 +104,42 @@ def train(
     checkpoint = out / f'{name}.ckpt'
     first = 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location='cpu', weights_only=True)
-        module.load_state_dict(state['module'])
-        average.load_state_dict(state['average'])
-        optimiser.load_state_dict(state['optimiser'])
-        schedule.load_state_dict(state['schedule'])
-        first = state['step']
-    main = accelerator.is_main_process
+        first = _restore(checkpoint, module, average, optimiser, schedule)
+    if accelerator.num_processes > 1:
+        for parameter in module.parameters():
+            parameter.data = broadcast(parameter.data)
     writer = SummaryWriter(out / 'logs' / name) if main else None
-    (out / f'{name}.json').write_text(json.dumps(asdict(config), indent=2) + '\n')
+    if main:
+        (out / f'{name}.json').write_text(json.dumps(asdict(config), indent=2) + '\n')
     bar = tqdm(range(first, config.steps), initial=first, total=config.steps, desc=name, disable=not main)
     module.train()
     started = time.monotonic()
     for step in bar:
         # Each process draws its own batch; seeding by step makes a resumed run equal an unbroken one.
-        seed = config.seed * 1_000_003 + step * accelerator.num_processes + accelerator.process_index
-        generator = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed)
-        terms = loss(prepared, seed, generator, accelerator.device)
+        number = config.seed * 1_000_003 + step * accelerator.num_processes + accelerator.process_index
+        generator = torch.Generator().manual_seed(number)
+        torch.manual_seed(number)
+        with accelerator.autocast():
+            terms = loss(module, number, generator, device)
         total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise DiffPoseTalkError(
+                f'{name}: the loss is {total.item()} at step {step}; lower the learning rate, and delete '
+                f'{checkpoint} if it comes back'
+            )
         optimiser.zero_grad()
         accelerator.backward(total)
-        accelerator.clip_grad_norm_(parameters, config.clip)
+        if accelerator.num_processes > 1:
+            _average_gradients(accelerator, parameters)
+        if config.clip > 0:
+            accelerator.clip_grad_norm_(parameters, config.clip)
         optimiser.step()
         schedule.step()
-        average.update_parameters(module)
+        if config.ema > 0:
+            average.update_parameters(module)
         if writer is not None and step % 20 == 0:
-            writer.add_scalar('loss', total.item(), step)
-            for key, value in terms.items():
-                writer.add_scalar(f'loss/{key}', value.item(), step)
+            _log(writer, 'loss', terms, step)
+            writer.add_scalar('learning_rate', optimiser.param_groups[0]['lr'], step)
             bar.set_postfix_str(' '.join(f'{key} {value.item():.3f}' for key, value in terms.items()))
         if main and ((step + 1) % config.save_every == 0 or step + 1 == config.steps):
             state = {
@@ -106,9 +150,56 @@ def train(
                 'step': step + 1,
                 'seconds': time.monotonic() - started,
             }
-            temporary = checkpoint.with_suffix('.part')
-            torch.save(state, temporary)
-            temporary.replace(checkpoint)
+            _save(checkpoint, state)
+        if writer is not None and validate is not None and _due(step, config):
+            module.eval()
+            with torch.no_grad():
+                _log(writer, 'validation', validate(module, 0, torch.Generator().manual_seed(0), device), step)
+            module.train()
     if config.ema > 0:
         module.load_state_dict(average.module.state_dict())
-    module.eval()
+    if writer is not None:
+        writer.close()
+    accelerator.wait_for_everyone()
+    module.cpu().eval()
+
+
+def _due(step: int, config: RunConfig) -> bool:
+    return config.validate_every > 0 and (step + 1) % config.validate_every == 0
+
+
+def _restore(path: Path, module: nn.Module, average: nn.Module, optimiser: Any, schedule: Any) -> int:
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        module.load_state_dict(state['module'])
+        average.load_state_dict(state['average'])
+        optimiser.load_state_dict(state['optimiser'])
+        schedule.load_state_dict(state['schedule'])
+        return int(state['step'])
+    except Exception as error:  # noqa: BLE001 - a damaged file can fail in any way
+        reason = str(error).split('\n')[0][:120]
+        raise ConfigError(
+            f'{path} does not fit this run ({reason}); delete it or choose another --work'
+        ) from error
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    temporary = path.with_suffix('.part')
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _average_gradients(accelerator: Any, parameters: list[nn.Parameter]) -> None:
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        parameter.grad = accelerator.reduce(parameter.grad, reduction='mean')
+
+
+def _log(writer: Any, name: str, terms: dict[str, Tensor], step: int) -> None:
+    writer.add_scalar(name, sum(value.item() for value in terms.values()), step)
+    for key, value in terms.items():
+        writer.add_scalar(f'{name}/{key}', value.item(), step)

@@ -9,16 +9,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from diffposetalk_ros.diffusion.schedule import make_schedule
 from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.training.batches import Batch, BatchSource
+from diffposetalk_ros.training.losses import LossWeights, Vertices, truncate, weighted_terms
 from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.train_audio import AudioTrainee, speech_losses
 from diffposetalk_ros.training.train_style import HALF, halves
+from diffposetalk_ros.training.window_loss import Window, draw_end, window_terms
 
-__all__ = ['DenoiserLossConfig', 'train_denoiser']
+__all__ = ['DenoiserLossConfig', 'rig_projection', 'train_denoiser']
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,17 @@ class DenoiserLossConfig:
     ``hop_share`` of the batches are short windows of ``hop_frames``, whose prefix carries
     ``prefix_noise`` (normalised units) because live prefixes are generated, not recorded.
     ``speech`` weighs the first stage's losses, kept on while the audio encoder learns along; at 0 the
-    encoder is frozen, which costs a third of the time. ``style_null`` and ``audio_null`` are the
-    condition dropouts of SPEC 9.2 step 7.
+    encoder is frozen, which costs a third of the time.
     """
 
-    vertex: float = 0.15
-    velocity: float = 0.6
-    smooth: float = 0.1
-    head_velocity: float = 0.3
+    weights: LossWeights = LossWeights(
+        vert=0.15, vel=0.6, smooth=0.1, head_angle=0.0, head_vel=0.3, head_smooth=0.0, head_trans=0.0
+    )
     speech: float = 0.0
     truncate: tuple[float, float] = (0.3, 0.4)
     hop_share: float = 0.5
     hop_frames: tuple[int, int] = (1, 24)
     prefix_noise: float = 0.1
-    style_null: float = 0.45
-    audio_null: float = 0.10
 
 
 class _Trainee(nn.Module):
@@ -56,40 +53,26 @@ class _Trainee(nn.Module):
         model.audio_encoder.load_state_dict(audio.encoder.state_dict())
 
 
-def _lip_space(std: Tensor) -> Tensor:
-    """Matrix (52, r) that takes normalised expression differences to millimetres on the rig.
+def rig_projection(std: Tensor) -> Vertices:
+    """Normalised motion (N, F, D) -> (N, F, r), where mean squares are mm^2 on the rig.
 
     The rig is linear, so mean squared vertex distance is a quadratic form; its root, cut to the
-    directions that matter, gives the same loss at a thousandth of the cost of the mesh.
+    directions that matter, gives the same loss at a thousandth of the cost of the mesh. Lips count
+    whole, the upper face half.
     """
     rig = load_rig()
     gram = torch.from_numpy(rig.gram('lips') + 0.5 * rig.gram('upper_face')).double()
     values, vectors = torch.linalg.eigh(gram)
     keep = values > values.max() * 1e-6
     root = vectors[:, keep] * values[keep].sqrt()
-    space: Tensor = (std[:52, None].double() * root).float()
-    return space
+    # The loss averages over the r columns; their squares have to add up.
+    space = (std[:52, None].double() * root * root.shape[1] ** 0.5).float()
 
+    def project(motion: Tensor) -> Tensor:
+        projected: Tensor = motion[..., :52] @ space.to(motion.device)
+        return projected
 
-def _motion_terms(
-    predicted: Tensor, truth: Tensor, mask: Tensor, space: Tensor, config: DenoiserLossConfig
-) -> dict[str, Tensor]:
-    """SPEC 9.3: x0, vertex, velocity, smoothness and head terms over the valid frames (N, F)."""
-
-    def mean(error: Tensor, valid: Tensor) -> Tensor:
-        return (error.mean(-1) * valid).sum() / valid.sum().clamp(min=1.0)
-
-    lips = (predicted - truth)[..., :52] @ space
-    moved = (predicted[..., :52] @ space).diff(dim=1)
-    # space's columns are not averaged but summed: their squares add up to the mean over vertices.
-    width = space.shape[1]
-    return {
-        'x0': mean((predicted - truth) ** 2, mask),
-        'vertex': config.vertex * width * mean(lips**2, mask),
-        'velocity': config.velocity * width * mean(lips.diff(dim=1) ** 2, mask[:, 1:]),
-        'smooth': config.smooth * width * mean(moved.diff(dim=1) ** 2, mask[:, 2:]),
-        'head': config.head_velocity * mean((predicted - truth)[..., 52:].diff(dim=1) ** 2, mask[:, 1:]),
-    }
+    return project
 
 
 class _Loss:
@@ -100,13 +83,14 @@ class _Loss:
     ) -> None:
         self._source, self._config, self._size = source, config, size
         self._style = style.eval().requires_grad_(False)
-        self._space = _lip_space(std)
+        self._vertices = rig_projection(std)
 
     def __call__(
         self, module: nn.Module, step: int, rng: torch.Generator, device: torch.device
     ) -> dict[str, Tensor]:
-        trainee = getattr(module, 'module', module)
+        trainee = module
         assert isinstance(trainee, _Trainee)
+        self._style.to(device)
         batch = self._source.draw(step, self._size)
         if torch.rand((), generator=rng) < self._config.hop_share:
             terms = self._hop(trainee, batch, rng, device)
@@ -127,45 +111,6 @@ class _Loss:
             first, second = halves(batch.motion.to(device))
             return self._style(first), self._style(second)
 
-    def _denoise(
-        self,
-        trainee: _Trainee,
-        truth: Tensor,
-        mask: Tensor,
-        audio: Tensor,
-        style: Tensor,
-        previous: tuple[Tensor, Tensor] | None,
-        rng: torch.Generator,
-    ) -> dict[str, Tensor]:
-        """Noise the window, drop conditions, predict, compare (SPEC 9.2 steps 7-9)."""
-        model, count, config = trainee.model, len(truth), self._config
-        device = truth.device
-        schedule = make_schedule(model.config.diff_schedule, model.config.n_diff_steps)
-        chance = torch.rand(count, generator=rng)
-        no_style = (chance > 1.0 - config.style_null)[:, None].to(device)
-        no_audio = (chance > 1.0 - config.audio_null)[:, None, None].to(device)
-        style = torch.where(no_style, model.null_style_feat[:, 0], style)
-        audio = torch.where(no_audio, model.null_audio_feat, audio)
-        if previous is None:
-            before_motion = model.start_motion_feat.expand(count, -1, -1)
-            before_audio = model.start_audio_feat.expand(count, -1, -1)
-        else:
-            before_motion, before_audio = previous
-        t = torch.randint(1, model.config.n_diff_steps + 1, (count,), generator=rng)
-        bar = torch.tensor(schedule.alpha_bars, dtype=torch.float32)[t][:, None, None].to(device)
-        noise = torch.randn(truth.shape, generator=rng).to(device)
-        noisy = bar.sqrt() * truth * mask[..., None] + (1 - bar).sqrt() * noise
-        predicted = model.denoising_net(
-            noisy, audio, style[:, None], before_motion, before_audio, t.to(device), mask
-        )
-        whole_mask = mask
-        if previous is not None:
-            truth = torch.cat([before_motion, truth], dim=1)
-            whole_mask = torch.cat([torch.ones_like(before_motion[..., 0]), mask], dim=1)
-        else:
-            predicted = predicted[:, before_motion.shape[1] :]
-        return _motion_terms(predicted, truth, whole_mask, self._space.to(device), config)
-
     def _hop(
         self, trainee: _Trainee, batch: Batch, rng: torch.Generator, device: torch.device
     ) -> dict[str, Tensor]:
@@ -178,19 +123,13 @@ class _Loss:
         motion = batch.motion.to(device)
         styles = self._styles(batch, device)
         style = styles[1] if first < HALF else styles[0]
-        mask = torch.ones(len(motion), frames, device=device)
         before = motion[:, first - past : first]
         before = before + config.prefix_noise * torch.randn(before.shape, generator=rng).to(device)
-        terms = self._denoise(
-            trainee,
-            motion[:, first : first + frames],
-            mask,
-            audio[:, past:],
-            style,
-            (before, audio[:, :past]),
-            rng,
+        window = Window(
+            motion[:, first : first + frames], audio[:, past:], style, previous=(before, audio[:, :past])
         )
-        return terms | self._speech(trainee, raw, batch, first - past)
+        terms = window_terms(trainee.model, window, config.weights, rng, self._vertices)
+        return weighted_terms([terms], config.weights) | self._speech(trainee, raw, batch, first - past)
 
     def _whole(
         self, trainee: _Trainee, batch: Batch, rng: torch.Generator, device: torch.device
@@ -200,29 +139,18 @@ class _Loss:
         audio = trainee.model.audio_feature_map(raw)
         motion = batch.motion[:, : 2 * HALF].to(device)
         styles = self._styles(batch, device)
-        sums: dict[str, Tensor] = {}
+        done = []
         for half in range(2):
             span = slice(half * HALF, (half + 1) * HALF)
-            mask = torch.ones(len(motion), HALF, device=device)
-            if torch.rand((), generator=rng) < self._config.truncate[half]:
-                ends = torch.randint(1, HALF, (len(motion), 1), generator=rng).to(device)
-                mask = (torch.arange(HALF, device=device) < ends).float()
+            end = draw_end(self._config.truncate[half], len(motion), HALF, rng)
+            sound = audio[:, span] if end is None else truncate(audio[:, span], end)
             previous = None
             if half:
                 previous = motion[:, HALF - past : HALF], audio[:, HALF - past : HALF].detach()
             # Half i is conditioned on the style of the other half.
-            terms = self._denoise(
-                trainee,
-                motion[:, span],
-                mask,
-                audio[:, span] * mask[..., None],
-                styles[1 - half],
-                previous,
-                rng,
-            )
-            for key, value in terms.items():
-                sums[key] = sums.get(key, torch.zeros((), device=device)) + value / 2
-        return sums | self._speech(trainee, raw, batch, 0)
+            window = Window(motion[:, span], sound, styles[1 - half], previous=previous, end=end)
+            done.append(window_terms(trainee.model, window, self._config.weights, rng, self._vertices))
+        return weighted_terms(done, self._config.weights) | self._speech(trainee, raw, batch, 0)
 
     def _speech(self, trainee: _Trainee, raw: Tensor, batch: Batch, first: int) -> dict[str, Tensor]:
         """The first stage's losses stay on, so that the encoder does not forget closures."""
@@ -241,13 +169,17 @@ def train_denoiser(
     out: Path,
     run: RunConfig,
     losses: DenoiserLossConfig | None = None,
+    name: str = 'denoiser',
 ) -> DiffPoseTalkModel:
-    """Train `model` from a pre-trained audio encoder and a frozen style encoder; return it."""
+    """Train `model` from a pre-trained audio encoder and a frozen style encoder; return it.
+
+    ``name`` is that of the checkpoint in `out`.
+    """
     trainee = _Trainee(model, audio)
     config = losses or DenoiserLossConfig()
     if config.speech == 0:
         for part in (trainee.phones, trainee.visemes, model.audio_encoder):
             part.requires_grad_(False)
     loss = _Loss(source, style, std, config, run.batch)
-    train('denoiser', trainee, loss, out, run)
+    train(name, trainee, loss, out, run)
     return trainee.model

@@ -46,3 +46,21 @@ def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / 'config.json').write_text(TINY.to_json())
     with pytest.raises(ModelError, match=r'no model\.safetensors'):
         load_model(tmp_path)
+
+
+def test_files_can_be_read_by_all_and_nothing_half_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / 'model'
+    save_model(folder, DiffPoseTalkModel(TINY), STATS, flame_stats={'exp_mean': np.zeros(50)})
+    for path in folder.iterdir():
+        assert path.stat().st_mode & 0o444 == 0o444, path
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'replace', full)
+    with pytest.raises(ModelError, match='No space left'):
+        save_model(folder, DiffPoseTalkModel(TINY), STATS)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

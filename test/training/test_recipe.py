@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All stages on a corpus of seconds, with a network of a few thousand parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+pytest.importorskip('accelerate')
+pytest.importorskip('tensorboard')
+
+from diffposetalk_ros.generation import Generator  # noqa: E402
+from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
+from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.training.recipe import EMBEDDED, Recipe, run_recipe, run_style_stage  # noqa: E402
+from diffposetalk_ros.training.run import RunConfig  # noqa: E402
+
+RUN = RunConfig(steps=2, batch=2, save_every=1)
+TINY = Recipe(
+    takes=3, audio=RUN, style=RUN, denoiser=RUN,
+    model=replace(
+        EMBEDDED, feature_dim=16, n_heads=2, n_layers=1, style_dim=8, logmel=LogMelConfig(64, 8, 12),
+        style_encoder=StyleEncoderConfig(8, 2, 1, 2, position='per_frame'),
+    ),
+)  # fmt: skip
+
+
+def test_stages_alone_and_together(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('diffposetalk_ros.training.named_styles._CLIPS', 1)
+    styles = {'neutral', 'smiling'}
+    from diffposetalk_ros.training import named_styles
+
+    few = {name: value for name, value in named_styles.NAMED_STYLES.items() if name in styles}
+    monkeypatch.setattr(named_styles, 'NAMED_STYLES', few)
+
+    run_style_stage(tiny_corpus, tmp_path / 'work', TINY)
+    before = (tmp_path / 'work' / 'style.ckpt').read_bytes()
+    run_recipe(tiny_corpus, tmp_path / 'work', tmp_path / 'model', TINY)
+    assert (tmp_path / 'work' / 'style.ckpt').read_bytes() == before
+    assert all(path.stat().st_mode & 0o444 == 0o444 for path in (tmp_path / 'model').iterdir())
+    generator = Generator(tmp_path / 'model', 'torch')
+    assert set(generator.model.styles) == styles
+    audio = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.1
+    assert generator.generate(audio, 'neutral', sampling=SamplingConfig(steps=2)).values.shape == (25, 55)
+
+    # The regressor: same corpus, same size, same first stages.
+    regressor = replace(TINY, model=replace(TINY.model, deterministic=True))
+    run_recipe(tiny_corpus, tmp_path / 'work', tmp_path / 'regressor', regressor)
+    once = SamplingConfig(steps=1, scale_audio=1.0, scale_style=1.0)
+    generator = Generator(tmp_path / 'regressor', 'torch')
+    one, two = (generator.generate(audio, 'neutral', seed=s, sampling=once).values for s in (1, 2))
+    assert np.array_equal(one, two)
