@@ -16,6 +16,9 @@ WHEELS = '; sys_platform == "linux" and platform_machine == "x86_64"'
 
 TORCH = ['torch>=2.4', 'transformers>=4.44,<5']
 
+# joint commands (ruckig) and the simulated robot
+ROBOT = ['mujoco>=3.3', 'ruckig>=0.14']
+
 EXTRAS = {
     # onnxruntime and onnxruntime-gpu own the same module: install one of them, never both
     'onnx': ['onnxruntime>=1.18'],
@@ -36,6 +39,7 @@ EXTRAS = {
     # its licence is for research; only FLAME vertices need it
     'flame': [*TORCH, 'smplx'],
     'microphone': ['sounddevice'],
+    'robot': ROBOT,
     'ros': [
         requirement + WHEELS
         for requirement in (
@@ -60,7 +64,17 @@ EXTRAS = {
             'setuptools<80',
         )
     ],
-    'test': ['hypothesis', 'mypy', 'psutil', 'pytest', 'pytest-xdist', 'ruff'],
+    'test': [
+        'hypothesis',
+        'mypy',
+        'psutil',
+        'pytest',
+        'pytest-xdist',
+        'ruff',
+        'types-PyYAML',
+        'xacro',
+        *ROBOT,
+    ],
 }
 
 setup(

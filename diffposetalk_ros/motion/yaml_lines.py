@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""YAML with line numbers: every error of a hand-written file names the place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from diffposetalk_ros.errors import ConfigError
+
+__all__ = ['Entry', 'read_entries']
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value of the file and where it stands. Every failed check raises ConfigError."""
+
+    file: Path
+    line: int
+    name: str
+    value: Any
+
+    def fail(self, text: str) -> NoReturn:
+        """Raise ConfigError with file and line."""
+        raise ConfigError(f'{self.file}:{self.line}: {text}')
+
+    def keys(self, allowed: Collection[str]) -> None:
+        """Refuse keys that are not allowed."""
+        for key, entry in self.mapping().items():
+            if key not in allowed:
+                near = get_close_matches(key, list(allowed), n=1)
+                hint = f'did you mean {near[0]}?' if near else f'use {", ".join(allowed)}'
+                entry.fail(f'unknown key {key!r}; {hint}')
+
+    def mapping(self) -> dict[str, Entry]:
+        """Entries of a mapping, in the file's order."""
+        if not isinstance(self.value, dict):
+            self.fail(f'{self.name} has to be a mapping (key: value)')
+        return self.value
+
+    def items(self) -> list[Entry]:
+        """Entries of a list."""
+        if not isinstance(self.value, list):
+            self.fail(f'{self.name} has to be a list')
+        return self.value
+
+    def find(self, key: str) -> Entry | None:
+        """Entry of a key, None when absent."""
+        return self.mapping().get(key)
+
+    def get(self, key: str) -> Entry:
+        """Entry of a key that has to be there."""
+        found = self.find(key)
+        if found is None:
+            self.fail(f'{self.name} lacks {key}')
+        return found
+
+    def text(self) -> str:
+        """A non-empty text."""
+        if not isinstance(self.value, str) or not self.value:
+            self.fail(f'{self.name} is {self._shown()}; give a text')
+        return self.value
+
+    def number(self, lowest: float = -inf, highest: float = inf, above: float = -inf) -> float:
+        """A finite number in [lowest, highest] and greater than ``above``."""
+        value = self.value
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+            self.fail(f'{self.name} is {self._shown()}; give a finite number')
+        if not lowest <= value <= highest or value <= above:
+            wanted = f'more than {above:g}' if above > -inf else f'{lowest:g} to {highest:g}'
+            self.fail(f'{self.name} is {value:g}; use {wanted}')
+        return float(value)
+
+    def _shown(self) -> str:
+        if isinstance(self.value, dict):
+            return 'a mapping'
+        return 'a list' if isinstance(self.value, list) else repr(self.value)
+
+
+def read_entries(path: Path) -> Entry:
+    """Read a YAML file whose top is a mapping. Raises ConfigError for files that cannot be read or parsed."""
+    try:
+        text = path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f'cannot read {path}: {error}') from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, 'problem_mark', None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, 'problem', None) or 'not YAML'
+        raise ConfigError(f'{path}:{line}: {problem}') from error
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f'{path}:1: the file has to be a mapping (key: value)')
+    return _entry(path, 'the file', node)
+
+
+def _entry(path: Path, name: str, node: Any) -> Entry:
+    value: Any
+    if isinstance(node, yaml.MappingNode):
+        value = {}
+        for key_node, item in node.value:
+            key = str(key_node.value)
+            entry = _entry(path, key, item)
+            # The line of the key: a nested mapping begins on the next one.
+            entry = Entry(path, key_node.start_mark.line + 1, key, entry.value)
+            if key in value:
+                entry.fail(f'{key} occurs twice')
+            value[key] = entry
+    elif isinstance(node, yaml.SequenceNode):
+        value = [_entry(path, f'item {i + 1} of {name}', item) for i, item in enumerate(node.value)]
+    else:
+        value = yaml.SafeLoader('').construct_object(node, deep=True)
+    return Entry(path, node.start_mark.line + 1, name, value)

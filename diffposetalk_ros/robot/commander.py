@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From face frames to joint commands in time: tracking, and the way to rest when anything goes wrong.
+
+    TRACKING --- no frame for stale_after, stop() ---> RAMPING ---> RESTING
+        ^                                                 |            |
+        '---- frames again, release(), can stop safely ---'------------'
+
+Every plan ends at rest: whoever executes it and hears nothing more comes to rest by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.joint_limits import JointLimiter, JointState
+from diffposetalk_ros.motion.joint_map import JointMap
+from diffposetalk_ros.robot.frames import FrameBuffer
+from diffposetalk_ros.robot.trajectory import Trajectory
+
+__all__ = ['CommanderConfig', 'CommanderMode', 'JointCommander']
+
+Floats = NDArray[np.float64]
+_NS = 1_000_000_000
+
+
+class CommanderMode(Enum):
+    """What the joints do."""
+
+    RESTING = 'resting'
+    TRACKING = 'tracking'
+    RAMPING = 'ramping'
+
+
+@dataclass(frozen=True)
+class CommanderConfig:
+    """``rate`` Hz of commands, ``stale_after`` s without a frame until the way to rest begins."""
+
+    rate: float = 50.0
+    stale_after: float = 0.15
+    compensate_delay: bool = True
+
+    def __post_init__(self) -> None:
+        if not 10.0 <= self.rate <= 1000.0:
+            raise ConfigError(f'rate {self.rate} Hz; use 10 to 1000')
+        if not 0.02 <= self.stale_after <= 2.0:
+            raise ConfigError(f'stale_after {self.stale_after} s; use 0.02 to 2')
+
+
+class JointCommander:
+    """Owned by one thread; times are integers in ns of one clock, passed in. Raises what JointLimiter does."""
+
+    def __init__(self, joint_map: JointMap, config: CommanderConfig | None = None) -> None:
+        self.map, self.config = joint_map, config or CommanderConfig()
+        self.limiter = JointLimiter(joint_map, 1.0 / self.config.rate)
+        self.frames = FrameBuffer(joint_map.layout.width)
+        self.mode = CommanderMode.RESTING
+        self.bad_frames = 0
+        self.missing_look_ahead = 0.0
+        self._period = round(_NS / self.config.rate)
+        delay = joint_map.delay if self.config.compensate_delay else np.zeros(len(joint_map.delay))
+        self._delays, self._delay_of = np.unique(np.round(delay * _NS).astype(np.int64), return_inverse=True)
+        self._state = self.limiter.at_rest()
+        self._time: int | None = None
+        self._stopped = False
+        self._heard: int | None = None
+        self._ramp_from: tuple[int, JointState, float] | None = None
+
+    # ---- input -----------------------------------------------------------------------------------
+
+    def start_at(self, position: ArrayLike) -> None:
+        """Begin from measured positions (R,) of the driven joints, standing still."""
+        clipped = np.clip(np.asarray(position, np.float64), self.map.lower, self.map.upper)
+        zero = np.zeros(len(clipped))
+        self._state = JointState(self.map.clear(clipped), zero, zero.copy())
+        self._begin_ramp(0)
+
+    def show(self, due: int, row: ArrayLike, now: int) -> None:
+        """A frame (D,) due at ``due``, received at ``now``. Frames with NaN count as not received."""
+        if self.frames.show(due, row):
+            self._heard = now
+        else:
+            self.bad_frames += 1
+
+    def stop(self) -> None:
+        """Emergency stop: to rest from the next command on, until `release`."""
+        self._stopped = True
+
+    def release(self) -> None:
+        """End of the emergency stop."""
+        self._stopped = False
+
+    # ---- output ----------------------------------------------------------------------------------
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the emergency stop holds."""
+        return self._stopped
+
+    @property
+    def state(self) -> JointState:
+        """Driven joints at the newest command."""
+        return self._state
+
+    def positions(self) -> Floats:
+        """Commanded positions (J,) of all joints."""
+        return self.map.expand(self._state.position)
+
+    def advance(self, now: int) -> int:
+        """Compute commands up to the first one due after ``now``; returns its time.
+
+        A pause of more than 0.25 s, or a clock set back, is not made up for.
+        """
+        if self._time is None or not -_NS // 4 <= now - self._time <= _NS // 4:
+            shift = now - (self._time or now)
+            self._time = now
+            if self._ramp_from is not None:
+                begin, state, seconds = self._ramp_from
+                self._ramp_from = (begin + shift if begin else now, state, seconds)
+        while self._time <= now:
+            self._decide(self._time)
+            self._time += self._period
+            self._state = self._next(self._state, self._time)
+        return self._time
+
+    def plan(self) -> Trajectory:
+        """All that is known from the newest command on, then the way to rest: (T,) s, (T, J) each.
+
+        Times count from the newest command, which is the first point.
+        """
+        begin = self._time or 0
+        states = [self._state]
+        if self.mode is CommanderMode.TRACKING:
+            last = self._tracked_until()
+            moments = np.arange(begin + self._period, last + 1, self._period, dtype=np.int64)
+            for target, rate in zip(*self._targets(moments), strict=True):
+                states.append(self.limiter.step(states[-1], target, rate))
+        end = states[-1]
+        if self.mode is CommanderMode.RAMPING and self._ramp_from is not None:
+            since, end, seconds = self._ramp_from
+            offset = (begin - since) / _NS
+            seconds = max(0.0, seconds - offset)
+        else:
+            offset, seconds = 0.0, self.limiter.ramp_time(end)
+        count = int(np.ceil(seconds * self.config.rate)) if seconds > 1e-9 else 0
+        steps, tail = np.arange(len(states)), np.arange(1, count + 1)
+        q, v, a = self.limiter.ramp(end, tail / self.config.rate + offset)
+        position = np.concatenate([[state.position for state in states], q])
+        velocity = np.concatenate([[state.velocity for state in states], v])
+        acceleration = np.concatenate([[state.acceleration for state in states], a])
+        time = np.concatenate([steps, steps[-1] + tail]) / self.config.rate
+        rates = self.map.expand_rates
+        return Trajectory(time, self.map.expand(position), rates(velocity), rates(acceleration))
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _tracked_until(self) -> int:
+        shown = self.frames.known_until
+        heard = self._heard
+        assert shown is not None and heard is not None
+        return max(shown, heard) + round(self.config.stale_after * _NS)
+
+    def _fresh(self, now: int) -> bool:
+        if self._heard is None or self.frames.shown_until is None:
+            return False
+        return now - self._heard <= self.config.stale_after * _NS
+
+    def _decide(self, now: int) -> None:
+        wanted = not self._stopped and self._fresh(now)
+        if self.mode is CommanderMode.TRACKING:
+            if not wanted:
+                self._begin_ramp(now)
+        elif wanted and self.limiter.safe(self._state):
+            self.mode, self._ramp_from = CommanderMode.TRACKING, None
+        elif self._ramp_from is not None and now - self._ramp_from[0] >= self._ramp_from[2] * _NS:
+            self.mode, self._ramp_from = CommanderMode.RESTING, None
+            self._state = self.limiter.at_rest()
+
+    def _begin_ramp(self, now: int) -> None:
+        self.mode = CommanderMode.RAMPING
+        self._ramp_from = (now, self._state, self.limiter.ramp_time(self._state))
+
+    def _next(self, state: JointState, moment: int) -> JointState:
+        if self.mode is CommanderMode.TRACKING:
+            targets, rates = self._targets(np.array([moment], np.int64))
+            known = self.frames.known_until or moment
+            self.missing_look_ahead = max(0, moment + int(self._delays[-1]) - known) / _NS
+            return self.limiter.step(state, targets[0], rates[0])
+        if self.mode is CommanderMode.RAMPING and self._ramp_from is not None:
+            since, begin, _ = self._ramp_from
+            q, v, a = self.limiter.ramp(begin, np.array([(moment - since) / _NS]))
+            return JointState(q[0], v[0], a[0])
+        return self.limiter.at_rest()
+
+    def _targets(self, moments: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Targets and their speeds (N, R) at ``moments``, each joint as much earlier as it lags."""
+        if not len(moments):
+            empty = np.zeros((0, len(self.map.driven)))
+            return empty, empty
+        half = self._period // 2
+        wanted = moments[:, None, None] + self._delays[None, :, None] + np.array([-half, 0, half])
+        rows = self.frames.at(wanted.reshape(-1))
+        targets = self.map.evaluate(rows).reshape(*wanted.shape, -1)
+        # (N, delay, 3, R) -> each joint's own delay
+        own = targets[:, self._delay_of, :, np.arange(len(self._delay_of))].transpose(1, 0, 2)
+        return own[..., 1], (own[..., 2] - own[..., 0]) / (2 * half / _NS)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands for any stream of frames: in time, within every cap, and at rest when the stream ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip('ruckig')
+
+from diffposetalk_ros.errors import ConfigError  # noqa: E402
+from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
+from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander  # noqa: E402
+
+EXAMPLE = load_joint_map(Path(__file__).parents[2] / 'config' / 'joint_map.yaml')
+WIDTH = EXAMPLE.layout.width
+BEGIN = 1_700_000_000_000_000_000
+NS = 1_000_000_000
+JOINTS = {
+    key: np.array([getattr(j, key) for j in EXAMPLE.joints]) for key in ('speed', 'acceleration', 'limits')
+}
+
+
+def talking(moment: float) -> np.ndarray:
+    row = np.zeros(WIDTH)
+    row[EXAMPLE.layout.index('jawOpen')] = 0.5 - 0.5 * np.cos(2 * np.pi * 3 * moment)
+    row[EXAMPLE.layout.index('eyeBlinkLeft')] = 0.5 - 0.5 * np.cos(2 * np.pi * moment)
+    row[EXAMPLE.layout.head_rotation] = 0.1 * np.sin(2 * np.pi * 0.5 * moment + np.arange(3))
+    return row
+
+
+def play(commander: JointCommander, begin: float, seconds: float, fresh: bool = True) -> np.ndarray:
+    """Positions (N, J) of all joints, one a period."""
+    period = 1.0 / commander.config.rate
+    positions = []
+    for k in range(round(seconds / period)):
+        now = BEGIN + round((begin + k * period) * NS)
+        if fresh:
+            commander.show(now, talking(begin + k * period), now)
+        commander.advance(now)
+        positions.append(commander.positions())
+    return np.array(positions)
+
+
+def assert_within_caps(positions: np.ndarray, period: float) -> None:
+    lower, upper = JOINTS['limits'].T
+    assert (positions >= lower - 1e-9).all() and (positions <= upper + 1e-9).all()
+    speed = np.diff(positions, axis=0) / period
+    assert (np.abs(speed) <= JOINTS['speed'] * (1 + 1e-5)).all()
+    # Mean speeds of neighbouring periods differ by at most what the acceleration can do.
+    assert (np.abs(np.diff(speed, axis=0)) <= JOINTS['acceleration'] * period * (1 + 1e-5) + 1e-9).all()
+
+
+def test_the_jaw_talks() -> None:
+    commander = JointCommander(EXAMPLE)
+    positions = play(commander, 0.0, 2.0)
+    assert_within_caps(positions, 0.02)
+    jaw = positions[:, EXAMPLE.names.index('jaw')]
+    assert jaw.max() > 0.36 and jaw[50:].min() < 0.02
+    assert commander.mode is CommanderMode.TRACKING
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 2**32 - 1))
+def test_nothing_is_exceeded_for_any_stream(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rate = float(rng.choice([20.0, 50.0, 100.0]))
+    commander = JointCommander(EXAMPLE, CommanderConfig(rate=rate))
+    input_rate, size = rng.choice([0.5, 5, 25, 60, 200]), rng.choice([0.3, 1.0, 100.0])
+    clock, next_input, positions = BEGIN, 0.0, []
+    for k in range(80):
+        now = clock + round(k / rate * NS)
+        while next_input <= k / rate:
+            row = rng.normal(0, size, WIDTH) if rng.random() < 0.5 else rng.random(WIDTH)
+            if rng.random() < 0.1:
+                row[rng.integers(WIDTH)] = rng.choice([np.nan, np.inf])
+            due = clock + round(next_input * NS) + round(rng.normal(0, 0.02) * NS)
+            commander.show(due, row, now)
+            if rng.random() < 0.2:
+                ahead = rng.normal(0, size, (5, WIDTH))
+                commander.frames.foresee(int(rng.integers(2)), due, 40_000_000, ahead)
+            next_input += 1 / input_rate
+        if rng.random() < 0.02:
+            commander.stop()
+        if rng.random() < 0.1:
+            commander.release()
+        if rng.random() < 0.3 and k % 10 == 0:
+            next_input += rng.uniform(0, 1)  # silence
+        commander.advance(now)
+        positions.append(commander.positions())
+        plan = commander.plan()
+        np.testing.assert_allclose(plan.position[0], positions[-1], atol=1e-9)
+        np.testing.assert_allclose(plan.position[-1], EXAMPLE.expand(EXAMPLE.rest), atol=1e-6)
+        if k % 20 == 0:
+            assert_within_caps(plan.position, 1 / rate)
+            assert (np.abs(plan.velocity) <= JOINTS['speed'] * (1 + 1e-6)).all()
+            assert (np.abs(plan.acceleration) <= JOINTS['acceleration'] * (1 + 1e-6)).all()
+    assert_within_caps(np.array(positions), 1 / rate)
+
+
+@pytest.mark.parametrize('cut', [0.95, 1.05, 1.17, 1.31])
+def test_input_that_stops_in_mid_word_ends_at_rest_in_half_a_second(cut: float) -> None:
+    commander = JointCommander(EXAMPLE)
+    before = play(commander, 0.0, cut)
+    after = play(commander, cut, 0.5, fresh=False)
+    assert_within_caps(np.concatenate([before, after]), 0.02)
+    np.testing.assert_allclose(after[-1], EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
+    assert commander.mode is CommanderMode.RESTING
+
+
+def test_emergency_stop_holds_until_released() -> None:
+    commander = JointCommander(EXAMPLE)
+    play(commander, 0.0, 1.1)
+    commander.stop()
+    held = play(commander, 1.1, 0.6)
+    np.testing.assert_allclose(held[-1], EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
+    play(commander, 1.7, 0.5)
+    assert commander.mode is CommanderMode.RESTING
+    commander.release()
+    assert np.ptp(play(commander, 2.2, 0.5)[:, EXAMPLE.names.index('jaw')]) > 0.1
+
+
+def test_delays_are_compensated_as_far_as_frames_are_known() -> None:
+    jaw = EXAMPLE.names.index('jaw')
+    delay = EXAMPLE.joints[jaw].delay
+    commander = JointCommander(EXAMPLE, CommanderConfig(rate=100.0))
+    times, positions = [], []
+    for k in range(300):
+        moment = k * 0.01
+        now = BEGIN + round(moment * NS)
+        commander.show(now, talking(moment), now)
+        ahead = [talking(moment + 0.04 * i) for i in range(1, 6)]
+        commander.frames.foresee(0, now + 40_000_000, 40_000_000, ahead)
+        commander.advance(now)
+        times.append(moment + 0.01)
+        positions.append(commander.positions()[jaw])
+    assert commander.missing_look_ahead == 0.0
+    wanted = [EXAMPLE.expand(EXAMPLE.evaluate(talking(t + delay)))[jaw] for t in times]
+    assert np.abs(np.array(positions) - wanted)[100:].max() < 0.06
+    blind = JointCommander(EXAMPLE)
+    play(blind, 0.0, 0.5)
+    # Nothing is extrapolated: what the longest delay lacks is told.
+    assert blind.missing_look_ahead == pytest.approx(EXAMPLE.delay.max() + 0.02, abs=0.021)
+
+
+def test_it_begins_where_the_robot_stands() -> None:
+    commander = JointCommander(EXAMPLE)
+    begin = EXAMPLE.rest + 0.3 * (EXAMPLE.upper - EXAMPLE.rest)
+    commander.start_at(begin)
+    positions = play(commander, 0.0, 0.6, fresh=False)
+    assert_within_caps(np.concatenate([EXAMPLE.expand(begin)[None], positions]), 0.02)
+    np.testing.assert_allclose(positions[-1], EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
+
+
+@pytest.mark.parametrize('values', [{'rate': 5.0}, {'rate': float('nan')}, {'stale_after': 5.0}])
+def test_unusable_settings_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        CommanderConfig(**values)
