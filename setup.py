@@ -38,6 +38,7 @@ EXTRAS = {
     ],
     # its licence is for research; only FLAME vertices need it
     'flame': [*TORCH, 'smplx'],
+    'mcap': ['mcap-ros2-support>=0.5'],
     'microphone': ['sounddevice'],
     'robot': ROBOT,
     'ros': [
@@ -66,6 +67,7 @@ EXTRAS = {
     ],
     'test': [
         'hypothesis',
+        'mcap-ros2-support',
         'mypy',
         'psutil',
         'pytest',

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sound file spoken by the face: audio player and avatar."""
+"""A sound file spoken by the face: audio player and avatar. Runs until it is stopped.
 
+Arguments of avatar.launch.py can be given here as well.
+"""
+
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -8,16 +12,16 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
-
 
 def generate_launch_description():
-    avatar = PathJoinSubstitution([FindPackageShare('diffposetalk_ros'), 'launch', 'avatar.launch.py'])
+    share = FindPackageShare('diffposetalk_ros')
+    avatar = PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])
+    clip = PathJoinSubstitution([share, 'models', 'demo', 'hello.flac'])
     return LaunchDescription(
         [
-            DeclareLaunchArgument('file', description='Sound file to speak'),
-            DeclareLaunchArgument('namespace', default_value='', description='Namespace of both nodes'),
-            DeclareLaunchArgument('style', default_value='neutral', description='Speaking style'),
+            DeclareLaunchArgument(
+                'file', default_value=clip, description='Sound file to speak; default: a bundled clip'
+            ),
             DeclareLaunchArgument(
                 'loop', default_value='false', choices=['true', 'false'], description='Repeat the file'
             ),
@@ -27,13 +31,8 @@ def generate_launch_description():
                 choices=['true', 'false'],
                 description='Send everything at once, as speech synthesis does',
             ),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(avatar),
-                launch_arguments={
-                    'namespace': LaunchConfiguration('namespace'),
-                    'style': LaunchConfiguration('style'),
-                }.items(),
-            ),
+            # First, as it declares the arguments that the player shares with the avatar.
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(avatar)),
             Node(
                 package='diffposetalk_ros',
                 executable='audio_player_node',
@@ -45,8 +44,11 @@ def generate_launch_description():
                         'file': ParameterValue(LaunchConfiguration('file'), value_type=str),
                         'loop': ParameterValue(LaunchConfiguration('loop'), value_type=bool),
                         'burst': ParameterValue(LaunchConfiguration('burst'), value_type=bool),
+                        'use_sim_time': ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool),
                     }
                 ],
+                remappings=[('audio', LaunchConfiguration('audio'))],
+                ros_arguments=['--log-level', LaunchConfiguration('log_level')],
             ),
         ]
     )

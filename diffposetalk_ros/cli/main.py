@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     'generate': 'speech file -> motion file',
     'styles': 'list the speaking styles of a model',
     'extract-style': 'motion clip -> style file',
+    'convert': 'motion file or recorded bag -> motion file of another format',
     'render': 'motion file -> video, GIF or picture of the head',
     'plot': 'motion file -> chart of channels, head angles and sound',
     'evaluate': 'measure a model on real and synthetic speech',

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
 
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
-from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class
+from diffposetalk_ros.ros.audio_publisher import AudioPublisher
 
 __all__ = ['AudioPlayerNode', 'main', 'read_sound']
+
+_HEAD_START = 100_000_000  # ns
 
 
 def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.float32], int]:
@@ -61,21 +61,17 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         self._loop = self._parameter('loop', False, 'Start again at the end')
         listeners = self._parameter('wait_for', 1, 'Start when this many subscribers are there')
         kind = self._parameter('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto')
-        self._frame_id = self._parameter('frame_id', 'microphone', 'frame_id of stamped messages')
+        frame_id = self._parameter('frame_id', 'microphone', 'frame_id of stamped messages')
         if not path:
             raise ConfigError('no file to play; give --ros-args -p file:=/path/to/sound.wav')
         if not 1e-4 <= chunk <= 60.0 or raw_channels < 1:
             raise ConfigError(f'chunk {chunk} s, raw_channels {raw_channels}; use 0.0001 to 60 s and >= 1')
         self._samples, self._rate = read_sound(path, raw_rate, raw_channels)
         self._chunk = max(1, round(chunk * self._rate))
-        portaudio = has_portaudio_form()
-        if kind == 'auto':
-            kind = 'AudioStamped' if portaudio else 'AudioDataStamped'
-        self._kind, self._wait_for = kind, listeners
+        self._wait_for = listeners
         # Deep and reliable: a burst must not overflow the writer's history.
         depth = min(20000, len(self._samples) // self._chunk + 16)
-        self._publisher = self.create_publisher(message_class(kind), 'audio', QoSProfile(depth=depth))
-        self._info = None if portaudio else self._publish_info()
+        self._output = AudioPublisher(self, self._rate, kind, frame_id, depth)
         self._start: int | None = None
         self._sent = 0
         self.create_timer(min(0.005, self._chunk / self._rate), self._tick)
@@ -84,38 +80,23 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         descriptor = ParameterDescriptor(description=description, read_only=True)
         return self.declare_parameter(name, default, descriptor).value
 
-    def _publish_info(self) -> Any:
-        info_class = message_class('AudioInfo')
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        publisher = self.create_publisher(info_class, 'audio_info', latched)
-        publisher.publish(
-            info_class(
-                channels=1,
-                sample_rate=self._rate,
-                sample_format='S16LE',
-                bitrate=16 * self._rate,
-                coding_format='WAVE',
-            )
-        )
-        return publisher
-
     def _tick(self) -> None:
         if self.done:
             return
         now = self.get_clock().now().nanoseconds
         if self._start is None:
-            if self._publisher.get_subscription_count() < self._wait_for:
+            if self._output.listeners < self._wait_for:
                 return
-            self._start = now
+            # A format told on its own topic gets a head start: nothing orders two topics.
+            self._start = now + (_HEAD_START if self._output.announce(now) else 0)
+        if now < self._start:
+            return
+        self._output.announce(now)
         while self._sent < len(self._samples):
             end = min(self._sent + self._chunk, len(self._samples))
             if not self._burst and self._start + self._at(end) > now:
                 return
-            stamp = Time(nanoseconds=self._start + self._at(self._sent)).to_msg()
-            part = self._samples[self._sent : end]
-            self._publisher.publish(
-                audio_to_message(part, self._rate, stamp, self._kind, frame_id=self._frame_id)
-            )
+            self._output.publish(self._samples[self._sent : end], self._start + self._at(self._sent))
             self._sent = end
         if not self._loop:
             self.done = True
@@ -140,7 +121,7 @@ def main(args: Sequence[str] | None = None) -> int:
             rclpy.spin_once(node, timeout_sec=0.5)
         # The writer must live until the last sample is acknowledged.
         if rclpy.ok():
-            node._publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
+            node._output.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:

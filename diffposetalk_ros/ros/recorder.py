@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records published motion to a file, and reads FaceMotion messages back into motion rows."""
+"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from diffposetalk_ros.errors import DiffPoseTalkError, MotionError
+from diffposetalk_ros.errors import DiffPoseTalkError
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 from diffposetalk_ros.ros import qos
-from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.motion_bag import write_motion_bag
+from diffposetalk_ros.ros.recorded_motion import clip_from_messages, lost_frames
 
 __all__ = ['MotionCollector', 'RecorderNode', 'main']
 
@@ -50,31 +51,27 @@ class MotionCollector:
     @property
     def missing(self) -> int:
         """Frames lost between the first and the last received, by their numbers."""
-        numbers = [frame.frame_index for frame in self.frames]
-        return numbers[-1] - numbers[0] + 1 - len(set(numbers)) if numbers else 0
+        return lost_frames(self.frames)
 
     def clip(self) -> MotionClip:
         """Everything received as one clip; a lost frame repeats the one before it.
 
         Raises MotionError when nothing was received.
         """
-        if self.info is None or not self.frames:
-            what = 'FaceMotionInfo' if self.info is None else 'face_motion'
-            raise MotionError(f'no {what} was received; check that the node is active and the namespace')
-        layout = layout_from_info(self.info)
-        rows = np.stack([row_from_message(frame, layout) for frame in self.frames])
-        numbers = np.array([frame.frame_index for frame in self.frames])
-        order = np.argsort(numbers, kind='stable')
-        wanted = np.arange(numbers.min(), numbers.max() + 1)
-        source = order[np.searchsorted(numbers[order], wanted, side='right') - 1]
-        first = self.frames[order[0]].header.stamp
-        meta = {
-            'first_stamp_ns': first.sec * 1_000_000_000 + first.nanosec,
-            'model': self.info.model,
-            'model_checksum': self.info.model_checksum,
-            'style': self.info.style,
-        }
-        return MotionClip(rows[source], float(self.info.output_rate), layout, meta)
+        return clip_from_messages(self.info, self.frames)
+
+    def save(self, path: Path) -> MotionClip:
+        """Write what was received as .mcap, .npz, .csv or .json, and return it as a clip.
+
+        Raises DiffPoseTalkError when nothing was received or the file cannot be written.
+        """
+        clip = self.clip()
+        if path.suffix.lower() == '.mcap':
+            motion, info = self.subscriptions[1].topic_name, self.subscriptions[0].topic_name
+            write_motion_bag(path, self.info, self.frames, self.received, (motion, info))
+        else:
+            save_motion(path, clip)
+        return clip
 
 
 class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
@@ -82,7 +79,8 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('motion_recorder', **kwargs)
-        self.path = self._parameter('file', 'motion.npz', 'File to write: .npz, .csv or .json')
+        self.path = self._parameter('file', 'motion.npz', 'File to write: .npz, .csv, .json or .mcap')
+        self.wait = self._parameter('wait', 0.0, 'Give up after so long without motion [s]; 0: never')
         self.limit = self._parameter('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C')
         avatar = self._parameter('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion')
         self.collector = MotionCollector(self, f'{avatar}/info')
@@ -103,13 +101,15 @@ def main(args: Sequence[str] | None = None) -> int:
     rclpy.init(args=args)
     node = RecorderNode()
     try:
+        begin = time.monotonic()
         while rclpy.ok() and not node.full:
             rclpy.spin_once(node, timeout_sec=0.2)
+            if 0 < node.wait < time.monotonic() - begin and not node.collector.frames:
+                break
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     try:
-        clip = node.collector.clip()
-        save_motion(Path(node.path), clip)
+        clip = node.collector.save(Path(node.path))
         lost = node.collector.missing
         print(f'{node.path}: {len(clip.values)} frames, {clip.duration:.2f} s, lost {lost}')
     except DiffPoseTalkError as error:

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diffposetalk convert`: a motion file, or a bag that recorded live motion, to another format."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = 'motion file or recorded bag -> motion file of another format'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument('motion', type=Path, help='.npz, .csv, .json, .mcap, or the folder of an MCAP bag')
+    parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.npz, .csv or .json')
+    parser.add_argument('--topic', default='', help='face_motion topic, where a bag has several')
+    parser.add_argument('--motion-fps', type=float, help='rate of a CSV that does not tell it')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read and write. Raises DiffPoseTalkError on user errors."""
+    from diffposetalk_ros.motion.motion_file import load_motion, save_motion
+
+    if args.motion.is_dir() or args.motion.suffix.lower() == '.mcap':
+        from diffposetalk_ros.ros.motion_bag import read_motion_bag
+
+        clip = read_motion_bag(args.motion, args.topic)
+    else:
+        clip = load_motion(args.motion, args.motion_fps)
+    save_motion(args.out, clip)
+    print(f'written: {args.out}, {len(clip.values)} frames at {clip.fps:g} fps')
+    return 0

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files declare, use and start agrees with the documents; needs no ROS."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
+DOCUMENT = ROOT / 'docs' / 'ros.md'
+
+
+def calls(path: Path, name: str) -> list[ast.Call]:
+    tree = ast.parse(path.read_text())
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    ]
+
+
+def own_arguments(path: Path) -> list[str]:
+    """Names declared with a literal; two_avatars makes its names in a loop over 1 and 2."""
+    names = []
+    for call in calls(path, 'DeclareLaunchArgument'):
+        first = call.args[0]
+        if isinstance(first, ast.Constant):
+            names.append(str(first.value))
+        else:
+            assert isinstance(first, ast.Name)
+            names += [f'{first.id}_{number}' for number in (1, 2)]
+    return names
+
+
+def documented(path: Path) -> list[str]:
+    """First column of the table below the heading that names the file."""
+    part = DOCUMENT.read_text().split(f'### `{path.name}`')[1].split('\n#')[0]
+    return re.findall(r'^\| `(\w+)` \|', part, re.M)
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_every_argument_has_description_and_default(path: Path) -> None:
+    declared = calls(path, 'DeclareLaunchArgument')
+    assert declared
+    for call in declared:
+        keywords = {keyword.arg for keyword in call.keywords}
+        assert {'description', 'default_value'} <= keywords, ast.unparse(call)
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_every_argument_used_is_declared(path: Path) -> None:
+    declared = set(own_arguments(path)) | set(own_arguments(ROOT / 'launch' / 'avatar.launch.py'))
+    used = {call.args[0] for call in calls(path, 'LaunchConfiguration')}
+    names = {argument.value for argument in used if isinstance(argument, ast.Constant)}
+    assert names <= declared
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_every_argument_is_documented(path: Path) -> None:
+    assert sorted(documented(path)) == sorted(own_arguments(path))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
+def test_what_is_started_and_opened_exists(path: Path) -> None:
+    for call in calls(path, 'Node') + calls(path, 'LifecycleNode'):
+        executable = {k.arg: k.value for k in call.keywords}['executable']
+        assert isinstance(executable, ast.Constant)
+        assert (ROOT / 'scripts' / str(executable.value)).is_file(), executable.value
+    for call in calls(path, 'PathJoinSubstitution'):
+        parts = [part.value for part in call.args[0].elts[1:]]  # type: ignore[attr-defined]
+        assert (ROOT / Path(*parts)).is_file(), parts
