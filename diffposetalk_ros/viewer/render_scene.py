@@ -19,14 +19,14 @@ from scipy.sparse import csr_matrix
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.rig import PARTS, Rig
 
-__all__ = ['DAY', 'Scene', 'Theme']
+__all__ = ['BIAS', 'DAY', 'GLOSS', 'Scene', 'Theme', 'corner_tint']
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 # Sorting bias in mm towards the camera.
-_BIAS = {
+BIAS = {
     'brows': 7.0,
     'lips': 1.5,
     'mouth': -15.0,
@@ -37,7 +37,7 @@ _BIAS = {
     'pupil': -8.0,
     'glint': -6.0,
 }
-_GLOSS = {'skin': 0.10, 'lids': 0.10, 'lips': 0.22, 'sclera': 0.35, 'iris': 0.3, 'teeth': 0.3, 'tongue': 0.2}
+GLOSS = {'skin': 0.10, 'lids': 0.10, 'lips': 0.22, 'sclera': 0.35, 'iris': 0.3, 'teeth': 0.3, 'tongue': 0.2}
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,10 @@ class Scene:
         columns = np.repeat(np.arange(len(faces)), 3)
         self._gather = csr_matrix((ones, (faces.ravel(), columns)), (count, len(faces)))
         names = [PARTS[p] for p in rig.part]
-        self._bias = np.array([_BIAS.get(name, 0.0) for name in names], np.float32)
-        self._gloss = np.array([_GLOSS.get(name, 0.0) for name in names], np.float32)[:, None]
+        self._bias = np.array([BIAS.get(name, 0.0) for name in names], np.float32)
+        self._gloss = np.array([GLOSS.get(name, 0.0) for name in names], np.float32)[:, None]
         base = np.array([getattr(theme, name) for name in PARTS], np.float32) / 255.0
-        depth = np.clip((rig.neutral[faces][..., 2:] - 44.0) / 26.0, 0.2, 1.0)
-        shaded = np.isin(names, ('mouth', 'teeth', 'tongue'))[:, None, None]
-        tint = np.where(shaded, depth, _blush(rig)[faces])
-        self._colour = (base**2.2)[rig.part][:, None, :] * tint
+        self._colour = (base**2.2)[rig.part][:, None, :] * corner_tint(rig)
         self._flat = np.isin(names, ('pupil', 'glint'))[:, None, None]
 
     def draw(self, points: Floats) -> Image:
@@ -144,6 +141,13 @@ class Scene:
         colour = np.ones((len(order), 3, 4))
         colour[..., :3] = np.clip(lit, 0, 1) ** (1 / 2.2)
         return colour
+
+
+def corner_tint(rig: Rig) -> Floats:
+    """Factor (F, 3, 3) on the linear colour of each face's corners: dark inside the mouth, rosy cheeks."""
+    depth = np.clip((rig.neutral[rig.faces][..., 2:] - 44.0) / 26.0, 0.2, 1.0)
+    shaded = np.isin([PARTS[p] for p in rig.part], ('mouth', 'teeth', 'tongue'))[:, None, None]
+    return np.asarray(np.where(shaded, depth, _blush(rig)[rig.faces]), np.float32)
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

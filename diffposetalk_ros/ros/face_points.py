@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The face for RViz and Foxglove: vertices as PointCloud2, the mesh as a marker."""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Point
+from numpy.typing import NDArray
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import ColorRGBA
+from visualization_msgs.msg import Marker, MarkerArray
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.rig import PARTS, load_rig
+from diffposetalk_ros.viewer.render_scene import DAY, corner_tint
+
+__all__ = ['FacePoints', 'cloud_message', 'to_ros_axes']
+
+Floats = NDArray[np.float32]
+
+
+def to_ros_axes(points: Floats) -> Floats:
+    """Face axes in mm (x to the subject's left, y up, z forward) -> REP-103 in m, any shape (..., 3)."""
+    return np.asarray(points[..., [2, 0, 1]] * np.float32(0.001), np.float32)
+
+
+def cloud_message(points: Floats, header: Any) -> PointCloud2:
+    """PointCloud2 of points (V, 3) in m: fields x, y, z as float32."""
+    try:
+        from sensor_msgs_py.point_cloud2 import create_cloud_xyz32
+    except ImportError:  # not on every installation; the message is simple enough
+        pass
+    else:
+        return create_cloud_xyz32(header, points)
+    cloud = PointCloud2(header=header, height=1, width=len(points), point_step=12, is_dense=True)
+    cloud.row_step = 12 * len(points)
+    cloud.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate('xyz')
+    ]
+    cloud.data = array.array('B', np.ascontiguousarray(points, '<f4').tobytes())
+    return cloud
+
+
+class FacePoints:
+    """Publishes ``face_points`` and ``face_mesh`` while somebody listens.
+
+    The marker costs Python much per triangle: it comes at most ``rate`` times a second.
+    """
+
+    def __init__(self, node: Any, rate: float) -> None:
+        if not 0 < rate <= 120:
+            raise ConfigError(f'rviz.rate {rate:g} Hz; use more than 0, at most 120')
+        self._cloud = node.create_publisher(PointCloud2, 'face_points', QoSProfile(depth=5))
+        self._mesh = node.create_publisher(MarkerArray, 'face_mesh', QoSProfile(depth=2))
+        self._pause = 1.0 / rate
+        self._last = 0.0
+        self._marker: Any = None
+
+    def show(self, row: Floats, header: Any) -> None:
+        """Publish one frame, ARKit row (55,) or (52,)."""
+        wants_cloud = self._cloud.get_subscription_count() > 0
+        seconds = header.stamp.sec + header.stamp.nanosec * 1e-9
+        due = not 0 <= seconds - self._last < self._pause
+        wants_mesh = due and self._mesh.get_subscription_count() > 0
+        if not (wants_cloud or wants_mesh):
+            return
+        head = row[None, 52:55] if len(row) == 55 else None
+        points = to_ros_axes(load_rig().vertices(row[None, :52], head)[0])
+        if wants_cloud:
+            self._cloud.publish(cloud_message(points, header))
+        if wants_mesh:
+            self._last = seconds
+            self._mesh.publish(self._markers(points, header))
+
+    def _markers(self, points: Floats, header: Any) -> MarkerArray:
+        rig = load_rig()
+        if self._marker is None:
+            self._marker = _empty_marker()
+        corners = points[rig.faces].reshape(-1, 3).tolist()
+        self._marker.header = header
+        for point, (x, y, z) in zip(self._marker.points, corners, strict=True):
+            point.x, point.y, point.z = x, y, z
+        return MarkerArray(markers=[self._marker])
+
+
+def _empty_marker() -> Marker:
+    rig = load_rig()
+    base = np.array([getattr(DAY, name) for name in PARTS], np.float32)[rig.part] / 255.0
+    # Linear tint on sRGB colours: its root of 2.2.
+    colours = (base[:, None] * corner_tint(rig) ** (1 / 2.2)).reshape(-1, 3).tolist()
+    marker = Marker(ns='face', type=Marker.TRIANGLE_LIST, action=Marker.ADD)
+    marker.scale.x = marker.scale.y = marker.scale.z = 1.0
+    marker.pose.orientation.w = 1.0
+    marker.color.a = 1.0
+    marker.colors = [ColorRGBA(r=r, g=g, b=b, a=1.0) for r, g, b in colours]
+    marker.points = [Point() for _ in colours]
+    return marker

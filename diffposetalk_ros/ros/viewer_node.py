@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node behind the page: topics to viewers, their wishes to the talking node."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from diffposetalk_ros.audio.resampler import StreamResampler
+from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
+from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.live_link import LiveLinkSender
+from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
+from diffposetalk_ros.ros import qos
+from diffposetalk_ros.ros.audio_messages import (
+    AudioFormat,
+    chunk_from_message,
+    format_from_info,
+    has_portaudio_form,
+    message_class,
+)
+from diffposetalk_ros.ros.audio_player_node import read_sound
+from diffposetalk_ros.ros.face_points import FacePoints
+from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.speech_sender import SpeechSender
+from diffposetalk_ros.ros.style_recorder import StyleRecorder
+from diffposetalk_ros.ros.viewer_commands import AvatarClient, checked_number
+from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_speech
+from diffposetalk_ros.viewer.rig_file import pack_rig
+from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
+
+__all__ = ['ViewerNode', 'main']
+
+_THROTTLE = 5.0
+# A viewer that lags wants the newest frames; reliable publishers serve best effort as well.
+_MOTION = QoSProfile(
+    depth=50, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
+)
+
+
+class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
+    """Serves the page; see docs/viewer.md for topics and parameters.
+
+    Raises ConfigError for a port in use, AudioError for a sample that cannot be read.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('viewer', **kwargs)
+        self._target = self._parameter('node', 'diffposetalk', 'Name of the talking node')
+        host = self._parameter('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token')
+        port = self._parameter('port', 8765, 'Port of the page; 0: any free one')
+        token = self._parameter('token', '', 'Visitors must know it; empty off loopback: a random one')
+        sample = self._parameter('sample', '', 'Sound file the page offers to speak')
+        rate = self._parameter('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]')
+        link_host = self._parameter('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere')
+        link_port = self._parameter('live_link.port', 11111, 'UDP port of the receiver')
+        subject = self._parameter('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject')
+        self._sample = read_sound(sample, 0, 1) if sample else None
+        self._info: Any = None
+        self._layout: MotionLayout | None = None
+        self._delay = 0
+        self._style = StyleRecorder()
+        self._format = AudioFormat()
+        self._heard = 0
+        self._resampler: StreamResampler | None = None
+        self._points = FacePoints(self, rate)
+        self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
+        self._speech = SpeechSender(self)
+        self._server = ViewerServer(
+            ServerOptions(host, port, token), pack_rig(load_rig()), self._on_command, self._now
+        )
+        self._avatar = AvatarClient(self, self._target, self._server.latch)
+        self._subscribe()
+        self._server.latch('setup', {'sample': bool(sample)})
+        self._tracked = False
+        self.create_timer(1.0, self._look_for_tracker)
+        self.get_logger().info(f'page: {self._server.address}')
+
+    @property
+    def server(self) -> ViewerServer:
+        """The page's server, for its address."""
+        return self._server
+
+    def close(self) -> None:
+        """Close port and sockets."""
+        self._server.stop()
+        if self._live_link is not None:
+            self._live_link.close()
+
+    def _parameter(self, name: str, default: Any, description: str) -> Any:
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        return self.declare_parameter(name, default, descriptor).value
+
+    def _subscribe(self) -> None:
+        portaudio = has_portaudio_form()
+        kind = message_class('AudioStamped' if portaudio else 'AudioData')
+        self.create_subscription(FaceMotionInfo, f'{self._target}/info', self._on_info, qos.INFO)
+        self.create_subscription(FaceMotion, 'face_motion', self._on_motion, _MOTION)
+        self.create_subscription(kind, 'audio', self._on_audio, qos.AUDIO)
+        self.create_subscription(FaceMotion, 'tracked_face', self._on_tracked, _MOTION)
+        if not portaudio:
+            info = message_class('AudioInfo')
+            self.create_subscription(info, 'audio_info', self._on_audio_info, qos.AUDIO_INFO)
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    # ---- topics ----------------------------------------------------------------------------------
+
+    def _on_info(self, message: Any) -> None:
+        self._info = message
+        self._delay = message.playout_delay.sec * 1_000_000_000 + message.playout_delay.nanosec
+        try:
+            self._layout = layout_from_info(message)
+        except DiffPoseTalkError as error:
+            self._layout = None
+            self.get_logger().error(f'motion cannot be shown: {error}')
+        self._server.latch(
+            'info',
+            {
+                'model': message.model,
+                'space': message.space,
+                'style': message.style,
+                'delay': self._delay / 1e9,
+                'rate': message.output_rate,
+            },
+        )
+        self._run(self._refresh())
+
+    async def _refresh(self) -> None:
+        try:
+            await self._avatar.refresh()
+        except DiffPoseTalkError as error:
+            self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
+
+    def _on_motion(self, message: Any) -> None:
+        if self._layout is None or self._layout.space != 'arkit':
+            return
+        try:
+            row = row_from_message(message, self._layout)
+        except DiffPoseTalkError as error:
+            self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
+            return
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        self._server.send(motion_block(row, message.state, message.frame_index, stamp))
+        self._points.show(row, message.header)
+        if self._live_link is not None:
+            self._live_link.send(row, stamp)
+
+    def _on_audio_info(self, message: Any) -> None:
+        try:
+            self._format = format_from_info(message)
+        except AudioError as error:
+            self.get_logger().warning(f'audio_info ignored: {error}', throttle_duration_sec=_THROTTLE)
+
+    def _on_audio(self, message: Any) -> None:
+        if not self._server.viewers:
+            return
+        try:
+            chunk = chunk_from_message(message, self._format)
+        except AudioError as error:
+            self.get_logger().warning(f'audio ignored: {error}', throttle_duration_sec=_THROTTLE)
+            return
+        samples, rate = chunk.sound.samples, chunk.rate
+        length = len(samples) * 1_000_000_000 // rate
+        # Without a stamp the sound has just been recorded, and continues what came before.
+        stamp = chunk.stamp or max(self._heard, self._now() - length)
+        self._heard = stamp + length
+        if not 8000 <= rate <= 96000:  # browsers play no other rates
+            if self._resampler is None or self._resampler.rate != rate:
+                self._resampler = StreamResampler(rate)
+            samples, rate = self._resampler.push(samples), self._resampler.out_rate
+        if len(samples):
+            self._server.send(audio_block(samples, rate, stamp + self._delay))
+
+    def _on_tracked(self, message: Any) -> None:
+        try:
+            self._style.add(message, self._now())
+        except DiffPoseTalkError as error:
+            self.get_logger().warning(f'tracked_face ignored: {error}', throttle_duration_sec=_THROTTLE)
+
+    def _look_for_tracker(self) -> None:
+        present = self._style.arrived > 0 and self._now() - self._style.arrived < 1_000_000_000
+        if present != self._tracked:
+            self._tracked = present
+            self._server.latch('tracker', {'present': present})
+
+    # ---- commands of pages -----------------------------------------------------------------------
+
+    def _run(self, coroutine: Any) -> Any:
+        assert self.executor is not None
+        return self.executor.create_task(coroutine)
+
+    def _on_command(self, command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
+        """In the server's thread: leave the work to the executor's."""
+        done: Future[dict[str, Any]] = Future()
+
+        async def work() -> None:
+            try:
+                done.set_result(await self._obey(command, upload))
+            except Exception as error:
+                done.set_exception(error)
+
+        self._run(work())
+        return done
+
+    async def _obey(self, command: dict[str, Any], upload: bytes) -> dict[str, Any]:
+        kind = command['do']
+        if kind == 'interrupt':
+            self._speech.stop()
+            self._server.send({'type': 'interrupt'})
+            return await self._avatar.interrupt()
+        if kind == 'style':
+            return await self._avatar.name_style(str(command.get('name', '')))
+        if kind == 'parameter':
+            value = checked_number(command.get('value'))
+            return await self._avatar.set_parameter(str(command.get('name')), value)
+        if kind == 'record':
+            return await self._record(min(30.0, checked_number(command.get('seconds', 8.0))))
+        if kind == 'speak':
+            return await self._say(*read_speech(upload))
+        if kind == 'sample' and self._sample is not None:
+            return await self._say(*self._sample)
+        raise ConfigError(f'{kind!r} is not a command of this page')
+
+    async def _say(self, samples: Any, rate: int) -> dict[str, Any]:
+        if self._speech.speaking:
+            self._speech.stop()
+            self._server.send({'type': 'interrupt'})
+            await self._avatar.interrupt()
+        self._speech.say(samples, rate)
+        return {'seconds': len(samples) / rate}
+
+    async def _record(self, seconds: float) -> dict[str, Any]:
+        until = rclpy.task.Future()
+        timer = self.create_timer(max(1.0, seconds), lambda: until.set_result(None))
+        await until
+        self.destroy_timer(timer)
+        return await self._avatar.set_style(self._style.request(seconds))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of viewer_node: 0 when asked to end, 2 on a user error."""
+    rclpy.init(args=args)
+    try:
+        node = ViewerNode()
+    except DiffPoseTalkError as error:
+        print(f'viewer_node: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draws the rig with WebGL: light per vertex as the CPU renderer has it, so that software GL keeps up.
+
+const VERTEX = `
+attribute vec3 position;
+attribute vec3 normal;
+attribute vec3 colour;
+attribute vec3 material;
+uniform vec2 scale;
+varying vec3 shown;
+void main() {
+  vec3 n = normalize(normal + vec3(0.0, 0.0, 1e-6));
+  float key = max(dot(n, vec3(0.48, 0.42, 0.77)) + 0.18, 0.0) / 1.18;
+  float fill = max(dot(n, vec3(-0.7, 0.1, 0.6)), 0.0);
+  float sky = 0.5 + 0.5 * n.y;
+  float rim = pow(clamp(1.0 - n.z, 0.0, 1.0), 3.0) * max(0.4 - 0.5 * n.x + 0.3 * n.y, 0.0);
+  vec3 light = 0.82 * key * vec3(1.0, 0.95, 0.88)
+    + (0.16 * fill + 0.2 * sky + 0.35 * rim) * vec3(0.82, 0.92, 1.0) + 0.06 * vec3(1.0, 0.7, 0.6);
+  float gloss = pow(clamp(dot(n, vec3(0.25, 0.3, 0.92)), 0.0, 1.0), 24.0);
+  vec3 lit = mix(colour * light + material.x * gloss, colour, material.z);
+  shown = pow(clamp(lit, 0.0, 1.0), vec3(1.0 / 2.2));
+  float away = 950.0 - position.z;
+  float depth = away - material.y;
+  // Near 650 mm, far 1250 mm; the bias changes depth only.
+  float z = (1900.0 - 2.0 * 650.0 * 1250.0 / depth) / 600.0;
+  gl_Position = vec4(scale * 880.0 * (position.xy + vec2(0.0, 14.0)), z * away, away);
+}`;
+const FRAGMENT = `
+precision mediump float;
+varying vec3 shown;
+void main() { gl_FragColor = vec4(shown, 1.0); }`;
+
+// Whether WebGL runs on the CPU: there, smoothing of edges costs more than all the rest.
+function inSoftware() {
+  const gl = document.createElement('canvas').getContext('webgl');
+  const known = gl?.getExtension('WEBGL_debug_renderer_info');
+  const name = known ? gl.getParameter(known.UNMASKED_RENDERER_WEBGL) : '';
+  gl?.getExtension('WEBGL_lose_context')?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
+export class Head {
+  // theme: part name -> [r, g, b] in 0..255, over the rig's own colours.
+  constructor(canvas, rig, theme) {
+    this.canvas = canvas;
+    this.rig = rig;
+    this.theme = theme;
+    this.share = 1;
+    this.lost = false;
+    canvas.addEventListener('webglcontextlost', (event) => {
+      event.preventDefault();
+      this.lost = true;
+    });
+    canvas.addEventListener('webglcontextrestored', () => {
+      this.lost = false;
+      this.prepare();
+    });
+    const antialias = !inSoftware();
+    this.gl = canvas.getContext('webgl', { antialias, alpha: true, powerPreference: 'low-power' });
+    if (!this.gl) throw new Error('This browser has no WebGL; switch on graphics acceleration or try another.');
+    this.prepare();
+  }
+
+  prepare() {
+    const { gl, rig } = this;
+    const program = gl.createProgram();
+    for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+      const shader = gl.createShader(type);
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+    }
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program));
+    gl.useProgram(program);
+    this.scale = gl.getUniformLocation(program, 'scale');
+    this.size = '';
+
+    const count = rig.corner_vertex.length;
+    this.moving = new Float32Array(6 * count);
+    this.buffer = gl.createBuffer();
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer);
+    gl.bufferData(gl.ARRAY_BUFFER, this.moving, gl.DYNAMIC_DRAW);
+    this.attribute(program, 'position', 24, 0);
+    this.attribute(program, 'normal', 24, 12);
+    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+    gl.bufferData(gl.ARRAY_BUFFER, this.materials(count), gl.STATIC_DRAW);
+    this.attribute(program, 'colour', 24, 0);
+    this.attribute(program, 'material', 24, 12);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rig.triangles, gl.STATIC_DRAW);
+    gl.enable(gl.DEPTH_TEST);
+    gl.enable(gl.CULL_FACE);
+    gl.clearColor(0, 0, 0, 0);
+  }
+
+  attribute(program, name, stride, offset) {
+    const { gl } = this;
+    const place = gl.getAttribLocation(program, name);
+    gl.enableVertexAttribArray(place);
+    gl.vertexAttribPointer(place, 3, gl.FLOAT, false, stride, offset);
+  }
+
+  // Per corner: linear colour, gloss, depth bias (mm), whether it shines by itself.
+  materials(count) {
+    const { rig, theme } = this;
+    const out = new Float32Array(6 * count);
+    for (let i = 0; i < count; i++) {
+      const part = rig.parts[rig.corner_part[i]];
+      const colour = theme[part.name] || part.colour;
+      for (let k = 0; k < 3; k++) {
+        out[6 * i + k] = (colour[k] / 255) ** 2.2 * (rig.corner_tint[3 * i + k] / 255);
+      }
+      out.set([part.gloss, part.bias, part.flat ? 1 : 0], 6 * i + 3);
+    }
+    return out;
+  }
+
+  resize() {
+    const ratio = Math.min(window.devicePixelRatio || 1, 2) * this.share;
+    const width = Math.max(16, Math.round(this.canvas.clientWidth * ratio));
+    const height = Math.max(16, Math.round(this.canvas.clientHeight * ratio));
+    if (this.size === `${width}x${height}`) return;
+    this.size = `${width}x${height}`;
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.gl.viewport(0, 0, width, height);
+    // 262 mm of height fill the picture; on a narrow screen 210 mm of width do.
+    const unit = Math.max(131, (105 * height) / width);
+    this.gl.uniform2f(this.scale, height / width / unit, 1 / unit);
+  }
+
+  draw(weights, head) {
+    const { gl, rig, moving } = this;
+    rig.pose(weights, head);
+    if (this.lost) return;
+    this.resize();
+    const { position, normal, corner_vertex: vertex } = rig;
+    for (let i = 0, out = 0; i < vertex.length; i++, out += 6) {
+      const v = 3 * vertex[i];
+      moving[out] = position[v];
+      moving[out + 1] = position[v + 1];
+      moving[out + 2] = position[v + 2];
+      moving[out + 3] = normal[v];
+      moving[out + 4] = normal[v + 1];
+      moving[out + 5] = normal[v + 2];
+    }
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, moving);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    gl.drawElements(gl.TRIANGLES, rig.triangles.length, gl.UNSIGNED_SHORT, 0);
+  }
+}

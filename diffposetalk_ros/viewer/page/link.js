@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The WebSocket: blocks in, commands out, and a new connection whenever the old one ends.
+
+const HEAD = 16;
+const PATIENCE = [200, 500, 1000, 2000];
+
+export class Link {
+  // on: { state(connected), motion(frame), audio(chunk), pong(sent, received, robot), message(object) }
+  constructor(on) {
+    this.on = on;
+    this.waiting = new Map();
+    this.number = 0;
+    this.failures = 0;
+    this.open();
+    // A machine that slept comes back with a dead connection and an old clock.
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.wake();
+    });
+    window.addEventListener('online', () => this.wake());
+  }
+
+  get connected() {
+    return this.socket.readyState === WebSocket.OPEN;
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    const scheme = window.location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = new WebSocket(`${scheme}://${window.location.host}/socket`);
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+      this.failures = 0;
+      this.last = performance.now();
+      this.on.state(true);
+      this.ping();
+    };
+    socket.onmessage = (event) => {
+      this.last = performance.now();
+      if (typeof event.data === 'string') this.text(JSON.parse(event.data));
+      else this.block(event.data);
+    };
+    socket.onclose = () => {
+      if (socket !== this.socket) return;
+      clearTimeout(this.pinging);
+      for (const { reject } of this.waiting.values()) reject(new Error('the connection was lost'));
+      this.waiting.clear();
+      this.on.state(false);
+      this.timer = setTimeout(() => this.open(), PATIENCE[Math.min(this.failures, 3)]);
+      this.failures += 1;
+    };
+    this.socket = socket;
+  }
+
+  wake() {
+    if (this.socket.readyState === WebSocket.CLOSED) this.open();
+    else if (this.connected) this.ping();
+  }
+
+  ping() {
+    clearTimeout(this.pinging);
+    if (!this.connected) return;
+    // Pongs come every two seconds; long silence means the other side is gone without a word.
+    if (performance.now() - this.last > 12000 && !document.hidden) {
+      this.socket.close();
+      return;
+    }
+    this.socket.send(JSON.stringify({ do: 'ping', sent: performance.now() }));
+    this.pings = (this.pings || 0) + 1;
+    this.pinging = setTimeout(() => this.ping(), this.pings < 10 ? 150 : 2000);
+  }
+
+  text(message) {
+    if (message.type === 'pong') {
+      this.on.pong(message.sent, performance.now(), message.now);
+    } else if (message.type === 'answer') {
+      const call = this.waiting.get(message.id);
+      this.waiting.delete(message.id);
+      if (!call) return;
+      if (message.ok) call.resolve(message);
+      else call.reject(new Error(message.message || 'refused'));
+    } else {
+      this.on.message(message);
+    }
+  }
+
+  block(buffer) {
+    const view = new DataView(buffer);
+    const kind = view.getUint8(0);
+    const time = view.getFloat64(8, true);
+    if (kind === 1) {
+      const values = new Float32Array(buffer, HEAD);
+      this.on.motion({ time, state: view.getUint8(1), number: view.getUint32(4, true), values });
+    } else if (kind === 2) {
+      this.on.audio({ time, rate: view.getUint32(4, true), samples: new Int16Array(buffer, HEAD) });
+    }
+  }
+
+  // Resolves with the answer, rejects with what was refused and why.
+  call(command, upload) {
+    return new Promise((resolve, reject) => {
+      if (!this.connected) {
+        reject(new Error('not connected'));
+        return;
+      }
+      const id = ++this.number;
+      this.waiting.set(id, { resolve, reject });
+      if (upload) this.socket.send(upload);
+      this.socket.send(JSON.stringify({ ...command, id }));
+    });
+  }
+}
+
+// Mono sound (Float32Array) as a block for the server.
+export function speechBlock(samples, rate) {
+  const buffer = new ArrayBuffer(HEAD + 2 * samples.length);
+  const view = new DataView(buffer);
+  view.setUint8(0, 3);
+  view.setUint32(4, rate, true);
+  const pcm = new Int16Array(buffer, HEAD);
+  for (let i = 0; i < samples.length; i++) {
+    pcm[i] = Math.round(Math.max(-1, Math.min(1, samples[i])) * 32767);
+  }
+  return buffer;
+}

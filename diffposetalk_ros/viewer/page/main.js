@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the page together and draws a frame whenever the browser wants one.
+//
+// Address options: kiosk, panel=0, buffer=MS, measure, and colours of the theme by part, for example
+// ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
+
+import { Head } from './head.js';
+import { Link } from './link.js';
+import { Panel } from './panel.js';
+import { Rig } from './rig.js';
+import { Sound } from './sound.js';
+import { Clock, Motion } from './timeline.js';
+import { Traces } from './traces.js';
+
+const query = new URLSearchParams(window.location.search);
+const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
+
+function themeColours() {
+  const theme = {};
+  for (const [name, value] of query) {
+    if (!/^[0-9a-f]{6}$/i.test(value)) continue;
+    theme[name] = [0, 2, 4].map((k) => parseInt(value.slice(k, k + 2), 16));
+    if (name === 'top' || name === 'bottom') document.documentElement.style.setProperty(`--${name}`, `#${value}`);
+  }
+  return theme;
+}
+
+class Viewer {
+  constructor(rig) {
+    this.rig = rig;
+    this.clock = new Clock();
+    this.motion = new Motion();
+    this.sound = new Sound(this.clock, BUFFER);
+    this.head = new Head(document.getElementById('face'), rig, themeColours());
+    this.traces = new Traces(document.getElementById('traces'));
+    this.row = new Float32Array(55);
+    this.state = null;
+    this.age = Infinity;
+    this.frames = [];
+    this.interval = 16.7;
+    this.received = 0;
+    this.sound.onopen = (context, gain) => this.tap(context, gain);
+    this.link = new Link({
+      state: (connected) => this.connected(connected),
+      motion: (frame) => this.take(frame),
+      audio: (chunk) => this.sound.push(chunk),
+      pong: (sent, received, robot) => this.clock.add(sent, received, robot),
+      message: (message) => this.panel?.message(message),
+    });
+    this.panel = new Panel(this.link, this.sound, this.traces, rig.channels);
+    if (query.has('kiosk')) document.body.classList.add('kiosk');
+    if (query.get('panel') === '0') this.panel.toggle();
+    // Where the browser lets pages sound by themselves (a robot's kiosk), no click is needed.
+    this.sound.enable().then(() => this.panel.hearing());
+    setInterval(() => this.report(), 500);
+    requestAnimationFrame((time) => this.draw(time));
+  }
+
+  connected(connected) {
+    if (!connected) {
+      this.sound.stop();
+      this.state = null;
+    } else {
+      this.motion.frames = [];
+    }
+    this.report();
+  }
+
+  take(frame) {
+    this.motion.add(frame);
+    this.received += 1;
+    this.arrived = performance.now();
+    if (this.clock.ready) this.age = this.clock.robot(this.arrived) - frame.time;
+    this.traces.add(frame.time, frame.values, this.age);
+  }
+
+  draw(time) {
+    requestAnimationFrame((next) => this.draw(next));
+    if (this.last !== undefined) {
+      const interval = time - this.last;
+      if (interval < 200) this.interval += 0.1 * (interval - this.interval);
+      this.frames.push(interval);
+      if (this.frames.length > 120) this.frames.shift();
+    }
+    this.last = time;
+    this.sound.track();
+    if (!this.clock.ready) return;
+    // What is drawn now is seen one refresh later.
+    const seen = time + Math.min(this.interval, 34);
+    const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - BUFFER;
+    const state = this.motion.read(robot, this.row);
+    if (state !== null) this.state = state;
+    this.head.draw(this.row, this.row.subarray(52, 55));
+    this.log?.drawn.push([seen, this.rig.opening]);
+    if (state !== null && !document.body.classList.contains('kiosk')) {
+      this.counter = (this.counter || 0) + 1;
+      if (this.counter % 4 === 0) this.traces.draw();
+    }
+  }
+
+  get fps() {
+    const mean = this.frames.reduce((sum, value) => sum + value, 0) / this.frames.length;
+    return this.frames.length ? 1000 / mean : 0;
+  }
+
+  report() {
+    const silent = this.arrived === undefined ? Infinity : performance.now() - this.arrived;
+    this.panel.status(this.link.connected, this.arrived === undefined ? null : this.state, silent);
+    this.panel.hearing();
+    // A weak graphics processor draws fewer pixels rather than fewer frames.
+    const watched = this.frames.reduce((sum, value) => sum + value, 0);
+    if (!document.hidden && watched > 1000 && this.fps < 27 && this.head.share > 0.35) {
+      this.head.share *= 0.8;
+      this.frames = [];
+    }
+    const fps = this.fps.toFixed(0);
+    const offset = Number.isFinite(this.age) ? `${this.age.toFixed(1)} ms` : 'unknown';
+    this.panel.numbers(`${fps} pictures/s; ${this.received} frames, the last came ${offset} after it was due; `
+      + `page buffer ${BUFFER} ms; ${this.sound.late} pieces of sound late`);
+  }
+
+  // With ?measure: when which lip opening was seen, and how loud the loudspeaker was when.
+  async tap(context, gain) {
+    if (!query.has('measure')) return;
+    this.log = { drawn: [], heard: [] };
+    await context.audioWorklet.addModule('tap.js');
+    const node = new AudioWorkletNode(context, 'tap');
+    node.port.onmessage = ({ data }) => {
+      // The raw stamp, not the smoothed one that the face follows.
+      const stamp = context.getOutputTimestamp();
+      const lead = stamp.contextTime - stamp.performanceTime / 1000;
+      for (const [at, level] of data) this.log.heard.push([1000 * (at - lead), level]);
+    };
+    gain.connect(node);
+  }
+}
+
+async function start() {
+  const answer = await fetch('rig.bin');
+  if (!answer.ok) throw new Error(await answer.text());
+  window.viewer = new Viewer(new Rig(await answer.arrayBuffer()));
+}
+
+start().catch((error) => {
+  const notice = document.getElementById('notice');
+  notice.textContent = error.message;
+  notice.hidden = false;
+});

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live Link Face packets and CSV."""
+
+from __future__ import annotations
+
+import csv
+import socket
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.errors import ConfigError, MotionError
+from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES, arkit_layout, flame_layout
+from diffposetalk_ros.motion.live_link import (
+    LIVE_LINK_NAMES,
+    LiveLinkSender,
+    live_link_packet,
+    live_link_values,
+    write_live_link_csv,
+)
+from diffposetalk_ros.motion.motion_clip import MotionClip
+
+
+def row(**weights: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    values = np.zeros(55, np.float32)
+    for name, value in weights.items():
+        values[arkit_layout().index(name)] = value
+    return values
+
+
+def test_names_are_the_engines() -> None:
+    assert len(LIVE_LINK_NAMES) == 61 == len(set(LIVE_LINK_NAMES))
+    assert LIVE_LINK_NAMES[:2] == ('EyeBlinkLeft', 'EyeLookDownLeft')
+    assert LIVE_LINK_NAMES[14:18] == ('JawForward', 'JawRight', 'JawLeft', 'JawOpen')
+    assert LIVE_LINK_NAMES[51:55] == ('TongueOut', 'HeadYaw', 'HeadPitch', 'HeadRoll')
+    assert LIVE_LINK_NAMES[-1] == 'RightEyeRoll'
+
+
+def test_packet_has_the_documented_layout() -> None:
+    values = np.arange(61) / 61
+    packet = live_link_packet(values, 3661.51, 'Ana', 'DEV')
+    assert packet[0] == 6
+    assert struct.unpack_from('>i3si3s', packet, 1) == (3, b'DEV', 3, b'Ana')
+    frame, rest, rate, divisor = struct.unpack_from('>ifii', packet, 15)
+    assert (frame, rate, divisor) == (219690, 60, 1)
+    assert rest == pytest.approx(0.6, abs=1e-4)
+    assert packet[31] == 61
+    assert np.allclose(np.frombuffer(packet, '>f4', offset=32), values)
+
+
+def test_weights_and_angles_keep_their_side() -> None:
+    left = live_link_values(row(eyeLookOutLeft=1, headRotationY=0.3, mouthSmileLeft=0.4)[None])[0]
+    at = dict(zip(LIVE_LINK_NAMES, left, strict=True))
+    assert at['MouthSmileLeft'] == np.float32(0.4) and at['MouthSmileRight'] == 0
+    assert at['HeadYaw'] == pytest.approx(0.3) and at['LeftEyeYaw'] > 0.4 and at['RightEyeYaw'] == 0
+    down = live_link_values(row(eyeLookDownRight=1, headRotationX=0.2)[None])[0]
+    at = dict(zip(LIVE_LINK_NAMES, down, strict=True))
+    assert at['HeadPitch'] == pytest.approx(0.2) and at['RightEyePitch'] > 0.3
+    assert live_link_values(np.zeros((2, 52))).shape == (2, 61)
+
+
+def test_sender_reaches_a_receiver_and_survives_without_one() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(('127.0.0.1', 0))
+        receiver.settimeout(5)
+        sender = LiveLinkSender('127.0.0.1', receiver.getsockname()[1])
+        sender.send(row(jawOpen=0.5), 1_000_000_000)
+        packet = receiver.recv(2000)
+    values = np.frombuffer(packet[-244:], '>f4')
+    assert values[ARKIT_BLENDSHAPES.index('jawOpen')] == 0.5
+    for _ in range(3):
+        sender.send(row(jawOpen=0.5), 2_000_000_000)
+    sender.close()
+
+
+def test_csv_reads_as_the_apps(tmp_path: Path) -> None:
+    values = np.tile(row(jawOpen=0.25), (50, 1))
+    write_live_link_csv(tmp_path / 'take.csv', MotionClip(values, 25.0, arkit_layout()))
+    rows = list(csv.DictReader((tmp_path / 'take.csv').open()))
+    assert len(rows) == 50 and rows[0]['BlendShapeCount'] == '61' and rows[0]['JawOpen'] == '0.25'
+    assert rows[0]['Timecode'] == '00:00:00:00.000' and rows[26]['Timecode'] == '00:00:01:02.400'
+
+
+def test_wrong_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MotionError, match=r'\(3, 7\)'):
+        live_link_values(np.zeros((3, 7)))
+    with pytest.raises(MotionError):
+        live_link_packet(np.zeros(52), 0.0, 'a', 'b')
+    with pytest.raises(ConfigError, match='port 0'):
+        LiveLinkSender('127.0.0.1', 0)
+    with pytest.raises(ConfigError, match='not known'):
+        LiveLinkSender('no.such.host.example')
+    with pytest.raises(MotionError, match='flame'):
+        write_live_link_csv(tmp_path / 'x.csv', MotionClip(np.zeros((2, 54)), 25.0, flame_layout()))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks between server and page."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_speech
+
+
+def speech(samples: int, rate: int, kind: int = 3) -> bytes:
+    return struct.pack('<BBHId', kind, 0, 0, rate, 0.0) + bytes(2 * samples)
+
+
+def test_blocks_hold_what_was_put_in() -> None:
+    stamp = 1_795_416_600_123_456_789
+    block = motion_block(np.arange(55) / 100, 3, 2**32 + 5, stamp)
+    kind, state, count, number, time = struct.unpack_from('<BBHId', block)
+    assert (kind, state, count, number) == (1, 3, 55, 5)
+    assert abs(time - stamp / 1e6) < 1e-3
+    assert np.allclose(np.frombuffer(block, '<f4', offset=16), np.arange(55) / 100)
+
+    block = audio_block(np.array([0.0, 1.5, -2.0], np.float32), 22050, stamp)
+    assert struct.unpack_from('<BBHI', block) == (2, 0, 0, 22050)
+    assert np.frombuffer(block, '<i2', offset=16).tolist() == [0, 32767, -32767]
+
+
+def test_speech_comes_back_as_sound() -> None:
+    samples, rate = read_speech(speech(100, 16000))
+    assert rate == 16000 and samples.shape == (100,) and samples.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    'data',
+    [b'', b'abc', speech(0, 16000), speech(10, 16000, 2), speech(10, 4), speech(10, 16000) + b'x'],
+)
+def test_other_uploads_are_refused(data: bytes) -> None:
+    with pytest.raises(AudioError):
+        read_speech(data)
+
+
+def test_endless_speech_is_refused() -> None:
+    with pytest.raises(AudioError, match='301'):
+        read_speech(speech(301 * 8000, 8000))
