@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from diffposetalk_ros.errors import AudioError
 
@@ -98,7 +97,13 @@ def normalise(
     if state is None:
         state = np.zeros((1, log.shape[1] + 1))
     drive = np.concatenate([log * weight[:, None], weight[:, None]], axis=1)
-    sums, state = lfilter([1.0], [1.0, -_DECAY], drive, axis=0, zi=state)
+    sums = np.empty_like(drive)
+    # A loop over frames: importing a filter for this takes a second, longer than minutes of frames.
+    carry = state[0]
+    for index, row in enumerate(drive):
+        sums[index] = row + carry
+        carry = _DECAY * sums[index]
+    state = carry[None]
     mean = (sums[:, :-1] + _PRIOR_FRAMES * _PRIOR_MEAN) / (sums[:, -1:] + _PRIOR_FRAMES)
     return ((log - mean) * _SCALE).astype(np.float32), state
 

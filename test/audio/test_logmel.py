@@ -59,3 +59,20 @@ def test_odd_length_is_refused() -> None:
 
 def test_silence_stays_finite() -> None:
     assert np.isfinite(normalised_log_mel(np.zeros(16000, np.float32))).all()
+
+
+def test_the_slow_mean_is_the_recursive_filter() -> None:
+    from scipy.signal import lfilter
+
+    from diffposetalk_ros.audio import logmel
+
+    power = np.random.default_rng(0).uniform(0, 1e-3, (50, 4)).astype(np.float32)
+    _, state = logmel.normalise(power[:20])
+    _, state = logmel.normalise(power[20:], state)
+    log = np.log(power.astype(np.float64) + logmel._FLOOR)
+    level = np.log(power.mean(axis=1, dtype=np.float64) + logmel._FLOOR)
+    weight = (1.0 / (1.0 + np.exp(-(level + 8.5) * 1.5)))[:, None]
+    drive = np.concatenate([log * weight, weight], axis=1)
+    zeros = np.zeros((1, 5))
+    _, expected = lfilter([1.0], [1.0, -logmel._DECAY], drive, axis=0, zi=zeros)
+    np.testing.assert_array_equal(state, expected)
