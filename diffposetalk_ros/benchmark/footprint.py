@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plain installation costs: measured in a process of its own, without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from diffposetalk_ros.benchmark.table import Table
+from diffposetalk_ros.errors import ModelError
+
+__all__ = ['footprint_table']
+
+_SCRIPT = """
+import time, sys, json
+begin = time.perf_counter()
+import diffposetalk_ros.generation
+from diffposetalk_ros.streaming import StreamConfig, StreamingGenerator
+imported = time.perf_counter() - begin
+from diffposetalk_ros.benchmark.requests import speech_like
+model = diffposetalk_ros.generation.Generator(sys.argv[1], backend='onnx', device='cpu').model
+opened = time.perf_counter() - begin - imported
+from diffposetalk_ros.benchmark.embedded import DEFAULT
+stream = StreamingGenerator(model.backend, StreamConfig(sampling=DEFAULT), next(iter(model.styles.values()), None))
+for _ in range(100):
+    stream.push(speech_like(0.08))
+import resource
+status = dict(line.split(':', 1) for line in open('/proc/self/status') if ':' in line)
+print(json.dumps([imported, opened, int(status['VmRSS'].split()[0]) / 1024,
+                  resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 'torch' in sys.modules]))
+"""
+
+
+def footprint_table(model: str) -> Table:
+    """Import time, time to open the model, memory while talking. Linux only."""
+    done = subprocess.run(
+        [sys.executable, '-c', _SCRIPT, model], capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise ModelError(f'{model} cannot be measured: {(done.stderr.strip().splitlines() or ["?"])[-1]}')
+    imported, opened, resident, peak, torch = json.loads(done.stdout)
+    rows = (
+        ('import [s]', imported),
+        ('open the model [s]', opened),
+        ('resident after 8 s of talking [MiB]', resident),
+        ('peak resident [MiB]', peak),
+        ('torch imported', 'yes' if torch else 'no'),
+    )
+    return Table('Footprint without ROS', 'A process of its own, one stream.', ('', ''), rows)

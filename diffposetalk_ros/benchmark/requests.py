@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows and speech to measure with: speed does not depend on the values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffposetalk_ros.model.backend import FloatArray, WindowRequest
+from diffposetalk_ros.model.config import ModelConfig
+
+__all__ = ['speech_like', 'window_request']
+
+
+def window_request(config: ModelConfig, count: int, frames: int) -> WindowRequest:
+    """A batch of ``count`` windows of ``frames`` frames with every condition the model takes."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> FloatArray:
+        return rng.standard_normal(shape, np.float32)
+
+    return WindowRequest(
+        audio=normal(count, frames, config.feature_dim),
+        noise=normal(count, frames, config.motion_dim),
+        previous_motion=normal(count, config.n_prev_motions, config.motion_dim),
+        previous_audio=normal(count, config.n_prev_motions, config.feature_dim),
+        style=normal(count, config.style_dim) if config.style_dim else None,
+        shape=normal(count, config.shape_dim) if config.shape_dim else None,
+        indicator=np.ones((count, frames), np.float32) if config.use_indicator else None,
+        step_noise=lambda t: normal(count, frames, config.motion_dim),
+    )
+
+
+def speech_like(seconds: float, seed: int = 0) -> FloatArray:
+    """Noise with the rhythm of syllables, 16 kHz."""
+    count = round(16000 * seconds)
+    swell = np.sin(2 * np.pi * 4 * np.arange(count) / 16000) ** 2
+    noise = np.random.default_rng(seed).normal(0.0, 0.1, count)
+    sound: FloatArray = (noise * swell).astype(np.float32)
+    return sound

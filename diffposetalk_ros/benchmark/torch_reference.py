@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The algorithm the paper's code runs, as SPEC 3 and 5 describe it, out of torch's own modules.
+
+Three guidance branches in one batch, the decoder whole at every step, attention over the audio with a
+mask, float32, eager. Weights are random: it is here to be timed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffposetalk_ros.model.config import ModelConfig
+from diffposetalk_ros.model.denoiser import alignment_allowed
+from diffposetalk_ros.model.positions import sinusoidal_table
+from diffposetalk_ros.model.torch_model import ScheduleBuffers
+
+__all__ = ['ReferenceDenoiser', 'reference_hubert', 'sample_ancestral']
+
+
+class ReferenceDenoiser(nn.Module):
+    """SPEC 3 with `torch.nn.TransformerDecoder`."""
+
+    table: Tensor
+    mask: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, tokens = config.feature_dim, config.n_prev_motions + config.n_motions
+        self.config = config
+        self.register_buffer('table', sinusoidal_table(config.n_diff_steps + 1, width))
+        allowed = alignment_allowed(tokens, config.align_mask_width)
+        assert allowed is not None
+        self.register_buffer('mask', ~allowed)
+        self.position = nn.Parameter(torch.randn(1, 1 + tokens, width))
+        self.step_map = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+        self.person = nn.Linear(config.shape_dim + config.style_dim, width)
+        self.motion_in = nn.Linear(config.motion_dim + 1, width)
+        layer = nn.TransformerDecoderLayer(
+            width, config.n_heads, config.mlp_ratio * width, activation='gelu', batch_first=True
+        )
+        self.decoder = nn.TransformerDecoder(layer, config.n_layers)
+        half = width // 2
+        self.motion_out = nn.Sequential(nn.Linear(width, half), nn.GELU(), nn.Linear(half, config.motion_dim))
+
+    def forward(self, motion: Tensor, audio: Tensor, person: Tensor, flags: Tensor, t: int) -> Tensor:
+        """(N, P + L, D), (N, P + L, C), (N, 1, shape + style), (N, P + L, 1) -> (N, P + L, D)."""
+        step = self.step_map(self.table[t]).expand(len(motion), 1, -1)
+        tokens = torch.cat(
+            [self.person(person) + step, self.motion_in(torch.cat([motion, flags], dim=-1))], 1
+        )
+        hidden = self.decoder(tokens + self.position, audio, memory_mask=self.mask)
+        out: Tensor = self.motion_out(hidden[:, 1:])
+        return out
+
+
+@torch.inference_mode()
+def sample_ancestral(net: ReferenceDenoiser, schedule: ScheduleBuffers, steps: int) -> list[float]:
+    """``steps`` of the ancestral steps from T on with random inputs; seconds of each."""
+    config = net.config
+    past, length = config.n_prev_motions, config.n_motions
+    before = torch.randn(1, past, config.motion_dim)
+    audio = torch.randn(3, past + length, config.feature_dim)
+    person = torch.randn(3, 1, config.shape_dim + config.style_dim)
+    flags = torch.cat([torch.zeros(3, past, 1), torch.ones(3, length, 1)], dim=1)
+    x = torch.randn(1, length, config.motion_dim)
+    buffers: Any = schedule
+    seconds = []
+    for t in range(config.n_diff_steps, config.n_diff_steps - steps, -1):
+        begin = time.perf_counter()
+        out = net(torch.cat([before, x], 1).expand(3, -1, -1), audio, person, flags, t)[:, past:]
+        theta = out[:1] + 1.15 * (out[1:2] - out[:1]) + 3.0 * (out[2:] - out[1:2])
+        alpha, bar, bar_prev = buffers.alphas[t], buffers.alpha_bars[t], buffers.alpha_bars[t - 1]
+        c0 = (1 - bar_prev) * torch.sqrt(alpha) / (1 - bar)
+        c1 = (1 - alpha) * torch.sqrt(bar_prev) / (1 - bar)
+        z = torch.randn_like(x) if t > 1 else torch.zeros_like(x)
+        x = c0 * x + c1 * theta + buffers.sigmas_inflex[t] * z
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+def reference_hubert() -> Any:
+    """HuBERT-base with random weights and, as in the reference, eager attention that keeps its maps."""
+    import transformers as untyped
+
+    transformers: Any = untyped
+    config = transformers.HubertConfig(attn_implementation='eager')
+    config.output_attentions = True
+    return transformers.HubertModel(config).eval()

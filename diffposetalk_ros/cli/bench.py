@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure speed on this machine and write JSON and Markdown.
+
+Quick (under a minute): the shipped model live and offline. --full (about three minutes, needs torch)
+adds the released configuration at its full size beside the reference algorithm at 500 steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from diffposetalk_ros.benchmark.table import Table
+
+__all__ = ['add_arguments', 'run']
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk bench`."""
+    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--full', action='store_true', help='longer, and the full-size comparison')
+    parser.add_argument(
+        '--reference-steps',
+        type=int,
+        default=10,
+        help='steps of the reference that are measured; 500 makes one complete run (default: 10)',
+    )
+    parser.add_argument('-o', '--output', type=Path, default=Path('benchmark'), help='file name without suffix')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print each table when it is there, write the report."""
+    from diffposetalk_ros.benchmark.table import write_report
+
+    tables = []
+    for table in _tables(options):
+        print(table.markdown(), flush=True)
+        tables.append(table)
+    command = f'diffposetalk bench --model {options.model}' + (' --full' if options.full else '')
+    if options.full:
+        command += f' --reference-steps {options.reference_steps}'
+    for path in write_report(options.output, command, tables):
+        print(path)
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> Iterator[Table]:
+    from diffposetalk_ros.benchmark.embedded import embedded_tables
+    from diffposetalk_ros.benchmark.footprint import footprint_table
+    from diffposetalk_ros.model.loader import open_model
+
+    model = open_model(options.model, 'onnx', 'cpu')
+    yield footprint_table(str(model.folder))
+    yield from embedded_tables(model, options.full)
+    if find_spec('torch') is None:
+        yield Table('Full size', 'Not measured: torch is not installed.', ('', ''), ())
+        return
+    import torch
+
+    from diffposetalk_ros.benchmark.full_size import full_size_table, reference_table
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    config = model.backend.config
+    if config.use_indicator:
+        yield reference_table(config, options.reference_steps if options.full else 5)
+    if options.full:
+        yield full_size_table(options.reference_steps)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the benchmark do what their tables say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.benchmark.embedded import DEFAULT
+from diffposetalk_ros.benchmark.footprint import footprint_table
+from diffposetalk_ros.benchmark.live import run_avatars, run_live
+from diffposetalk_ros.benchmark.requests import speech_like, window_request
+from diffposetalk_ros.benchmark.table import Table, machine, write_report
+from diffposetalk_ros.benchmark.timing import timed
+from diffposetalk_ros.model.config import ModelConfig
+from diffposetalk_ros.model.loader import LoadedModel, open_model
+from diffposetalk_ros.ros.parameters import config_from
+
+
+@pytest.fixture(scope='module')
+def model() -> LoadedModel:
+    return open_model('embedded', 'onnx', 'cpu')
+
+
+def test_report(tmp_path: Path) -> None:
+    table = Table('One', 'A note.', ('what', 'x [ms]'), (('a', 1.2345), ('b', 1234.5), ('c', None)))
+    paths = write_report(tmp_path / 'new' / 'report', 'bench', [table])
+    data = json.loads(paths[0].read_text())
+    assert data['tables'][0]['rows'][0] == ['a', 1.2345]
+    assert set(machine()) < set(data['about'])
+    text = paths[1].read_text()
+    assert '| a | 1.23 |' in text and '| b | 1234 |' in text and '| c |  |' in text
+
+
+def test_timing() -> None:
+    calls: list[int] = []
+    timing = timed(lambda: calls.append(1), 0.0, warm_up=2, least=5)
+    assert len(calls) == 7 and timing.count == 5
+    assert 0 <= timing.best <= timing.p50 <= timing.p95
+
+
+def test_live_makes_every_frame(model: LoadedModel) -> None:
+    run = run_live(model.backend, None, DEFAULT, 0.6, 0.24)
+    assert run.frames == 15
+    assert run.hop[0] > 0
+    # The encoder looks 80 ms ahead: nothing can be final sooner.
+    assert run.age[0] > 70
+
+
+def test_avatars_all_get_their_hops(model: LoadedModel) -> None:
+    run = run_avatars(model.backend, next(iter(model.styles.values())), DEFAULT, 2, 0.4)
+    assert run.hops == 10
+    assert 0 <= run.misses <= 10
+
+
+def test_the_default_is_the_nodes_default() -> None:
+    node = config_from({})
+    assert (DEFAULT.solver, DEFAULT.steps) == (node.sampler_solver, node.sampler_steps)
+    assert DEFAULT.scale_audio == node.sampler_guidance_audio
+    assert DEFAULT.scale_style == node.sampler_guidance_style
+
+
+def test_footprint_without_torch() -> None:
+    rows = dict(footprint_table('embedded').rows)
+    assert rows['torch imported'] == 'no'
+    resident = rows['resident after 8 s of talking [MiB]']
+    assert isinstance(resident, float) and 20 < resident < 300
+
+
+def test_the_reference_is_the_same_network() -> None:
+    torch = pytest.importorskip('torch')
+    from diffposetalk_ros.benchmark.torch_reference import ReferenceDenoiser, sample_ancestral
+    from diffposetalk_ros.diffusion.schedule import make_schedule
+    from diffposetalk_ros.model.denoiser import Denoiser
+    from diffposetalk_ros.model.torch_model import ScheduleBuffers
+
+    torch.manual_seed(0)
+    config = ModelConfig(
+        feature_dim=32, n_heads=2, n_layers=2, mlp_ratio=2, n_motions=12, n_prev_motions=3, style_dim=8
+    )
+    ours, reference = Denoiser(config).eval(), ReferenceDenoiser(config).eval()
+    names = {
+        'PE': 'position', 'diff_step_map': 'step_map', 'person_proj': 'person', 'feature_proj': 'motion_in',
+        'transformer': 'decoder', 'motion_dec': 'motion_out',
+    }  # fmt: skip
+    state = {names[key.split('.')[0]] + key[len(key.split('.')[0]) :]: v for key, v in ours.state_dict().items()}
+    missing, surplus = reference.load_state_dict(state, strict=False)
+    assert set(missing) == {'table', 'mask'} and not surplus
+    request = window_request(config, 1, 12)
+    tensor = {k: torch.from_numpy(v) for k, v in vars(request).items() if isinstance(v, np.ndarray)}
+    person = torch.cat([tensor['shape'], tensor['style']], -1)[:, None]
+    with torch.no_grad():
+        expected = ours(
+            tensor['noise'], tensor['audio'], person, tensor['previous_motion'], tensor['previous_audio'],
+            torch.tensor([7]), tensor['indicator'],
+        )  # fmt: skip
+        flags = torch.cat([torch.zeros(1, 3, 1), tensor['indicator'][..., None]], 1)
+        frames = torch.cat([tensor['previous_motion'], tensor['noise']], 1)
+        audio = torch.cat([tensor['previous_audio'], tensor['audio']], 1)
+        got = reference(frames, audio, person, flags, 7)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+    assert len(sample_ancestral(reference, ScheduleBuffers(make_schedule('cosine', 500)), 3)) == 3
+
+
+def test_speech_is_in_range() -> None:
+    sound = speech_like(0.5)
+    assert sound.dtype == np.float32 and len(sound) == 8000 and np.abs(sound).max() < 1
