@@ -24,6 +24,8 @@ VERBS: dict[str, str] = {
     'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
     'corpus': 'synthesise a training corpus with phoneme times',
     'train': 'train the embedded model from a corpus',
+    'train-style': 'train the style encoder alone (corpus, or LMDB of FLAME motion)',
+    'train-denoiser': 'train the denoiser alone (corpus, or LMDB of FLAME motion)',
     'export': 'write the ONNX graphs of a model folder',
 }
 """Verb -> one line for `--help`; the module is the verb with underscores."""

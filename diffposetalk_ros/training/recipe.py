@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from diffposetalk_ros.training.train_audio import train_audio
 from diffposetalk_ros.training.train_denoiser import train_denoiser
 from diffposetalk_ros.training.train_style import train_style
 
-__all__ = ['EMBEDDED', 'Recipe', 'run_recipe', 'run_style_stage', 'statistics']
+__all__ = ['EMBEDDED', 'Recipe', 'run_denoiser_stage', 'run_recipe', 'run_style_stage', 'statistics']
 
 EMBEDDED = ModelConfig(
     space='arkit',
@@ -103,6 +103,24 @@ def _style_stage(material: _Material, work: Path, recipe: Recipe) -> StyleEncode
 def run_style_stage(corpus: Path, work: Path, recipe: Recipe) -> None:
     """Takes and style encoder alone; its checkpoint `work/style.ckpt` serves the other stages."""
     _style_stage(_material(corpus, work, recipe), work, recipe)
+
+
+def run_denoiser_stage(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
+    """Audio encoder and denoiser, on the style encoder that `run_style_stage` left in `work`.
+
+    Raises ConfigError where there is none.
+    """
+    path = work / 'style.ckpt'
+    if not path.is_file():
+        raise ConfigError(f'no {path}; run diffposetalk train-style with the same --work first')
+    run_recipe(corpus, work, out, replace(recipe, style=replace(recipe.style, steps=_steps_of(path))))
+
+
+def _steps_of(path: Path) -> int:
+    try:
+        return int(torch.load(path, map_location='cpu', weights_only=True)['step'])
+    except Exception as error:  # noqa: BLE001 - a damaged file can fail in any way
+        raise ConfigError(f'{path} is damaged; delete it and run diffposetalk train-style') from error
 
 
 def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
