@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sound file spoken by the face: audio player and avatar. Runs until it is stopped.
+"""A sound file spoken by the face: audio player, avatar and page. Runs until it is stopped.
 
 Arguments of avatar.launch.py can be given here as well.
 """
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -31,7 +32,16 @@ def generate_launch_description():
                 choices=['true', 'false'],
                 description='Send everything at once, as speech synthesis does',
             ),
-            # First, as it declares the arguments that the player shares with the avatar.
+            DeclareLaunchArgument(
+                'viewer',
+                default_value='true',
+                choices=['true', 'false'],
+                description='Serve the page that shows the face',
+            ),
+            DeclareLaunchArgument(
+                'port', default_value='8765', description='Port of the page on this machine; 0: any free one'
+            ),
+            # First, as it declares the arguments that the others share with the avatar.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(avatar)),
             Node(
                 package='diffposetalk_ros',
@@ -49,6 +59,27 @@ def generate_launch_description():
                 ],
                 remappings=[('audio', LaunchConfiguration('audio'))],
                 ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+            ),
+            Node(
+                package='diffposetalk_ros',
+                executable='viewer_node',
+                name='viewer',
+                namespace=LaunchConfiguration('namespace'),
+                output='screen',
+                parameters=[
+                    {
+                        'node': ParameterValue(LaunchConfiguration('name'), value_type=str),
+                        'port': ParameterValue(LaunchConfiguration('port'), value_type=int),
+                        'sample': ParameterValue(LaunchConfiguration('file'), value_type=str),
+                        'use_sim_time': ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool),
+                    }
+                ],
+                remappings=[
+                    ('audio', LaunchConfiguration('audio')),
+                    ('face_motion', LaunchConfiguration('face_motion')),
+                ],
+                ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+                condition=IfCondition(LaunchConfiguration('viewer')),
             ),
         ]
     )

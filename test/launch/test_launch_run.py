@@ -154,9 +154,11 @@ def test_demo_speaks(bench: Bench, model_folder: Path) -> None:
         FaceMotion, '/stage/face_motion', lambda frame: states.append(frame.state), 50
     )
     values = {'model': str(model_folder), 'namespace': 'stage', 'audio': 'voice', 'loop': 'true'}
+    values['port'] = '0'
     bench.launch('demo.launch.py', **values)
     bench.becomes('active', '/stage/diffposetalk')
     bench.wait(lambda: FaceMotion.SPEAKING in states, 'nobody speaks')
+    assert ('viewer', '/stage') in bench.node.get_node_names_and_namespaces()
     assert bench.stop() == 0
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workflow, commit hooks and documents name what exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+yaml = pytest.importorskip('yaml')
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def test_hooks_use_the_pinned_linter() -> None:
+    pins = (ROOT / 'constraints.txt').read_text().splitlines()
+    hooks = load('.pre-commit-config.yaml')['repos'][0]['hooks']
+    for hook in hooks:
+        assert set(hook.get('additional_dependencies', [])) <= set(pins)
+
+
+def test_workflow_covers_the_versions_that_are_promised() -> None:
+    jobs = load('.github/workflows/ci.yml')['jobs']
+    first, last = re.search(r'Python 3\.(\d+) to 3\.(\d+)', (ROOT / 'README.md').read_text()).groups()  # type: ignore[union-attr]
+    promised = [f'3.{minor}' for minor in range(int(first), int(last) + 1)]
+    assert jobs['core']['strategy']['matrix']['python'] == promised
+
+
+def test_workflow_runs_what_exists() -> None:
+    for job in load('.github/workflows/ci.yml')['jobs'].values():
+        for step in job['steps']:
+            for word in re.findall(r'^\s*\./(\S+)', step.get('run', ''), re.M):
+                assert (ROOT / word).is_file(), word
+
+
+def test_every_node_has_an_executable_that_is_documented() -> None:
+    scripts = {
+        path.name: path.read_text()
+        for path in (ROOT / 'scripts').iterdir()
+        if path.read_text().startswith('#!/usr/bin/env python3')
+    }
+    started = {
+        found for text in scripts.values() for found in re.findall(r'^from ([\w.]+) import main', text, re.M)
+    }
+    nodes = [
+        path
+        for path in (ROOT / 'diffposetalk_ros').rglob('*.py')
+        if 'rclpy.init(args=args)' in path.read_text()
+    ]
+    missing = [
+        path.name for path in nodes if '.'.join(path.relative_to(ROOT).with_suffix('').parts) not in started
+    ]
+    assert not missing, 'a node without a file in scripts/'
+    table = (ROOT / 'docs' / 'ros.md').read_text().split('## Executables')[1].split('\n## ')[0]
+    undocumented = set(scripts) - set(re.findall(r'^\| `(\w+)` \|', table, re.M))
+    assert not undocumented, 'an executable that docs/ros.md does not list'
