@@ -21,21 +21,22 @@ from numpy.typing import ArrayLike, NDArray
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.motion.idle import IdleMotion
-from diffposetalk_ros.motion.rotation import (
-    conjugate,
-    multiply,
-    quaternion_to_vector,
-    slerp,
-    vector_to_quaternion,
-)
+from diffposetalk_ros.motion.presentation import Presentation
+from diffposetalk_ros.motion.regions import RegionValues, by_column, region_of
+from diffposetalk_ros.motion.rotation import quaternion_to_vector, slerp, vector_to_quaternion
+from diffposetalk_ros.motion.transition import Transition
 from diffposetalk_ros.streaming.timeline import MotionTimeline
 
-__all__ = ['Playout', 'PlayoutConfig', 'PlayoutFrame', 'PlayoutState', 'RegionStrengths', 'region_of']
+__all__ = ['Playout', 'PlayoutConfig', 'PlayoutFrame', 'PlayoutState']
 
 Row = NDArray[np.float64]
 _NS = 1_000_000_000
 _INTERRUPT = 0.15
-"""Longest ease after an interrupt, s: the bar is 0.2 s, a tick of the slowest output rate is 0.1 s."""
+"""Longest ease of the mouth after an interrupt, s: the bar is 0.2 s, a tick of the slowest output rate 0.1 s."""
+_SLOWER = RegionValues(mouth=1.0, eyes=1.0, brows=2.0, cheeks=1.5, head=4.0)
+"""How many times as long as the mouth a region takes from one source of motion to another."""
+_CORRECTION = 0.06
+"""Way from a provisional frame to the final one, s."""
 
 
 class PlayoutState(IntEnum):
@@ -49,31 +50,23 @@ class PlayoutState(IntEnum):
 
 
 @dataclass(frozen=True)
-class RegionStrengths:
-    """Gain on the deviation from rest, per region of the face."""
-
-    mouth: float = 1.0
-    eyes: float = 1.0
-    brows: float = 1.0
-    cheeks: float = 1.0
-    head: float = 1.0
-
-
-@dataclass(frozen=True)
 class PlayoutConfig:
-    """Seconds. ``hold``: a late frame's predecessor stays so long. ``ease``: way to rest, after
-    that or at the end. ``attack``: way from idle into speech. ``smoothing``: half-life of a low-pass
-    on the output, 0 for none. ``idle``: blink, look and sway while nobody speaks."""
+    """Seconds. ``hold``: a late frame's predecessor stays so long. ``ease``: way of the mouth to rest,
+    after that or at the end. ``attack``: its way from idle into speech; brows and head take longer.
+    ``max_shift``: speech that keeps coming late is shown later by at most so much. ``smoothing``:
+    half-life of a low-pass on the output, 0 for none. ``idle``: blink, look and sway while nobody
+    speaks."""
 
     hold: float = 0.12
     ease: float = 0.15
     attack: float = 0.08
+    max_shift: float = 0.5
     smoothing: float = 0.0
     idle: bool = True
-    strengths: RegionStrengths = field(default_factory=RegionStrengths)
+    strengths: RegionValues = field(default_factory=RegionValues)
 
     def __post_init__(self) -> None:
-        for name in ('hold', 'ease', 'attack', 'smoothing'):
+        for name in ('hold', 'ease', 'attack', 'max_shift', 'smoothing'):
             if not 0 <= getattr(self, name) <= 10:
                 raise ConfigError(f'{name} {getattr(self, name)} s; use 0 to 10 s')
 
@@ -86,20 +79,6 @@ class PlayoutFrame:
     row: NDArray[np.float32]
     state: PlayoutState
     frame: int
-
-
-def region_of(channel: str) -> str:
-    """Field of `RegionStrengths` a channel belongs to; FLAME's expression counts as mouth."""
-    for prefix, region in (
-        ('head', 'head'),
-        ('eye', 'eyes'),
-        ('brow', 'brows'),
-        ('cheek', 'cheeks'),
-        ('nose', 'cheeks'),
-    ):
-        if channel.startswith(prefix):
-            return region
-    return 'mouth'
 
 
 class Playout:
@@ -133,18 +112,20 @@ class Playout:
         for name, array in (('mean', self._mean), ('std', self._std), ('rest', self._rest)):
             if array.shape != (layout.width,):
                 raise ConfigError(f'{name} of shape {array.shape}; the layout has {layout.width} columns')
-        self._fps = fps
+        self._presentation = Presentation(fps, 0.0)
         self._idle = idle
         self._lower = np.array([channel.lower for channel in layout.channels])
         self._upper = np.array([channel.upper for channel in layout.channels])
         self.underflows = 0
         """Times a frame was not there when it was due."""
-        self._revision = 0
-        self._origin: int | None = None
+        self.late_starts = 0
+        """Utterances shown later than they were due."""
         self._late_since: int | None = None
         self._held: Row | None = None
-        self._source: tuple[str, int] | None = None
-        self._epoch = -1
+        self._source: tuple[str, int, bool] | None = None
+        self._slower = by_column(_SLOWER, layout)
+        self._mouth = np.array([region_of(name) == 'mouth' for name in layout.names])
+        self._revision = 0
         self.update(config or PlayoutConfig())
         self.reset()
 
@@ -156,35 +137,39 @@ class Playout:
     def update(self, config: PlayoutConfig) -> None:
         """New settings; a change of strength is faded in."""
         self.config = config
-        self._gain = np.array(
-            [getattr(config.strengths, region_of(name)) for name in self._layout.names], np.float64
-        )
+        self._gain = by_column(config.strengths, self._layout)
+        self._presentation.max_shift = config.max_shift
         self._revision += 1
 
     def play(self, epoch: int, origin: int) -> None:
         """Frame 0 of ``epoch`` is to be seen at ``origin`` (ns). Call again when the clock is adjusted."""
-        self._epoch, self._origin = epoch, origin
+        self._presentation.play(epoch, origin)
+
+    @property
+    def shift(self) -> float:
+        """Seconds by which this utterance is shown later than it was due."""
+        return self._presentation.shift
 
     def interrupt(self) -> None:
         """Barge-in: play nothing more of what is in the timeline and go to rest quickly.
 
         The caller also starts a new epoch, so that nothing of the old one is generated.
         """
-        self._origin = None
+        self._presentation.stop()
         self._hurry = True
         self._late_since = self._held = None
         if self._source is not None:
             # Not even an ease in progress may go on at its slower pace.
-            self._source = ('interrupted', self._revision)
+            self._source = ('interrupted', self._revision, False)
 
     def reset(self) -> None:
         """Forget what was shown: the next sample starts from rest or idle without a transition."""
-        self._origin = None
+        self._presentation.stop()
         self._hurry = False
         self._late_since = self._held = self._source = None
-        self._offset: Row = np.zeros(self._layout.width)
-        self._fade_start = 0
-        self._fade_length = 0.0
+        self._provisional = False
+        self._seen_end = 0
+        self._transition = Transition(self._layout)
         self._smooth: Row | None = None
         self._shown: Row | None = None
         self._last: int | None = None
@@ -200,14 +185,17 @@ class Playout:
         speech, state, frame = self._speech(now)
         target = self._resting(now) if speech is None else speech
         target = self._rest + self._gain * (target - self._rest)
-        source = ('idle' if speech is None else 'speech', self._revision)
+        source = ('idle', self._revision, False)
+        if speech is not None:
+            source = ('speech', self._revision, self._provisional)
         if self._shown is not None and self._source is not None and source != self._source:
-            self._begin_fade(source, target)
+            self._begin_transition(source, target)
         self._source = source
-        row = self._clip(self._add_offset(self._smoothed(target, now), self._fade(now)))
+        row = np.clip(self._transition.apply(self._smoothed(target, now), now), self._lower, self._upper)
         if speech is None:
             resting = PlayoutState.IDLE if self._idle_on else PlayoutState.REST
-            state = PlayoutState.EASING if self._fade(now) > 0 else resting
+            easing = bool(self._transition.weight(now)[self._mouth].any())
+            state = PlayoutState.EASING if easing else resting
         self._last, self._shown = now, row
         return PlayoutFrame(row.astype(np.float32), state, frame)
 
@@ -223,33 +211,39 @@ class Playout:
     def _speech(self, now: int) -> tuple[Row | None, PlayoutState, int]:
         """Motion that speech demands now, None when it demands nothing."""
         nothing = (None, PlayoutState.IDLE, -1)
-        if self._origin is None:
+        position = self._presentation.position(now)
+        if position is None or position < 0:
             return nothing
-        # Multiplied first, so that a frame's own time gives a whole number.
-        position = (now - self._origin) * self._fps / _NS
         frame = int(np.floor(position))
-        if frame < 0:
+        held = self._timeline.at(frame, provisional=True)
+        if held.epoch != self._presentation.epoch:
             return nothing
-        held = self._timeline.at(frame)
-        if held.epoch != self._epoch:
-            return nothing
+        over = held.closed or held.waiting
         first, second, part = held.first, held.second, position - frame
-        if first is not None and (second is not None or part < 1e-6 or held.closed):
+        if first is not None and (second is not None or part < 1e-6 or over):
             self._late_since = None
+            self._provisional = held.provisional and not held.closed
+            self._presentation.catch_up(now, held.last)
             self._held = self._between(first, first if second is None else second, part)
             return self._held, PlayoutState.SPEAKING, frame
-        if held.closed and frame >= held.end:
+        if over and frame >= held.last:
+            self._late_since = None
             return nothing
-        return self._late(now, frame)
+        return self._late(now, frame, held.last)
 
-    def _late(self, now: int, frame: int) -> tuple[Row | None, PlayoutState, int]:
-        # The first frame of an utterance is not missed before it was ever there.
-        if self._held is None or self._source is None or self._source[0] != 'speech':
-            return None, PlayoutState.IDLE, -1
+    def _late(self, now: int, frame: int, last: int) -> tuple[Row | None, PlayoutState, int]:
+        """The frame due now is not there yet: hold the last one; when that takes too long, or nothing was
+        shown yet, show the rest of the utterance later."""
+        grown, self._seen_end = last != self._seen_end, last
+        speaking = self._source is not None and self._source[0] == 'speech'
         if self._late_since is None:
             self._late_since = now
-            self.underflows += 1
-        if now - self._late_since > self.config.hold * _NS:
+            # The first frame of an utterance is not missed before it was ever there.
+            self.underflows += speaking
+        if not speaking and grown and self._presentation.delay_until_there(now, last):
+            self.late_starts += 1
+            return self._speech(now)
+        if not speaking or self._held is None or now - self._late_since > self.config.hold * _NS:
             return None, PlayoutState.IDLE, -1
         return self._held, PlayoutState.HOLDING, frame
 
@@ -275,42 +269,17 @@ class Playout:
         self._smooth = row
         return row
 
-    def _begin_fade(self, source: tuple[str, int], target: Row) -> None:
-        """Remember how far the new target is from what was shown; the low-pass starts anew there."""
-        assert self._shown is not None and self._last is not None
+    def _begin_transition(self, source: tuple[str, int, bool], target: Row) -> None:
+        """Start from what was shown; the low-pass starts anew there."""
+        assert self._shown is not None and self._last is not None and self._source is not None
         self._smooth = None
-        self._offset = self._shown - target
-        head = self._layout.head_rotation
-        if head is not None:
-            turn = multiply(
-                vector_to_quaternion(self._shown[head]), conjugate(vector_to_quaternion(target[head]))
-            )
-            self._offset[head] = quaternion_to_vector(turn)
-        self._fade_start = self._last
-        length = self.config.attack if source[0] == 'speech' else self.config.ease
-        self._fade_length = min(length, _INTERRUPT) if self._hurry else length
+        seconds = self._slower * (self.config.attack if source[0] == 'speech' else self.config.ease)
+        if source[:2] == self._source[:2]:
+            seconds = np.full(len(seconds), _CORRECTION)
+        elif self._hurry:
+            seconds = np.where(self._mouth, np.minimum(seconds, _INTERRUPT), seconds)
         self._hurry = False
-
-    def _fade(self, now: int) -> float:
-        """Weight of the offset: 1 at the start of a fade, 0 at its end and after it."""
-        if self._fade_length <= 0:
-            return 0.0
-        x = min((now - self._fade_start) / _NS / self._fade_length, 1.0)
-        return 1 - x**3 * (10 - 15 * x + 6 * x * x)
-
-    def _add_offset(self, row: Row, weight: float) -> Row:
-        if weight <= 0:
-            return row
-        out = row + weight * self._offset
-        head = self._layout.head_rotation
-        if head is not None:
-            turn = vector_to_quaternion(weight * self._offset[head])
-            out[head] = quaternion_to_vector(multiply(turn, vector_to_quaternion(row[head])))
-        return out
-
-    def _clip(self, row: Row) -> Row:
-        clipped: Row = np.clip(row, self._lower, self._upper)
-        return clipped
+        self._transition.begin(self._shown, target, self._last, seconds)
 
 
 def _slerp_vector(a: Row, b: Row, part: float) -> Row:

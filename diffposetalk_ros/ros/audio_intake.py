@@ -16,6 +16,8 @@ from diffposetalk_ros.ros.audio_messages import AudioChunk
 __all__ = ['AudioIntake', 'IntakeCounters']
 
 _NS = 1_000_000_000
+_PAUSE = 30_000_000
+"""A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
 
 
 @dataclass
@@ -37,12 +39,21 @@ class AudioIntake:
     """Belongs to the executor's thread; only the ring buffer is shared with the worker.
 
     Each utterance is one epoch of the ring; ``begin`` starts the next (`InferenceWorker.reset`).
-    ``origin`` is the time (ns) of its sample 0.
+    ``pause`` is called when the sound stops coming, long before the utterance counts as over
+    (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0.
     """
 
-    def __init__(self, ring: AudioRingBuffer, begin: Callable[[], object], end_timeout: float) -> None:
+    def __init__(
+        self,
+        ring: AudioRingBuffer,
+        begin: Callable[[], object],
+        end_timeout: float,
+        pause: Callable[[], object] = lambda: None,
+    ) -> None:
         self.ring = ring
         self._begin = begin
+        self._pause = pause
+        self._paused = False
         self.end_timeout = end_timeout
         self.counters = IntakeCounters()
         self.last_arrival: int | None = None
@@ -71,7 +82,7 @@ class AudioIntake:
         counters.messages += 1
         counters.invalid += sound.invalid
         counters.clipped += sound.clipped
-        self.last_arrival = now
+        self.last_arrival, self._paused = now, False
         self._chunk_ns = len(sound.samples) * _NS // chunk.rate
         self._apply(self._clock.observe(chunk.stamp or 0, sound.samples, now))
 
@@ -85,7 +96,11 @@ class AudioIntake:
             return False
         heard = self._clock.time_of(self._clock.samples / self._clock.rate)
         patience = max(round(self.end_timeout * _NS), self._chunk_ns * 3 // 2)
-        if now <= max(heard, self.last_arrival) + patience:
+        silent = now - max(heard, self.last_arrival)
+        if silent > max(_PAUSE, self._chunk_ns // 2) and not self._paused:
+            self._paused = True
+            self._pause()
+        if silent <= patience:
             return False
         self.end()
         return True

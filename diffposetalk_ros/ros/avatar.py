@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -19,7 +20,8 @@ from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.motion.idle import IdleMotion
-from diffposetalk_ros.motion.playout import Playout, PlayoutConfig, RegionStrengths
+from diffposetalk_ros.motion.playout import Playout, PlayoutConfig
+from diffposetalk_ros.motion.regions import RegionValues
 from diffposetalk_ros.resources import DEFAULT_MODEL
 from diffposetalk_ros.ros import diagnostics
 from diffposetalk_ros.ros.audio_intake import AudioIntake
@@ -37,7 +39,8 @@ _NS = 1_000_000_000
 
 
 class Avatar:
-    """What the node drives. All methods belong to the executor's thread; the worker is inside.
+    """What the node drives. `look`, `note_release` and `startle` belong to the thread that publishes, all
+    else to the executor's thread; the worker is inside.
 
     ``log`` takes one line about a failing inference. Raises DiffPoseTalkError from the constructor
     for a model or style that cannot be used.
@@ -50,6 +53,8 @@ class Avatar:
         self._log = log
         self._config = config
         self._worker: InferenceWorker | None = None
+        self._playing = threading.Lock()
+        self._startled = False
         network = self._model.backend.config
         self.layout: MotionLayout = network.layout
         self.rest: FloatArray = np.zeros(self.layout.width, np.float32)
@@ -73,7 +78,7 @@ class Avatar:
         ring, self._timeline = AudioRingBuffer(), MotionTimeline(self.layout.width)
         generator = StreamingGenerator(self._model.backend, _stream_config(config), self.style.settle())
         worker = InferenceWorker(generator, ring, self._timeline, on_error=self._on_error)
-        self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout)
+        self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
         self._playout = Playout(
             self._timeline,
             self.layout,
@@ -104,7 +109,8 @@ class Avatar:
         self._config = config
         if self._worker is not None:
             self._intake.end_timeout = config.audio_end_timeout
-            self._playout.update(_playout_config(config))
+            with self._playing:
+                self._playout.update(_playout_config(config))
             stream = _stream_config(config)
 
             def apply(generator: StreamingGenerator) -> None:
@@ -118,11 +124,15 @@ class Avatar:
         self._intake.push(chunk, now)
         if self._intake.origin is not None:
             delay = round(self._config.playout_delay * _NS)
-            self._playout.play(self._intake.ring.epoch, self._intake.origin + delay)
+            with self._playing:
+                self._playout.play(self._intake.ring.epoch, self._intake.origin + delay)
         self._running.notify()
 
     def poll(self, now: int) -> None:
-        """Once a frame: end of the utterance by time-out, style on its way."""
+        """Once a frame: pause and end of the utterance by time-out, style on its way."""
+        if self._startled:
+            self._startled = False
+            self._intake.abandon()
         if self._intake.poll(now):
             self._running.notify()
         self._note_slack(now)
@@ -141,18 +151,21 @@ class Avatar:
 
     def look(self, due: int) -> tuple[FloatArray, int]:
         """Row (D,) and state of the frame to be seen at ``due`` (ns)."""
-        frame = self._playout.sample(due)
+        with self._playing:
+            frame = self._playout.sample(due)
         return frame.row, int(frame.state)
 
     def interrupt(self) -> None:
         """Drop what was heard and generated; the face eases to rest."""
-        self._playout.interrupt()
+        with self._playing:
+            self._playout.interrupt()
         self._intake.abandon()
 
-    def forget(self) -> None:
-        """After a clock jump: times before it mean nothing any more."""
-        self._playout.reset()
-        self._intake.abandon()
+    def startle(self) -> None:
+        """The clock jumped: times before it mean nothing any more."""
+        with self._playing:
+            self._playout.reset()
+        self._startled = True
 
     def set_style(self, message: Any, transition: float = 0.0) -> None:
         """Follow a StyleReference within ``transition`` s (0: the parameter). Raises StyleError."""
@@ -173,7 +186,11 @@ class Avatar:
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
             ),
             diagnostics.playout_status(
-                self._playout.underflows, self.release.summary(), self.slack.summary()
+                self._playout.underflows,
+                self._playout.late_starts,
+                self._playout.shift,
+                self.release.summary(),
+                self.slack.summary(),
             ),
             diagnostics.Status(
                 'model',
@@ -238,8 +255,9 @@ def _playout_config(config: NodeConfig) -> PlayoutConfig:
         hold=config.playout_hold,
         ease=config.playout_ease,
         smoothing=config.playout_smoothing,
+        max_shift=config.playout_max_shift,
         idle=config.idle_enabled,
-        strengths=RegionStrengths(
+        strengths=RegionValues(
             mouth=config.strength_mouth,
             eyes=config.strength_eyes,
             brows=config.strength_brows,

@@ -79,14 +79,19 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     return Status('inference', level, text, values)
 
 
-def playout_status(underflows: int, release: LatencySummary, slack: LatencySummary) -> Status:
-    """``release``: how late frames were published; ``slack``: how far generated motion reached ahead
-    of the clock while somebody spoke (negative: too late to be seen)."""
+def playout_status(
+    underflows: int, late_starts: int, shift: float, release: LatencySummary, slack: LatencySummary
+) -> Status:
+    """``late_starts``: utterances shown later than due, ``shift``: by how much now (s); ``release``: how
+    late frames were published; ``slack``: how far generated motion reached ahead of the clock while
+    somebody spoke (negative: too late to be seen)."""
     level, text = OK, 'in time'
-    if underflows or slack.p50 < 0:
+    if underflows or late_starts or slack.p50 < 0:
         level, text = WARN, 'frames come too late; raise playout.delay or lower sampler.steps'
     values = {
         'underflows': underflows,
+        'late starts': late_starts,
+        'shown late by [ms]': 1e3 * shift,
         'slack p50 [ms]': 1e3 * slack.p50,
         'release jitter p50 [ms]': 1e3 * release.p50,
         'release jitter p99 [ms]': 1e3 * release.p99,

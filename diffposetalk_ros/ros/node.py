@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle node: wiring only. Callbacks store, one worker infers, one timer publishes.
+"""The lifecycle node: wiring only. Callbacks store, one thread infers, one publishes.
 
 unconfigured --configure--> inactive --activate--> active
   (parameters)   model, publishers    subscriptions, services' effect, timers, worker
@@ -7,6 +7,9 @@ unconfigured --configure--> inactive --activate--> active
 
 from __future__ import annotations
 
+import gc
+import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -18,6 +21,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -37,6 +41,7 @@ from diffposetalk_ros.ros.audio_messages import (
 from diffposetalk_ros.ros.avatar import Avatar
 from diffposetalk_ros.ros.diagnostics import to_message
 from diffposetalk_ros.ros.motion_messages import frame_message, info_message, pose_message
+from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
@@ -47,6 +52,10 @@ _ERROR = TransitionCallbackReturn.ERROR
 _Node = TypeVar('_Node', bound='DiffPoseTalkNode')
 _Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
 _THROTTLE = 5.0
+_DELAYED = 20000
+"""Messages that may wait for audio_out."""
+_POLL = 0.02
+"""Seconds between two looks for a pause or the end of an utterance."""
 
 
 def _logged(transition: _Transition[_Node]) -> _Transition[_Node]:
@@ -84,7 +93,9 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._services_made: list[Any] = []
         self._inputs: list[Any] = []
         self._timers_made: list[Any] = []
-        self._delayed: deque[tuple[int, Any]] = deque()
+        self._release_thread: ReleaseThread | None = None
+        self._delayed: deque[tuple[int, Any]] = deque(maxlen=_DELAYED)
+        self._delayed_lock = threading.Lock()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
@@ -143,13 +154,18 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         if not has_portaudio_form():
             info = message_class('AudioInfo')
             self._inputs.append(self.create_subscription(info, 'audio_info', self._on_info, qos.AUDIO_INFO))
-        self._tick_timer = self.create_timer(1.0 / self._config.playout_output_rate, self._tick)
+        # On the steady clock: after a clock jump there is work to do even while simulated time stands.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers_made = [
-            self._tick_timer,
+            self.create_timer(_POLL, self._poll, clock=steady),
             self.create_timer(self._config.diagnostics_period, self._diagnose),
         ]
         self._active = True
         self._publish_info()
+        # What is there now stays: collecting it again and again costs tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        self._release_thread = ReleaseThread(self.get_clock(), self._release_due, self._on_release_error)
         return result
 
     @_logged
@@ -193,12 +209,16 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _stop(self, *, rest: bool) -> None:
         was_active, self._active = self._active, False
+        if self._release_thread is not None:
+            self._release_thread.stop()
+            self._release_thread = None
+            gc.unfreeze()
         for timer in self._timers_made:
             self.destroy_timer(timer)
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._timers_made, self._inputs = [], []
-        self._delayed.clear()
+        self._forget_delayed()
         if self._avatar is not None:
             self._avatar.stop()
             if was_active and rest:
@@ -229,7 +249,8 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             due = (chunk.stamp or now) + delay
             if hasattr(message, 'header'):
                 message.header.stamp = Time(nanoseconds=due).to_msg()
-            self._delayed.append((due, message))
+            with self._delayed_lock:
+                self._delayed.append((due, message))
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -247,20 +268,37 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     # ---- output ----------------------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        clock = self.get_clock().now().nanoseconds
+    def _poll(self) -> None:
+        self._the_avatar().poll(self.get_clock().now().nanoseconds)
+
+    def _release_due(self, now: int) -> int:
+        """On the release thread: publish what is due at ``now``; returns when the next frame is."""
         avatar = self._the_avatar()
-        if self._schedule.jumped_back(clock):
-            avatar.forget()
-        avatar.poll(clock)
-        for due in self._schedule.due(clock, self._tick_timer.time_until_next_call()):
+        if self._schedule.jumped_back(now):
+            avatar.startle()
+        for due in self._schedule.due(now):
             row, state = avatar.look(due)
             self._publish_row(row, state, due)
             avatar.note_release(self.get_clock().now().nanoseconds - due)
-        while self._delayed and self._delayed[0][0] <= clock:
-            message = self._delayed.popleft()[1]
-            if self._audio_out is not None:
+        if self._audio_out is not None:
+            for message in self._due_sound(now):
                 self._audio_out.publish(message)
+        return self._schedule.next
+
+    def _due_sound(self, now: int) -> list[Any]:
+        due = []
+        with self._delayed_lock:
+            while self._delayed and self._delayed[0][0] <= now:
+                due.append(self._delayed.popleft()[1])
+        return due
+
+    def _forget_delayed(self) -> None:
+        with self._delayed_lock:
+            self._delayed.clear()
+
+    def _on_release_error(self, text: str) -> None:
+        if self.context.ok():
+            self.get_logger().error(f'publishing failed:\n{text}', throttle_duration_sec=_THROTTLE)
 
     def _publish_row(self, row: Any, state: int, due: int) -> None:
         message = frame_message(
@@ -303,13 +341,13 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     # ---- services --------------------------------------------------------------------------------
 
     def _on_interrupt(self, request: Any, response: Any) -> Any:
-        self._delayed.clear()
+        self._forget_delayed()
         self._the_avatar().interrupt()
         response.success = True
         return response
 
     def _on_reset(self, request: Any, response: Any) -> Any:
-        self._delayed.clear()
+        self._forget_delayed()
         self._the_avatar().interrupt()
         response.success = True
         return response
@@ -374,6 +412,8 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of diffposetalk_node."""
+    # The release thread must not wait 5 ms for the worker to let go of the interpreter.
+    sys.setswitchinterval(0.0005)
     rclpy.init(args=args)
     node = DiffPoseTalkNode()
     executor = SingleThreadedExecutor()

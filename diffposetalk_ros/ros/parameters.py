@@ -117,8 +117,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'audio.end_timeout',
-        0.1,
-        'Utterance ends when no audio arrives for this long; its last frames are then generated',
+        1.0,
+        'Utterance ends when no audio arrives for this long; shorter pauses are part of it',
         's',
         0.05,
         10.0,
@@ -152,7 +152,17 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec('playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'),
     ParameterSpec('playout.hold', 0.12, 'A missing frame is held this long', 's', 0.0, 2.0),
-    ParameterSpec('playout.ease', 0.15, 'Then, or after an interrupt, time to rest', 's', 0.02, 2.0),
+    ParameterSpec(
+        'playout.max_shift',
+        0.5,
+        'Speech that keeps coming late is shown later by at most this',
+        's',
+        0.0,
+        5.0,
+    ),
+    ParameterSpec(
+        'playout.ease', 0.15, 'Time of the mouth to rest; brows and head take longer', 's', 0.02, 2.0
+    ),
     ParameterSpec('playout.smoothing', 0.0, 'Half-life of output smoothing; 0: none', 's', 0.0, 0.5),
     ParameterSpec('idle.enabled', True, 'Blink, look and sway while nobody speaks'),
     ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
@@ -202,6 +212,7 @@ class NodeConfig:
     playout_delay: float
     playout_output_rate: float
     playout_hold: float
+    playout_max_shift: float
     playout_ease: float
     playout_smoothing: float
     idle_enabled: bool

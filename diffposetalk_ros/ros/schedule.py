@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames are due: an exact grid of times, whatever the timer's jitter. Imports no ROS."""
+"""Which frames are due: an exact grid of times, whatever the jitter of whoever asks. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ _NS = 1_000_000_000
 class FrameSchedule:
     """Frame k is due at ``start + k / rate``; each is handed out once, none is left out.
 
-    The grid starts at the timer's own schedule, so a tick comes just after a frame is due, not just
-    before. After a pause longer than ``catch_up`` (a stopped process or a clock that jumped forward)
-    the grid starts anew instead of publishing the past.
+    The first call starts the grid. After a pause longer than ``catch_up`` (a stopped process or a
+    clock that jumped forward) the grid starts anew instead of publishing the past.
     """
 
     def __init__(self, rate: float, catch_up: float = 0.5) -> None:
@@ -32,22 +31,23 @@ class FrameSchedule:
             self._start = None
         return back
 
-    def due(self, now: int, until_next_tick: int) -> list[int]:
-        """Times (ns) of the frames that are due at ``now``; the timer fires again in
-        ``until_next_tick`` ns."""
+    def due(self, now: int) -> list[int]:
+        """Times (ns) of the frames that are due at ``now``."""
         if self._start is not None and now - self._time(self._next) > self._catch_up:
             self._start = None
             self.restarts += 1
         if self._start is None:
-            period = round(_NS / self._rate)
-            self._start, self._next = now + min(until_next_tick, period) - period, 0
+            self._start, self._next = now, 0
         times = []
-        # Integer timer periods are shorter than 1 / rate by less than 1 ns a tick: a millisecond
-        # of grace lasts for days.
-        while self._time(self._next) <= now + 1_000_000:
+        while self._time(self._next) <= now:
             times.append(self._time(self._next))
             self._next += 1
         return times
+
+    @property
+    def next(self) -> int:
+        """Time (ns) of the next frame. Only after `due`."""
+        return self._time(self._next)
 
     def _time(self, index: int) -> int:
         assert self._start is not None

@@ -5,6 +5,7 @@ same bits however it is cut and however slow the machine is.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -157,6 +158,18 @@ class StreamingGenerator:
         if window is None:
             return None
         return self.accept(window, self._backend.sample(self.request(window), self._sampling)[0])
+
+    def preview(self) -> FloatArray:
+        """Frames (n, D) that would follow the final ones if the utterance ended here; changes nothing.
+
+        While audio pauses they keep the face moving: the encoder's look-ahead and the rest of the hop
+        need not be waited for. Should the utterance really end here, its last frames are the same bits.
+        """
+        other = copy(self)
+        other._features = copy(self._features)
+        other.end()
+        frames = [window.motion[: window.committed] for window in other._run()]
+        return np.concatenate(frames) if frames else np.zeros((0, self.model.motion_dim), np.float32)
 
     def plan(self) -> Window | None:
         """The window `step` would generate, None while audio is missing."""

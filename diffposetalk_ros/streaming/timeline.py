@@ -19,7 +19,9 @@ class TimelineFrames:
     """Two neighbouring frames for a reader, in model space, of one ``epoch``.
 
     ``first`` (D,) is frame n, ``second`` frame n + 1; None where not there. ``begin`` and ``end``:
-    final frames held. ``closed``: the utterance has no frame at or after ``end``.
+    final frames held. ``closed``: the utterance has no frame at or after ``end``. ``last``: frames at
+    or after this one are not there, provisional ones counted. ``waiting``: until more audio comes there
+    will be none at or after ``last``. ``provisional``: ``first`` or ``second`` may still change.
     """
 
     epoch: int
@@ -28,6 +30,9 @@ class TimelineFrames:
     begin: int
     end: int
     closed: bool
+    last: int
+    waiting: bool
+    provisional: bool
 
 
 class MotionTimeline:
@@ -51,6 +56,7 @@ class MotionTimeline:
         self._end = 0
         self._ahead: list[FloatArray] = []
         self._closed = False
+        self._waiting = False
 
     @property
     def epoch(self) -> int:
@@ -101,7 +107,15 @@ class MotionTimeline:
                 self._frames[start + i] = motion[i]
             self._end = start + committed
             self._ahead = list(motion[committed:])
+            self._waiting = False
             return True
+
+    def preview(self, epoch: int, motion: FloatArray) -> None:
+        """All frames (n, D) there would be after the final ones if the audio ended here."""
+        with self._lock:
+            if epoch == self._epoch and not self._closed:
+                self._ahead = list(motion)
+                self._waiting = True
 
     def close(self, epoch: int) -> None:
         """The utterance of ``epoch`` has no more frames."""
@@ -113,13 +127,17 @@ class MotionTimeline:
         """Frame ``frame`` and the next one; forgets frames more than ``keep`` before it."""
         with self._lock:
             self._forget(frame - self._keep)
+            second = self._get(frame + 1, provisional)
             return TimelineFrames(
                 self._epoch,
                 self._get(frame, provisional),
-                self._get(frame + 1, provisional),
+                second,
                 self._begin,
                 self._end,
                 self._closed,
+                self._end + len(self._ahead),
+                self._waiting,
+                frame >= self._end or (second is not None and frame + 1 >= self._end),
             )
 
     def read(self, start: int, stop: int) -> FloatArray:

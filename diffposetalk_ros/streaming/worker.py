@@ -15,7 +15,7 @@ import numpy as np
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.streaming.generator import StreamingGenerator
+from diffposetalk_ros.streaming.generator import GeneratedFrames, StreamingGenerator
 from diffposetalk_ros.streaming.latency import LatencyTracker
 from diffposetalk_ros.streaming.timeline import MotionTimeline
 
@@ -47,7 +47,10 @@ class InferenceWorker:
       * `start` makes the thread, `stop` ends and joins it; both may be called again.
       * `notify` after new audio is in the ring buffer, or after the buffer was closed.
       * `reset` begins a new epoch in ring buffer and timeline; a window in flight is thrown away.
+      * `preview` puts provisional frames up to the end of the audio on the timeline, once what is there
+        has been generated: the face goes on while audio pauses.
       * `call` runs a function on the thread between two windows (set a style, change the sampling).
+      * ``on_frames(epoch, frames)`` is called on the thread with every window that went on the timeline.
       * An exception is retried, the generator being unchanged by it; after ``max_errors`` in a row
         `failed` is True, `last_error` holds the traceback, and tries become rare. The first success,
         in the same utterance or the next, makes `failed` False; what came too late is not shown.
@@ -60,6 +63,7 @@ class InferenceWorker:
         timeline: MotionTimeline,
         config: WorkerConfig | None = None,
         on_error: Callable[[str], None] | None = None,
+        on_frames: Callable[[int, GeneratedFrames], None] | None = None,
         name: str = 'inference',
     ) -> None:
         self._generator = generator
@@ -67,12 +71,14 @@ class InferenceWorker:
         self._timeline = timeline
         self._config = config or WorkerConfig()
         self._on_error = on_error
+        self._on_frames = on_frames
         self._name = name
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._calls: deque[Callable[[StreamingGenerator], None]] = deque()
         self._reset_lock = threading.Lock()
+        self._preview_at = -1
         # Together with the epoch -1 this makes the first turn begin with a clean generator.
         self._epoch = -1
         self._cursor = 0
@@ -129,6 +135,11 @@ class InferenceWorker:
     def call(self, function: Callable[[StreamingGenerator], None]) -> None:
         """Run ``function(generator)`` on the worker before the next window."""
         self._calls.append(function)
+        self.notify()
+
+    def preview(self) -> None:
+        """The audio pauses: show what can be shown of it."""
+        self._preview_at = self._audio.end
         self.notify()
 
     def reset(self) -> int:
@@ -192,9 +203,14 @@ class InferenceWorker:
         frames = self._generator.step()
         if frames is not None:
             self.inference.add(time.perf_counter() - begin)
-            self._timeline.merge(self._epoch, frames.start, frames.motion, frames.committed)
+            merged = self._timeline.merge(self._epoch, frames.start, frames.motion, frames.committed)
+            if merged and self._on_frames is not None:
+                self._on_frames(self._epoch, frames)
         if self._generator.done:
             self._timeline.close(self._epoch)
+        elif frames is None and not len(chunk.samples) and self._cursor == self._preview_at:
+            self._preview_at = -1
+            self._timeline.preview(self._epoch, self._generator.preview())
         return frames is not None or len(chunk.samples) > 0
 
     def _note_error(self, text: str) -> None:

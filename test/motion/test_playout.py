@@ -7,7 +7,8 @@ import pytest
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.idle import IdleMotion
-from diffposetalk_ros.motion.playout import Playout, PlayoutConfig, PlayoutState, RegionStrengths, region_of
+from diffposetalk_ros.motion.playout import Playout, PlayoutConfig, PlayoutState
+from diffposetalk_ros.motion.regions import RegionValues, region_of
 from diffposetalk_ros.motion.rotation import slerp, vector_to_quaternion
 from diffposetalk_ros.streaming.timeline import MotionTimeline
 
@@ -87,7 +88,7 @@ def test_an_utterance_from_idle_to_idle_has_no_jump_at_any_rate(rate):
 
 def test_a_late_frame_is_held_then_eased_to_rest_and_resumed_without_a_jump():
     playout, timeline = make(25, closed=False)
-    rows, states = watch(playout, 0, 1.5)
+    rows, states = watch(playout, 0, 2.0)
     assert HOLDING in states and EASING in states and states[-1] == REST
     held = [r for r, s in zip(rows, states, strict=True) if s == HOLDING]
     assert 0.08 <= 0.02 * len(held) <= 0.14
@@ -96,7 +97,7 @@ def test_a_late_frame_is_held_then_eased_to_rest_and_resumed_without_a_jump():
     assert playout.underflows == 1
     timeline.merge(0, 25, talk(60)[25:], 35)
     timeline.close(0)
-    more, states = watch(playout, 1.5, 2.3)
+    more, states = watch(playout, 2.0, 2.3)
     assert states[0] == SPEAKING
     assert np.abs(np.diff(np.concatenate([rows[-1:], more])[:, JAW])).max() * 50 < 14
 
@@ -117,6 +118,90 @@ def test_before_the_first_frame_nothing_is_late():
     _, states = watch(playout, -0.2, 0.5)
     assert set(states) == {REST}
     assert playout.underflows == 0
+
+
+@pytest.mark.parametrize('late', [0.1, 0.3])
+def test_an_utterance_whose_frames_all_come_late_is_shown_late(late):
+    timeline = MotionTimeline(55)
+    playout = Playout(timeline, LAYOUT, np.zeros(55), np.ones(55))
+    playout.play(0, T0)
+    rows, states, end = [], [], 0
+    for t in np.arange(0, 4.0, 0.02):
+        # Two frames at a time, each after it was due.
+        while end < 100 and t >= end / 25 + late:
+            timeline.merge(0, end, talk(100)[end : end + 2], 2)
+            end += 2
+        frame = playout.sample(T0 + round(t * 1e9))
+        rows.append(frame.row)
+        states.append(frame.state)
+    assert states.count(SPEAKING) > 0.9 * (4.0 - late) * 50
+    assert playout.late_starts == 1
+    assert late <= playout.shift < late + 0.2
+    speed = np.abs(np.diff(np.stack(rows)[:, JAW])) * 50
+    assert speed.max() < 14
+
+
+def test_speech_shown_late_catches_up_when_it_can():
+    playout, timeline = make(2, closed=False)
+    timeline.reset()
+    playout.play(1, T0)
+    watch(playout, 0, 0.2)
+    timeline.merge(1, 0, talk(3), 3)
+    watch(playout, 0.2, 0.24)
+    assert playout.shift > 0.1
+    timeline.merge(1, 3, talk(200)[3:], 197)
+    rows, states = watch(playout, 0.24, 4.0)
+    assert playout.shift == 0
+    assert set(states) == {SPEAKING}
+
+
+def test_frames_later_than_the_largest_shift_are_joined_in_time():
+    playout, timeline = make(2, closed=False, max_shift=0.1)
+    timeline.reset()
+    playout.play(1, T0)
+    watch(playout, 0, 1.0)
+    timeline.merge(1, 0, talk(10), 10)
+    assert watch(playout, 1.0, 1.1)[1][-1] == REST
+    timeline.merge(1, 10, talk(100)[10:], 90)
+    frame = playout.sample(T0 + 1100 * MS)
+    assert (frame.state, frame.frame, playout.shift) == (SPEAKING, 27, 0)
+
+
+def test_while_audio_pauses_provisional_frames_are_shown_and_nothing_is_missed():
+    playout, timeline = make(20, closed=False)
+    timeline.preview(0, talk(24)[20:])
+    rows, states = watch(playout, 0, 1.9)
+    assert states.count(SPEAKING) in (47, 48) and HOLDING not in states and states[-1] == REST
+    assert playout.underflows == 0
+    assert np.abs(np.diff(rows[:, JAW])).max() * 50 < 14
+    # The pause is over: its frames and those of the new sound are final now.
+    timeline.merge(0, 20, talk(100)[20:], 80)
+    more, states = watch(playout, 1.9, 2.6)
+    assert set(states) == {SPEAKING}
+    np.testing.assert_allclose(more[-1], playout.sample(T0 + 2580 * MS).row)
+
+
+def test_a_provisional_frame_gives_way_to_the_final_one_without_a_jump():
+    playout, timeline = make(20, closed=False, attack=0.0)
+    timeline.preview(0, talk(30)[20:] + np.float32(0.1))
+    rows, _ = watch(playout, 0, 0.9)
+    timeline.merge(0, 20, talk(100)[20:], 80)
+    more, _ = watch(playout, 0.9, 1.2)
+    both = np.concatenate([rows[-1:], more])[:, JAW]
+    assert np.abs(np.diff(both)).max() * 50 < 10
+    np.testing.assert_allclose(more[-1][JAW], 0.5 * (talk(100)[29, JAW] + talk(100)[30, JAW]), atol=1e-6)
+
+
+def test_brows_and_head_take_longer_than_the_mouth():
+    playout, _ = make(50)
+    brow = LAYOUT.index('browInnerUp')
+    playout._timeline.reset(5)
+    motion = np.full((50, 55), 0.5, np.float32)
+    playout._timeline.merge(5, 0, motion, 50)
+    playout.play(5, T0)
+    rows, _ = watch(playout, -0.1, 0.6, 0.01)
+    there = [int(np.argmax(rows[:, i] >= 0.4999)) for i in (JAW, brow, 54)]
+    assert there[0] < there[1] < there[2]
 
 
 @pytest.mark.parametrize('rate', [25, 50, 120])
@@ -140,7 +225,7 @@ def test_an_interrupt_also_hurries_a_slow_ease():
     watch(playout, 0, 1.1)
     assert playout.sample(T0 + 1100 * MS).state == EASING
     playout.interrupt()
-    assert np.abs(watch(playout, 1.1, 1.34)[0][-1]).max() < 1e-6
+    assert np.abs(watch(playout, 1.1, 1.34)[0][-1][:52]).max() < 1e-6
 
 
 def test_the_next_utterance_after_an_interrupt_is_unaffected():
@@ -153,7 +238,8 @@ def test_the_next_utterance_after_an_interrupt_is_unaffected():
     playout.play(epoch, T0 + 1500 * MS)
     rows, states = watch(playout, 1.5, 2.5, 0.04)
     assert set(states) == {SPEAKING}
-    np.testing.assert_allclose(rows[3:], talk(50)[3:25], atol=1e-5)  # after the attack
+    np.testing.assert_allclose(rows[3:, :52], talk(50)[3:25, :52], atol=1e-5)  # after the attack
+    np.testing.assert_allclose(rows[9:], talk(50)[9:25], atol=1e-5)  # the head takes longer
 
 
 def test_frames_of_another_epoch_are_not_played():
@@ -167,7 +253,7 @@ def test_strengths_scale_their_region_only_and_changes_fade():
     playout, _ = make(100)
     watch(playout, 0, 1.0)
     before = playout.sample(T0 + 1000 * MS).row
-    playout.update(PlayoutConfig(strengths=RegionStrengths(mouth=0.0, head=2.0)))
+    playout.update(PlayoutConfig(strengths=RegionValues(mouth=0.0, head=2.0)))
     rows, _ = watch(playout, 1.02, 1.6)
     assert np.abs(rows[0] - before).max() < 0.12
     assert rows[-1][JAW] == pytest.approx(0, abs=1e-6)

@@ -93,3 +93,20 @@ def test_after_abandon_nothing_is_left() -> None:
     assert intake.ring.end == 0
     intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, now), now + 20_000_000)
     assert (intake.ring.end, intake.origin) == (320, now)
+
+
+def test_a_pause_is_told_once_long_before_the_end() -> None:
+    paused: list[int] = []
+    ring = AudioRingBuffer(5.0)
+    intake = AudioIntake(ring, ring.reset, 0.3, lambda: paused.append(ring.end))
+    now = feed(intake, sound(0.2, 16000), 16000, list(range(320, 3200, 320)))
+    for late in range(0, 290, 10):
+        assert not intake.poll(now + late * 1_000_000)
+        assert len(paused) == (late > 30)
+    # The speaker goes on: the same utterance, silence in between.
+    again = now + 290_000_000
+    intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, again - 20_000_000), again)
+    intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, again), again + 20_000_000)
+    assert (intake.counters.utterances, ring.end) == (1, 3200 + 4320 + 640)
+    assert not intake.poll(again + 60_000_000)
+    assert len(paused) == 2

@@ -245,3 +245,18 @@ def test_other_streams_on_the_same_backend_and_their_resets_change_no_bit():
             other.reset()
             other.set_style(np.full(4, float(i), np.float32))
     np.testing.assert_array_equal(collect(out + mine.finish()), alone)
+
+
+@pytest.mark.parametrize(('encoder', 'variable'), CASES)
+@pytest.mark.parametrize('samples', [700, 6400, 9000, 16000])
+def test_a_preview_is_what_the_end_would_give_and_changes_nothing(encoder, variable, samples):
+    audio = speech(24000)
+    config = StreamConfig(3, 1, sampling=SAMPLING)
+    streams = [StreamingGenerator(AnalyticBackend(model_config(encoder, variable)), config) for _ in 'abc']
+    ended, looked, plain = streams
+    final = collect(ended.push(audio[:samples]) + ended.finish())
+    before = looked.push(audio[:samples])
+    shown = [frames.motion[: frames.committed] for frames in before] + [looked.preview()]
+    np.testing.assert_array_equal(np.concatenate(shown), final)
+    after = collect(before + looked.push(audio[samples:]) + looked.finish())
+    np.testing.assert_array_equal(after, collect(plain.push(audio) + plain.finish()))

@@ -216,3 +216,26 @@ def test_after_a_restart_the_stream_begins_anew(rig):
     audio = speech(7000, seed=2)
     rig.say(audio)
     np.testing.assert_array_equal(rig.motion(), expected(audio))
+
+
+def test_while_the_audio_pauses_frames_up_to_its_end_can_be_seen(rig):
+    audio = speech(20000)
+    rig.worker.start()
+    rig.ring.append(audio[:9000])
+    rig.worker.preview()
+    assert rig.worker.wait_idle(10)
+    seen = rig.timeline.at(13, provisional=True)
+    assert (seen.last, seen.waiting, seen.provisional) == (14, True, True)
+    np.testing.assert_array_equal(seen.first, expected(audio[:9000])[13])
+    rig.say(audio[9000:])
+    np.testing.assert_array_equal(rig.motion(), expected(audio))
+    assert not rig.timeline.at(13).waiting
+
+
+def test_every_window_is_told(rig):
+    told = []
+    rig.worker._on_frames = lambda epoch, frames: told.append((epoch, frames.start, frames.committed))
+    rig.worker.start()
+    rig.say(speech(6400))
+    assert rig.worker.wait_idle(10)
+    assert told == [(0, i, 2) for i in range(0, 10, 2)]

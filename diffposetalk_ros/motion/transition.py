@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one source of motion to another without a jump.
+
+At the change the difference between what was shown and the new source is kept and fades along a
+minimum-jerk curve (Flash & Hogan 1985), each region of the face in its own time: lips follow speech
+at once, a head that turned as quickly would look struck.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.rotation import (
+    conjugate,
+    multiply,
+    quaternion_to_vector,
+    vector_to_quaternion,
+)
+
+__all__ = ['Transition']
+
+Row = NDArray[np.float64]
+_NS = 1_000_000_000
+
+
+class Transition:
+    """An offset (D,) that fades; times are integers in ns."""
+
+    def __init__(self, layout: MotionLayout) -> None:
+        self._head = layout.head_rotation
+        self._offset: Row = np.zeros(layout.width)
+        self._seconds: Row = np.zeros(layout.width)
+        self._start = 0
+
+    def begin(self, shown: Row, target: Row, start: int, seconds: Row) -> None:
+        """``shown`` (D,) was seen last, at ``start``; go to ``target`` within ``seconds`` (D,)."""
+        self._offset = shown - target
+        if self._head is not None:
+            turn = multiply(
+                vector_to_quaternion(shown[self._head]),
+                conjugate(vector_to_quaternion(target[self._head])),
+            )
+            self._offset[self._head] = quaternion_to_vector(turn)
+        self._start, self._seconds = start, seconds
+
+    def weight(self, now: int) -> Row:
+        """What is left of the offset, per column: 1 at the start, 0 at the end and after it."""
+        elapsed = (now - self._start) / _NS
+        x = np.ones(len(self._seconds))
+        np.divide(elapsed, self._seconds, out=x, where=self._seconds > 0)
+        x = np.clip(x, 0.0, 1.0)
+        left: Row = 1 - x**3 * (10 - 15 * x + 6 * x * x)
+        return left
+
+    def apply(self, row: Row, now: int) -> Row:
+        """``row`` (D,) of the new source with what is left of the offset."""
+        weight = self.weight(now)
+        if not weight.any():
+            return row
+        out: Row = row + weight * self._offset
+        if self._head is not None:
+            turn = vector_to_quaternion(weight[self._head] * self._offset[self._head])
+            out[self._head] = quaternion_to_vector(multiply(turn, vector_to_quaternion(row[self._head])))
+        return out
