@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     if options.fps is not None:
         clip = at_rate(clip, options.fps)
     if flame is not None:
-        from diffposetalk_ros.motion.flame_vertices import write_vertices
+        from diffposetalk_ros.model.torch_flame import write_vertices
 
         write_vertices(options.vertices, clip, flame)
     save_motion(options.output, clip)

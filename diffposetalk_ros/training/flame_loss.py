@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffposetalk_ros.model.torch_flame import FlameVertices
 from diffposetalk_ros.motion.flame_model import FlameModel
-from diffposetalk_ros.motion.flame_vertices import FlameVertices
 
 __all__ = ['flame_vertices_of']
 

@@ -89,7 +89,7 @@ def test_other_files_are_named(tmp_path: Path) -> None:
 
 def test_vertices(tmp_path: Path) -> None:
     pytest.importorskip('smplx')
-    from diffposetalk_ros.motion.flame_vertices import write_vertices
+    from diffposetalk_ros.model.torch_flame import write_vertices
 
     rng = np.random.default_rng(1)
     values = np.zeros((600, 54), np.float32)
