@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.resources import find_model
 
-__all__ = ['FlameNumbers', 'LoadedModel', 'load_backend', 'named_styles', 'open_model']
+__all__ = ['FlameNumbers', 'LoadedModel', 'load_backend', 'named_styles', 'open_model', 'set_backend_factory']
 
 STYLES = 'styles.safetensors'
 # What numpy and zipfile raise on files that are not theirs.
@@ -161,14 +162,16 @@ def _reason(error: BaseException) -> str:
 def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> Backend:
     """Open the networks of a model folder.
 
-    ``backend``: 'onnx', 'torch', or 'auto' (ONNX Runtime where the folder holds graphs and no GPU is
-    asked for, else torch). ``device``: 'auto', 'cpu' or 'cuda'. Raises ConfigError for another name,
+    ``backend``: 'onnx', 'torch', or 'auto' (ONNX Runtime where the folder holds graphs, unless 'cuda' is
+    asked for and torch is there). ``device``: 'auto', 'cpu', 'cuda' or, for ONNX Runtime, 'tensorrt'.
+    Raises ConfigError for another name,
     ModelError when neither run time is installed or the folder is not sound.
     """
     if backend not in ('auto', 'onnx', 'torch'):
         raise ConfigError(f"backend {backend!r}; use 'auto', 'onnx' or 'torch'")
     has_graphs = (folder / 'denoiser.onnx').is_file() and find_spec('onnxruntime') is not None
-    if backend == 'onnx' or (backend == 'auto' and has_graphs and not device.startswith('cuda')):
+    wants_torch = device.startswith('cuda') and find_spec('torch') is not None
+    if backend == 'onnx' or (backend == 'auto' and has_graphs and not wants_torch):
         from diffposetalk_ros.model.onnx_backend import OnnxBackend
 
         return OnnxBackend.load(folder, device)
@@ -190,10 +193,19 @@ def _torch_device(device: str) -> str:
     return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
+_factory: Callable[[Path, str, str], Backend] = load_backend
+
+
+def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_backend) -> None:
+    """Who makes the backends of `open_model` in this process: for a process whose avatars share one."""
+    global _factory
+    _factory = factory
+
+
 def open_model(name: str | Path, backend: str = 'auto', device: str = 'auto') -> LoadedModel:
     """Open a model by folder or by the name of one that ships; see `load_backend` for errors."""
     folder = find_model(name)
-    runner = load_backend(folder, backend, device)
+    runner = _factory(folder, backend, device)
     mean, std = _statistics(folder, runner.config.motion_dim)
     return LoadedModel(folder, runner, mean, std, named_styles(folder), _flame_numbers(folder, runner))
 

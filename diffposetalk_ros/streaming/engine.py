@@ -8,11 +8,11 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from diffposetalk_ros.model.backend import Backend, FloatArray, WindowRequest
+from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.streaming.generator import GeneratedFrames, StreamingGenerator
 from diffposetalk_ros.streaming.window import Window
 
-__all__ = ['BatchEngine', 'join_requests']
+__all__ = ['BatchEngine', 'join_requests', 'request_kind']
 
 
 class BatchEngine:
@@ -34,7 +34,7 @@ class BatchEngine:
             window = stream.plan()
             if window is not None:
                 request = stream.request(window)
-                groups[_kind(stream, request)].append((index, window, request))
+                groups[request_kind(stream.sampling, request)].append((index, window, request))
         out: dict[int, GeneratedFrames] = {}
         for members in groups.values():
             sampling = self.streams[members[0][0]].sampling
@@ -69,11 +69,11 @@ def join_requests(requests: Sequence[WindowRequest]) -> WindowRequest:
     )
 
 
-def _kind(stream: StreamingGenerator, request: WindowRequest) -> Hashable:
+def request_kind(sampling: SamplingConfig, request: WindowRequest) -> Hashable:
     """Requests of one kind can share a batch."""
     return (
-        stream.sampling,
-        request.noise.shape,
+        sampling,
+        request.noise.shape[1:],
         request.previous_motion is None,
         request.style is None,
         request.shape is None,

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.errors import ModelError
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.shared_backend import SharedBackend
+
+sys.path.insert(0, str(Path(__file__).parent))
+from analytic_backend import AnalyticBackend  # noqa: E402
+
+
+class Slow(AnalyticBackend):
+    """Gives others the time to ask."""
+
+    def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
+        time.sleep(0.005)
+        return super().sample(request, sampling)
+
+
+def motion(generator: StreamingGenerator, sound: np.ndarray) -> np.ndarray:
+    frames = [f for i in range(0, len(sound), 1280) for f in generator.push(sound[i : i + 1280])]
+    return np.concatenate([f.motion[: f.committed] for f in frames + generator.finish()])
+
+
+def make(backend: object, index: int) -> StreamingGenerator:
+    style = np.full(4, float(index), np.float32)
+    return StreamingGenerator(backend, StreamConfig(2, 1, stream=index), style)  # type: ignore[arg-type]
+
+
+def test_streams_in_threads_get_what_they_get_alone() -> None:
+    sounds = [np.random.default_rng(i).uniform(-0.3, 0.3, 640 * 40).astype('f4') for i in range(4)]
+    alone = [motion(make(AnalyticBackend(), i), sound) for i, sound in enumerate(sounds)]
+    shared = SharedBackend(Slow())
+    together: dict[int, np.ndarray] = {}
+
+    def speak(index: int) -> None:
+        together[index] = motion(make(shared.join(), index), sounds[index])
+
+    threads = [threading.Thread(target=speak, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    for index in range(4):
+        np.testing.assert_allclose(together[index], alone[index], atol=1e-5)
+    assert max(shared.sizes) >= 2
+    assert shared.waiting.summary().count
+    shared.close()
+
+
+def test_admission_and_leaving() -> None:
+    shared = SharedBackend(AnalyticBackend(), limit=2)
+    first, second = shared.join(), shared.join()
+    with pytest.raises(ModelError, match='2 avatars'):
+        shared.join()
+    first.leave()
+    first.leave()
+    third = shared.join()
+    assert shared.members == 2
+    del second
+    assert shared.members == 1
+    third.leave()
+    shared.close()
+    with pytest.raises(ModelError, match='limit of 0'):
+        SharedBackend(AnalyticBackend(), limit=0)
+
+
+def test_an_error_reaches_its_own_stream_only() -> None:
+    shared = SharedBackend(AnalyticBackend())
+    good, bad = make(shared.join(), 0), shared.join()
+    with pytest.raises(AttributeError):
+        bad.sample(WindowRequest(audio=None, noise=np.zeros((1, 2, 3), 'f4')), SamplingConfig())  # type: ignore[arg-type]
+    assert len(motion(good, np.zeros(640 * 8, 'f4'))) == 8
+    shared.close()
+    with pytest.raises(ModelError, match='closed'):
+        bad.encode_mel(np.zeros((1, 2, 3), 'f4'))
