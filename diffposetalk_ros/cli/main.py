@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     'render': 'motion file -> video, GIF or picture of the head',
     'plot': 'motion file -> chart of channels, head angles and sound',
     'evaluate': 'measure a model on real and synthetic speech',
+    'bench': 'measure speed on this machine, beside the reference algorithm',
     'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
     'corpus': 'synthesise a training corpus with phoneme times',
     'train': 'train the embedded model from a corpus',
