@@ -114,8 +114,12 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.model.backend import SamplingConfig
     from diffposetalk_ros.motion.rig import load_rig
+    from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.training.animator import named_style
 
+    if options.out.is_dir():
+        raise ConfigError(f'{options.out} is a folder; name the report, for example docs/evaluation.md')
+    check_output_folder(options.out.parent)
     generator = Generator(options.model, options.backend, options.device)
     regressor = Generator(options.regressor, options.backend, options.device) if options.regressor else None
     scales = {'scale_audio': options.scale_audio, 'scale_style': options.scale_style}

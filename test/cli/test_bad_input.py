@@ -260,6 +260,7 @@ def test_damaged_model_folder(kind: str, tmp_path: Path, capsys: pytest.CaptureF
         (['train', '--corpus', 'gone', '--work', 'work', '--out', '/proc/model'], '/proc/model'),
         (['corpus', '--out', '/proc/corpus', '--hours', '0.1'], '/proc/corpus'),
         (['evaluate', '--sets', 'nothing', '--out', 'a.md'], 'nothing'),
+        (['evaluate', '--out', '/proc/a/b.md'], '/proc/a'),
     ],
 )
 def test_every_verb_ends_in_one_line(
