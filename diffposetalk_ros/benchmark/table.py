@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,11 +50,10 @@ def machine() -> dict[str, str]:
     return found
 
 
-def write_report(stem: Path, command: str, tables: Sequence[Table]) -> tuple[Path, Path]:
-    """Write stem.json and stem.md; returns both paths."""
-    about = {'command': command, **machine()}
+def write_report(stem: Path, about: Mapping[str, str], tables: Sequence[Table]) -> tuple[Path, Path]:
+    """Write stem.json and stem.md; returns both paths. ``about``: the command and `machine`."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    data = {'about': about, 'tables': [asdict(table) for table in tables]}
+    data = {'about': dict(about), 'tables': [asdict(table) for table in tables]}
     paths = stem.with_suffix('.json'), stem.with_suffix('.md')
     paths[0].write_text(json.dumps(data, indent=1) + '\n', encoding='utf-8')
     head = ['# Benchmark', '', *(f'- {key}: {value}' for key, value in about.items() if value), '']

@@ -33,16 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print each table when it is there, write the report."""
-    from diffposetalk_ros.benchmark.table import write_report
+    from diffposetalk_ros.benchmark.table import machine, write_report
 
-    tables = []
-    for table in _tables(options):
-        print(table.markdown(), flush=True)
-        tables.append(table)
     command = f'diffposetalk bench --model {options.model}' + (' --full' if options.full else '')
     if options.full:
         command += f' --reference-steps {options.reference_steps}'
-    for path in write_report(options.output, command, tables):
+    about, tables = {'command': command, **machine()}, []
+    for table in _tables(options):
+        print(table.markdown(), flush=True)
+        tables.append(table)
+        # After every table, so that what was measured is there when the rest is interrupted.
+        paths = write_report(options.output, about, tables)
+    for path in paths:
         print(path)
     return 0
 

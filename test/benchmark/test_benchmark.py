@@ -25,7 +25,7 @@ def model() -> LoadedModel:
 
 def test_report(tmp_path: Path) -> None:
     table = Table('One', 'A note.', ('what', 'x [ms]'), (('a', 1.2345), ('b', 1234.5), ('c', None)))
-    paths = write_report(tmp_path / 'new' / 'report', 'bench', [table])
+    paths = write_report(tmp_path / 'new' / 'report', {'command': 'bench', **machine()}, [table])
     data = json.loads(paths[0].read_text())
     assert data['tables'][0]['rows'][0] == ['a', 1.2345]
     assert set(machine()) < set(data['about'])
