@@ -29,6 +29,7 @@ class AugmentConfig:
     reverberation: float = 0.4
     low_pass: float = 0.2
     noise: float = 0.7
+    mask: float = 0.5
 
 
 def _uniform(low: float, high: float, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
@@ -84,11 +85,24 @@ def _add_noise(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Te
     return power + on * level * colour * flicker
 
 
+def _mask_bands(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Tensor:
+    """Silence one band of up to eight filters (SpecAugment's frequency masking, Park et al. 2019), so
+    that no phone hangs on a single cue."""
+    count, _, bands = power.shape
+    on = torch.rand((count, 1), generator=rng) < config.mask
+    first = torch.randint(0, bands, (count, 1), generator=rng)
+    width = torch.randint(1, 9, (count, 1), generator=rng)
+    index = torch.arange(bands)
+    hidden = on & (index >= first) & (index < first + width)
+    return power * torch.where(hidden, 1e-4, 1.0)[:, None]
+
+
 def augment(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Tensor:
     """Vocal tract, room, channel, noise and level in that order: (N, T, n_mels) -> the same."""
     power = _warp(power, config, rng)
     power = _reverberate(power, config, rng)
     power = _equalise(power, config, rng)
+    power = _mask_bands(power, config, rng)
     power = _add_noise(power, config, rng)
     gain = _uniform(-config.gain_db, config.gain_db, (len(power), 1, 1), rng)
     return power * 10 ** (gain / 10)

@@ -105,13 +105,15 @@ def denoiser_terms(
     head: slice | None = None,
     vertices: Vertices | None = None,
     constrain_previous: bool = True,
+    emphasis: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Unweighted terms of one half (SPEC 9.3); a term without a valid frame is absent.
 
     ``prediction`` (N, P + L, D) of the denoiser, ``clean`` and ``noise`` (N, L, D), ``previous``
     (N, P, D) ground truth before the second half (None for the first half), ``end`` (N) first
     invalid frame, ``head`` the layout's head columns. Each term is the mean over the elements of
-    all valid frames of the batch.
+    all valid frames of the batch. ``emphasis`` (N, L) multiplies the vertex errors of each frame (not
+    in the paper; 1 for the previous frames).
     """
     frames = clean.shape[1]
     start = prediction.shape[1] - frames
@@ -132,7 +134,12 @@ def denoiser_terms(
 
     terms = {'noise': (_distance(truth, guess, weights), mask)}
     if vertices is not None and (weights.vert > 0 or weights.vel > 0):
-        terms |= _trajectory(vertices(truth), vertices(guess), mask, weights, ('vert', 'vel', 'smooth'))
+        names = ('vert', 'vel', 'smooth')
+        geometric = _trajectory(vertices(truth), vertices(guess), mask, weights, names)
+        if emphasis is not None:
+            before = truth.shape[1] - frames
+            geometric = _emphasised(geometric, F.pad(emphasis, (before, 0), value=1.0))
+        terms |= geometric
     if head is not None:
         names = ('head_angle', 'head_vel', 'head_smooth')
         terms |= _trajectory(truth[..., head], guess[..., head], mask, weights, names)
@@ -182,6 +189,16 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
     itself = torch.eye(2 * count, dtype=torch.bool, device=logits.device)
     partner = torch.arange(2 * count, device=logits.device).roll(count)
     return F.cross_entropy(logits.masked_fill(itself, -torch.inf), partner)
+
+
+def _emphasised(
+    terms: Mapping[str, tuple[Tensor, Tensor]], emphasis: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Position and velocity errors times the emphasis of their (later) frame."""
+    return {
+        name: (error if name == 'smooth' else error * emphasis[:, -error.shape[1] :, None], mask)
+        for name, (error, mask) in terms.items()
+    }
 
 
 def _distance(a: Tensor, b: Tensor, weights: LossWeights) -> Tensor:

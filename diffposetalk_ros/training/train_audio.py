@@ -22,8 +22,9 @@ __all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
 
 # Lip closure, rounding and bite are what a face is judged by and what is hardest to hear.
 _VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
-# Phones whose mistakes show as a missed or false closure count more.
-_PHONE_WEIGHTS = {'P': 2.0, 'B': 2.0, 'M': 2.0, 'F': 1.5, 'V': 1.5, 'SIL': 0.6}
+# Phones whose mistakes show as a missed or false closure count more; on real voices N and DH are what
+# is taken for M and B.
+_PHONE_WEIGHTS = {'P': 2.0, 'B': 2.0, 'M': 2.0, 'N': 2.0, 'DH': 2.0, 'F': 1.5, 'V': 1.5, 'D': 1.5, 'SIL': 0.6}
 
 
 class AudioTrainee(nn.Module):

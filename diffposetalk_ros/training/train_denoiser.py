@@ -15,11 +15,14 @@ from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.training.batches import Batch, BatchSource
 from diffposetalk_ros.training.losses import LossWeights, Vertices, truncate, weighted_terms
 from diffposetalk_ros.training.run import RunConfig, train
+from diffposetalk_ros.training.takes import PHONES
 from diffposetalk_ros.training.train_audio import AudioTrainee, speech_losses
 from diffposetalk_ros.training.train_style import HALF, halves
 from diffposetalk_ros.training.window_loss import Window, draw_end, window_terms
 
 __all__ = ['DenoiserLossConfig', 'rig_projection', 'train_denoiser']
+
+_BILABIALS = [PHONES.index(name) for name in ('P', 'B', 'M')]
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,15 @@ class DenoiserLossConfig:
     ``hop_share`` of the batches are short windows of ``hop_frames``, whose prefix carries
     ``prefix_noise`` (normalised units) because live prefixes are generated, not recorded.
     ``speech`` weighs the first stage's losses, kept on while the audio encoder learns along; at 0 the
-    encoder is frozen, which costs a third of the time.
+    encoder is frozen, which costs a third of the time. ``closure`` is added to the weight of a frame's
+    lip error as far as P, B or M fill it.
     """
 
     weights: LossWeights = LossWeights(
         vert=0.15, vel=0.6, smooth=0.1, head_angle=0.0, head_vel=0.3, head_smooth=0.0, head_trans=0.0
     )
     speech: float = 0.0
+    closure: float = 4.0
     truncate: tuple[float, float] = (0.3, 0.4)
     hop_share: float = 0.5
     hop_frames: tuple[int, int] = (1, 24)
@@ -106,6 +111,10 @@ class _Loss:
             out: Tensor = encoder(batch.mel_for(first, frames, trainee.context).to(device))
         return out
 
+    def _emphasis(self, batch: Batch, span: slice, device: torch.device) -> Tensor:
+        share = batch.phones[:, span][..., _BILABIALS].sum(-1)
+        return 1.0 + self._config.closure * share.to(device)
+
     def _styles(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             first, second = halves(batch.motion.to(device))
@@ -125,8 +134,13 @@ class _Loss:
         style = styles[1] if first < HALF else styles[0]
         before = motion[:, first - past : first]
         before = before + config.prefix_noise * torch.randn(before.shape, generator=rng).to(device)
+        span = slice(first, first + frames)
         window = Window(
-            motion[:, first : first + frames], audio[:, past:], style, previous=(before, audio[:, :past])
+            motion[:, span],
+            audio[:, past:],
+            style,
+            previous=(before, audio[:, :past]),
+            emphasis=self._emphasis(batch, span, device),
         )
         terms = window_terms(trainee.model, window, config.weights, rng, self._vertices)
         return weighted_terms([terms], config.weights) | self._speech(trainee, raw, batch, first - past)
@@ -148,7 +162,10 @@ class _Loss:
             if half:
                 previous = motion[:, HALF - past : HALF], audio[:, HALF - past : HALF].detach()
             # Half i is conditioned on the style of the other half.
-            window = Window(motion[:, span], sound, styles[1 - half], previous=previous, end=end)
+            emphasis = self._emphasis(batch, span, device)
+            window = Window(
+                motion[:, span], sound, styles[1 - half], previous=previous, end=end, emphasis=emphasis
+            )
             done.append(window_terms(trainee.model, window, self._config.weights, rng, self._vertices))
         return weighted_terms(done, self._config.weights) | self._speech(trainee, raw, batch, 0)
 

@@ -27,7 +27,8 @@ class Window:
 
     motion (N, L, D) normalised; audio (N, L, C) features; style (N, S) and shape (N, shape) where the
     model takes them; previous: motion (N, P, D) and audio features (N, P, C), None at the start of a
-    clip; end (N): first frame that was cut away, None for a whole window.
+    clip; end (N): first frame that was cut away, None for a whole window; emphasis (N, L): factor on
+    the vertex errors of each frame.
     """
 
     motion: Tensor
@@ -36,6 +37,7 @@ class Window:
     shape: Tensor | None = None
     previous: tuple[Tensor, Tensor] | None = None
     end: Tensor | None = None
+    emphasis: Tensor | None = None
 
 
 def draw_end(chance: float, count: int, frames: int, rng: torch.Generator) -> Tensor | None:
@@ -111,4 +113,5 @@ def window_terms(
         head=config.layout.head_rotation,
         vertices=vertices,
         constrain_previous=constrain_previous,
+        emphasis=window.emphasis,
     )

@@ -109,3 +109,25 @@ def test_wrong_settings_are_named() -> None:
         LossWeights(criterion='huber')
     with pytest.raises(ConfigError, match='pad_mode'):
         truncate(torch.zeros(1, 2), torch.tensor([1]), 'mirror')
+
+
+def test_emphasis_scales_the_vertex_error_of_its_frames_only() -> None:
+    torch.manual_seed(0)
+    clean, guess = torch.randn(2, 6, 8), torch.randn(2, 9, 8)
+    previous, weights = torch.randn(2, 3, 8), LossWeights()
+    emphasis = torch.ones(2, 6)
+
+    def terms(factor: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        return denoiser_terms(
+            guess, clean, clean, weights, previous=previous, vertices=lambda m: m[..., :4], emphasis=factor
+        )
+
+    plain, ones = terms(None), terms(emphasis)
+    assert all(torch.equal(plain[name], ones[name]) for name in plain)
+    emphasis[:, 2] = 5.0
+    strong = terms(emphasis)
+    error = ((guess[:, 5, :4] - clean[:, 2, :4]) ** 2).sum()
+    torch.testing.assert_close(strong['vert'], plain['vert'] + 4.0 * error / (2 * 9 * 4))
+    assert strong['vel'] > plain['vel']
+    assert torch.equal(strong['noise'], plain['noise'])
+    assert torch.equal(strong['smooth'], plain['smooth'])
