@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -134,7 +134,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
                 'rate': message.output_rate,
             },
         )
-        self._run(self._refresh())
+        self._run(self._refresh)
 
     async def _refresh(self) -> None:
         try:
@@ -196,9 +196,9 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     # ---- commands of pages -----------------------------------------------------------------------
 
-    def _run(self, coroutine: Any) -> Any:
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self.executor is not None
-        return self.executor.create_task(coroutine)
+        self.executor.create_task(work)
 
     def _on_command(self, command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
         """In the server's thread: leave the work to the executor's."""
@@ -210,7 +210,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             except Exception as error:
                 done.set_exception(error)
 
-        self._run(work())
+        self._run(work)
         return done
 
     async def _obey(self, command: dict[str, Any], upload: bytes) -> dict[str, Any]:

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talking node and viewer node as processes; a page's wishes go all the way and motion comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+aiohttp = pytest.importorskip('aiohttp')
+
+import rclpy  # noqa: E402
+from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.qos import QoSProfile  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+from diffposetalk_ros.model.layout import arkit_layout  # noqa: E402
+from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
+from diffposetalk_ros.ros.motion_messages import frame_message  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(module: str, *parameters: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args', '-r', '__ns:=/page_test']
+    for parameter in parameters:
+        command += ['-p', parameter]
+    paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+    return subprocess.Popen(command, env=os.environ | {'PYTHONPATH': os.pathsep.join(paths)})
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Stack:
+    """A talking node with a viewer node on a port of its own, and a node of the test's."""
+
+    def __init__(self, model: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            self.port = probe.getsockname()[1]
+        self.talker = start('node', f'model.path:={model}', 'sampler.steps:=1', 'playout.delay:=1.0')
+        self.viewer = start('viewer_node', f'port:={self.port}')
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node('watcher', namespace='/page_test', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        client = LifecycleClient(self.node, self.executor, 'diffposetalk')
+        assert client.configure(90.0) and client.activate(30.0)
+
+    def restart_viewer(self) -> None:
+        stop(self.viewer)
+        self.viewer = start('viewer_node', f'port:={self.port}')
+
+    def spin(self, ready: Any, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < deadline, 'not in time'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        stop(self.viewer)
+        stop(self.talker)
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture(scope='module')
+def stack(model_folder: Path) -> Iterator[Stack]:
+    stack = Stack(model_folder)
+    yield stack
+    stack.close()
+
+
+class Page:
+    """The other end of the WebSocket, as a page would be."""
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        self.told: dict[str, Any] = {}
+        self.states: set[int] = set()
+        self.sound = 0.0
+        self.count = 0
+
+    async def until(self, ready: Any, seconds: float = 30.0) -> None:
+        async def read() -> None:
+            while not ready():
+                message = await self.link.receive()
+                if message.type == aiohttp.WSMsgType.TEXT:
+                    content = message.json()
+                    self.told[content['type']] = content
+                elif message.data[0] == 1:
+                    self.states.add(message.data[1])
+                else:
+                    rate = struct.unpack_from('<I', message.data, 4)[0]
+                    self.sound += (len(message.data) - 16) / 2 / rate
+
+        await asyncio.wait_for(read(), seconds)
+
+    async def ask(self, upload: bytes = b'', **command: Any) -> dict[str, Any]:
+        self.count += 1
+        if upload:
+            await self.link.send_bytes(upload)
+        await self.link.send_json({**command, 'id': self.count})
+        await self.until(lambda: self.told.get('answer', {}).get('id') == self.count)
+        return dict(self.told['answer'])
+
+
+async def connect(client: Any, port: int) -> Any:
+    for _ in range(300):
+        try:
+            return await client.ws_connect(f'http://127.0.0.1:{port}/socket')
+        except aiohttp.ClientError:
+            await asyncio.sleep(0.1)
+    raise AssertionError('no page')
+
+
+def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
+    noise = np.random.default_rng(0).integers(-8000, 8000, 16000).astype('<i2')
+    speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + noise.tobytes()
+
+    async def session() -> None:
+        async with aiohttp.ClientSession() as client:
+            page = Page(await connect(client, stack.port))
+            await page.until(lambda: {'info', 'styles', 'parameters', 'setup'} <= set(page.told))
+            assert page.told['info']['space'] == 'arkit'
+            names = page.told['styles']['names']
+            assert 'lively' in names
+
+            answer = await page.ask(do='style', name='lively')
+            assert answer['ok'] and answer['style'] == 'lively'
+            blend = 'lively*0.50+neutral*0.50'
+            assert (await page.ask(do='style', name=blend))['style'] == blend
+            answer = await page.ask(do='style', name='unheard_of')
+            assert not answer['ok'] and 'unheard_of' in answer['message']
+
+            assert (await page.ask(do='parameter', name='strength.mouth', value=1.5))['ok']
+            values = {item['name']: item['value'] for item in page.told['parameters']['list']}
+            assert values['strength.mouth'] == 1.5 and values['sampler.steps'] == 1
+            for name, value in (('strength.mouth', 9), ('model.path', 1), ('sampler.steps', 'many')):
+                assert not (await page.ask(do='parameter', name=name, value=value))['ok']
+            assert not (await page.ask(do='record', seconds=1))['ok']  # no tracker
+            assert not (await page.ask(do='sample'))['ok']  # none was given
+            assert not (await page.ask(b'noise', do='speak'))['ok']
+
+            answer = await page.ask(speech, do='speak')
+            assert answer == {'type': 'answer', 'id': answer['id'], 'ok': True, 'seconds': 1.0}
+            await page.until(lambda: 2 in page.states and page.sound > 0.9)
+            assert (await page.ask(speech, do='speak'))['ok']
+            assert (await page.ask(do='interrupt'))['ok']
+            assert 'interrupt' in page.told
+
+    asyncio.run(session())
+
+
+def test_points_and_mesh_reach_rviz(stack: Stack) -> None:
+    clouds: list[Any] = []
+    meshes: list[Any] = []
+    stack.node.create_subscription(PointCloud2, 'face_points', clouds.append, QoSProfile(depth=1))
+    stack.node.create_subscription(MarkerArray, 'face_mesh', meshes.append, QoSProfile(depth=1))
+    stack.spin(lambda: clouds and meshes)
+    cloud, marker = clouds[0], meshes[0].markers[0]
+    points = np.frombuffer(bytes(cloud.data), '<f4').reshape(cloud.height * cloud.width, 3)
+    assert cloud.header.frame_id == 'neck' and 2000 < len(points) < 6000
+    assert 0.05 < points[:, 0].max() < 0.2, 'forward is x, in metres'
+    assert len(marker.points) == len(marker.colors) and marker.points[0].x != 0.0
+
+
+def test_style_from_a_tracked_face(stack: Stack) -> None:
+    tracker = stack.node.create_publisher(FaceMotion, 'tracked_face', QoSProfile(depth=10))
+    ended = False
+
+    async def publish() -> None:
+        generator = np.random.default_rng(1)
+        for index in range(10_000):
+            if ended:
+                return
+            row = np.zeros(55, np.float32)
+            row[:52] = generator.uniform(0, 0.3, 52)
+            stamp = stack.node.get_clock().now().to_msg()
+            message = frame_message(row, arkit_layout(), stamp=stamp, frame_id='neck', index=index, state=0)
+            tracker.publish(message)
+            await asyncio.sleep(0.033)
+
+    async def session() -> None:
+        nonlocal ended
+        async with aiohttp.ClientSession() as client:
+            page = Page(await connect(client, stack.port))
+            publishing = asyncio.create_task(publish())
+            await page.until(lambda: page.told.get('tracker', {}).get('present'))
+            answer = await page.ask(do='record', seconds=2)
+            ended = True
+            await publishing
+            assert answer['ok'] and answer['style'] == 'recorded', answer
+
+    asyncio.run(session())
+
+
+def test_page_in_a_browser_survives_a_restart(stack: Stack) -> None:
+    sys.path.insert(0, str(ROOT / 'test' / 'viewer'))
+    from browser import CHROMIUM, Browser
+
+    if CHROMIUM is None:
+        pytest.skip('no Chromium on this machine (apt install chromium)')
+    browser = Browser((480, 360))
+    try:
+        browser.open(f'http://127.0.0.1:{stack.port}/')
+        browser.wait("viewer.state !== null && document.getElementById('style-a').options.length > 1")
+        assert not browser.problems
+        stack.restart_viewer()
+        browser.wait('!viewer.link.connected')
+        browser.wait('viewer.link.connected && viewer.state !== null', 120)
+    finally:
+        browser.close()
+
+
+def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(('127.0.0.1', 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        for parameter, word in ((f'port:={port}', 'in use'), (f'sample:={tmp_path}/none.wav', 'none.wav')):
+            command = [sys.executable, '-m', 'diffposetalk_ros.ros.viewer_node', '--ros-args', '-p', parameter]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+            assert done.returncode == 2
+            assert word in done.stderr and 'Traceback' not in done.stderr
