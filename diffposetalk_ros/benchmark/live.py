@@ -116,6 +116,8 @@ def run_avatars(
     start = time.perf_counter()
     for tick in range(int(seconds / period)):
         due = start + (tick + 1) * period
+        if time.perf_counter() - due > seconds:
+            break  # hopelessly behind
         _sleep_until(due)
         for stream in streams:
             stream.feed(sound[16000 + tick * samples : 16000 + (tick + 1) * samples])
