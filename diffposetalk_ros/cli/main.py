@@ -23,6 +23,8 @@ VERBS: dict[str, str] = {
     'evaluate': 'measure a model on real and synthetic speech',
     'bench': 'measure speed on this machine, beside the reference algorithm',
     'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
+    'calibrate-joints': 'step through the face channels on a robot, write its joint map',
+    'simulate-robot': 'speech file -> joints of a simulated robot, lags and video',
     'corpus': 'synthesise a training corpus with phoneme times',
     'train': 'train the embedded model from a corpus',
     'train-style': 'train the style encoder alone (corpus, or LMDB of FLAME motion)',

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calibration sweeps, the dry run as a user types it, launch and controller files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip('ruckig')
+
+from diffposetalk_ros.cli.main import main  # noqa: E402
+from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
+from diffposetalk_ros.robot.sweep import scale_channel, sweep  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = load_joint_map(ROOT / 'config' / 'joint_map.yaml')
+
+
+def test_a_sweep_goes_out_and_back_slowly() -> None:
+    motion = sweep(EXAMPLE, 'jawOpen')
+    jaw = motion.positions[:, EXAMPLE.names.index('jaw')]
+    assert jaw.max() > 0.35 and jaw[0] < 0.01 and jaw[-1] < 0.01
+    assert np.abs(np.diff(jaw)).max() / 0.02 < 1.0
+    assert [name for name, _, _ in motion.moving(EXAMPLE)] == ['jaw']
+    less = sweep(scale_channel(EXAMPLE, 'jawOpen', 0.5), 'jawOpen')
+    assert less.positions.max() == pytest.approx(0.2, abs=0.01)
+
+
+def test_dry_run_writes_the_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / 'mine.yaml'
+    arguments = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(out), '--dry-run']
+    assert main(['calibrate-joints', *arguments, '--channels', 'jawOpen', 'browInnerUp']) == 0
+    assert 'jawOpen: jaw 0.000 to' in capsys.readouterr().out
+    assert load_joint_map(out).joints == EXAMPLE.joints
+    assert main(['calibrate-joints', *arguments, '--channels', 'cheekPuff']) == 1
+    assert 'moves no joint' in capsys.readouterr().err
+
+
+def test_controllers_name_the_joints_of_the_map_in_its_order() -> None:
+    controllers = yaml.safe_load((ROOT / 'config' / 'avatar_head_controllers.yaml').read_text())
+    for name in ('head_trajectory_controller', 'head_forward_controller'):
+        assert controllers[name]['ros__parameters']['joints'] == list(EXAMPLE.names)
+        assert name in controllers['controller_manager']['ros__parameters']
+
+
+@pytest.mark.parametrize('name', ['mujoco', 'gazebo'])
+def test_launch_files_import(name: str) -> None:
+    path = ROOT / 'launch' / f'{name}.launch.py'
+    code = compile(path.read_text(), str(path), 'exec')
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed')
+    scope: dict[str, object] = {}
+    exec(code, scope)
+    scope['generate_launch_description']()  # type: ignore[operator]
