@@ -4,18 +4,24 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING
 
 from diffposetalk_ros.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
+    from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.ros.demo_session import DemoSession
 
-HELP = 'run player and node live over DDS; write motion, a plot and a latency report'
+HELP = 'run player, node and page live over DDS; write motion, a video, a plot and a latency report'
 
 _STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
+_LONGEST_VIDEO = 120.0
+_MARGIN = 0.5
 _CLIPS = Path(__file__).parents[2] / 'models' / 'demo'
 
 
@@ -33,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
     parser.add_argument('--seconds', type=float, default=0.0, help='stop after so long')
+    parser.add_argument('--port', type=int, default=8765, help='port of the page, or the next free one')
+    parser.add_argument('--no-page', action='store_true', help='serve no page')
+    parser.add_argument('--no-video', action='store_true', help='write no MP4')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,20 +77,42 @@ def run(args: argparse.Namespace) -> int:
         parameters['playout.delay'] = str(float(args.delay))
     if args.steps:
         parameters['sampler.steps'] = str(args.steps)
-    options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters)
+    port = None if args.no_page else _free_port(args.port)
+    options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters, port)
     tail = 1.0 + (args.delay or 0.0)  # a burst is sent long before its face is due
+    stopped = False
     with DemoSession(options, log) as session:
         try:
             session.activate()
+            if port is not None:
+                print(f'page: http://127.0.0.1:{port}/', flush=True)
             session.play()
             session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail)
         except KeyboardInterrupt:
+            stopped = True
             print('\nstopped', end='')
         print()
-        spoken = _write(session, args.out)
+        spoken = _write(session, args.out, not args.no_video)
+        if port is not None and sys.stdin.isatty() and not args.seconds and not stopped:
+            print(f'the page stays open: http://127.0.0.1:{port}/ (Ctrl-C ends it)')
+            with suppress(KeyboardInterrupt):
+                session.stay()
     if not spoken:
         print('no frame was driven by speech: silence, or inference too slow (see slack in latency.json)')
     return 0 if spoken or args.topic else 1
+
+
+def _free_port(wanted: int) -> int:
+    if not 1 <= wanted <= 65535:
+        raise ConfigError(f'--port {wanted}; use 1 to 65535')
+    for port in range(wanted, min(wanted + 50, 65536)):
+        with socket() as probe:
+            try:
+                probe.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+            return port
+    raise ConfigError(f'ports {wanted} to {wanted + 49} are in use; give another --port, or --no-page')
 
 
 def _bundled_clip() -> Path:
@@ -108,7 +139,7 @@ def _show(session: DemoSession) -> None:
     print(f'\r{line}' if live else line, end='' if live else '\n', flush=True)
 
 
-def _write(session: DemoSession, out: Path) -> int:
+def _write(session: DemoSession, out: Path, video: bool) -> int:
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.ros.demo_session import stamp_ns
     from diffposetalk_ros.ros.latency_report import measure, plot, write_report
@@ -136,5 +167,38 @@ def _write(session: DemoSession, out: Path) -> int:
 
         write_image(out / 'face.png', clip_sheet(clip))
         pictures += ', face.png'
+        if video:
+            pictures += _write_video(session, clip, out)
     print(f'written to {out}: motion.npz, motion.csv, latency.json, demo.log{pictures}')
     return report.speaking_frames
+
+
+def _write_video(session: DemoSession, clip: MotionClip, out: Path) -> str:
+    """MP4 of the speech with the sound where the stamps say, and that sound as WAV; in words."""
+    import soundfile
+
+    from diffposetalk_ros.motion.motion_clip import MotionClip
+    from diffposetalk_ros.ros.sound_collector import sound_track
+    from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file
+
+    numbers = [f.frame_index - session.collector.frames[0].frame_index for f in session.collector.frames]
+    states = [frame.state for frame in session.collector.frames]
+    spoken = [number for number, state in zip(numbers, states, strict=True) if state >= 2] or numbers
+    margin = round(_MARGIN * clip.fps)
+    first = max(0, min(spoken) - margin)
+    last = min(max(spoken) + margin, first + round(_LONGEST_VIDEO * clip.fps))
+    shown = MotionClip(clip.values[first : last + 1], clip.fps, clip.layout)
+    delay = session.collector.info.playout_delay
+    track, rate = sound_track(
+        list(session.sound.chunks),
+        int(clip.meta['first_stamp_ns']) + round(first / clip.fps * 1e9),
+        shown.duration,
+        delay.sec * 1_000_000_000 + delay.nanosec,
+    )
+    soundfile.write(out / 'sound.wav', track, rate, subtype='PCM_16')
+    options = RenderOptions(fps=25.0, workers=min(4, os.cpu_count() or 1))
+    try:
+        render_to_file([shown], out / 'face.mp4', out / 'sound.wav', options=options)
+    except ConfigError as error:
+        return f', sound.wav (no video: {error})'
+    return ', sound.wav, face.mp4'

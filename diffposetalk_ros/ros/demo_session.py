@@ -19,14 +19,18 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.errors import ConfigError, ModelError
+from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.recorder import MotionCollector
+from diffposetalk_ros.ros.sound_collector import SoundCollector
 
 __all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
 
 _NODE = 'diffposetalk'
+_DEEP = QoSProfile(depth=20000)
 
 
 def use_private_domain() -> int:
@@ -44,13 +48,17 @@ def stamp_ns(message: Any) -> int:
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to play and how. ``audio`` None: listen to ``topic`` instead of starting a player."""
+    """What to play and how. ``audio`` None: listen to ``topic`` instead of starting a player.
+
+    ``port``: of the page; None: no page.
+    """
 
     audio: Path | None
     topic: str = 'audio'
     burst: bool = False
     loop: bool = False
     parameters: dict[str, str] = field(default_factory=dict)
+    port: int | None = None
 
 
 class DemoSession:
@@ -64,9 +72,11 @@ class DemoSession:
         self._stack = ExitStack()
         self._player: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
+        self._page: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> DemoSession:
         with self._stack:
+            self._stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
             log = self._stack.enter_context(self._log.open('wb'))
             self._context = rclpy.Context()
             rclpy.init(context=self._context)
@@ -77,8 +87,14 @@ class DemoSession:
             self._executor.add_node(self._node)
             self._stack.callback(self._executor.shutdown)
             self.collector = MotionCollector(self._node, f'{_NODE}/info')
+            # Our own player is reliable and may send all at once; of a foreign one nothing is known.
+            profile = qos.AUDIO if self.options.audio is None else _DEEP
+            self.sound = SoundCollector(self._node, self.options.topic, profile)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             self._server = self._start('node', self.options.parameters, log)
+            if self.options.port is not None:
+                sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
+                self._page = self._start('viewer_node', {'port': str(self.options.port), **sample}, log)
             self._log_stream = log
             self._stack = self._stack.pop_all()
         return self
@@ -102,7 +118,10 @@ class DemoSession:
         """Start the player."""
         if self.options.audio is not None:
             parameters = {'file': str(self.options.audio.resolve())}
+            # Node and this session, and the page: nobody shall miss the first word.
+            listeners = 2 + (self._page is not None)
             parameters |= {
+                'wait_for': str(listeners),
                 'burst': str(self.options.burst).lower(),
                 'loop': str(self.options.loop).lower(),
             }
@@ -120,6 +139,8 @@ class DemoSession:
             now = time.monotonic()
             if self._server is not None and self._server.poll() is not None:
                 raise ModelError(f'the node ended by itself: {self._last_line()}')
+            if self._page is not None and self._page.poll() is not None:
+                raise ConfigError(f'the page ended: {self._last_line()}')
             if self._player is not None and self._player.poll() not in (None, 0):
                 raise ConfigError(f'the player failed: {self._last_line()}')
             playing = self._player is None or self._player.poll() is None
@@ -131,6 +152,11 @@ class DemoSession:
                 next_show = now + period
                 show(self)
 
+    def stay(self) -> None:
+        """Keep node and page alive until one of them ends (or Ctrl-C)."""
+        while all(process is None or process.poll() is None for process in (self._server, self._page)):
+            time.sleep(0.2)
+
     @property
     def speaking(self) -> bool:
         """Whether the newest frame is driven by audio, held or easing."""
@@ -140,7 +166,7 @@ class DemoSession:
         arguments: list[str] = []
         for name, value in parameters.items():
             arguments += ['-p', f'{name}:={value}']
-        if module == 'node' and self.options.topic != 'audio':
+        if module in ('node', 'viewer_node') and self.options.topic != 'audio':
             arguments += ['-r', f'audio:={self.options.topic}']
         command: Sequence[str] = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args']
         process = subprocess.Popen(
@@ -161,6 +187,10 @@ class DemoSession:
     def _last_line(self) -> str:
         lines = self._log.read_text(errors='replace').strip().splitlines()
         return f'{lines[-1] if lines else "no output"} (log: {self._log})'
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt  # ended by kill as by Ctrl-C: the processes end too
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

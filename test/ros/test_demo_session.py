@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 soundfile = pytest.importorskip('soundfile')
+av = pytest.importorskip('av')
 
 from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
 
@@ -25,7 +26,7 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, '-m', 'diffposetalk_ros.cli.main', 'demo', *arguments]
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
 
 
 def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
@@ -42,6 +43,13 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
     clip = load_motion(out / 'motion.npz')
     assert clip.fps == 50.0 and clip.duration > 1.0
     assert 'underflows' in done.stdout
+    assert 'page: http://127.0.0.1:' in done.stdout
+    sound, rate = soundfile.read(out / 'sound.wav')
+    assert rate == 22050 and 1.9 < np.count_nonzero(sound) / rate < 2.1, 'the two seconds that were played'
+    # The video begins half a second before the first spoken frame: there the sound begins.
+    assert abs(np.flatnonzero(sound)[0] / rate - 0.5) < 0.06
+    with av.open(str(out / 'face.mp4')) as film:
+        assert film.streams.video[0].frames > 25 and film.streams.audio[0].duration
 
 
 @pytest.mark.parametrize('case', ['sound', 'model'])

@@ -39,7 +39,7 @@ def source(browser: Browser) -> Iterator[TalkingSource]:
 
 def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSource) -> None:
     """Closure of the drawn mesh against the silence in what goes to the loudspeaker."""
-    best = 0.0
+    best, median, p95 = 0.0, float('nan'), float('nan')
     for _ in range(3):  # a busy machine gets another chance
         browser.open(f'{source.server.address}?measure&kiosk')
         browser.wait('viewer.sound.running && viewer.motion.newest')
@@ -50,17 +50,19 @@ def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSou
         source.talking.clear()
         drawn, heard = np.array(log['drawn']), np.array(log['heard'])
         offsets, count = closure_offsets(drawn, heard)
-        median, p95 = float(np.median(offsets)), float(np.percentile(np.abs(offsets), 95))
         fps = 1000 * len(drawn) / np.ptp(drawn[:, 0])
-        print(f'{len(offsets)} of {count} closures: median {median:.1f}, p95 {p95:.1f} ms; {fps:.0f} fps')
         best = max(best, fps)
         assert drawn[:, 1].max() > 8.0, 'the mouth never opened'
         assert heard[:, 1].max() > 0.1, 'nothing was heard'
+        if not len(offsets):
+            continue
+        median, p95 = float(np.median(offsets)), float(np.percentile(np.abs(offsets), 95))
+        print(f'{len(offsets)} of {count} closures: median {median:.1f}, p95 {p95:.1f} ms; {fps:.0f} fps')
         if count >= 8 and len(offsets) >= 0.8 * count and abs(median) <= 20 and p95 <= 45:
             return
     if best < 20:
         pytest.skip(f'{best:.0f} pictures/s at most: this machine is too busy to judge timing')
-    raise AssertionError(f'{len(offsets)} of {count} closures, median {median:.1f}, p95 {p95:.1f} ms')
+    raise AssertionError(f'{len(offsets)} of {count} closures; last median {median:.1f}, p95 {p95:.1f} ms')
 
 
 def test_panel_commands_reach_the_node(browser: Browser, source: TalkingSource) -> None:
@@ -110,29 +112,6 @@ def test_dropped_sound_is_decoded_and_sent(browser: Browser, source: TalkingSour
     assert 'not a sound file' in browser.wait("document.getElementById('notice').textContent")
 
 
-def test_page_comes_back_after_a_restart_and_a_sleep(browser: Browser) -> None:
-    source = TalkingSource()
-    port = source.server.port
-    try:
-        browser.open(source.server.address)
-        browser.wait('viewer.state === 1')
-        source.close()
-        browser.wait("document.getElementById('status').textContent.startsWith('not connected')")
-        browser.problems.clear()  # the browser itself reports refused connections
-        source = TalkingSource(port)
-        browser.wait('viewer.link.connected && viewer.state === 1')
-        before = browser.run('viewer.received')
-        # Asleep: nothing is drawn, frames go on coming; awake: the newest counts at once.
-        browser.call('Page.setWebLifecycleState', state='frozen')
-        time.sleep(1.0)
-        browser.call('Page.setWebLifecycleState', state='active')
-        browser.wait(f'viewer.received > {before} + 20')
-        browser.wait('Math.abs(viewer.age) < 500')
-    finally:
-        browser.call('Page.navigate', url='about:blank')
-        source.close()
-
-
 def test_keyboard_and_screen_reader_find_everything(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait("document.getElementById('style-a').options.length")
@@ -172,3 +151,27 @@ def test_flame_motion_gets_a_clear_word(browser: Browser, source: TalkingSource)
     browser.open(source.server.address)
     source.server.latch('info', {'space': 'flame', 'style': '', 'model': 'official'})
     assert 'flame motion' in browser.wait("document.getElementById('notice').textContent")
+
+
+def test_page_comes_back_after_a_restart_and_a_sleep(browser: Browser) -> None:
+    source = TalkingSource()
+    port = source.server.port
+    try:
+        browser.open(source.server.address)
+        browser.wait('viewer.state === 1')
+        source.close()
+        browser.wait("document.getElementById('status').textContent.startsWith('not connected')")
+        browser.problems.clear()  # the browser itself reports refused connections
+        source = TalkingSource(port)
+        browser.wait('viewer.link.connected && viewer.state === 1')
+        before = browser.run('viewer.received')
+        # Asleep: nothing is drawn, frames go on coming; awake: the newest counts at once.
+        browser.call('Page.setWebLifecycleState', state='frozen')
+        time.sleep(1.0)
+        browser.call('Page.setWebLifecycleState', state='active')
+        browser.call('Page.bringToFront')
+        browser.wait(f'viewer.received > {before} + 20')
+        browser.wait('Math.abs(viewer.age) < 500')
+    finally:
+        browser.call('Page.navigate', url='about:blank')
+        source.close()
