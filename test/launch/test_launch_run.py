@@ -54,11 +54,11 @@ class Bench:
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
 
-    def launch(self, name: str, **arguments: str) -> None:
+    def launch(self, file: str, /, **arguments: str) -> None:
         words = [f'{key}:={value}' for key, value in arguments.items()]
         with self.log.open('wb') as stream:
             self.process = subprocess.Popen(
-                [sys.executable, '-c', PROGRAM, str(ROOT / 'launch' / name), *words],
+                [sys.executable, '-c', PROGRAM, str(ROOT / 'launch' / file), *words],
                 stdout=stream,
                 stderr=stream,
                 env=os.environ | {'ROS_LOG_DIR': str(self.log.parent), 'PYTHONUNBUFFERED': '1'},
