@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     'plot': 'motion file -> chart of channels, head angles and sound',
     'evaluate': 'measure a model on real and synthetic speech',
     'bench': 'measure speed on this machine, beside the reference algorithm',
+    'bench-stream': 'hop and look-ahead of the live stream: lip sync, seams, delay',
     'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
     'calibrate-joints': 'step through the face channels on a robot, write its joint map',
     'simulate-robot': 'speech file -> joints of a simulated robot, lags and video',

@@ -16,6 +16,7 @@ import numpy as np
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.errors import StyleError
+from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.model.loader import LoadedModel, open_model
@@ -174,6 +175,15 @@ class Avatar:
     def note_release(self, late: int) -> None:
         """A frame was published ``late`` ns after it was due."""
         self.release.add(late / _NS)
+
+    def new_generator(self) -> Generator:
+        """For whole clips: the same model, opened once more, so that live and offline do not meet."""
+        return Generator(self._model.folder, self._config.model_backend, self._config.model_device)
+
+    @property
+    def style_and_sampling(self) -> tuple[FloatArray | None, SamplingConfig]:
+        """What speech is generated with now."""
+        return self.style.goal, _stream_config(self._config).sampling
 
     def diagnose(self, now: int) -> list[diagnostics.Status]:
         """What /diagnostics says at ``now`` (ns)."""

@@ -40,6 +40,7 @@ from diffposetalk_ros.ros.audio_messages import (
 )
 from diffposetalk_ros.ros.avatar import Avatar
 from diffposetalk_ros.ros.diagnostics import to_message
+from diffposetalk_ros.ros.generate_action import GenerateAction
 from diffposetalk_ros.ros.motion_messages import frame_message, info_message, pose_message
 from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
@@ -91,6 +92,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._active = False
         self._publishers_made: list[Any] = []
         self._services_made: list[Any] = []
+        self._generate: GenerateAction | None = None
         self._inputs: list[Any] = []
         self._timers_made: list[Any] = []
         self._release_thread: ReleaseThread | None = None
@@ -125,6 +127,8 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self.create_service(SetStyle, '~/set_style', self._on_set_style),
             self.create_service(ListStyles, '~/list_styles', self._on_list_styles),
         ]
+        avatar = self._avatar
+        self._generate = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
         self.get_logger().info(self._avatar.description)
         return _SUCCESS
 
@@ -225,6 +229,9 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
                 self._publish_row(self._avatar.rest, FaceMotion.REST, self.get_clock().now().nanoseconds)
 
     def _release(self) -> None:
+        if self._generate is not None:
+            self._generate.close()
+            self._generate = None
         for service in self._services_made:
             self.destroy_service(service)
         for publisher in self._publishers_made:

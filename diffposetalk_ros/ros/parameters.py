@@ -134,7 +134,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'stream.look_ahead',
-        0,
+        1,
         'Frames L of later audio a committed frame may see (delay: L frames)',
         'frames',
         0,
@@ -143,7 +143,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.24,
+        0.235,
         'From a sound to the moment its face is due; the speaker has to wait as long (audio_out)',
         's',
         0.0,

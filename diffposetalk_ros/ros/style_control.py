@@ -68,6 +68,11 @@ class StyleControl:
             return str(error)
         return None
 
+    @property
+    def goal(self) -> FloatArray | None:
+        """The style wanted, at the end of any transition."""
+        return self._goal
+
     def settle(self) -> FloatArray | None:
         """The style itself, transition cut short."""
         self._origin, self._begin, self._duration = self._goal, None, 0

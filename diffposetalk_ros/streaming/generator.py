@@ -31,7 +31,7 @@ class StreamConfig:
     """
 
     hop: int = 2
-    look_ahead: int = 0
+    look_ahead: int = 1
     blend: float = 0.5
     seed: int = 0
     stream: int = 0

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hop k and look-ahead L of the live stream cost in lip sync and seams, and save in delay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk_ros.benchmark.table import Table
+from diffposetalk_ros.evaluation import metrics
+from diffposetalk_ros.evaluation.comparison import Take, score
+from diffposetalk_ros.evaluation.reference import clip_frames, reference_motion
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.model.mel_context import logmel_context
+from diffposetalk_ros.motion.rig import Rig
+from diffposetalk_ros.streaming.engine import BatchEngine
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.training.animator import named_style
+
+__all__ = ['HopScore', 'hop_table', 'measure_hop', 'stream_clips']
+
+
+@dataclass(frozen=True)
+class HopScore:
+    """``delay``: ms from the end of a frame's sound until its window can begin, at most; lip closure
+    recall and precision [1]; LVE [mm^2] as in the evaluation; ``seam``: speed of the lips where a
+    window begins, relative to elsewhere [1] (NaN for k = 1: every frame begins one)."""
+
+    hop: int
+    look_ahead: int
+    delay: float
+    recall: float
+    precision: float
+    lve: float
+    seam: float
+
+
+def stream_clips(
+    model: LoadedModel, clips: Sequence[SpeechClip], config: StreamConfig, style: str
+) -> list[FloatArray]:
+    """Motion (T, D) of every clip as the live stream makes it, all clips in one batch."""
+    vector = model.style(style)
+    streams = [StreamingGenerator(model.backend, config, vector) for _ in clips]
+    for stream, clip in zip(streams, clips, strict=True):
+        stream.feed(clip.samples)
+        stream.end()
+    engine = BatchEngine(model.backend, streams)
+    parts: list[list[FloatArray]] = [[] for _ in clips]
+    while made := engine.step():
+        for index, frames in made.items():
+            parts[index].append(frames.motion[: frames.committed])
+    return [model.denormalise(np.concatenate(part)) for part in parts]
+
+
+def measure_hop(
+    model: LoadedModel,
+    clips: Sequence[SpeechClip],
+    rig: Rig,
+    config: StreamConfig,
+    style: str = 'neutral',
+) -> HopScore:
+    """Stream the clips with one hop and look-ahead and compare with the training animator."""
+    look = named_style(style)
+    takes, seams = [], []
+    lips = rig.masks['lips']
+    for clip, motion in zip(clips, stream_clips(model, clips, config, style), strict=True):
+        reference = reference_motion(clip, look)
+        frames = min(len(motion), len(reference), clip_frames(clip))
+        takes.append(Take(clip, motion[:frames], reference[:frames], 0.0))
+        if 1 < config.hop < frames // 2:
+            moved = motion[:frames, :52] @ rig.displacements[:, lips].reshape(52, -1)
+            vertices = rig.neutral[lips] + moved.reshape(frames, -1, 3)
+            seams.append(metrics.seam_velocity_ratio(vertices, range(config.hop, frames, config.hop)))
+    scores = score(takes, rig, shifts=0)
+    network = model.backend.config
+    right = logmel_context(network.logmel)[1] / 4 if network.logmel else config.right
+    delay = 1e3 / network.fps * (right + config.hop - 1 + config.look_ahead)
+    closures = scores.closures
+    seam = float(np.mean(seams)) if seams else float('nan')
+    return HopScore(
+        config.hop, config.look_ahead, delay, closures.recall, closures.precision, scores.lve, seam
+    )
+
+
+def hop_table(
+    model: LoadedModel,
+    clips: Sequence[SpeechClip],
+    rig: Rig,
+    sampling: SamplingConfig,
+    hops: Sequence[int],
+    look_aheads: Sequence[int],
+    progress: Callable[[HopScore], None] = lambda made: None,
+) -> Table:
+    """All pairs of hop and look-ahead."""
+    rows = []
+    for hop in hops:
+        for ahead in look_aheads:
+            made = measure_hop(model, clips, rig, StreamConfig(hop, ahead, sampling=sampling))
+            progress(made)
+            seam = None if np.isnan(made.seam) else round(made.seam, 3)
+            lip = (round(made.recall, 3), round(made.precision, 3), round(made.lve, 3))
+            rows.append((hop, ahead, round(made.delay), *lip, seam))
+    seconds = sum(clip.duration for clip in clips)
+    note = (
+        f'{len(clips)} clips, {seconds:.0f} s of real speech; {sampling.solver}, {sampling.steps} steps, '
+        f"guidance {sampling.scale_audio:g}. Delay: from the end of a frame's sound until its window can "
+        'begin, at most; computing, messages and playout come on top. Closures, LVE: against the training '
+        'animator, as in docs/evaluation.md. Seam: speed of the lips over window borders relative to '
+        'elsewhere; with k = 1 every frame is a border.'
+    )
+    columns = ('k', 'L', 'delay [ms]', 'closure recall', 'precision', 'LVE [mm^2]', 'seam')
+    return Table('Hop k and look-ahead L of the live stream', note, columns, tuple(rows))
