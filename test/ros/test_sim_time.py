@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated time over DDS: half and double speed, pause, jump back."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not importable')
+sys.path.insert(0, str(Path(__file__).parent))
+from rclpy.time import Time  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from test_node import Stage  # noqa: E402
+
+from diffposetalk_ros.ros.demo_session import stamp_ns  # noqa: E402
+
+STEP = 10_000_000
+
+
+class World:
+    """Publishes /clock by hand."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.now = 100 * 10**9
+        self.publisher = stage.client.create_publisher(Clock, '/clock', 10)
+
+    def run(self, seconds: float, speed: float) -> None:
+        for _ in range(round(seconds * 1e9 / STEP)):
+            self.now += STEP
+            self.tell()
+            end = time.monotonic() + STEP * 1e-9 / speed
+            while time.monotonic() < end:
+                self.stage.executor.spin_once(timeout_sec=0.001)
+
+    def tell(self) -> None:
+        self.publisher.publish(Clock(clock=Time(nanoseconds=self.now).to_msg()))
+
+
+def test_frames_follow_the_simulated_clock(model_folder: Path) -> None:
+    stage = Stage(model_folder, use_sim_time=True)
+    try:
+        world = World(stage)
+        assert stage.lifecycle.configure() and stage.lifecycle.activate()
+        stage.until(lambda: world.publisher.get_subscription_count() > 0)
+        world.run(0.5, 1.0)
+        for speed in (0.5, 2.0):
+            begin = world.now
+            world.run(1.0, speed)
+            stamps = [stamp_ns(f) for f in stage.seen.frames if stamp_ns(f) > begin]
+            assert 40 <= len(stamps) <= 51, speed
+            assert set(np.diff(stamps)) == {20_000_000}
+        count = len(stage.seen.frames)
+        for _ in range(20):
+            stage.executor.spin_once(timeout_sec=0.02)
+        assert len(stage.seen.frames) <= count + 2, 'time stands still'
+        world.now -= 50 * 10**9
+        world.run(1.0, 1.0)
+        stamps = [stamp_ns(f) for f in stage.seen.frames[-30:]]
+        assert max(stamps) <= world.now and set(np.diff(stamps)) == {20_000_000}
+        assert stage.seen.missing == 0
+    finally:
+        stage.close()
