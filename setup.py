@@ -66,13 +66,19 @@ EXTRAS = {
         )
     ],
     'test': [
+        # what the stages of training and the exporter import, so that no test of theirs is left out
+        'accelerate',
         'hypothesis',
+        'lmdb',
         'mcap-ros2-support',
         'mypy',
+        'onnx',
+        'pocketsphinx',
         'psutil',
         'pytest',
         'pytest-xdist',
         'ruff',
+        'tensorboard',
         'types-PyYAML',
         'xacro',
         *ROBOT,

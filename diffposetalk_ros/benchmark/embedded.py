@@ -18,7 +18,7 @@ from diffposetalk_ros.model.onnx_backend import OnnxBackend
 
 __all__ = ['DEFAULT', 'embedded_tables']
 
-DEFAULT = SamplingConfig('ddim', 4, 1.5, 1.0)
+DEFAULT = SamplingConfig('ddim', 4, 1.0, 1.0)
 """What the node samples with unless told otherwise."""
 _HOP = 2
 
@@ -63,11 +63,11 @@ def _savings(model: LoadedModel, full: bool) -> Table:
     measure('ONNX, loop in the graph (the default)', model.backend, DEFAULT)
     for steps in (1, 2, 8):
         measure('the same', model.backend, replace(DEFAULT, steps=steps))
-    measure('equal scales: two branches', model.backend, replace(DEFAULT, scale_style=1.5))
-    measure('scales 1: one branch', model.backend, replace(DEFAULT, scale_audio=1.0))
+    measure('equal scales: two branches', model.backend, replace(DEFAULT, scale_audio=1.5, scale_style=1.5))
+    measure('different scales: three branches', model.backend, replace(DEFAULT, scale_audio=1.5))
     note = (
         f'Denoising one live hop of {_HOP} frames ({1000 * _HOP // config.fps} ms of motion), '
-        f'{DEFAULT.solver}, scales {DEFAULT.scale_audio} and {DEFAULT.scale_style} (three branches).'
+        f'{DEFAULT.solver}, scales {DEFAULT.scale_audio} and {DEFAULT.scale_style} (one branch).'
     )
     return Table('Live hop, saving by saving', note, ('setting', 'steps', *_TIMES), tuple(rows))
 

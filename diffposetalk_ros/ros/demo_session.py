@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
@@ -29,6 +30,8 @@ from diffposetalk_ros.ros.sound_collector import SoundCollector
 
 __all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
 
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 _NODE = 'diffposetalk'
 _DEEP = QoSProfile(depth=20000)
 
@@ -175,6 +178,7 @@ class DemoSession:
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
         self._stack.callback(_stop, process)
         return process
@@ -191,6 +195,11 @@ class DemoSession:
 
 def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt  # ended by kill as by Ctrl-C: the processes end too
+
+
+def _end_with_parent() -> None:
+    """Linux ends the process when its parent dies, even by SIGKILL, which nobody can catch."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

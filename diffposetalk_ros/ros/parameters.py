@@ -167,7 +167,9 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec('idle.enabled', True, 'Blink, look and sway while nobody speaks'),
     ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
     ParameterSpec('sampler.steps', 4, 'Network evaluations per window', '1', 1, 500),
-    ParameterSpec('sampler.guidance_audio', 1.5, 'Guidance scale of the audio; 1: none', '1', 0.0, 10.0),
+    ParameterSpec(
+        'sampler.guidance_audio', 1.0, 'Guidance scale of the audio; 1: none, least work', '1', 0.0, 10.0
+    ),
     ParameterSpec('sampler.guidance_style', 1.0, 'Guidance scale of the style; 1: none', '1', 0.0, 10.0),
     ParameterSpec(
         'sampler.seed', 0, 'Seed of the noise; same seed and audio: same motion', '1', 0, 2**31 - 1

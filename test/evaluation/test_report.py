@@ -93,7 +93,7 @@ def test_unwritable_report_is_one_line(
 ) -> None:
     (tmp_path / 'file').write_text('')
     assert _run(model_folder, index, tmp_path / 'file' / 'page.md', '--limit', '1', '--styles', '0') == 1
-    assert 'cannot write' in capsys.readouterr().err
+    assert 'is a file' in capsys.readouterr().err
 
 
 def test_machine_names_versions() -> None:
