@@ -27,7 +27,13 @@ ROOT = Path(__file__).parents[2]
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
-    environment = os.environ | {'PYTHONPATH': os.pathsep.join(paths), 'PYTHONUNBUFFERED': '1'}
+    # A domain of its own: nodes of other tests in this process carry the same names.
+    domain = str(102 + os.getpid() % 100)
+    environment = os.environ | {
+        'PYTHONPATH': os.pathsep.join(paths),
+        'PYTHONUNBUFFERED': '1',
+        'ROS_DOMAIN_ID': domain,
+    }
     return subprocess.Popen(
         [sys.executable, '-m', *arguments],
         stdout=subprocess.PIPE,
