@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from diffposetalk_ros.errors import ConfigError
+
 HELP = 'motion file or recorded bag -> motion file of another format'
 
 
@@ -14,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('motion', type=Path, help='.npz, .csv, .json, .mcap, or the folder of an MCAP bag')
     parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.npz, .csv or .json')
     parser.add_argument('--topic', default='', help='face_motion topic, where a bag has several')
+    parser.add_argument(
+        '--live-link',
+        action='store_true',
+        help='write the CSV of a Live Link Face take: 60 rows a second, 61 columns with head and eye angles',
+    )
     parser.add_argument('--motion-fps', type=float, help='rate of a CSV that does not tell it')
 
 
@@ -21,12 +28,20 @@ def run(args: argparse.Namespace) -> int:
     """Read and write. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.motion.motion_file import load_motion, save_motion
 
+    if args.live_link and args.out.suffix.lower() != '.csv':
+        raise ConfigError(f'--live-link writes a .csv, not {args.out.name}')
     if args.motion.is_dir() or args.motion.suffix.lower() == '.mcap':
         from diffposetalk_ros.ros.motion_bag import read_motion_bag
 
         clip = read_motion_bag(args.motion, args.topic)
     else:
         clip = load_motion(args.motion, args.motion_fps)
+    if args.live_link:
+        from diffposetalk_ros.motion.live_link import write_live_link_csv
+
+        rows = write_live_link_csv(args.out, clip)
+        print(f'written: {args.out}, {rows} rows at 60 fps')
+        return 0
     save_motion(args.out, clip)
     print(f'written: {args.out}, {len(clip.values)} frames at {clip.fps:g} fps')
     return 0

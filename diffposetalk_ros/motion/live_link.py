@@ -3,8 +3,9 @@
 
 A packet, big-endian: version 6 (uint8); device and subject name, each a length (int32) and UTF-8; frame
 number (int32), sub-frame (float32), frames per second as numerator and denominator (int32 each);
-61 (uint8) and as many float32: the 52 weights in ARKitBlendShape order, then yaw, pitch and roll (rad)
-of head, left eye and right eye. Unreal Engine listens on port 11111.
+61 (uint8) and as many float32: the 52 weights in the order of Unreal's EARFaceBlendShape, then yaw, pitch
+and roll (rad) of head, left eye and right eye. Unreal Engine listens on port 11111. The packet puts left
+before right for jaw and mouth; the CSV, which names its columns, right before left.
 """
 
 from __future__ import annotations
@@ -24,8 +25,16 @@ from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.motion_file import write_atomically
+from diffposetalk_ros.motion.resampling import at_rate
 
-__all__ = ['LIVE_LINK_NAMES', 'LiveLinkSender', 'live_link_packet', 'live_link_values', 'write_live_link_csv']
+__all__ = [
+    'LIVE_LINK_NAMES',
+    'PACKET_NAMES',
+    'LiveLinkSender',
+    'live_link_packet',
+    'live_link_values',
+    'write_live_link_csv',
+]
 
 Floats = NDArray[np.float32]
 
@@ -38,7 +47,16 @@ LIVE_LINK_NAMES: tuple[str, ...] = (
     *(name[0].upper() + name[1:] for name in ARKIT_BLENDSHAPES),
     *(f'{part}{angle}' for part in ('Head', 'LeftEye', 'RightEye') for angle in ('Yaw', 'Pitch', 'Roll')),
 )
-"""The 61 names in the order of packet and CSV."""
+"""The 61 names in the order of the CSV."""
+
+PACKET_NAMES: tuple[str, ...] = (
+    *LIVE_LINK_NAMES[:15],
+    *('JawLeft', 'JawRight', *LIVE_LINK_NAMES[17:21], 'MouthLeft', 'MouthRight'),
+    *LIVE_LINK_NAMES[23:],
+)
+"""The 61 names in the order of a packet."""
+
+_PACKET_ORDER = [LIVE_LINK_NAMES.index(name) for name in PACKET_NAMES]
 
 
 def live_link_values(motion: ArrayLike) -> Floats:
@@ -69,14 +87,15 @@ def _euler(vectors: Floats) -> Floats:
 
 
 def live_link_packet(values: ArrayLike, seconds: float, subject: str, device: str) -> bytes:
-    """One packet of 61 values at a time of day in seconds, counted in frames of 1/60 s."""
+    """One packet of 61 values (ordered as LIVE_LINK_NAMES) at a time of day in seconds, counted in frames
+    of 1/60 s. Raises MotionError for another number of values."""
     frame, rest = divmod(seconds * _RATE, 1.0)
     names = b''.join(struct.pack('>i', len(n)) + n for n in (device.encode(), subject.encode()))
     numbers = np.asarray(values, '>f4')
     if numbers.shape != (61,):
         raise MotionError(f'{numbers.shape} values are not the 61 of Live Link Face')
     time = struct.pack('>ifii', int(frame) % _DAY, rest, _RATE, 1)
-    return b'\x06' + names + time + bytes([61]) + numbers.tobytes()
+    return b'\x06' + names + time + bytes([61]) + numbers[_PACKET_ORDER].tobytes()
 
 
 class LiveLinkSender:
@@ -113,23 +132,21 @@ class LiveLinkSender:
         self._socket.close()
 
 
-def write_live_link_csv(path: str | Path, clip: MotionClip) -> None:
-    """Write a clip as the app's own recordings: Timecode, BlendShapeCount, 61 values.
+def write_live_link_csv(path: str | Path, clip: MotionClip) -> int:
+    """Write a clip as the app's own recordings: Timecode, BlendShapeCount, 61 values, 60 rows a second.
 
-    Raises MotionError for FLAME motion or a file that cannot be written.
+    Returns the number of rows. Timecodes are hh:mm:ss:ff.fff from 0 on. Raises MotionError for FLAME
+    motion or a file that cannot be written.
     """
     if clip.layout.space != 'arkit':
         raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator='\n')
     table.writerow(['Timecode', 'BlendShapeCount', *LIVE_LINK_NAMES])
-    for index, values in enumerate(live_link_values(clip.values)):
-        frame = index * _RATE / clip.fps
-        hours, minutes, seconds = (
-            int(frame) // (3600 * _RATE),
-            int(frame) // (60 * _RATE) % 60,
-            int(frame) // _RATE,
-        )
-        stamp = f'{hours:02d}:{minutes:02d}:{seconds % 60:02d}:{frame % _RATE:06.3f}'
-        table.writerow([stamp, 61, *(f'{value:.7g}' for value in values)])
+    rows = live_link_values(at_rate(clip, float(_RATE)).values)
+    for frame, values in enumerate(rows):
+        second, rest = divmod(frame, _RATE)
+        stamp = f'{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}:{rest:02d}.000'
+        table.writerow([stamp, len(LIVE_LINK_NAMES), *(f'{value:.7g}' for value in values)])
     write_atomically(Path(path), stream.getvalue().encode())
+    return len(rows)

@@ -11,16 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES, arkit_layout, flame_layout
 from diffposetalk_ros.motion.live_link import (
     LIVE_LINK_NAMES,
+    PACKET_NAMES,
     LiveLinkSender,
     live_link_packet,
     live_link_values,
     write_live_link_csv,
 )
 from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.motion_file import load_motion, save_motion
 
 
 def row(**weights: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -47,7 +50,18 @@ def test_packet_has_the_documented_layout() -> None:
     assert (frame, rate, divisor) == (219690, 60, 1)
     assert rest == pytest.approx(0.6, abs=1e-4)
     assert packet[31] == 61
-    assert np.allclose(np.frombuffer(packet, '>f4', offset=32), values)
+    received = dict(zip(PACKET_NAMES, np.frombuffer(packet, '>f4', offset=32), strict=True))
+    assert np.allclose([received[name] for name in LIVE_LINK_NAMES], values)
+
+
+def test_packet_has_left_before_right_where_unreal_has() -> None:
+    # EARFaceBlendShape: JawLeft 15, JawRight 16, JawOpen 17, MouthLeft 21, MouthRight 22.
+    assert PACKET_NAMES[14:18] == ('JawForward', 'JawLeft', 'JawRight', 'JawOpen')
+    assert PACKET_NAMES[20:24] == ('MouthPucker', 'MouthLeft', 'MouthRight', 'MouthSmileLeft')
+    assert sorted(PACKET_NAMES) == sorted(LIVE_LINK_NAMES)
+    values = live_link_values(row(jawLeft=0.25, mouthRight=0.75)[None])[0]
+    sent = np.frombuffer(live_link_packet(values, 0.0, 'a', 'b'), '>f4', offset=28)
+    assert (sent[15], sent[16], sent[21], sent[22]) == (0.25, 0, 0, 0.75)
 
 
 def test_weights_and_angles_keep_their_side() -> None:
@@ -77,10 +91,23 @@ def test_sender_reaches_a_receiver_and_survives_without_one() -> None:
 
 def test_csv_reads_as_the_apps(tmp_path: Path) -> None:
     values = np.tile(row(jawOpen=0.25), (50, 1))
-    write_live_link_csv(tmp_path / 'take.csv', MotionClip(values, 25.0, arkit_layout()))
+    assert write_live_link_csv(tmp_path / 'take.csv', MotionClip(values, 25.0, arkit_layout())) == 120
     rows = list(csv.DictReader((tmp_path / 'take.csv').open()))
-    assert len(rows) == 50 and rows[0]['BlendShapeCount'] == '61' and rows[0]['JawOpen'] == '0.25'
-    assert rows[0]['Timecode'] == '00:00:00:00.000' and rows[26]['Timecode'] == '00:00:01:02.400'
+    assert list(rows[0]) == ['Timecode', 'BlendShapeCount', *LIVE_LINK_NAMES]
+    assert len(rows) == 120 and rows[0]['BlendShapeCount'] == '61' and rows[0]['JawOpen'] == '0.25'
+    assert rows[0]['Timecode'] == '00:00:00:00.000' and rows[61]['Timecode'] == '00:00:01:01.000'
+
+
+def test_verb_writes_a_take_that_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.tile(row(jawLeft=0.5, headRotationY=0.2), (50, 1))
+    save_motion(tmp_path / 'm.npz', MotionClip(values, 25.0, arkit_layout()))
+    motion, take = str(tmp_path / 'm.npz'), tmp_path / 'take.csv'
+    assert main(['convert', motion, '-o', str(take), '--live-link']) == 0
+    back = load_motion(take)
+    assert back.fps == 60 and len(back.values) == 120
+    assert back.values[:, arkit_layout().index('jawLeft')] == pytest.approx(0.5)
+    assert main(['convert', motion, '-o', str(tmp_path / 'take.json'), '--live-link']) == 1
+    assert 'writes a .csv' in capsys.readouterr().err
 
 
 def test_wrong_input_is_named(tmp_path: Path) -> None:
