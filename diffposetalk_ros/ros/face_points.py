@@ -16,7 +16,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.rig import PARTS, load_rig
-from diffposetalk_ros.viewer.render_scene import DAY, corner_tint
+from diffposetalk_ros.viewer.render_scene import DAY
+from diffposetalk_ros.viewer.tint import corner_tint
 
 __all__ = ['FacePoints', 'cloud_message', 'to_ros_axes']
 

@@ -18,8 +18,9 @@ from scipy.sparse import csr_matrix
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.rig import PARTS, Rig
+from diffposetalk_ros.viewer.tint import corner_tint
 
-__all__ = ['BIAS', 'DAY', 'GLOSS', 'Scene', 'Theme', 'corner_tint']
+__all__ = ['BIAS', 'DAY', 'GLOSS', 'Scene', 'Theme']
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -36,8 +37,18 @@ BIAS = {
     'iris': -8.0,
     'pupil': -8.0,
     'glint': -6.0,
+    'hair': 4.0,
 }
-GLOSS = {'skin': 0.10, 'lids': 0.10, 'lips': 0.22, 'sclera': 0.35, 'iris': 0.3, 'teeth': 0.3, 'tongue': 0.2}
+GLOSS = {
+    'skin': 0.10,
+    'lids': 0.10,
+    'lips': 0.22,
+    'sclera': 0.35,
+    'iris': 0.3,
+    'teeth': 0.3,
+    'tongue': 0.2,
+    'hair': 0.12,
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ class Theme:
     teeth: Colour = (248, 244, 234)
     tongue: Colour = (206, 100, 104)
     mouth: Colour = (92, 30, 36)
+    hair: Colour = (98, 66, 48)
+    shirt: Colour = (58, 92, 116)
     top: Colour = (226, 234, 240)
     bottom: Colour = (178, 194, 208)
 
@@ -127,12 +140,14 @@ class Scene:
         normal = self._gather @ area
         normal /= np.maximum(np.sqrt((normal**2).sum(axis=1, keepdims=True)), 1e-9)
         x, y, z = normal.T
-        key = np.clip(0.48 * x + 0.42 * y + 0.77 * z + 0.18, 0, None) / 1.18
+        # Light wraps further round for red, as in skin.
+        wrap = np.array([0.3, 0.2, 0.15])
+        key = np.clip((0.48 * x + 0.42 * y + 0.77 * z)[:, None] + wrap, 0, None) / (1 + wrap)
         fill = np.clip(-0.7 * x + 0.1 * y + 0.6 * z, 0, None)
         sky = 0.5 + 0.5 * y
         rim = np.clip(1 - z, 0, 1) ** 3 * np.clip(0.4 - 0.5 * x + 0.3 * y, 0, None)
         warm, cool = np.array([1.0, 0.95, 0.88]), np.array([0.82, 0.92, 1.0])
-        light = (0.82 * key)[:, None] * warm + (0.16 * fill + 0.2 * sky + 0.35 * rim)[:, None] * cool
+        light = 0.82 * key * warm + (0.18 * fill + 0.22 * sky + 0.35 * rim)[:, None] * cool
         light += 0.06 * np.array([1.0, 0.7, 0.6])
         gloss = np.clip(0.25 * x + 0.3 * y + 0.92 * z, 0, 1) ** 24
         chosen = faces[order]
@@ -143,26 +158,10 @@ class Scene:
         return colour
 
 
-def corner_tint(rig: Rig) -> Floats:
-    """Factor (F, 3, 3) on the linear colour of each face's corners: dark inside the mouth, rosy cheeks."""
-    depth = np.clip((rig.neutral[rig.faces][..., 2:] - 44.0) / 26.0, 0.2, 1.0)
-    shaded = np.isin([PARTS[p] for p in rig.part], ('mouth', 'teeth', 'tongue'))[:, None, None]
-    return np.asarray(np.where(shaded, depth, _blush(rig)[rig.faces]), np.float32)
-
-
 def _cross(a: Floats, b: Floats) -> Floats:
     ax, ay, az = a.T
     bx, by, bz = b.T
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
-
-
-def _blush(rig: Rig) -> Floats:
-    """Tint (V, 3) of each vertex: rosy cheeks and nose."""
-    x, y, z = rig.neutral.T
-    side = np.abs(x)
-    rosy = np.exp(-0.5 * (((side - 40) / 15) ** 2 + ((y + 22) / 12) ** 2)) * (z > 20)
-    rosy = rosy + 0.7 * np.exp(-0.5 * ((x / 9) ** 2 + ((y + 17) / 8) ** 2)) * (z > 80)
-    return np.asarray(1 - rosy[:, None] * np.array([0.02, 0.22, 0.20]), np.float32)
 
 
 def _gradient(width: int, height: int, theme: Theme) -> Image:

@@ -8,6 +8,7 @@ from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES, arkit_layout
 from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames, resample_motion
+from diffposetalk_ros.viewer.render_scene import Theme
 
 SIZE = (160, 120)
 
@@ -44,7 +45,10 @@ def test_the_subjects_left_is_on_the_right_of_the_picture() -> None:
 
 
 def test_head_turns_towards_its_left() -> None:
-    dark = _frame(headRotationY=0.5)[..., 2] < 60  # pupils, brows, lashes
+    motion = np.zeros((1, 55), np.float32)
+    motion[0, arkit_layout().index('headRotationY')] = 0.5
+    bright = Theme(hair=(250, 250, 250), shirt=(250, 250, 250))
+    dark = next(render_frames(motion, 25, SIZE, theme=bright))[..., 2] < 60  # pupils, brows, lashes
     assert np.argwhere(dark)[:, 1].mean() > 88
 
 

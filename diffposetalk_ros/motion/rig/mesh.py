@@ -24,6 +24,8 @@ PARTS = (
     'teeth',
     'tongue',
     'mouth',
+    'hair',
+    'shirt',
 )
 
 
@@ -32,7 +34,7 @@ class Mesh:
     """Vertices under construction with what the displacement fields need to know of each.
 
     ``ring`` and ``turn`` (angle, rad) hold the place on a mouth or eye ring (ring -1: none);
-    ``group`` names the piece: skin, bag, lid, brow, ball, teeth_upper, teeth_lower, tongue, neck.
+    ``group`` names the piece: skin, bag, lid, brow, ball, teeth_upper, teeth_lower, tongue, hair, neck.
     """
 
     position: list[Array] = field(default_factory=list)
@@ -63,3 +65,15 @@ class Mesh:
             j = (i + 1) % count
             self.triangle(inner[i], outer[i], outer[j], part)
             self.triangle(inner[i], outer[j], inner[j], part)
+
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Drop the faces not in the mask ``chosen`` (F,), and the vertices no face needs any more."""
+        faces = np.array(self.faces)[chosen]
+        used = np.isin(np.arange(len(self.group)), faces)
+        number = np.cumsum(used) - 1
+        self.faces[:] = [(int(a), int(b), int(c)) for a, b, c in number[faces]]
+        self.part[:] = [part for part, kept in zip(self.part, chosen, strict=True) if kept]
+        self.position[:] = [value for value, kept in zip(self.position, used, strict=True) if kept]
+        self.group[:] = [value for value, kept in zip(self.group, used, strict=True) if kept]
+        self.ring[:] = [value for value, kept in zip(self.ring, used, strict=True) if kept]
+        self.turn[:] = [value for value, kept in zip(self.turn, used, strict=True) if kept]

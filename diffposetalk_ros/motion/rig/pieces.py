@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces beside the skin: eyeballs, brows, ears, teeth, tongue and neck."""
+"""Pieces beside the skin: eyeballs, brows, ears, teeth, tongue, neck and shirt."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def _eyeball(mesh: Mesh, side: float) -> None:
     circle = _circle(count)
     previous = None
     pole = mesh.add((centre + [0, 0, sf.EYE_RADIUS])[None], 'ball')[0]
-    for degrees in (11.0, 12.0, 20.0, 26.0, 27.5, 36.0, 48.0, 62.0, 78.0, 95.0):
+    for degrees in (13.0, 14.0, 21.0, 28.0, 31.0, 32.0, 40.0, 50.0, 63.0, 78.0, 95.0):
         angle = np.radians(degrees)
         ring = np.column_stack([np.sin(angle) * circle, np.full(count, np.cos(angle))])
         row = mesh.add(centre + sf.EYE_RADIUS * ring, 'ball')
-        part = 'pupil' if degrees < 12 else 'iris' if degrees < 27 else 'sclera'
+        part = 'pupil' if degrees < 14 else 'iris' if degrees < 32 else 'sclera'
         if previous is None:
             for i in range(count):
                 mesh.triangle(pole, row[i], row[(i + 1) % count], part)
@@ -77,16 +77,16 @@ def _ear(mesh: Mesh, side: float) -> None:
     """A flattened shell with a hollow, half sunk into the temple."""
     circle = _circle(20)
     rows = []
-    for size, out in ((0.8, -9.0), (1.0, 0.0), (1.0, 4.0), (0.86, 6.0), (0.68, 3.0), (0.3, 1.0)):
+    for size, out in ((0.8, -9.0), (1.0, 0.0), (1.0, 4.0), (0.86, 6.0), (0.68, 3.6), (0.3, 2.5)):
         taper = 1 - 0.22 * np.clip(-circle[:, 1], 0, 1)
         y = -2.0 + 21.0 * size * circle[:, 1]
         z = -9.0 - 12.5 * size * taper * circle[:, 0] - 0.2 * y
         flare = 3.0 * circle[:, 0] * size
-        x = 76.0 + out + flare - 3.0 * np.clip(-circle[:, 1], 0, 1)
+        x = 79.0 + out + flare - 3.0 * np.clip(-circle[:, 1], 0, 1)
         rows.append(mesh.add(np.column_stack([side * x, y, z]), 'skin'))
     for outer, inner in zip(rows[:-1], rows[1:], strict=True):
         mesh.band(*((inner, outer) if side > 0 else (outer, inner)), 'skin')
-    middle = mesh.add(np.array([[side * 76.5, -2.0, -9.0]]), 'skin')[0]
+    middle = mesh.add(np.array([[side * 81.0, -2.0, -9.0]]), 'skin')[0]
     for i in range(20):
         a, b = rows[-1][i], rows[-1][(i + 1) % 20]
         mesh.triangle(middle, *((a, b) if side > 0 else (b, a)), 'skin')
@@ -140,22 +140,18 @@ def _tongue(mesh: Mesh) -> None:
 
 
 def _neck(mesh: Mesh) -> None:
-    """A tube that leaves the skull under the jaw and widens to the shoulders."""
-    circle = _circle(36)
-    previous = None
-    rows = (
-        (-52.0, 38.0),
-        (-80.0, 36.5),
-        (-104.0, 36.5),
-        (-122.0, 39.0),
-        (-138.0, 48.0),
-        (-150.0, 72.0),
-        (-162.0, 110.0),
-        (-176.0, 135.0),
-    )
-    for y, radius in rows:
-        z = -20.0 - min(0.9 * radius, 62.0) * circle[:, 1] + 0.06 * (y + 52)
-        row = mesh.add(np.column_stack([radius * circle[:, 0], np.full(36, y), z]), 'neck')
-        if previous is not None:
-            mesh.band(row, previous, 'skin')
-        previous = row
+    """A tube that leaves the skull under the jaw, and a shirt over the shoulders."""
+    bare = ((-52.0, 38.0), (-80.0, 36.5), (-104.0, 36.5), (-122.0, 39.0), (-138.0, 46.0))
+    collar = ((-136.0, 44.0), (-128.0, 45.5), (-127.0, 48.0), (-131.0, 51.0), (-138.0, 56.0))
+    shirt = (*collar, (-148.0, 76.0), (-159.0, 108.0), (-176.0, 138.0))
+    for rows, part, drop in ((bare, 'skin', 0.0), (shirt, 'shirt', 7.0)):
+        circle = _circle(32)
+        previous = None
+        for y, radius in rows:
+            z = -20.0 - min(0.9 * radius, 62.0) * circle[:, 1] + 0.06 * (y + 52)
+            # A collar lies lower in front than at the nape.
+            low = y + drop * circle[:, 1] * np.exp(-0.5 * ((y + 128.0) / 14.0) ** 2)
+            row = mesh.add(np.column_stack([radius * circle[:, 0], low, z]), 'neck')
+            if previous is not None:
+                mesh.band(row, previous, part)
+            previous = row

@@ -75,7 +75,7 @@ def front_skin(xy: Array) -> Array:
     z = 82.0 * np.clip(egg, 0, 1) ** 0.46
     edge = smoothstep(0.0, 0.25, egg)
     side = np.abs(x)
-    nose = 19.0 * bump(x, y, 0, -17, 8.0, 7.5) + 5.5 * bump(side, y, 9.5, -20, 4.2, 4.5)
+    nose = 15.5 * bump(x, y, 0, -17, 9.0, 8.5) + 5.5 * bump(side, y, 9.5, -20, 4.2, 4.5)
     ridge = np.exp(-0.5 * (x / 6.0) ** 2) * smoothstep(26, -14, y) * smoothstep(-27, -18, y)
     sockets = -8.5 * bump(side, y, 30, 5, 15, 11) + 3.5 * bump(side, y, 27, 25, 19, 6)
     cheeks = 5.0 * bump(side, y, 37, -21, 13, 12) - 2.5 * bump(side, y, 45, -52, 10, 14)

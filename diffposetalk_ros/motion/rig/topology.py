@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from diffposetalk_ros.motion.rig import surface as sf
+from diffposetalk_ros.motion.rig.hair import add_hair
 from diffposetalk_ros.motion.rig.mesh import PARTS, Mesh
 from diffposetalk_ros.motion.rig.pieces import add_pieces
 
@@ -48,6 +49,7 @@ def build_mesh() -> Mesh:
     mouth = _mouth(mesh)
     eyes = {side: _eye(mesh, side) for side in (1.0, -1.0)}
     _fill_skin(mesh, mouth, eyes)
+    add_hair(mesh)
     add_pieces(mesh)
     return mesh
 

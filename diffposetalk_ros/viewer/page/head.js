@@ -10,12 +10,13 @@ uniform vec2 scale;
 varying vec3 shown;
 void main() {
   vec3 n = normalize(normal + vec3(0.0, 0.0, 1e-6));
-  float key = max(dot(n, vec3(0.48, 0.42, 0.77)) + 0.18, 0.0) / 1.18;
+  vec3 wrap = vec3(0.3, 0.2, 0.15);
+  vec3 key = max(dot(n, vec3(0.48, 0.42, 0.77)) + wrap, 0.0) / (1.0 + wrap);
   float fill = max(dot(n, vec3(-0.7, 0.1, 0.6)), 0.0);
   float sky = 0.5 + 0.5 * n.y;
   float rim = pow(clamp(1.0 - n.z, 0.0, 1.0), 3.0) * max(0.4 - 0.5 * n.x + 0.3 * n.y, 0.0);
   vec3 light = 0.82 * key * vec3(1.0, 0.95, 0.88)
-    + (0.16 * fill + 0.2 * sky + 0.35 * rim) * vec3(0.82, 0.92, 1.0) + 0.06 * vec3(1.0, 0.7, 0.6);
+    + (0.18 * fill + 0.22 * sky + 0.35 * rim) * vec3(0.82, 0.92, 1.0) + 0.06 * vec3(1.0, 0.7, 0.6);
   float gloss = pow(clamp(dot(n, vec3(0.25, 0.3, 0.92)), 0.0, 1.0), 24.0);
   vec3 lit = mix(colour * light + material.x * gloss, colour, material.z);
   shown = pow(clamp(lit, 0.0, 1.0), vec3(1.0 / 2.2));

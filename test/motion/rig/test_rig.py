@@ -86,9 +86,9 @@ def _mirror() -> np.ndarray:
     from scipy.spatial import cKDTree
 
     distance, mirror = cKDTree(RIG.neutral).query(RIG.neutral * [-1, 1, 1])
-    # The glint in the eyes lies on the same side of both, as light does.
-    glint = RIG.faces[RIG.part == PARTS.index('glint')]
-    mirror[glint], distance[glint] = glint, 0
+    # The glint in the eyes lies on the same side of both, as light does; the hair has a parting.
+    free = RIG.faces[np.isin(RIG.part, [PARTS.index('glint'), PARTS.index('hair')])]
+    mirror[free], distance[free] = free, 0
     assert distance.max() < 1e-3
     return np.asarray(mirror)
 
@@ -111,6 +111,7 @@ def test_mesh_is_sound() -> None:
     assert RIG.faces.dtype == np.int32
     assert np.isfinite(RIG.displacements).all()
     assert set(RIG.part) == set(range(len(PARTS)))
+    assert set(RIG.faces.ravel()) == set(range(len(RIG.neutral)))
     edges = np.sort(np.concatenate([RIG.faces[:, [0, 1]], RIG.faces[:, [1, 2]], RIG.faces[:, [2, 0]]]), 1)
     assert np.unique(edges, axis=0, return_counts=True)[1].max() == 2
     with pytest.raises(ValueError):
