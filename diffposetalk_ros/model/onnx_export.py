@@ -2,7 +2,8 @@
 """Model folder -> ONNX graphs beside it.
 
 The graphs hold no weights: every weight is an external tensor that points into the folder's own
-safetensors files, so the folder carries each number once and cannot disagree with itself.
+safetensors files, so the folder carries each number once and cannot disagree with itself. Tables that
+follow from a formula are computed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.model.onnx_backend import LONGEST_STYLE_CLIP
 from diffposetalk_ros.model.onnx_loop import OPSET, sampler_graph
 from diffposetalk_ros.model.onnx_speech import SpeechGraph
+from diffposetalk_ros.model.onnx_tables import compute_tables
 from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
@@ -119,7 +121,7 @@ def export_onnx(folder: Path) -> list[Path]:
         _save(folder, 'sampler', sampler_graph(model), WEIGHTS),
     ]  # fmt: skip
     if stored.style_encoder is not None:
-        # Clips of up to 30 s: a longer position table would only fill the file.
+        # Clips of up to 30 s: a longer position table would only fill memory.
         stored.style_encoder.positions = stored.style_encoder.positions[: LONGEST_STYLE_CLIP + 1]
         clip = torch.zeros(2, 50, config.motion_dim)
         written.append(
@@ -174,6 +176,7 @@ def _write_audio(folder: Path, model: DiffPoseTalkModel) -> Path:
 
 
 def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
+    compute_tables(graph.graph)
     _point_into(graph, folder / weights)
     path = folder / f'{name}.onnx'
     temporary = path.with_suffix('.part')

@@ -8,13 +8,18 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ['sinusoidal_table']
+__all__ = ['frequencies', 'sinusoidal_table']
+
+
+def frequencies(width: int) -> Tensor:
+    """Radians per row of each pair of columns, (width + 1) // 2 of them, float32."""
+    return torch.exp(torch.arange(0, width, 2).float() * (-math.log(10000.0) / width))
 
 
 def sinusoidal_table(rows: int, width: int) -> Tensor:
     """Table (rows, width), float32: sine in even columns, cosine in odd ones (SPEC 3 step 1)."""
     position = torch.arange(rows, dtype=torch.float32)[:, None]
-    frequency = torch.exp(torch.arange(0, width, 2).float() * (-math.log(10000.0) / width))
+    frequency = frequencies(width)
     table = torch.zeros(rows, width)
     table[:, 0::2] = torch.sin(position * frequency)
     table[:, 1::2] = torch.cos(position * frequency)[:, : width // 2]
