@@ -72,6 +72,9 @@ class ModelConfig:
     padded, so that a live hop may leave out the padding. ``audio_encoder_config`` overrides fields
     of the transformers configuration of HuBERT or wav2vec2. ``deterministic`` marks a regressor of
     the same network: trained without noise, its answer for x_T = 0 after one step is the motion.
+    ``mouth_noise`` is the standard deviation of x_T in the columns of jaw, mouth and tongue that the
+    model's makers found best; the paper's is 1.
+    ``scale_inputs`` marks a network distilled to take the guidance scales as inputs (`model.guided`).
     """
 
     space: str = 'flame'
@@ -88,6 +91,8 @@ class ModelConfig:
     use_indicator: bool = True
     variable_window: bool = False
     deterministic: bool = False
+    mouth_noise: float = 1.0
+    scale_inputs: bool = False
     shape_dim: int = 100
     style_dim: int = 128
     guiding_conditions: tuple[str, ...] = ('audio', 'style')
@@ -107,6 +112,8 @@ class ModelConfig:
         _choice('diff_schedule', self.diff_schedule, ('linear', 'quadratic', 'sigmoid', 'cosine'))
         _choice('cfg_mode', self.cfg_mode, ('incremental', 'independent'))
         _choice('pad_mode', self.pad_mode, ('zero', 'replicate'))
+        if not 0 <= self.mouth_noise <= 1:
+            raise ConfigError(f'mouth_noise {self.mouth_noise} is not in 0..1; the paper has 1')
         if self.feature_dim % self.n_heads:
             raise ConfigError(f'feature_dim {self.feature_dim} is not a multiple of n_heads {self.n_heads}')
 
@@ -119,6 +126,16 @@ class ModelConfig:
     def motion_dim(self) -> int:
         """Width D of the motion vector."""
         return self.layout.width
+
+    @property
+    def scale_dim(self) -> int:
+        """Numbers that tell the network the guidance scales."""
+        return 2 if self.scale_inputs else 0
+
+    @property
+    def person_dim(self) -> int:
+        """Width of the person feature: shape, style, guidance scales."""
+        return self.shape_dim + self.style_dim + self.scale_dim
 
     @property
     def samples_per_frame(self) -> int:

@@ -114,7 +114,7 @@ class Denoiser(nn.Module):
             'allowed', alignment_allowed(tokens, config.align_mask_width), persistent=False
         )
         self.diff_step_map = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        person = config.shape_dim + config.style_dim
+        person = config.person_dim
         self.person_proj = nn.Linear(person, width) if person else None
         self.feature_proj = nn.Linear(motion + int(config.use_indicator), width)
         self.transformer = _Decoder(config, dropout)
@@ -143,8 +143,8 @@ class Denoiser(nn.Module):
         step: Tensor,
         indicator: Tensor | None = None,
     ) -> Tensor:
-        """Noisy motion (N, L, D), audio (N, L, C), person (N, 1, shape + style) or None if the model
-        has neither, previous (N, P, D) and (N, P, C), step (N) of 1..T, indicator (N, L)
+        """Noisy motion (N, L, D), audio (N, L, C), person (N, 1, person_dim) or None if the model
+        has none, previous (N, P, D) and (N, P, C), step (N) of 1..T, indicator (N, L)
         -> (N, P + L, D).
 
         Raises ModelError for a window length or indicator the model was not built for.

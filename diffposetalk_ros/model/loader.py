@@ -163,8 +163,8 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
     """Open the networks of a model folder.
 
     ``backend``: 'onnx', 'torch', or 'auto' (ONNX Runtime where the folder holds graphs, unless 'cuda' is
-    asked for and torch is there). ``device``: 'auto', 'cpu', 'cuda' or, for ONNX Runtime, 'tensorrt'.
-    Raises ConfigError for another name,
+    asked for and torch is there). ``device``: 'auto', 'cpu', 'cuda' or, for ONNX Runtime, 'tensorrt';
+    half precision as in 'cuda/bfloat16' (torch) or 'tensorrt/float16'. Raises ConfigError for another name,
     ModelError when neither run time is installed or the folder is not sound.
     """
     if backend not in ('auto', 'onnx', 'torch'):
@@ -186,11 +186,12 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
 
 def _torch_device(device: str) -> str:
-    if device != 'auto':
+    name, slash, precision = device.partition('/')
+    if name != 'auto':
         return device
     import torch
 
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
+    return f'{"cuda" if torch.cuda.is_available() else "cpu"}{slash}{precision}'
 
 
 _factory: Callable[[Path, str, str], Backend] = load_backend

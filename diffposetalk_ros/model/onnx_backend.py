@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, guidance_branches, mix
+from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, mix
 from diffposetalk_ros.diffusion.linear_steps import linear_steps
 from diffposetalk_ros.diffusion.samplers import Known, sample
 from diffposetalk_ros.diffusion.schedule import make_schedule, step_pairs
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
+from diffposetalk_ros.model.device import parse_device
+from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.mel_context import clip_mel
-from diffposetalk_ros.model.onnx_providers import providers
+from diffposetalk_ros.model.onnx_binding import BoundSession
+from diffposetalk_ros.model.onnx_providers import input_device, provider_options, providers
 from diffposetalk_ros.model.speech_padding import pad_speech
 
 __all__ = ['LONGEST_STYLE_CLIP', 'OnnxBackend']
@@ -50,15 +53,26 @@ class OnnxBackend:
     ``threads``: of large batches and long windows; 0 takes the cores there are, at most 4. A hop runs
     on one: it is so small that a second costs more than it saves. ``loop`` False evaluates the
     denoiser branch by branch, step by step, as is also done for dynamic thresholding: the reference
-    of the loop inside the graph.
+    of the loop inside the graph. ``bind`` calls the graphs through buffers that stay (I/O binding); by
+    default that is done on a GPU.
     """
 
     def __init__(
-        self, folder: Path, config: ModelConfig, device: str = 'auto', threads: int = 0, loop: bool = True
+        self,
+        folder: Path,
+        config: ModelConfig,
+        device: str = 'auto',
+        threads: int = 0,
+        loop: bool = True,
+        bind: bool | None = None,
     ) -> None:
         self.config = config
         self._folder = folder
-        self._providers = providers(device)
+        wanted = parse_device(device)
+        self._providers = providers(wanted.name)
+        self._options = [provider_options(name, wanted) for name in self._providers]
+        place = input_device(self._providers[0])
+        self._bind_to = place if bind or (bind is None and place != 'cpu') else None
         self._threads = threads or min(4, os.cpu_count() or 1)
         for name in _NEEDED:
             if not (folder / f'{name}.onnx').is_file():
@@ -66,6 +80,7 @@ class OnnxBackend:
                     f'no {name}.onnx in {folder}; write it with: diffposetalk export --model {folder}'
                 )
         self._sessions: dict[tuple[str, int], tuple[Any, frozenset[str]]] = {}
+        self._bound: dict[tuple[str, int], BoundSession] = {}
         self._learned = _learned_features(folder)
         self._schedule = make_schedule(config.diff_schedule, config.n_diff_steps)
         self._loop = loop and (folder / 'sampler.onnx').is_file()
@@ -137,7 +152,7 @@ class OnnxBackend:
             previous_audio=self._or_learned(request.previous_audio, 'start_audio_feat', count),
             audio=request.audio,
             indicator=indicator,
-            person=np.stack(self._persons(request, plan.branches)),
+            person=np.stack(self._persons(request, plan.branches, sampling)),
             step_noise=step_noise,
             known=known,
             known_weight=weight,
@@ -149,7 +164,7 @@ class OnnxBackend:
         if key not in self._plans:
             if len(self._plans) > 64:  # somebody sweeps a scale
                 self._plans.clear()
-            branches = self._branches(request, sampling)
+            branches = branches_for(self.config, request.style is not None, sampling)
             pairs = step_pairs(self._schedule.steps, sampling.steps)
             feeds: dict[str, NDArray[Any]] = {
                 'steps': np.array([t for t, _ in pairs], np.int64),
@@ -168,15 +183,9 @@ class OnnxBackend:
             self._plans[key] = _Plan(branches, feeds, times, sampling.solver == 'ddpm')
         return self._plans[key]
 
-    def _branches(self, request: WindowRequest, sampling: SamplingConfig) -> tuple[Branch, ...]:
-        conditions = set(self.config.guiding_conditions)
-        if request.style is None or not self.config.style_dim:
-            conditions.discard('style')
-        return guidance_branches(conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style)
-
     def _sample_step_by_step(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
-        branches = self._branches(request, sampling)
-        fixed = self._conditions(request, branches)
+        branches = branches_for(self.config, request.style is not None, sampling)
+        fixed = self._conditions(request, branches, sampling)
         weights = [branch.weight for branch in branches]
         count, frames = request.noise.shape[:2]
         threads = self._width(len(branches) * count * (frames + self.config.n_prev_motions))
@@ -206,7 +215,9 @@ class OnnxBackend:
         )
         return result
 
-    def _conditions(self, request: WindowRequest, branches: tuple[Branch, ...]) -> dict[str, FloatArray]:
+    def _conditions(
+        self, request: WindowRequest, branches: tuple[Branch, ...], sampling: SamplingConfig
+    ) -> dict[str, FloatArray]:
         """What the denoiser is given besides x_t and t, for all branches stacked; fixed for a window."""
         count, frames = request.noise.shape[:2]
 
@@ -226,7 +237,7 @@ class OnnxBackend:
         )
         return {
             **dict(zip(('key', 'value', 'aligned'), memory, strict=True)),
-            'person': np.concatenate(self._persons(request, branches)),
+            'person': np.concatenate(self._persons(request, branches, sampling)),
             'previous_motion': every(request.previous_motion, 'start_motion_feat'),
             'indicator': np.concatenate([indicator] * len(branches)),
         }
@@ -237,15 +248,19 @@ class OnnxBackend:
         learned = self._learned[name]
         return np.broadcast_to(learned, (count, *learned.shape[1:]))
 
-    def _persons(self, request: WindowRequest, branches: tuple[Branch, ...]) -> list[FloatArray]:
-        """Shape and style (N, shape + style) of each branch."""
+    def _persons(
+        self, request: WindowRequest, branches: tuple[Branch, ...], sampling: SamplingConfig
+    ) -> list[FloatArray]:
+        """Shape, style and guidance scales (N, person_dim) of each branch."""
         config, count = self.config, request.noise.shape[0]
         given = 0 if request.shape is None else request.shape.shape[-1]
         if given != config.shape_dim:
             raise ModelError(f'a shape code of {given} numbers; this model takes {config.shape_dim}')
         shape = [] if request.shape is None else [request.shape]
+        code = scale_code(config, request.style is not None, sampling)
+        scales = [] if code is None else [np.broadcast_to(code, (count, len(code)))]
         if not config.style_dim:
-            return [shape[0]] * len(branches)
+            return [np.concatenate([*shape, *scales], axis=-1)] * len(branches)
         style = request.style
         if style is not None and style.shape[-1] != config.style_dim:
             raise ModelError(f'a style code of {style.shape[-1]} numbers; this model takes {config.style_dim}')
@@ -256,7 +271,7 @@ class OnnxBackend:
                 if 'null_style_feat' not in self._learned:
                     raise ModelError('this model was trained without a null style; give a style')
                 used = np.broadcast_to(self._learned['null_style_feat'][:, 0], (count, config.style_dim))
-            persons.append(np.concatenate([*shape, used], axis=-1))
+            persons.append(np.concatenate([*shape, used, *scales], axis=-1))
         return persons
 
     def _width(self, tokens: int) -> int:
@@ -273,8 +288,12 @@ class OnnxBackend:
             for name, value in feeds.items()
             if name in names
         }
-        out: list[FloatArray] = session.run(None, arrays)
-        return out
+        if self._bind_to is None:
+            out: list[FloatArray] = session.run(None, arrays)
+            return out
+        if (graph, threads) not in self._bound:
+            self._bound[graph, threads] = BoundSession(session, self._bind_to)
+        return self._bound[graph, threads](arrays)
 
     def _session(self, name: str, threads: int = 1) -> tuple[Any, frozenset[str]]:
         """Session of a graph with so many threads, made at its first use, and its input names."""
@@ -288,7 +307,9 @@ class OnnxBackend:
             options.log_severity_level = 3
             path = self._folder / f'{name}.onnx'
             try:
-                session = onnxruntime.InferenceSession(str(path), options, providers=self._providers)
+                session = onnxruntime.InferenceSession(
+                    str(path), options, providers=self._providers, provider_options=self._options
+                )
             except Exception as error:  # ONNX Runtime raises bare classes of its own
                 reason = str(error).splitlines()[0]
                 raise ModelError(f'{path} cannot be loaded ({reason}); export it again') from error

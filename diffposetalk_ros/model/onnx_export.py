@@ -101,7 +101,7 @@ def export_onnx(folder: Path) -> list[Path]:
     with torch.no_grad():
         key, value, aligned = _MemoryGraph(net)(before, audio)
     motion = torch.zeros(2, length, config.motion_dim)
-    person = torch.zeros(2, config.shape_dim + config.style_dim)
+    person = torch.zeros(2, config.person_dim)
     step = torch.ones(2, dtype=torch.long)
     window = (motion, key, value, aligned, person, motion.new_zeros(2, past, config.motion_dim), step)
     names = ['motion', 'key', 'value', 'aligned', 'person', 'previous_motion', 'step', 'indicator']

@@ -214,7 +214,7 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
     """ONNX model with a Loop over the steps; the model needs an alignment mask of width 1.
 
     Inputs: noise (N, L, D), previous_motion (N, P, D), previous_audio (N, P, C), audio (N, L, C),
-    indicator (N, L) where used, person (B, N, shape + style), heard (B) bool, weights (B), steps (K)
+    indicator (N, L) where used, person (B, N, person_dim), heard (B) bool, weights (B), steps (K)
     int64, table (K, 6), step_noise (K, N, L, D), known (N, L, D), known_weight (N, L, 1). The last
     three may have axes of length 1 (not the K). Output: motion (N, L, D).
     """
@@ -230,7 +230,7 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
         torch.randn(count, past, dim),
         torch.randn(count, past, width),
         torch.randn(count, frames, width),
-        torch.randn(branches, count, config.shape_dim + config.style_dim),
+        torch.randn(branches, count, config.person_dim),
         torch.tensor([400, 300, 200, 100]),
         torch.tensor([False, True, True]),
     )

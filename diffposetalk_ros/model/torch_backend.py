@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,36 +12,49 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, guidance_branches, mix
+from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, mix
 from diffposetalk_ros.diffusion.samplers import Known, sample
-from diffposetalk_ros.diffusion.schedule import step_pairs
-from diffposetalk_ros.errors import ModelError, StyleError
+from diffposetalk_ros.diffusion.schedule import NoiseSchedule, step_pairs
+from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig
+from diffposetalk_ros.model.device import parse_device
+from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.style_encoder import StyleEncoder
+from diffposetalk_ros.model.torch_loop import StaticLoop
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
-__all__ = ['TorchBackend']
+__all__ = ['TorchBackend', 'padded_rows']
+
+_MOST_LOOPS = 32
+"""Loops kept: one for each shape of a window and setting of the sampler in use."""
 
 
 class TorchBackend:
     """`Backend` over torch modules. Not thread-safe; arrays cross as float32 NumPy.
 
-    ``device`` is anything torch accepts ('cpu', 'cuda', 'cuda:1').
+    ``device`` is anything torch accepts ('cpu', 'cuda', 'cuda:1'), with '/bfloat16' or '/float16' for
+    networks in half precision; x_t stays float32. On a GPU each kind of window is a CUDA graph, made when
+    it is first seen.
     """
 
     def __init__(
         self, model: DiffPoseTalkModel, style_encoder: StyleEncoder | None = None, device: str = 'cpu'
     ) -> None:
+        wanted = parse_device(device)
+        self._type: torch.dtype = getattr(torch, wanted.precision)
+        self._schedule = model.diffusion_sched.schedule()
         try:
-            self._device = torch.device(device)
-            self._model = model.to(self._device).eval()
+            self._device = torch.device(wanted.name)
+            self._model = model.to(self._device, self._type).eval()
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
-            raise ModelError(f"device {device!r} cannot be used ({reason}); try 'cpu'") from error
+            raise ModelError(f"device {wanted.name!r} cannot be used ({reason}); try 'cpu'") from error
+        if wanted.precision == 'float16' and self._device.type == 'cpu':
+            raise ConfigError(f"device {device!r}: float16 needs a GPU; use 'cpu/bfloat16' or 'cpu'")
         self._style_encoder = style_encoder.to(self._device).eval() if style_encoder else None
-        self._schedule = model.diffusion_sched.schedule()
+        self._loops: OrderedDict[Hashable, StaticLoop] = OrderedDict()
         self.config = model.config
 
     @classmethod
@@ -54,13 +69,13 @@ class TorchBackend:
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         """Speech (N, n) at 16 kHz -> features (N, frames, C); see `Backend`."""
         if self.config.audio_encoder != 'logmel':
-            return _array(self._model.extract_audio_feature(self._tensor(samples), frames))
+            return _array(self._model.extract_audio_feature(self._tensor(samples).to(self._type), frames))
         return self.encode_mel(clip_mel(samples, frames, self.config.logmel or LogMelConfig()))
 
     @torch.inference_mode()
     def encode_mel(self, mel: FloatArray) -> FloatArray:
         """Normalised log mel with context -> features; see `Backend`."""
-        return _array(self._model.encode_mel(self._tensor(mel)))
+        return _array(self._model.encode_mel(self._tensor(mel).to(self._type)))
 
     @torch.inference_mode()
     def encode_style(self, motion: FloatArray) -> FloatArray:
@@ -78,37 +93,51 @@ class TorchBackend:
         Without a style the null style is used and style guidance is left out. Raises ConfigError
         for impossible sampling settings, ModelError for arrays that do not fit the model.
         """
-        branches = self._branches(request, sampling)
-        predict = _Prediction(self._model, request, branches, sampling, self._device)
-        known = None
-        if request.known is not None and request.known_weight is not None:
-            known = Known(self._tensor(request.known), self._tensor(request.known_weight))
-        step_noise = request.step_noise
-        out = sample(
-            sampling.solver,
-            predict,
-            self._tensor(request.noise),
-            self._schedule,
-            step_pairs(self._schedule.steps, sampling.steps),
-            None if step_noise is None else lambda t: self._tensor(step_noise(t)),
-            self.config.target,
-            known,
-            sampling.flexibility,
-        )
-        return _array(out)
+        if request.audio.shape[:2] != request.noise.shape[:2]:
+            raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
+        times = [t for t, _ in step_pairs(self._schedule.steps, sampling.steps)]
+        arrays = self._arrays(request, sampling, times)
+        count = len(request.noise)
+        if self._device.type == 'cuda':
+            # Few graphs serve any number of streams.
+            arrays = {name: padded_rows(array, name == 'step_noise') for name, array in arrays.items()}
+        key = (sampling, *((name, array.shape) for name, array in arrays.items()))
+        loop = self._loops.pop(key, None)
+        if loop is None:
+            branches = branches_for(self.config, request.style is not None, sampling)
+            denoise = _Denoising(self._model, self._schedule, branches, sampling, times, self._type)
+            loop = StaticLoop(denoise, arrays, self._device)
+            if len(self._loops) >= _MOST_LOOPS:
+                self._loops.popitem(last=False)
+        self._loops[key] = loop
+        return loop(arrays)[:count]
 
-    def _branches(self, request: WindowRequest, sampling: SamplingConfig) -> tuple[Branch, ...]:
-        conditions = set(self.config.guiding_conditions)
-        if request.style is None or not self.config.style_dim:
-            conditions.discard('style')
-        return guidance_branches(conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style)
+    def _arrays(
+        self, request: WindowRequest, sampling: SamplingConfig, times: list[int]
+    ) -> dict[str, FloatArray]:
+        """What changes from window to window, by name; step_noise (steps - 1, N, L, D)."""
+        names = (
+            'noise', 'audio', 'previous_motion', 'previous_audio', 'style', 'shape', 'indicator', 'known',
+            'known_weight',
+        )  # fmt: skip
+        given = {name: getattr(request, name) for name in names}
+        arrays = {
+            name: np.asarray(value, np.float32) for name, value in given.items() if value is not None
+        }
+        code = scale_code(self.config, request.style is not None, sampling)
+        if code is not None:
+            arrays['scales'] = np.tile(code, (len(request.noise), 1))
+        if sampling.solver == 'ddpm' and request.step_noise is not None:
+            drawn = [request.step_noise(t) for t in times[:-1]]  # the last step takes none
+            arrays['step_noise'] = np.stack(drawn) if drawn else np.zeros((0, *request.noise.shape), np.float32)
+        return arrays
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=self._device)
 
 
-class _Prediction:
-    """(x_t, t) -> guided output of the L current frames, for a fixed request.
+class _Denoising:
+    """Tensors of a window -> x_0 (N, L, D): the whole loop, without a word to the host.
 
     All branches run as one batch; the audio's part of every layer is computed once.
     """
@@ -116,54 +145,101 @@ class _Prediction:
     def __init__(
         self,
         model: DiffPoseTalkModel,
-        request: WindowRequest,
+        schedule: NoiseSchedule,
         branches: tuple[Branch, ...],
         sampling: SamplingConfig,
-        device: torch.device,
+        times: list[int],
+        kind: torch.dtype,
     ) -> None:
-        def tensor(array: FloatArray | None) -> Tensor | None:
-            if array is None:
-                return None
-            return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=device)
+        self._model, self._branches, self._sampling = model, branches, sampling
+        self._schedule = schedule  # of float32 buffers, whatever the networks are
+        self._times, self._type = times, kind
 
-        def every(value: Tensor | None, start: Tensor) -> Tensor:
+    def __call__(self, given: Mapping[str, Tensor]) -> Tensor:
+        sampling, noise = self._sampling, given['noise']
+        known = None
+        if 'known' in given and 'known_weight' in given:
+            known = Known(given['known'], given['known_weight'])
+        fresh = given.get('step_noise')
+        out: Tensor = sample(
+            sampling.solver,
+            _Prediction(self._model, given, self._branches, sampling, self._type),
+            noise,
+            self._schedule,
+            step_pairs(self._schedule.steps, sampling.steps),
+            None if fresh is None else lambda t: fresh[self._times.index(t)],
+            self._model.config.target,
+            known,
+            sampling.flexibility,
+        )
+        return out
+
+
+class _Prediction:
+    """(x_t, t) -> guided output of the L current frames, for a fixed window."""
+
+    def __init__(
+        self,
+        model: DiffPoseTalkModel,
+        given: Mapping[str, Tensor],
+        branches: tuple[Branch, ...],
+        sampling: SamplingConfig,
+        kind: torch.dtype,
+    ) -> None:
+        count, frames = given['noise'].shape[:2]
+
+        def network(name: str) -> Tensor | None:
+            return given[name].to(kind) if name in given else None
+
+        def every(name: str, start: Tensor) -> Tensor:
+            value = network(name)
             value = start.expand(count, -1, -1) if value is None else value
             return value.repeat(len(branches), 1, 1)
 
-        count, frames = request.noise.shape[:2]
         self._weights = [branch.weight for branch in branches]
-        self._net = model.denoising_net
+        self._net, self._type = model.denoising_net, kind
         self._threshold = sampling.threshold
-        audio, style, shape = tensor(request.audio), tensor(request.style), tensor(request.shape)
-        if audio is None or audio.shape[:2] != (count, frames):
-            raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
+        audio, style, shape = given['audio'].to(kind), network('style'), network('shape')
         if style is None and model.config.style_dim:
             style = model.null_style(count)
         self._memory = self._net.remember(
-            every(tensor(request.previous_audio), model.start_audio_feat),
+            every('previous_audio', model.start_audio_feat),
             torch.cat([audio if b.audio else model.null_audio(count, frames) for b in branches]),
         )
         persons = [
-            model.person(shape, style if b.style or style is None else model.null_style(count))
+            model.person(
+                shape, style if b.style or style is None else model.null_style(count), network('scales')
+            )
             for b in branches
         ]
         present = [person for person in persons if person is not None]
         self._person = torch.cat(present) if present else None
-        self._previous = every(tensor(request.previous_motion), model.start_motion_feat)
-        indicator = tensor(request.indicator)
+        self._previous = every('previous_motion', model.start_motion_feat)
+        indicator = network('indicator')
         self._indicator = None if indicator is None else indicator.repeat(len(branches), 1)
 
     def __call__(self, x: Tensor, t: int) -> Tensor:
         count = len(self._weights)
         step = torch.full((count * x.shape[0],), t, dtype=torch.long, device=x.device)
-        stacked = x.repeat(count, 1, 1)
+        stacked = x.to(self._type).repeat(count, 1, 1)
         out = self._net.denoise(stacked, self._memory, self._person, self._previous, step, self._indicator)[
             :, -x.shape[1] :
-        ]
+        ].float()
         if self._threshold is not None:
             out = dynamic_threshold(out, *self._threshold)
         mixed: Tensor = mix(out, self._weights)
         return mixed
+
+
+def padded_rows(array: FloatArray, second: bool = False) -> FloatArray:
+    """Rows along the first axis (or the second) repeated up to a power of two; the last is repeated."""
+    axis = int(second)
+    count = array.shape[axis]
+    surplus = (1 << (count - 1).bit_length()) - count
+    if not surplus:
+        return array
+    last = array.take([-1], axis=axis)
+    return np.concatenate([array, *[last] * surplus], axis=axis)
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -84,13 +84,21 @@ class DiffPoseTalkModel(nn.Module):
             raise ModelError('this model was trained without null audio; set scale_audio to 1')
         return self.null_audio_feat.expand(count, frames, -1)
 
-    def person(self, shape: Tensor | None, style: Tensor | None) -> Tensor | None:
-        """Person feature (N, 1, shape + style) of (N, shape_dim) and (N, style_dim), shape first.
+    def person(
+        self, shape: Tensor | None, style: Tensor | None, scales: Tensor | None = None
+    ) -> Tensor | None:
+        """Person feature (N, 1, person_dim) of (N, shape_dim), (N, style_dim) and, for distilled models,
+        the code of the guidance scales (N, 2), in this order.
 
         Raises ModelError naming a condition that is missing, surplus or of the wrong width.
         """
         parts = []
-        given = (('shape', shape, self.config.shape_dim), ('style', style, self.config.style_dim))
+        config = self.config
+        given = (
+            ('shape', shape, config.shape_dim),
+            ('style', style, config.style_dim),
+            ('scale', scales, config.scale_dim),
+        )
         for name, value, width in given:
             found = 0 if value is None else value.shape[-1]
             if found != width:

@@ -5,7 +5,8 @@ import onnxruntime
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.onnx_providers import providers
+from diffposetalk_ros.model.device import Device
+from diffposetalk_ros.model.onnx_providers import input_device, provider_options, providers
 
 CUDA, TENSORRT, CPU = 'CUDAExecutionProvider', 'TensorrtExecutionProvider', 'CPUExecutionProvider'
 
@@ -35,3 +36,15 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest
 def test_another_word() -> None:
     with pytest.raises(ConfigError, match='potato'):
         providers('potato')
+
+
+def test_options() -> None:
+    plain, half = Device('cuda'), Device('tensorrt', 'float16')
+    assert provider_options(CPU, plain) == {}
+    assert provider_options(CUDA, plain)['use_tf32'] == '0'
+    options = provider_options(TENSORRT, half)
+    assert (options['trt_fp16_enable'], options['trt_bf16_enable']) == ('1', '0')
+    assert provider_options(CPU, half) == {}
+    with pytest.raises(ConfigError, match="'tensorrt/bfloat16' only"):
+        provider_options(CUDA, Device('cuda', 'bfloat16'))
+    assert input_device(CPU) == 'cpu' and input_device(TENSORRT) == 'cuda'

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which passes a window takes: branches of classifier-free guidance, or one pass of a distilled model.
+
+A distilled network is told the two scales beside shape and style and answers what the branches would
+have been mixed to (guidance distillation, Meng et al. 2023).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffposetalk_ros.diffusion.guidance import Branch, guidance_branches
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.config import ModelConfig
+
+__all__ = ['LARGEST_SCALE', 'branches_for', 'scale_code']
+
+LARGEST_SCALE = 3.0
+"""Distilled models know scales from 1 to this."""
+
+
+def branches_for(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> tuple[Branch, ...]:
+    """Evaluations of a step. ``styled``: the request carries a style; without one there is nothing to
+    guide by it. Raises ConfigError for a setting the model cannot be sampled with.
+    """
+    if config.scale_inputs:
+        if sampling.guidance != config.cfg_mode:
+            raise ConfigError(
+                f'guidance {sampling.guidance!r}; this model was distilled for {config.cfg_mode!r} only'
+            )
+        return (Branch(True, True, 1.0),)
+    conditions = set(config.guiding_conditions)
+    if not styled or not config.style_dim:
+        conditions.discard('style')
+    return guidance_branches(conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style)
+
+
+def scale_code(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> FloatArray | None:
+    """What a distilled network is told of the scales, (2,): audio, style, 0 for none. Else None.
+
+    Raises ConfigError for a scale outside the range it was distilled for.
+    """
+    if not config.scale_inputs:
+        return None
+    scales = {'scale_audio': sampling.scale_audio, 'scale_style': sampling.scale_style if styled else 1.0}
+    for name, scale in scales.items():
+        if not 1.0 <= scale <= LARGEST_SCALE:
+            raise ConfigError(f'{name} {scale:g}; this model was distilled for 1 to {LARGEST_SCALE:g}')
+    return np.array(list(scales.values()), np.float32) - 1.0
