@@ -12,7 +12,13 @@ import numpy as np
 
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.model.backend import (
+    Backend,
+    FloatArray,
+    SamplingConfig,
+    WindowRequest,
+    sampling_for,
+)
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.model.mel_context import logmel_context
@@ -120,7 +126,8 @@ class Generator:
         vector = self.model.style(style)
         if shape is None and self.config.shape_dim:
             shape = np.zeros(self.config.shape_dim, np.float32)
-        windows = list(self._windows(blocks, vector, seed, sampling or SamplingConfig(), shape, progress))
+        wanted = sampling_for(self.config, sampling or SamplingConfig())
+        windows = list(self._windows(blocks, vector, seed, wanted, shape, progress))
         if not windows:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,16 @@ def test_bad_input_is_named(generator: Generator) -> None:
         generator.generate(_speechlike(1), np.zeros(3, np.float32))
     with pytest.raises(ModelError, match='nowhere'):
         find_model('nowhere')
+
+
+def test_unknown_styles_suggest_near_names(generator: Generator) -> None:
+    for wanted, near in (('smilling', "did you mean 'smiling'"), ('lively*0.5+smilng', "no style 'smilng'")):
+        with pytest.raises(StyleError, match=near):
+            generator.model.style(wanted)
+
+
+def test_neutral_is_the_null_style_where_no_style_has_that_name(generator: Generator) -> None:
+    bare = replace(generator.model, styles={})
+    assert bare.style('neutral') is None
+    with pytest.raises(StyleError, match='none'):
+        bare.style('smiling')

@@ -28,11 +28,13 @@ def run(args: argparse.Namespace) -> int:
     """Build the corpus with a progress bar and print what it holds."""
     from tqdm import tqdm
 
+    from diffposetalk_ros.cli.checks import check_seed
     from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.training.corpus.build import build_corpus
     from diffposetalk_ros.training.corpus.plan import HOLD_OUT
 
     check_output_folder(args.out)
+    check_seed(args)
     hold_out = HOLD_OUT if args.hold_out is None else tuple(args.hold_out)
     with tqdm(unit='clip', desc='corpus') as bar:
 

@@ -59,19 +59,22 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from diffposetalk_ros.audio.file import audio_blocks, audio_duration
+    from diffposetalk_ros.cli.checks import check_seed
     from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
     from diffposetalk_ros.output_file import check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))
+    check_seed(options)
     if options.fps is not None and not 10.0 <= options.fps <= 120.0:
         raise ConfigError(f'--fps {options.fps:g}; use 10 to 120')
     sampling = sampling_from(options)
     duration = audio_duration(options.audio)
     generator = Generator(options.model, options.backend, options.device)
     flame = _flame_model(options, generator)
-    style = options.style or ('neutral' if 'neutral' in generator.model.styles else None)
+    style = options.style or NEUTRAL
     shape = None if options.shape is None else generator.model.shape(options.shape)
     total = int(duration * generator.config.fps)
     with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:

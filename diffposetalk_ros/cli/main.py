@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError
 
@@ -35,6 +36,13 @@ VERBS: dict[str, str] = {
 """Verb -> one line for `--help`; the module is the verb with underscores."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: {message}; see {self.prog} --help\n')
+
+
 def _usage() -> str:
     lines = [
         'usage: diffposetalk VERB [options]      (diffposetalk VERB --help explains each)',
@@ -60,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'diffposetalk: no verb {verb!r}; {hint}', file=sys.stderr)
         return 2
     module = import_module(f'diffposetalk_ros.cli.{verb.replace("-", "_")}')
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f'diffposetalk {verb}',
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -33,11 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe; defaults are those of the weights that ship."""
+    from diffposetalk_ros.cli.checks import check_at_least, check_seed
     from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.training.recipe import Recipe, run_recipe
 
     check_output_folder(options.out)
     check_output_folder(options.work)
+    check_seed(options)
+    check_at_least(options, 1, 'takes', 'style_steps', 'audio_steps', 'denoiser_steps')
     recipe = Recipe(seed=options.seed)
     if options.regressor:
         recipe = replace(recipe, model=replace(recipe.model, deterministic=True))

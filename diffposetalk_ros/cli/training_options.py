@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffposetalk_ros.cli.checks import check_at_least, check_seed
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import ModelConfig
 
@@ -42,7 +43,10 @@ def model_config(options: argparse.Namespace, default: ModelConfig) -> ModelConf
 
 
 def work_folder(options: argparse.Namespace) -> Path:
-    """Where checkpoints and logs go."""
+    """Where checkpoints and logs go. Raises ConfigError for numbers no run can have."""
+    check_seed(options)
+    check_at_least(options, 1, 'takes', 'steps', 'batch')
+    check_at_least(options, 0, 'learning_rate')
     if options.work is not None:
         return Path(options.work)
     return Path('runs/embedded' if options.corpus is not None else 'runs/flame')

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.model.config import ModelConfig
 
-__all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest']
+__all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'sampling_for']
 
 FloatArray = NDArray[np.float32]
 
@@ -34,6 +34,17 @@ class SamplingConfig:
     guidance: str = 'incremental'
     threshold: tuple[float, float, float] | None = None
     flexibility: float = 0.0
+
+
+def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfig:
+    """How a model is sampled when ``sampling`` is wanted.
+
+    A regressor answers in one step, whatever is wanted, and was trained with every condition in place,
+    so there is nothing to guide away from.
+    """
+    if not config.deterministic:
+        return sampling
+    return replace(sampling, solver='ddim', steps=1, scale_audio=1.0, scale_style=1.0)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,14 @@ from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.resources import find_model
 
-__all__ = ['FlameNumbers', 'LoadedModel', 'load_backend', 'named_styles', 'open_model', 'set_backend_factory']
+__all__ = [
+    'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'named_styles', 'open_model',
+    'set_backend_factory',
+]  # fmt: skip
 
 STYLES = 'styles.safetensors'
+NEUTRAL = 'neutral'
+"""The style where none is asked for."""
 # What numpy and zipfile raise on files that are not theirs.
 _UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OSError, EOFError, zipfile.BadZipFile)
 
@@ -74,10 +80,11 @@ class LoadedModel:
     def style(self, wanted: str | FloatArray | None) -> FloatArray | None:
         """A style by name, by file (.npy) or as a vector; None is the model's null style.
 
-        Names blend with their shares: 'lively*0.7+smiling*0.3' (missing share: 1). Raises StyleError
-        naming the styles there are, or the length that was expected.
+        Names blend with their shares: 'lively*0.7+smiling*0.3' (missing share: 1). A model without a
+        style named neutral takes its null style for it. Raises StyleError naming the styles there are,
+        or the length that was expected.
         """
-        if wanted is None:
+        if wanted is None or (isinstance(wanted, str) and wanted == NEUTRAL and NEUTRAL not in self.styles):
             return None
         if isinstance(wanted, str):
             wanted = self._named_style(wanted)
@@ -118,8 +125,9 @@ class LoadedModel:
         if name in self.styles:
             return self.styles[name]
         parts = [part.partition('*') for part in name.split('+')]
-        if not all(part.strip() in self.styles for part, _, _ in parts):
-            return self._style_file(name)
+        unknown = [part.strip() for part, _, _ in parts if part.strip() not in self.styles]
+        if unknown:
+            return self._style_file(name, unknown[0] if len(unknown) < len(parts) else name)
         try:
             shares = np.array([float(share) if star else 1.0 for _, star, share in parts], np.float32)
         except ValueError as error:
@@ -128,12 +136,14 @@ class LoadedModel:
         out: FloatArray = (shares @ vectors).astype(np.float32)
         return out
 
-    def _style_file(self, name: str) -> FloatArray:
+    def _style_file(self, name: str, unknown: str) -> FloatArray:
         path = Path(name).expanduser()
         if not path.is_file():
+            near = get_close_matches(unknown.lower(), self.styles, n=3)
+            hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else ''
             raise StyleError(
-                f'no style {name!r}: not a file, and the model knows '
-                f'{", ".join(sorted(self.styles)) or "none"}'
+                f'no style {unknown!r}: not a file, and the model knows '
+                f'{", ".join(sorted(self.styles)) or "none"}{hint}'
             )
         try:
             return _numbers(path, 'style')

@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from diffposetalk_ros.errors import AudioError, ConfigError, ModelError, StyleError
-from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.model.backend import (
+    Backend,
+    FloatArray,
+    SamplingConfig,
+    WindowRequest,
+    sampling_for,
+)
 from diffposetalk_ros.streaming.features import FeatureStream, feature_stream
 from diffposetalk_ros.streaming.noise import FrameNoise
 from diffposetalk_ros.streaming.window import Window, blend_weights, check_window, plan_window
@@ -61,6 +67,8 @@ class StreamingGenerator:
     worker feeds with `feed` and `end` and takes one window at a time with `step`; an engine that
     batches avatars uses `plan`, `request` and `accept` instead.
 
+    ``shape`` is a normalised FLAME identity (shape_dim,), for models that take one; None: the data's mean.
+
     `set_style` and `set_sampling` take effect with the next window. `reset` starts a new utterance
     at frame 0, with the same style and noise.
     """
@@ -80,8 +88,10 @@ class StreamingGenerator:
             raise ConfigError(f'{self.model.fps} fps does not divide 16000 samples per second')
         self._backend = backend
         self._features = features or feature_stream(backend, self.config.context, self.config.right)
+        if shape is None and self.model.shape_dim:
+            shape = np.zeros(self.model.shape_dim, np.float32)
         self._shape = shape
-        self._sampling = self.config.sampling
+        self.set_sampling(self.config.sampling)
         self.set_style(style)
         self.reset()
 
@@ -110,7 +120,7 @@ class StreamingGenerator:
 
     def set_sampling(self, sampling: SamplingConfig) -> None:
         """Solver, steps and guidance from the next window on."""
-        self._sampling = sampling
+        self._sampling = sampling_for(self.model, sampling)
 
     def reset(self, stream: int | None = None) -> None:
         """Start a new utterance at frame 0; ``stream`` chooses other noise."""
@@ -197,7 +207,7 @@ class StreamingGenerator:
         noise = self._noise
         return WindowRequest(
             audio=audio[None],
-            noise=noise.initial(first, last)[None],
+            noise=self._start(first, last)[None],
             previous_motion=self._history[None] if window.prefix else None,
             previous_audio=self._previous_features()[None] if window.prefix else None,
             style=None if self._style is None else self._style[None],
@@ -232,6 +242,12 @@ class StreamingGenerator:
         while (frames := self.step()) is not None:
             out.append(frames)
         return out
+
+    def _start(self, first: int, last: int) -> FloatArray:
+        """x_T of frames [first, last); a regressor knows no noise."""
+        if self.model.deterministic:
+            return np.zeros((last - first, self.model.motion_dim), np.float32)
+        return self._noise.initial(first, last)
 
     def _window_features(self, window: Window) -> FloatArray:
         return self._features.read(window.start, window.stop)

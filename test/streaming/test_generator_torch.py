@@ -82,3 +82,35 @@ def test_full_look_ahead_equals_offline_generation(backend):
         )
         previous = motion[:, -10:], window[:, -10:]
         np.testing.assert_allclose(live[first : first + count], motion[0], atol=1e-4)
+
+
+def tiny(**values) -> TorchBackend:
+    config = {
+        'space': 'arkit', 'shape_dim': 0, 'style_dim': 8, 'feature_dim': 16, 'n_heads': 2, 'n_layers': 1,
+        'n_motions': 20, 'audio_encoder': 'logmel', 'logmel': LogMelConfig(n_mels=16, channels=8, hidden=8),
+        'variable_window': True,
+    }  # fmt: skip
+    return TorchBackend(DiffPoseTalkModel(ModelConfig(**{**config, **values})))
+
+
+def test_a_model_that_takes_an_identity_gets_the_mean_one_unless_told():
+    backend, audio = tiny(space='flame', shape_dim=100, variable_window=False), speech(12)
+    config = StreamConfig(3, 1, sampling=SAMPLING)
+
+    def motion(shape):
+        made = StreamingGenerator(backend, config, STYLE, shape)
+        out = [*made.push(audio), *made.finish()]
+        return np.concatenate([frames.motion[: frames.committed] for frames in out])
+
+    np.testing.assert_array_equal(motion(None), motion(np.zeros(100, np.float32)))
+    assert np.abs(motion(None) - motion(np.ones(100, np.float32))).max() > 1e-3
+
+
+def test_a_regressor_answers_without_noise_in_one_step_whatever_is_asked():
+    backend, audio = tiny(deterministic=True), speech(12)
+    many = SamplingConfig('ddpm', 50, scale_audio=2.0)
+    made = [
+        run(backend, StreamConfig(3, 1, seed=seed, sampling=sampling), audio, [])
+        for seed, sampling in ((0, SAMPLING), (1, many))
+    ]
+    np.testing.assert_array_equal(*made)
