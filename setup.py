@@ -5,6 +5,7 @@ A ROS workspace does not use this file: there CMakeLists.txt builds and installs
 Name and version equal package.xml (tested).
 """
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
@@ -16,16 +17,27 @@ WHEELS = '; sys_platform == "linux" and platform_machine == "x86_64"'
 
 TORCH = ['torch>=2.4', 'transformers>=4.44,<5']
 
+# video, GIF, pictures and charts; without it the node, generate, convert and the page work
+RENDER = ['av', 'matplotlib', 'pillow']
+
 # joint commands (ruckig) and the simulated robot
 ROBOT = ['mujoco>=3.3', 'ruckig>=0.14']
+
+# the share folder of an installed ROS package, as far as the command line needs it
+SHARE = {
+    f'share/diffposetalk_ros/{folder}': [str(path) for path in sorted(Path(folder).iterdir()) if path.is_file()]
+    for folder in ('models/embedded', 'config')
+}
 
 EXTRAS = {
     # onnxruntime and onnxruntime-gpu own the same module: install one of them, never both
     'onnx': ['onnxruntime>=1.18'],
     'onnx-gpu': ['onnxruntime-gpu>=1.18'],
     'torch': TORCH,
+    'render': RENDER,
     'train': [
         *TORCH,
+        *RENDER,
         'accelerate',
         'hibari-tts',
         'lmdb',
@@ -67,6 +79,7 @@ EXTRAS = {
     ],
     'test': [
         # what the stages of training and the exporter import, so that no test of theirs is left out
+        *RENDER,
         'accelerate',
         'hypothesis',
         'lmdb',
@@ -93,13 +106,11 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['diffposetalk_ros', 'diffposetalk_ros.*']),
     package_data={'': ['py.typed', '*.html', '*.js', '*.css', '*.svg', '*.json', '*.yaml']},
+    data_files=list(SHARE.items()),
     install_requires=[
         'aiohttp>=3.8',
         'array-api-compat',
-        'av',
-        'matplotlib',
         'numpy>=1.26',
-        'pillow',
         'pyyaml',
         'safetensors',
         'scipy>=1.11',

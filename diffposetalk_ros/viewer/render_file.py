@@ -154,7 +154,9 @@ def _write_mp4(
     try:
         import av
     except ImportError as error:
-        raise ConfigError('MP4 needs PyAV, which is not installed; pip install av, or write .gif') from error
+        raise ConfigError(
+            'MP4 needs PyAV, which is not installed; pip install "diffposetalk_ros[render]", or write .gif'
+        ) from error
 
     sound, sound_rate = (None, 0) if audio is None else _read_sound(Path(audio), duration)
     part = path.with_name(f'.{path.name}.{os.getpid()}.part')
