@@ -7,6 +7,7 @@ Sets: asterisk and librivox (Debian packages), clips (--own-clips), dev (--corpu
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,8 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--limit', type=int, help='use at most so many clips of each set, evenly chosen')
     parser.add_argument(
-        '--slow-clips', type=int, default=12, help='clips of each set for samplers of more than 50 steps'
+        '--reference-clips',
+        type=int,
+        default=12,
+        metavar='N',
+        help='clips of each set for samplers of more than 50 steps (default 12)',
     )
+    parser.add_argument('--jobs', type=int, help='clips such samplers answer at once (default: the cores, at most 4)')
     parser.add_argument('--samplers', help='comma-separated SOLVER:STEPS, the first is compared with')
     parser.add_argument('--style', default='neutral', help='style of model and reference')
     parser.add_argument('--scale-audio', type=float, help='guidance scale of the speech')
@@ -70,8 +76,6 @@ def _load_sets(options: argparse.Namespace) -> tuple[dict[str, list[SpeechClip]]
     from diffposetalk_ros.evaluation.comparison import evenly
     from diffposetalk_ros.evaluation.speech_sets import load_clips, time_phones
 
-    if options.limit is not None and options.limit < 1:
-        raise ConfigError(f'--limit {options.limit}; give at least 1')
     names = [name for name in options.sets.split(',') if name]
     for name in names:
         if name not in _SETS:
@@ -95,12 +99,19 @@ def _load_sets(options: argparse.Namespace) -> tuple[dict[str, list[SpeechClip]]
     return sets, left_out
 
 
+def _checksum(folder: Path) -> str:
+    from hashlib import sha256
+
+    return sha256((folder / 'model.safetensors').read_bytes()).hexdigest()[:12]
+
+
 def run(options: argparse.Namespace) -> int:
     """Evaluate and write the report."""
     from dataclasses import replace
 
     from tqdm import tqdm
 
+    from diffposetalk_ros.cli.checks import check_at_least, check_seed
     from diffposetalk_ros.evaluation.comparison import compare, diversity_of
     from diffposetalk_ros.evaluation.contenders import (
         DEFAULT_SAMPLERS,
@@ -120,20 +131,25 @@ def run(options: argparse.Namespace) -> int:
     if options.out.is_dir():
         raise ConfigError(f'{options.out} is a folder; name the report, for example docs/evaluation.md')
     check_output_folder(options.out.parent)
-    generator = Generator(options.model, options.backend, options.device)
+    check_seed(options)
+    check_at_least(options, 1, 'limit', 'reference_clips', 'jobs')
+    if options.styles < 2 and options.styles != 0:
+        raise ConfigError(f'--styles {options.styles}; use 2 or more, or 0 for none')
+    jobs = options.jobs or min(4, os.cpu_count() or 1)
+    generators = [Generator(options.model, options.backend, options.device) for _ in range(jobs)]
+    generator = generators[0]
     regressor = Generator(options.regressor, options.backend, options.device) if options.regressor else None
     scales = {'scale_audio': options.scale_audio, 'scale_style': options.scale_style}
     base = replace(SamplingConfig(), **{name: value for name, value in scales.items() if value is not None})
     samplers = options.samplers.split(',') if options.samplers else list(DEFAULT_SAMPLERS)
-    listed = contenders(generator, samplers, base, options.style, regressor)
+    listed = contenders(generators, samplers, base, options.style, regressor)
     look = named_style(options.style)
     sets, left_out = _load_sets(options)
     clips = [clip for some in sets.values() for clip in some]
     few = main_sampler(samplers)
-    slow_clips = max(options.slow_clips, 1)
     guidance = f'{base.guidance} guidance, scales speech {base.scale_audio:g}, style {base.scale_style:g}'
     settings = {
-        'model': generator.model.folder.name,
+        'model': f'{generator.model.folder.name}, sha256 of the weights {_checksum(generator.model.folder)}',
         'machine': machine(),
         'sampling': guidance,
         'style': options.style,
@@ -142,6 +158,7 @@ def run(options: argparse.Namespace) -> int:
     for name, value in settings.items():
         print(f'{name}: {value}')
     rig = load_rig()
+    slow_clips = options.reference_clips
     total = sum(min(len(s), slow_clips) if c.slow else len(s) for c in listed for s in sets.values())
     with tqdm(total=total, unit='clip', desc='generating') as bar:
 
@@ -151,7 +168,7 @@ def run(options: argparse.Namespace) -> int:
         def reference(clip: SpeechClip) -> NDArray[np.float32]:
             return reference_motion(clip, look, options.seed)
 
-        scores = compare(listed, sets, reference, rig, options.seed, slow_clips, advance)
+        scores = compare(listed, sets, reference, rig, options.seed, slow_clips, advance, jobs)
     spread = {c.name: diversity_of(c, clips[-3:], rig, options.seed) for c in listed if not c.slow}
     style = None
     if options.styles:

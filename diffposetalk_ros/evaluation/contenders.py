@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,17 @@ def _generated(
     return generator.generate(clip.samples, style, clip_seed(clip, seed) % 2**31, sampling).values
 
 
+def _in_turn(
+    free: SimpleQueue[Generator], sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
+) -> Floats:
+    """By whichever generator is free: one serves one thread at a time."""
+    generator = free.get()
+    try:
+        return _generated(generator, sampling, style, clip, seed)
+    finally:
+        free.put(generator)
+
+
 def _other_style(
     generator: Generator, sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
 ) -> Floats:
@@ -63,7 +75,7 @@ def _mean(mean: Floats, clip: SpeechClip, seed: int) -> Floats:
 
 
 def contenders(
-    generator: Generator,
+    generators: Sequence[Generator],
     samplers: Sequence[str] = DEFAULT_SAMPLERS,
     base: SamplingConfig | None = None,
     style: str = 'neutral',
@@ -71,35 +83,47 @@ def contenders(
 ) -> list[Contender]:
     """The model with each sampler, with shuffled styles, the mean motion and the animator itself.
 
+    ``generators`` hold the same model; slow samplers use all of them at once, the others the first.
     ``regressor`` adds a model that was trained to regress; it answers in one step. Raises
     ModelError for a model that is not in ARKit space at 25 fps or does not know the style.
     """
-    model, base = generator.model, base or SamplingConfig()
-    if (
-        generator.config.layout.space != 'arkit'
-        or not generator.config.head_pose
-        or generator.config.fps != 25
-    ):
-        raise ModelError(f'{model.folder} is not an arkit model with head pose at 25 fps; evaluate needs one')
-    if style not in model.styles:
-        raise ModelError(
-            f'{model.folder} has no style {style!r}; use {", ".join(sorted(model.styles)) or "none"}'
-        )
+    generator, base = generators[0], base or SamplingConfig()
+    model = generator.model
+    _check(generator, style)
     few = main_sampler(samplers)
-    listed = [
-        Contender(name, partial(_generated, generator, sampler, style), sampler.steps > _SLOW_STEPS)
-        for name, sampler in ((name, parse_sampler(name, base)) for name in samplers)
-    ]
+    free: SimpleQueue[Generator] = SimpleQueue()
+    for each in generators:
+        free.put(each)
+    listed = []
+    for name in samplers:
+        sampler = parse_sampler(name, base)
+        slow = sampler.steps > _SLOW_STEPS
+        motion = partial(_in_turn, free, sampler, style) if slow else partial(_generated, generator, sampler, style)
+        listed.append(Contender(name, motion, slow))
     if len(model.styles) > 1:
         shuffled = partial(_other_style, generator, parse_sampler(few, base), style)
         listed.append(Contender(f'{few}, shuffled style', shuffled))
     if regressor is not None:
-        # It was trained with every condition in place, so there is nothing to guide away from.
-        one = replace(base, solver='ddim', steps=1, scale_audio=1.0, scale_style=1.0)
-        listed.append(Contender('regressor', partial(_generated, regressor, one, style)))
+        _check(regressor, style)
+        if not regressor.config.deterministic:
+            raise ModelError(
+                f'{regressor.model.folder} is no regressor; make one with diffposetalk train --regressor'
+            )
+        listed.append(Contender('regressor', partial(_generated, regressor, base, style)))
     listed.append(Contender('mean motion', partial(_mean, np.asarray(model.mean, np.float32))))
     look = named_style(style)
     listed.append(
         Contender('animator, other draw', lambda clip, seed: reference_motion(clip, look, seed + 1_000_003))
     )
     return listed
+
+
+def _check(generator: Generator, style: str) -> None:
+    """Raise ModelError for a model whose motion cannot be measured here."""
+    config, model = generator.config, generator.model
+    if config.layout.space != 'arkit' or not config.head_pose or config.fps != 25:
+        raise ModelError(f'{model.folder} is not an arkit model with head pose at 25 fps; evaluate needs one')
+    if style not in model.styles:
+        raise ModelError(
+            f'{model.folder} has no style {style!r}; use {", ".join(sorted(model.styles)) or "none"}'
+        )

@@ -34,12 +34,15 @@ Floats = NDArray[np.floating]
 DEFINITIONS = {
     'LVE': 'mm; mean over frames of the largest unsquared distance among the lip vertices, head still',
     'FDD': 'mm; mean over upper-face vertices of (reference minus generated) standard deviation in '
-    'time of the displacement length from neutral; signed, 0 is best',
-    'MOD': 'mm; mean over frames of the absolute difference of the lip opening',
+    'time of the unsquared displacement length from neutral, head still; signed, 0 is best',
+    'MOD': 'mm; mean over frames of the absolute difference of the gap between the middles of the inner lips, '
+    'overlapping lips counting as 0',
     'BA': 'mean over generated head beats of exp(-d^2 / (2 * 3^2)), d = frames at 25 fps to the nearest '
     'reference beat; a beat is a peak of the smoothed angular speed above its median, 10 frames apart',
-    'diversity': 'mm; mean over pairs of samples of the mean lip-vertex distance, averaged over frames',
-    'seam': 'mean vertex speed over the seams between windows divided by that elsewhere; 1 is best',
+    'diversity': 'mm; three seeds for each of three clips, mean over pairs of the mean lip-vertex distance over '
+    'frames',
+    'seam': 'mean lip-vertex speed over the seams between windows of 100 frames divided by that elsewhere, mean '
+    'over the clips that have a seam; 1 is best',
 }
 
 _BEAT_SIGMA = 3.0

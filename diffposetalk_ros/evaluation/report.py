@@ -22,6 +22,7 @@ from diffposetalk_ros.evaluation.metrics import DEFINITIONS
 from diffposetalk_ros.evaluation.plots import plot_closures, plot_visemes
 from diffposetalk_ros.evaluation.style_scores import StyleScores
 from diffposetalk_ros.evaluation.viseme_correlation import VISEME_NAMES
+from diffposetalk_ros.motion.rig import load_rig
 
 __all__ = ['Evaluation', 'machine', 'markdown', 'numbers', 'write_report']
 
@@ -80,8 +81,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _main_table(scores: dict[str, Scores]) -> list[str]:
     head = (
-        'motion', 'closure recall (chance)', 'precision (chance)', 'viseme r', 'jaw r', 'LVE', 'MOD', 'FDD',
-        'BA', 'seam', 'compute / audio',
+        'motion', 'closure recall (chance)', 'precision (chance)', 'viseme r', 'jaw r', 'LVE: mean of max [mm]',
+        'MOD: mean abs [mm]', 'FDD: signed [mm]', 'BA', 'seam', 'compute / audio',
     )  # fmt: skip
     rows = []
     for name, s in scores.items():
@@ -136,10 +137,21 @@ def _definitions() -> list[str]:
             'and those read from the ARKit channels, mean of eight'
         ),
         'jaw r': 'Pearson r of jawOpen with the reference',
-        'compute / audio': 'seconds of computing for one second of speech, whole clips, one at a time',
+        'compute / audio': 'seconds of computing for one second of speech, whole clips, one at a time (samplers of '
+        'more than 50 steps: one on each core)',
+        'style found': 'the nearest by cosine of the style vectors is the right one',
+        'lost': '1 - value / value of many steps (LVE: value / value of many steps - 1), pooled over the clips that '
+        'both answered; below 0 is a gain',
     }
     rows = DEFINITIONS | closures
-    return [f'- **{name}**: {text}.' for name, text in rows.items()] + ['']
+    rig = load_rig()
+    masks = (len(rig.masks[name]) for name in ('lips', 'upper_face'))
+    note = (
+        "Vertices are those of this package's rig: {} of the lips, {} of the upper face. LVE, MOD, FDD and viseme "
+        'r are taken over the frames whose phones are trusted; all frames of a set weigh equally (FDD: clips, by '
+        'their frames).'
+    ).format(*masks)
+    return [f'- **{name}**: {text}.' for name, text in rows.items()] + ['', note, '']
 
 
 def markdown(evaluation: Evaluation, plots: Sequence[str] = ()) -> str:

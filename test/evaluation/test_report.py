@@ -25,7 +25,8 @@ def index(tmp_path: Path, make_clip: Callable[..., SpeechClip]) -> Path:
 def _run(model: Path, index: Path, out: Path, *more: str) -> int:
     return main(
         ['evaluate', '--model', str(model), '--clips', str(index), '--sets', 'librivox']
-        + ['--samplers', 'ddpm:51,ddim:1', '--slow-clips', '1', '--styles', '4', '--out', str(out), *more]
+        + ['--samplers', 'ddpm:51,ddim:1', '--reference-clips', '1', '--jobs', '2']
+        + ['--styles', '4', '--out', str(out), *more]
     )
 
 
@@ -66,6 +67,9 @@ def test_one_command_writes_tables_definitions_and_plots(
         (['--sets', 'dev'], '--corpus'),
         (['--sets', 'asterisk'], 'asterisk is empty'),
         (['--limit', '0'], '--limit 0'),
+        (['--reference-clips', '0'], '--reference-clips 0'),
+        (['--styles', '1'], '--styles 1'),
+        (['--seed', '-1'], '--seed -1'),
         (['--style', 'angry'], "no style 'angry'"),
         (['--samplers', 'euler:9'], "sampler 'euler:9'"),
         (['--clips', 'nowhere.jsonl'], 'cannot read clips'),
