@@ -6,6 +6,7 @@ Not run where it was written: Gazebo was not installed there. Checked: it import
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, RegisterEventHandler
+from launch.conditions import IfCondition, UnlessCondition
 from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import Command, FindExecutable, LaunchConfiguration, PathJoinSubstitution
@@ -29,17 +30,14 @@ def generate_launch_description():
         output='screen',
         parameters=[{'robot_description': ParameterValue(description, value_type=str)}, sim_time],
     )
-    gazebo = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(
-            PathJoinSubstitution([FindPackageShare('ros_gz_sim'), 'launch', 'gz_sim.launch.py'])
-        ),
-        launch_arguments={'gz_args': ['-r ', LaunchConfiguration('world')]}.items(),
-    )
+    gui = LaunchConfiguration('gui')
+    window = _gazebo('-r ', IfCondition(gui))
+    headless = _gazebo('-r -s --headless-rendering ', UnlessCondition(gui))
     spawn = Node(
         package='ros_gz_sim',
         executable='create',
         output='screen',
-        arguments=['-topic', 'robot_description', '-name', 'avatar_head'],
+        arguments=['-topic', 'robot_description', '-name', 'avatar_head', '-allow_renaming', 'true'],
     )
     bridge = Node(
         package='ros_gz_bridge',
@@ -47,7 +45,7 @@ def generate_launch_description():
         output='screen',
         arguments=['/clock@rosgraph_msgs/msg/Clock[gz.msgs.Clock'],
     )
-    broadcaster = _spawner('joint_state_broadcaster')
+    broadcaster = _spawner('joint_state_broadcaster', controllers)
     joints = LifecycleNode(
         package='diffposetalk_ros',
         executable='joint_command_node',
@@ -61,7 +59,7 @@ def generate_launch_description():
         lifecycle_node_names=['/joint_command'],
         transition_ids=[Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE],
     )
-    controller = _spawner('head_trajectory_controller')
+    controller = _spawner('head_trajectory_controller', controllers)
     avatar = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])),
         launch_arguments={'use_sim_time': 'true'}.items(),
@@ -71,7 +69,14 @@ def generate_launch_description():
         [
             DeclareLaunchArgument('map_file', default_value=default_map, description='Joint map'),
             DeclareLaunchArgument('world', default_value='empty.sdf', description='World of Gazebo'),
-            gazebo,
+            DeclareLaunchArgument(
+                'gui',
+                default_value='true',
+                choices=['true', 'false'],
+                description='Open the window of Gazebo; false: server only',
+            ),
+            window,
+            headless,
             bridge,
             publisher,
             spawn,
@@ -84,5 +89,18 @@ def generate_launch_description():
     )
 
 
-def _spawner(name):
-    return Node(package='controller_manager', executable='spawner', output='screen', arguments=[name])
+def _gazebo(options, condition):
+    source = PathJoinSubstitution([FindPackageShare('ros_gz_sim'), 'launch', 'gz_sim.launch.py'])
+    arguments = {'gz_args': [options, LaunchConfiguration('world')], 'on_exit_shutdown': 'true'}
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(source), launch_arguments=arguments.items(), condition=condition
+    )
+
+
+def _spawner(name, parameters):
+    return Node(
+        package='controller_manager',
+        executable='spawner',
+        output='screen',
+        arguments=[name, '--param-file', parameters],
+    )

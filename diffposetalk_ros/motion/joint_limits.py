@@ -23,6 +23,7 @@ __all__ = ['JointLimiter', 'JointState', 'stop_motion', 'stop_reach']
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-9
+_SHARES = (1.0, 0.6, 0.0)
 
 
 @dataclass(frozen=True)
@@ -212,21 +213,32 @@ class JointLimiter:
         limit = self.map.acceleration * (1 - 1e-6)
         data.current_acceleration = np.clip(state.acceleration, -limit, limit)
         data.target_position = target
-        data.target_velocity = (
-            np.zeros(len(target)) if velocity is None else np.clip(velocity, -0.95 * most, 0.95 * most)
-        )
-        # Some states have no way it can compute to a moving target; to a standing one there always is.
-        if not self._updated():
-            data.target_velocity = np.zeros(len(target))
+        rate = np.zeros(len(target)) if velocity is None else np.clip(velocity, -0.95 * most, 0.95 * most)
+        best: JointState | None = None
+        fastest = np.full(len(target), np.inf)
+        # A joint that is a little too close to meet its target at the target's speed would go back for a
+        # run-up. So each joint takes the share of that speed with which it is there soonest.
+        for share in _SHARES if rate.any() else (0.0,):
+            data.target_velocity = share * rate
             if not self._updated():
-                return None
-        new = JointState(
+                continue
+            new, seconds = self._proposal(), np.array(self._output.trajectory.independent_min_durations)
+            sooner = seconds < fastest
+            best = new if best is None else _choose(sooner, new, best)
+            fastest = np.minimum(fastest, seconds)
+            if (fastest <= 2 * self.period).all():
+                break
+        if best is None:
+            return None
+        finite = all(np.isfinite(part).all() for part in (best.position, best.velocity, best.acceleration))
+        return best if finite else None
+
+    def _proposal(self) -> JointState:
+        return JointState(
             np.array(self._output.new_position),
             np.array(self._output.new_velocity),
             np.array(self._output.new_acceleration),
         )
-        finite = all(np.isfinite(part).all() for part in (new.position, new.velocity, new.acceleration))
-        return new if finite else None
 
     def _updated(self) -> bool:
         try:

@@ -159,7 +159,7 @@ class JointMap:
         self.jerk = self._narrowed_caps([joint.jerk for joint in joints])
         self.clearance, self.clearance_limit = self._clearances()
         self._compile_sources(driven)
-        self._groups = self._clearance_groups()
+        self._compile_groups()
 
     # ---- compilation -----------------------------------------------------------------------------
 
@@ -227,8 +227,8 @@ class JointMap:
     def _is(self, name: str) -> NDArray[np.bool_]:
         return np.array([self.names[i] == name for i in self.driven])
 
-    def _clearance_groups(self) -> list[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
-        """Clearances that share joints are one group: (rows of clearance, its driven joints)."""
+    def _compile_groups(self) -> None:
+        """Clearances that share joints are one group, whose joints go back in step."""
         groups: list[tuple[list[int], NDArray[np.bool_]]] = []
         for row, weights in enumerate(self.clearance):
             rows, members = [row], weights != 0
@@ -236,7 +236,15 @@ class JointMap:
                 groups.remove(group)
                 rows, members = group[0] + rows, group[1] | members
             groups.append((rows, members))
-        return [(np.array(rows, np.intp), members) for rows, members in groups]
+        # Clearances group after group, where each group begins, and the group of each driven joint;
+        # the last group is that of the joints that collide with nothing.
+        order = np.array([row for rows, _ in groups for row in rows], np.intp)
+        self._grouped, self._grouped_limit = self.clearance[order], self.clearance_limit[order]
+        self._grouped_room = self._grouped_limit - self._grouped @ self.rest
+        self._group_begin = np.cumsum([0, *(len(rows) for rows, _ in groups[:-1])])
+        self._group_of = np.full(len(self.driven), len(groups))
+        for number, (_, members) in enumerate(groups):
+            self._group_of[members] = number
 
     # ---- use -------------------------------------------------------------------------------------
 
@@ -264,20 +272,13 @@ class JointMap:
 
         Rest keeps every clearance and the way is straight, so the result keeps them and the limits.
         """
-        if (positions @ self.clearance.T <= self.clearance_limit).all():
+        excess = positions @ self._grouped.T - self._grouped_limit
+        if (excess <= 0).all():
             return positions
-        for rows, members in self._groups:
-            weights = self.clearance[rows]
-            at_rest = weights @ self.rest
-            excess = positions @ weights.T - self.clearance_limit[rows]
-            if (excess <= 0).all():
-                continue
-            room = self.clearance_limit[rows] - at_rest
-            share = np.where(excess > 0, room / np.maximum(room + excess, 1e-300), 1.0)
-            share = share.min(axis=-1)[..., None]
-            pulled = self.rest + share * (positions - self.rest)
-            positions = np.where(members, pulled, positions)
-        return positions
+        share = self._grouped_room / (self._grouped_room + np.maximum(excess, 0.0))
+        shares = np.ones((*share.shape[:-1], len(self._group_begin) + 1))
+        shares[..., :-1] = np.minimum.reduceat(share, self._group_begin, axis=-1)
+        return np.asarray(self.rest + shares[..., self._group_of] * (positions - self.rest))
 
     def expand(self, driven: ArrayLike) -> Floats:
         """Positions (..., J) of all joints from those of the driven (..., R)."""

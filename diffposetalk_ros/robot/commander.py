@@ -38,17 +38,23 @@ class CommanderMode(Enum):
 
 @dataclass(frozen=True)
 class CommanderConfig:
-    """``rate`` Hz of commands, ``stale_after`` s without a frame until the way to rest begins."""
+    """``rate`` Hz of commands, ``stale_after`` s without a frame until the way to rest begins.
+
+    ``horizon``: a plan holds at most so many seconds of what is known ahead, then goes to rest.
+    """
 
     rate: float = 50.0
     stale_after: float = 0.15
     compensate_delay: bool = True
+    horizon: float = 0.5
 
     def __post_init__(self) -> None:
         if not 10.0 <= self.rate <= 1000.0:
             raise ConfigError(f'rate {self.rate} Hz; use 10 to 1000')
         if not 0.02 <= self.stale_after <= 2.0:
             raise ConfigError(f'stale_after {self.stale_after} s; use 0.02 to 2')
+        if not 0.05 <= self.horizon <= 5.0:
+            raise ConfigError(f'horizon {self.horizon} s; use 0.05 to 5')
 
 
 class JointCommander:
@@ -128,14 +134,14 @@ class JointCommander:
         return self._time
 
     def plan(self) -> Trajectory:
-        """All that is known from the newest command on, then the way to rest: (T,) s, (T, J) each.
+        """What is known from the newest command on, then the way to rest: (T,) s, (T, J) each.
 
         Times count from the newest command, which is the first point.
         """
         begin = self._time or 0
         states = [self._state]
         if self.mode is CommanderMode.TRACKING:
-            last = self._tracked_until()
+            last = self._tracked_until(begin)
             moments = np.arange(begin + self._period, last + 1, self._period, dtype=np.int64)
             for target, rate in zip(*self._targets(moments), strict=True):
                 states.append(self.limiter.step(states[-1], target, rate))
@@ -158,11 +164,11 @@ class JointCommander:
 
     # ---- inside ----------------------------------------------------------------------------------
 
-    def _tracked_until(self) -> int:
-        shown = self.frames.known_until
-        heard = self._heard
-        assert shown is not None and heard is not None
-        return max(shown, heard) + round(self.config.stale_after * _NS)
+    def _tracked_until(self, begin: int) -> int:
+        known, heard = self.frames.known_until, self._heard
+        assert known is not None and heard is not None
+        until = max(known, heard + round(self.config.stale_after * _NS))
+        return min(until, begin + round(self.config.horizon * _NS))
 
     def _fresh(self, now: int) -> bool:
         if self._heard is None or self.frames.shown_until is None:

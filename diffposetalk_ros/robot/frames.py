@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face frames by the time they are due: those shown, and those known ahead of playout."""
+"""Face frames by the time they are due: those shown, and those known ahead of playout.
+
+What is shown differs from what was foretold while the face fades into or out of speech. So after the
+newest frame shown, the frames ahead count relative to what they said of that moment:
+
+    frame(t) = shown(now) + ahead(t) - ahead(now)      now: due time of the newest frame shown
+
+In the middle of speech both agree and this is ahead(t); elsewhere there is no jump.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left, bisect_right
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,8 +30,7 @@ class FrameBuffer:
 
     def __init__(self, width: int, keep: float = 1.0) -> None:
         self._width, self._keep = width, round(keep * _NS)
-        self._shown: deque[tuple[int, Floats]] = deque()
-        self._ahead: deque[tuple[int, Floats]] = deque()
+        self._shown, self._ahead = _Track(), _Track()
         self._epoch = -1
 
     def show(self, due: int, row: ArrayLike) -> bool:
@@ -31,15 +38,14 @@ class FrameBuffer:
         values = np.asarray(row, np.float64)
         if not np.isfinite(values).all():
             return False
-        if self._shown and due <= self._shown[-1][0]:
-            if self._shown[-1][0] - due < self._keep:
+        newest = self.shown_until
+        if newest is not None and due <= newest:
+            if newest - due < self._keep:
                 return False
             self.clear()  # the clock was set back: a simulation began again
-        self._shown.append((due, values))
-        while self._shown[0][0] < due - self._keep:
-            self._shown.popleft()
-        while self._ahead and self._ahead[0][0] <= due:
-            self._ahead.popleft()
+        self._shown.add(due, values)
+        self._shown.drop_before(due - self._keep)
+        self._ahead.drop_before(due)
         return True
 
     def foresee(self, epoch: int, first: int, step: int, rows: ArrayLike) -> None:
@@ -51,12 +57,11 @@ class FrameBuffer:
         if epoch != self._epoch:
             self._ahead.clear()
             self._epoch = epoch
-        while self._ahead and self._ahead[-1][0] >= first - step // 2:
-            self._ahead.pop()
-        newest = self._shown[-1][0] if self._shown else -(2**62)
-        for k, row in enumerate(values):
-            if first + k * step > newest and np.isfinite(row).all():
-                self._ahead.append((first + k * step, row))
+        self._ahead.drop_from(first - step // 2)
+        for k in np.flatnonzero(np.isfinite(values).all(axis=1)):
+            self._ahead.add(first + int(k) * step, values[k])
+        if self._shown.due:
+            self._ahead.drop_before(self._shown.due[-1])
 
     def clear(self) -> None:
         """Forget everything."""
@@ -66,24 +71,80 @@ class FrameBuffer:
     @property
     def shown_until(self) -> int | None:
         """Due time of the newest frame shown."""
-        return self._shown[-1][0] if self._shown else None
+        return self._shown.due[-1] if self._shown.due else None
 
     @property
     def known_until(self) -> int | None:
-        """Due time of the last frame known."""
-        return self._ahead[-1][0] if self._ahead else self.shown_until
+        """Due time of the last frame known; None before the first frame shown."""
+        shown = self.shown_until
+        return shown if shown is None else max([shown, *self._ahead.due[-1:]])
 
     def at(self, times: NDArray[np.int64]) -> Floats:
-        """Rows (N, D) at ``times`` (N,), linear between frames; the nearest frame outside of them.
+        """Rows (N, D) at ``times`` (N,), linear between frames shown; the nearest frame outside of them.
 
-        Nothing is extrapolated. Raises IndexError when empty.
+        Nothing is extrapolated. Raises IndexError when no frame was shown.
         """
-        frames = list(self._shown) + list(self._ahead)
-        due = np.array([frame[0] for frame in frames], np.int64)
-        rows = np.stack([frame[1] for frame in frames])
-        right = np.clip(np.searchsorted(due, times), 1, max(1, len(due) - 1))
-        if len(due) == 1:
-            return np.repeat(rows, len(times), axis=0)
-        span = (due[right] - due[right - 1]).astype(np.float64)
-        share = np.clip((times - due[right - 1]) / span, 0.0, 1.0)[:, None]
+        now = self._shown.due[-1]
+        rows = self._shown.lines(times)
+        later = times > now
+        if self._ahead.due and later.any():
+            foretold = self._ahead.lines(np.array([now]))
+            rows[later] += self._ahead.curves(times[later]) - foretold
+        return rows
+
+
+class _Track:
+    """Rows by rising due time."""
+
+    def __init__(self) -> None:
+        self.due: list[int] = []
+        self._rows: list[Floats] = []
+
+    def add(self, due: int, row: Floats) -> None:
+        self.due.append(due)
+        self._rows.append(row)
+
+    def clear(self) -> None:
+        self.drop_from(self.due[0] if self.due else 0)
+
+    def drop_before(self, moment: int) -> None:
+        """Keep two rows up to ``moment``: what `curves` needs to go on from there."""
+        count = max(0, bisect_right(self.due, moment) - 2)
+        del self.due[:count], self._rows[:count]
+
+    def drop_from(self, moment: int) -> None:
+        first = bisect_left(self.due, moment)
+        del self.due[first:], self._rows[first:]
+
+    def lines(self, times: NDArray[np.int64]) -> Floats:
+        """Rows (N, D) on the straight lines between frames, as the face itself moves."""
+        due, rows, right, share = self._around(times)
         return np.asarray(rows[right - 1] * (1 - share) + rows[right] * share)
+
+    def curves(self, times: NDArray[np.int64]) -> Floats:
+        """Rows (N, D) on the curve through the frames: motors cannot turn the corners of `lines`.
+
+        Cubic Hermite, its slopes those of the parabola through three frames; none at both ends.
+        """
+        due, rows, right, share = self._around(times)
+        slopes = np.zeros_like(rows)
+        if len(due) > 2:
+            slopes[1:-1] = np.gradient(rows, due * 1e-9, axis=0)[1:-1]
+        left = right - 1
+        span = (due[right] - due[left])[:, None] * 1e-9
+        back = 1 - share
+        ends = rows[left] * back**2 * (1 + 2 * share) + rows[right] * share**2 * (1 + 2 * back)
+        return np.asarray(ends + span * share * back * (slopes[left] * back - slopes[right] * share))
+
+    def _around(self, times: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats, NDArray[np.intp], Floats]:
+        """Frames around the times: due (K,) and rows (K, D); index of the right neighbour of each time
+        and its share (N, 1)."""
+        # Of minutes known ahead only what matters here: two frames on either side.
+        low = max(0, bisect_right(self.due, int(times.min())) - 2)
+        high = bisect_left(self.due, int(times.max())) + 2
+        due, rows = np.array(self.due[low:high], np.int64), np.stack(self._rows[low:high])
+        if len(due) == 1:
+            due, rows = np.append(due, due + 1), np.repeat(rows, 2, axis=0)
+        right = np.clip(np.searchsorted(due, times), 1, len(due) - 1)
+        span = (due[right] - due[right - 1]).astype(np.float64)
+        return due, rows, right, np.clip((times - due[right - 1]) / span, 0.0, 1.0)[:, None]

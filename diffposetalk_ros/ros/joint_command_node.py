@@ -37,7 +37,7 @@ from diffposetalk_ros.motion.retarget import Character, load_character, mirror
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, ros_to_flame
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo
 from diffposetalk_ros.resources import share_directories
-from diffposetalk_ros.robot.commander import CommanderConfig, JointCommander
+from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.diagnostics import OK, WARN, Status, to_message
 from diffposetalk_ros.ros.joint_messages import (
@@ -54,6 +54,8 @@ __all__ = ['JointCommandNode', 'main']
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _NS = 1_000_000_000
 _THROTTLE = 5.0
+_FARTHEST = 600 * _NS
+"""Frames farther ahead are of another clock: nobody speaks that long in advance."""
 _OUTPUTS = ('trajectory', 'forward', 'joint_state')
 _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('map_file', '', 'Joint map; empty: config/joint_map.yaml of this package'),
@@ -64,6 +66,7 @@ _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('rate', 50.0, 'Commands per second [Hz], 10 to 1000'),
     ('stale_after', 0.15, 'Without a frame for this long the joints go to rest [s], 0.02 to 2'),
     ('compensate_delay', True, 'Send each joint as much earlier as it lags'),
+    ('horizon', 0.5, 'Longest part of a trajectory before its way to rest [s], 0.05 to 5'),
     ('head_source', 'face_motion', 'Head rotation from face_motion or from head_pose'),
     ('avatar', 'diffposetalk', 'Node whose ~/info explains face_motion'),
     ('action_units', False, 'Publish ~/action_units (hri_msgs/FacialActionUnits)'),
@@ -117,13 +120,15 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         file = self._value('character_file')
         self._character = load_character(file, joint_map.layout) if file else None
         config = CommanderConfig(
-            self._value('rate'), self._value('stale_after'), self._value('compensate_delay')
+            *(self._value(name) for name in ('rate', 'stale_after', 'compensate_delay', 'horizon'))
         )
         self._commander = JointCommander(joint_map, config)
         self._head: np.ndarray | None = None
         self._layout = joint_map.layout
         self._fits: bool | None = None
         self._measured: dict[str, float] = {}
+        self._speaking = False
+        self._missing: list[float] = []
         kind, topic = {
             'trajectory': (JointTrajectory, 'joint_trajectory'),
             'forward': (Float64MultiArray, 'commands'),
@@ -222,6 +227,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         except MotionError as error:
             self.get_logger().warning(f'face_motion ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
+        self._speaking = message.state == FaceMotion.SPEAKING
         now = self._now()
         stamp = message.header.stamp.sec * _NS + message.header.stamp.nanosec
         # A stamp of another clock would never become due: then what arrives counts as due.
@@ -232,7 +238,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self._units.publish(action_units_message(units, message.header.stamp, message.header.frame_id))
 
     def _on_chunk(self, message: Any) -> None:
-        if self._fits is False or not message.rate > 0:
+        if self._fits is False or not 1.0 <= message.rate <= 1000.0:
             return
         try:
             rows = self._own_layout(chunk_rows(message, self._layout))
@@ -240,7 +246,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'face_motion_chunk ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
         first = message.header.stamp.sec * _NS + message.header.stamp.nanosec
-        if abs(first - self._now()) < 10 * _NS:
+        if abs(first - self._now()) < _FARTHEST:
             step = round(_NS / message.rate)
             self._the_commander().frames.foresee(int(message.epoch), first, step, rows)
 
@@ -284,6 +290,8 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         commander = self._the_commander()
         due = commander.advance(now)
         names, position = commander.map.names, commander.positions()
+        if self._speaking and commander.mode is CommanderMode.TRACKING:
+            self._missing.append(commander.missing_look_ahead)
         if self._output == 'trajectory':
             self._commands.publish(trajectory_message(commander.plan(), names, due, now))
         elif self._output == 'forward':
@@ -309,21 +317,25 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _diagnose(self) -> None:
         commander = self._the_commander()
+        # The median: at the end of speech nothing can be known ahead.
+        missing = float(np.median(self._missing)) if self._missing else 0.0
+        self._missing.clear()
         level, text = OK, commander.mode.value
         if commander.stopped:
             level, text = WARN, 'emergency stop'
         elif self._fits is False:
             level, text = WARN, 'face_motion is of another motion space than the joint map'
-        elif commander.missing_look_ahead > 0 and commander.mode.value == 'tracking':
-            level, text = (
-                WARN,
-                'delays are not fully compensated: no frames that far ahead (face_motion_chunk)',
+        elif missing > 0:
+            text = (
+                f'joints lag: frames are known {1e3 * missing:.0f} ms too late; publish face_motion_chunk '
+                'and raise playout.delay of the avatar'
             )
+            level = WARN
         commanded = dict(zip(commander.map.names, commander.positions(), strict=True))
         errors = [abs(commanded[name] - value) for name, value in self._measured.items()]
         values: dict[str, object] = {
             'mode': commander.mode.value,
-            'missing look-ahead [ms]': 1e3 * commander.missing_look_ahead,
+            'missing look-ahead [ms]': 1e3 * missing,
             'frames not used': commander.bad_frames,
             'steps without a way': commander.limiter.refused,
             'largest deviation of joint_states [rad or m]': max(errors, default=float('nan')),

@@ -102,19 +102,21 @@ def positions_by_name(message: Any, names: Sequence[str]) -> dict[str, float]:
 
 
 def chunk_rows(message: Any, layout: MotionLayout) -> Floats:
-    """Committed frames (K, D) of a FaceMotionChunk. Raises MotionError when the sizes do not fit."""
+    """Frames (K, D) of a FaceMotionChunk, the provisional ones too: a later chunk replaces them.
+
+    Raises MotionError when the sizes do not fit.
+    """
     columns = expression_columns(layout)
     values = np.asarray(message.expression, np.float64)
-    if len(values) != message.frame_count * len(columns) or message.committed_count > message.frame_count:
+    count, turns = int(message.frame_count), message.head_orientation
+    if len(values) != count * len(columns) or len(turns) not in (0, count):
         raise MotionError(
-            f'face_motion_chunk has {len(values)} values for {message.frame_count} frames of '
-            f'{len(columns)} channels'
+            f'face_motion_chunk has {len(values)} values and {len(turns)} orientations for {count} frames '
+            f'of {len(columns)} channels'
         )
-    count = int(message.committed_count)
     rows = np.zeros((count, layout.width))
-    rows[:, columns] = values.reshape(-1, len(columns))[:count]
-    turns = message.head_orientation[:count]
-    if layout.head_rotation is not None and len(turns) == count and count:
+    rows[:, columns] = values.reshape(-1, len(columns))
+    if layout.head_rotation is not None and turns:
         quaternions = np.array([[q.x, q.y, q.z, q.w] for q in turns])
         rows[:, layout.head_rotation] = ros_to_flame(quaternion_to_vector(quaternions))
     return rows

@@ -105,6 +105,26 @@ def test_a_moving_target_is_followed_less_than_a_period_behind() -> None:
     assert np.abs(errors[20:]).max() < 0.02 * 0.1 * 2 * np.pi * 1.5
 
 
+def test_a_target_that_turns_corners_is_not_run_away_from() -> None:
+    limiter = JointLimiter(EXAMPLE, 0.01)
+    state, k = limiter.at_rest(), EXAMPLE.names.index('jaw')
+    rng = np.random.default_rng(0)
+    rises = np.repeat(rng.uniform(-3, 3, 100), 4) * 0.01  # rad a period: 25 corners a second
+    path = np.clip(0.19 + np.cumsum(rises - rises.mean()), 0.02, 0.36)
+    speeds = np.gradient(path, 0.01)
+    away = []
+    for target, speed in zip(path, speeds, strict=True):
+        goal, rate = EXAMPLE.rest.copy(), np.zeros(len(EXAMPLE.rest))
+        goal[k], rate[k] = target, speed
+        new = limiter.step(state, goal, rate)
+        gap, moved = target - state.position[k], new.position[k] - state.position[k]
+        # Braking is no run-up: the joint has to have stood or moved towards the target before.
+        if state.velocity[k] * gap >= 0 and gap * speed >= 0:
+            away.append(-moved * np.sign(gap))
+        state = new
+    assert len(away) > 100 and max(away) < 0.002
+
+
 def test_blocked_lids_wait_and_then_go_on() -> None:
     limiter = JointLimiter(EXAMPLE, 0.01)
     upper, lower = EXAMPLE.names.index('lid_upper_left'), EXAMPLE.names.index('lid_lower_left')

@@ -57,8 +57,8 @@ def test_jaw_closes_with_the_sound_when_delays_are_compensated(speech: MotionCli
     assert abs(offset) <= 0.040 and found >= 18
     assert late > offset + 0.040
     for name in ('jaw', 'neck_pan', 'lid_upper_left', 'brow_left', 'lip_corner_right'):
-        assert abs(lag_of(*with_it.joint(name), 0.005)) <= 0.025, name
-        assert lag_of(*without.joint(name), 0.005) >= 0.030, name
+        assert abs(lag_of(*with_it.joint(name), 0.005)) <= 0.015, name
+        assert lag_of(*without.joint(name), 0.005) >= 0.020, name
     jaw, wanted = with_it.joint('jaw')[1], with_it.joint('jaw')[0]
     assert jaw.std() > 0.8 * wanted.std()
 

@@ -33,6 +33,11 @@ def talking(moment: float) -> np.ndarray:
     return row
 
 
+def talking_at_25(moment: float) -> np.ndarray:
+    frame, part = divmod(moment * 25, 1.0)
+    return (1 - part) * talking(frame / 25) + part * talking((frame + 1) / 25)
+
+
 def play(commander: JointCommander, begin: float, seconds: float, fresh: bool = True) -> np.ndarray:
     """Positions (N, J) of all joints, one a period."""
     period = 1.0 / commander.config.rate
@@ -132,14 +137,15 @@ def test_delays_are_compensated_as_far_as_frames_are_known() -> None:
     for k in range(300):
         moment = k * 0.01
         now = BEGIN + round(moment * NS)
-        commander.show(now, talking(moment), now)
-        ahead = [talking(moment + 0.04 * i) for i in range(1, 6)]
-        commander.frames.foresee(0, now + 40_000_000, 40_000_000, ahead)
+        commander.show(now, talking_at_25(moment), now)
+        frame = int(moment * 25)
+        ahead = [talking(0.04 * i) for i in range(frame, frame + 6)]
+        commander.frames.foresee(0, BEGIN + frame * 40_000_000, 40_000_000, ahead)
         commander.advance(now)
         times.append(moment + 0.01)
         positions.append(commander.positions()[jaw])
     assert commander.missing_look_ahead == 0.0
-    wanted = [EXAMPLE.expand(EXAMPLE.evaluate(talking(t + delay)))[jaw] for t in times]
+    wanted = [EXAMPLE.expand(EXAMPLE.evaluate(talking_at_25(t + delay)))[jaw] for t in times]
     assert np.abs(np.array(positions) - wanted)[100:].max() < 0.06
     blind = JointCommander(EXAMPLE)
     play(blind, 0.0, 0.5)

@@ -41,9 +41,10 @@ def test_dry_run_writes_the_map(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_controllers_name_the_joints_of_the_map_in_its_order() -> None:
     controllers = yaml.safe_load((ROOT / 'config' / 'avatar_head_controllers.yaml').read_text())
-    for name in ('head_trajectory_controller', 'head_forward_controller'):
-        assert controllers[name]['ros__parameters']['joints'] == list(EXAMPLE.names)
-        assert name in controllers['controller_manager']['ros__parameters']
+    for name, kind in (('trajectory', 'JointTrajectoryController'), ('forward', 'ForwardCommandController')):
+        values = controllers[f'head_{name}_controller']['ros__parameters']
+        assert values['joints'] == list(EXAMPLE.names)
+        assert values['type'].endswith(f'/{kind}')
 
 
 @pytest.mark.parametrize('name', ['mujoco', 'gazebo'])
