@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= workers <= 64:
         raise ConfigError(f'--workers {workers} is out of range; use 1 to 64')
     default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
-    options = RenderOptions(_size(args.size or default), args.fps, workers)
+    options = RenderOptions(parse_size(args.size or default), args.fps, workers)
     clips = [load_motion(path, args.motion_fps) for path in args.motion]
     labels = [path.stem for path in args.motion]
     start = time.perf_counter()
@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT -> pixels. Raises ConfigError for anything else."""
     parts = text.lower().split('x')
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise ConfigError(f'--size {text!r} is not WIDTHxHEIGHT; write for example 1280x720')

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
-from math import floor
 from multiprocessing import get_context
 
 import numpy as np
@@ -19,7 +18,7 @@ from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.viewer.render_scene import DAY, Image, Scene, Theme
 
-__all__ = ['channel_sheet', 'clip_sheet', 'contact_sheet', 'render_frames', 'resample_motion']
+__all__ = ['channel_sheet', 'clip_sheet', 'contact_sheet', 'render_frames']
 
 Floats = NDArray[np.float32]
 Size = tuple[int, int]
@@ -28,36 +27,16 @@ _CHUNK = 4
 
 
 def render_frames(
-    motion: ArrayLike,
-    fps: float,
-    size: Size = (1280, 720),
-    output_fps: float | None = None,
-    theme: Theme = DAY,
-    workers: int = 1,
+    motion: ArrayLike, size: Size = (1280, 720), theme: Theme = DAY, workers: int = 1
 ) -> Iterator[Image]:
-    """Frames (height, width, 3) uint8 of ARKit motion (T, 55), or (T, 52) without head, at ``fps``.
+    """Frames (height, width, 3) uint8 of ARKit motion (T, 55), or (T, 52) without head.
 
-    ``output_fps`` (frames per second) resamples in between; ``workers`` processes draw in parallel.
-    Frame k shows the time k / output_fps. Raises MotionError for another width or no frames,
-    ConfigError for a size or rate out of range.
+    ``workers`` processes draw in parallel. Raises MotionError for another width or no frames,
+    ConfigError for a size out of range.
     """
-    values = resample_motion(_checked(motion), fps, output_fps or fps)
+    values = _checked(motion)
     Scene(load_rig(), size, theme)  # a bad size is refused here, not in a worker
     return _in_order(values, size, theme, workers)
-
-
-def resample_motion(values: Floats, fps: float, output_fps: float) -> Floats:
-    """Motion (T, D) at another rate by linear interpolation: row k at time k / output_fps."""
-    if not (0 < fps <= 1000 and 1 <= output_fps <= 240):
-        raise ConfigError(f'frame rate {output_fps} (motion: {fps}) is out of range; use 1 to 240')
-    if fps == output_fps:
-        return values
-    count = max(1, floor(len(values) / fps * output_fps + 1e-6))
-    at = np.minimum(np.arange(count) * fps / output_fps, len(values) - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
-    part = (at - low)[:, None].astype(np.float32)
-    return np.asarray(values[low] * (1 - part) + values[high] * part, np.float32)
 
 
 def contact_sheet(images: Sequence[Image], labels: Sequence[str], columns: int) -> Image:
@@ -85,14 +64,14 @@ def clip_sheet(clip: MotionClip, size: Size = (1280, 720), columns: int = 6, row
     cell = (max(16, size[0] // columns), max(16, int(size[1] / rows * 0.9)))
     count = min(columns * rows, len(clip.values))
     chosen = np.linspace(0, len(clip.values) - 1, count).round().astype(int)
-    images = list(render_frames(clip.values[chosen], clip.fps, cell))
+    images = list(render_frames(clip.values[chosen], cell))
     return contact_sheet(images, [f'{i / clip.fps:.2f} s' for i in chosen], columns)
 
 
 def channel_sheet(cell: Size = (240, 240), columns: int = 8) -> Image:
     """Sheet of the neutral head and of each ARKit channel at 1, alone."""
     weights = np.concatenate([np.zeros((1, 52)), np.eye(52)]).astype(np.float32)
-    return contact_sheet(list(render_frames(weights, 25.0, cell)), ['neutral', *ARKIT_BLENDSHAPES], columns)
+    return contact_sheet(list(render_frames(weights, cell)), ['neutral', *ARKIT_BLENDSHAPES], columns)
 
 
 def _checked(motion: ArrayLike) -> Floats:

@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import AudioError, ConfigError, MotionError
 from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import DAY, Image, Theme
 
-__all__ = ['RenderOptions', 'render_to_file', 'write_image']
+__all__ = ['RenderOptions', 'render_to_file', 'write_image', 'write_mp4']
+
+# The colours of HD video, told to the player.
+_HD = 'colorprim=bt709:transfer=bt709:colormatrix=bt709'
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def render_to_file(
     width, height = options.size
     if width % 2 or height % 2:
         raise ConfigError(f'size {width}x{height} is odd; MP4 needs even width and height')
-    return _write_mp4(path, frames, rate, options.size, audio, max(clip.duration for clip in clips))
+    return write_mp4(path, frames, rate, options.size, audio, max(clip.duration for clip in clips))
 
 
 def write_image(path: str | Path, image: Image) -> None:
@@ -95,20 +99,17 @@ def _side_by_side(
     clips: Sequence[MotionClip], labels: Sequence[str], rate: float, options: RenderOptions
 ) -> Iterator[Image]:
     width, height = options.size
+    clips = [at_rate(clip, rate) for clip in clips]
     if len(clips) == 1:
-        return render_frames(
-            clips[0].values, clips[0].fps, options.size, rate, options.theme, options.workers
-        )
-    duration = max(clip.duration for clip in clips)
+        return render_frames(clips[0].values, options.size, options.theme, options.workers)
+    longest = max(len(clip.values) for clip in clips)
     edges = np.linspace(0, width, len(clips) + 1).round().astype(int)
     streams = []
     for clip, cell in zip(clips, np.diff(edges), strict=True):
-        missing = max(0, round(duration * clip.fps) - len(clip.values))
-        values = np.pad(clip.values, ((0, missing), (0, 0)), mode='edge')
-        size = (int(cell), height)
-        streams.append(render_frames(values, clip.fps, size, rate, options.theme, 1))
+        values = np.pad(clip.values, ((0, longest - len(clip.values)), (0, 0)), mode='edge')
+        streams.append(render_frames(values, (int(cell), height), options.theme))
     names = [_caption(label, int(cell)) for label, cell in zip(labels, np.diff(edges), strict=True)]
-    return (_joined(images, names) for images in zip(*streams, strict=False))
+    return (_joined(images, names) for images in zip(*streams, strict=True))
 
 
 def _caption(text: str, width: int) -> NDArray[np.float32]:
@@ -143,7 +144,7 @@ def _write_gif(path: Path, frames: Iterator[Image], rate: float) -> int:
     return len(pictures)
 
 
-def _write_mp4(
+def write_mp4(
     path: Path,
     frames: Iterator[Image],
     rate: float,
@@ -151,6 +152,8 @@ def _write_mp4(
     audio: str | Path | None,
     duration: float,
 ) -> int:
+    """Write pictures (height, width, 3) at ``rate`` with at most ``duration`` seconds of sound; returns
+    their number. Raises ConfigError without PyAV, MotionError when the file cannot be written."""
     try:
         import av
     except ImportError as error:
@@ -167,12 +170,13 @@ def _write_mp4(
             video: Any = file.add_stream('libx264', rate=exact)
             video.width, video.height = size
             video.pix_fmt = 'yuv420p'
-            video.options = {'preset': 'veryfast', 'crf': '20'}
+            video.options = {'preset': 'veryfast', 'crf': '20', 'x264-params': _HD}
             track: Any = None if sound is None else file.add_stream('aac', rate=sound_rate, layout='mono')
             if track is not None and sound is not None:
                 _mux_sound(file, track, sound, sound_rate)
             for image in frames:
                 frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+                frame = frame.reformat(format='yuv420p', dst_colorspace='ITU709', dst_color_range='MPEG')
                 frame.pts, frame.time_base = count, 1 / exact
                 file.mux(video.encode(frame))
                 count += 1

@@ -50,6 +50,8 @@ GLOSS = {
     'hair': 0.12,
 }
 
+_EYE = ('sclera', 'iris', 'pupil')
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -105,6 +107,12 @@ class Scene:
         self._gloss = np.array([GLOSS.get(name, 0.0) for name in names], np.float32)[:, None]
         base = np.array([getattr(theme, name) for name in PARTS], np.float32) / 255.0
         self._colour = (base**2.2)[rig.part][:, None, :] * corner_tint(rig)
+        inside = {'mouth': ('teeth', 'mouth'), 'eye_left': _EYE, 'eye_right': _EYE}
+        middle = rig.neutral[faces, 0].mean(axis=1)
+        self._inner = []
+        for name, parts in inside.items():
+            side = {'eye_left': middle > 0, 'eye_right': middle < 0}.get(name, True)
+            self._inner.append((rig.openings[name], np.flatnonzero(np.isin(names, parts) & side)))
         self._flat = np.isin(names, ('pupil', 'glint'))[:, None, None]
 
     def draw(self, points: Floats) -> Image:
@@ -119,7 +127,9 @@ class Scene:
         )
         corner = screen[faces]
         u, v = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
-        seen = np.flatnonzero(u[:, 0] * v[:, 1] > u[:, 1] * v[:, 0])
+        front = u[:, 0] * v[:, 1] > u[:, 1] * v[:, 0]
+        self._hide_inside(front, screen, corner)
+        seen = np.flatnonzero(front)
         order = seen[np.argsort(self._bias[seen] - distance[faces[seen]].mean(axis=1))]
         colour = self._shade(points, order)
         # Only the box the head covers is cleared and copied; row 0 of the picture is the top.
@@ -131,6 +141,13 @@ class Scene:
         image: Image = self._empty.copy()
         image[box] = self._pixels[box][..., :3]
         return image
+
+    def _hide_inside(self, front: NDArray[np.bool_], screen: Floats, corner: Floats) -> None:
+        """Take away teeth, mouth and eyeballs beside the openings through which they are seen."""
+        for edge, chosen in self._inner:
+            low, high = screen[edge].min(axis=0), screen[edge].max(axis=0)
+            inner = corner[chosen]
+            front[chosen] &= ((inner.max(axis=1) > low) & (inner.min(axis=1) < high)).all(axis=1)
 
     def _shade(self, points: Floats, order: NDArray[np.int64]) -> NDArray[np.float64]:
         """Colour (N, 3, 4) of the corners of the faces drawn: key, sky, bounce and rim light, gloss."""

@@ -7,7 +7,7 @@ import pytest
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES, arkit_layout
 from diffposetalk_ros.motion.motion_file import MotionClip
-from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames, resample_motion
+from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import Theme
 
 SIZE = (160, 120)
@@ -17,7 +17,7 @@ def _frame(**channels: float) -> np.ndarray:
     motion = np.zeros((1, 55), np.float32)
     for name, value in channels.items():
         motion[0, arkit_layout().index(name)] = value
-    return next(render_frames(motion, 25, SIZE))
+    return next(render_frames(motion, SIZE))
 
 
 NEUTRAL = _frame().astype(int)
@@ -48,7 +48,7 @@ def test_head_turns_towards_its_left() -> None:
     motion = np.zeros((1, 55), np.float32)
     motion[0, arkit_layout().index('headRotationY')] = 0.5
     bright = Theme(hair=(250, 250, 250), shirt=(250, 250, 250))
-    dark = next(render_frames(motion, 25, SIZE, theme=bright))[..., 2] < 60  # pupils, brows, lashes
+    dark = next(render_frames(motion, SIZE, theme=bright))[..., 2] < 60  # pupils, brows, lashes
     assert np.argwhere(dark)[:, 1].mean() > 88
 
 
@@ -60,18 +60,9 @@ def test_each_channel_is_visible(name: str) -> None:
 
 def test_workers_draw_the_same_frames_in_order() -> None:
     motion = np.random.default_rng(0).uniform(0, 0.5, (18, 55)).astype(np.float32)
-    alone = list(render_frames(motion, 25, (64, 48)))
-    together = list(render_frames(motion, 25, (64, 48), workers=2))
+    alone = list(render_frames(motion, (64, 48)))
+    together = list(render_frames(motion, (64, 48), workers=2))
     np.testing.assert_array_equal(np.array(alone), np.array(together))
-
-
-def test_rates_are_resampled_in_time() -> None:
-    ramp = np.repeat(np.arange(25, dtype=np.float32)[:, None], 55, axis=1)
-    twice = resample_motion(ramp, 25, 50)
-    assert len(twice) == 50
-    np.testing.assert_allclose(twice[:49, 0], np.arange(49) / 2)
-    assert len(resample_motion(ramp, 25, 30)) == 30
-    assert resample_motion(ramp, 25, 25) is ramp
 
 
 def test_sheets_have_all_cells() -> None:
@@ -96,13 +87,10 @@ def test_sheets_have_all_cells() -> None:
 )
 def test_bad_motion_is_refused(motion: np.ndarray, word: str) -> None:
     with pytest.raises(MotionError, match=word):
-        render_frames(motion, 25, SIZE)
+        render_frames(motion, SIZE)
 
 
-def test_bad_sizes_and_rates_are_refused() -> None:
-    motion = np.zeros((2, 55), np.float32)
+def test_bad_sizes_are_refused() -> None:
     for size in ((0, 100), (100, 5000)):
         with pytest.raises(ConfigError, match='size'):
-            render_frames(motion, 25, size)
-    with pytest.raises(ConfigError, match='rate'):
-        render_frames(motion, 25, SIZE, output_fps=0.5)
+            render_frames(np.zeros((2, 55), np.float32), size)

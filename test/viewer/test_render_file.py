@@ -12,6 +12,7 @@ from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import AudioError, ConfigError, MotionError
 from diffposetalk_ros.model.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
+from diffposetalk_ros.viewer.render import render_frames
 from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file
 
 SMALL = RenderOptions(size=(96, 64))
@@ -44,6 +45,8 @@ def test_mp4_has_picture_and_sound(tmp_path: Path, rate: int) -> None:
         sound = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
         heard = file.streams.audio[0].rate
     assert abs(len(sound) / heard - 0.8) < 0.1
+    drawn = next(render_frames(_clip(20).values, SMALL.size)).astype(int)
+    assert np.abs(pictures[0] - drawn).mean() < 4, 'colours are those of HD video, and said to be'
     spectrum = np.abs(np.fft.rfft(sound))
     assert spectrum.argmax() * heard / len(sound) == pytest.approx(440, abs=5)
     assert not list(tmp_path.glob('.*'))
@@ -66,6 +69,13 @@ def test_clips_stand_side_by_side(tmp_path: Path) -> None:
     assert count == 8
 
 
+def test_another_rate_is_resampled_in_time(tmp_path: Path) -> None:
+    options = RenderOptions(size=(32, 32), fps=50.0)
+    assert render_to_file([_clip(10)], tmp_path / 'o.gif', options=options) == 20
+    with pytest.raises(ConfigError, match='rate'):
+        render_to_file([_clip(10)], tmp_path / 'o.gif', options=RenderOptions(size=(32, 32), fps=0.5))
+
+
 def test_bad_requests_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     flame = MotionClip(np.zeros((2, 54), np.float32), 25, flame_layout())
     wav = _wav(tmp_path / 's.wav')
@@ -85,7 +95,7 @@ def test_bad_requests_are_refused_and_leave_nothing(tmp_path: Path) -> None:
 
 def test_without_pyav_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'av', None)
-    with pytest.raises(ConfigError, match='pip install av'):
+    with pytest.raises(ConfigError, match='render'):
         render_to_file([_clip()], tmp_path / 'o.mp4', options=SMALL)
 
 

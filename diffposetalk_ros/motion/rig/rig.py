@@ -32,7 +32,8 @@ class Rig:
     ``neutral`` (V, 3) mm; ``faces`` (F, 3) counter-clockwise seen from outside; ``part`` (F,) index
     into PARTS; ``displacements`` (52, V, 3) mm at weight 1 in ARKit order; ``follows_head`` (V,) 1
     where head rotation acts fully, 0 at the foot of the neck; ``landmarks`` name -> vertex;
-    ``masks`` name -> vertices ('lips', 'mouth', 'upper_face', 'skin').
+    ``masks`` name -> vertices ('lips', 'mouth', 'upper_face', 'skin'); ``openings`` name -> vertices on
+    the edge through which the inside is seen ('mouth', 'eye_left', 'eye_right').
     """
 
     neutral: Floats
@@ -42,6 +43,7 @@ class Rig:
     follows_head: Floats
     landmarks: Mapping[str, int]
     masks: Mapping[str, NDArray[np.int32]]
+    openings: Mapping[str, NDArray[np.int32]]
 
     def vertices(self, weights: ArrayLike, head_rotation: ArrayLike | None = None) -> Floats:
         """Vertices (T, V, 3) mm for weights (T, 52) and head rotation vectors (T, 3) rad.
@@ -115,7 +117,10 @@ def load_rig() -> Rig:
     for array in arrays:
         array.flags.writeable = False
     return Rig(
-        *arrays, MappingProxyType(_landmarks(mesh, position)), MappingProxyType(_masks(mesh, position))
+        *arrays,
+        MappingProxyType(_landmarks(mesh, position)),
+        MappingProxyType(_masks(mesh, position)),
+        MappingProxyType(_openings(mesh, position)),
     )
 
 
@@ -169,4 +174,12 @@ def _masks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.in
     mouth = skin & (z > 20) & (np.hypot(x / 45, (y - sf.MOUTH_Y) / 32) < 1)
     upper = skin & (z > 20) & (y > -8) & (y < 75)
     chosen = {'lips': lips, 'mouth': mouth, 'upper_face': upper, 'skin': skin & (z > 0)}
+    return {name: np.flatnonzero(mask).astype(np.int32) for name, mask in chosen.items()}
+
+
+def _openings(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.int32]]:
+    group, edge = np.array(mesh.group), np.array(mesh.ring) == 0
+    side = position[:, 0]
+    lid = edge & (group == 'lid')
+    chosen = {'mouth': edge & (group == 'skin'), 'eye_left': lid & (side > 0), 'eye_right': lid & (side < 0)}
     return {name: np.flatnonzero(mask).astype(np.int32) for name, mask in chosen.items()}
