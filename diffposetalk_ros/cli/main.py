@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError
+from diffposetalk_ros.extras import install_hint
 
 __all__ = ['VERBS', 'main']
 
@@ -32,6 +33,7 @@ VERBS: dict[str, str] = {
     'train': 'train the embedded model from a corpus',
     'train-style': 'train the style encoder alone (corpus, or LMDB of FLAME motion)',
     'train-denoiser': 'train the denoiser alone (corpus, or LMDB of FLAME motion)',
+    'distill': 'train a faster model from one that is finished',
     'export': 'write the ONNX graphs of a model folder',
 }
 """Verb -> one line for `--help`; the module is the verb with underscores."""
@@ -80,6 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.run(options))
     except DiffPoseTalkError as error:
         print(f'diffposetalk {verb}: {error}', file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        missing = install_hint(error)
+        if missing is None:
+            raise
+        print(f'diffposetalk {verb}: {missing}', file=sys.stderr)
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError):

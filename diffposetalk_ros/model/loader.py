@@ -20,8 +20,8 @@ from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.resources import find_model
 
 __all__ = [
-    'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'named_styles', 'open_model',
-    'set_backend_factory',
+    'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
+    'open_model', 'set_backend_factory',
 ]  # fmt: skip
 
 STYLES = 'styles.safetensors'
@@ -217,7 +217,7 @@ def open_model(name: str | Path, backend: str = 'auto', device: str = 'auto') ->
     """Open a model by folder or by the name of one that ships; see `load_backend` for errors."""
     folder = find_model(name)
     runner = _factory(folder, backend, device)
-    mean, std = _statistics(folder, runner.config.motion_dim)
+    mean, std = motion_statistics(folder, runner.config.motion_dim)
     return LoadedModel(folder, runner, mean, std, named_styles(folder), _flame_numbers(folder, runner))
 
 
@@ -236,7 +236,8 @@ def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
     return numbers
 
 
-def _statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation (width,) of the motion. Raises ModelError for a missing or damaged stats.json."""
     path = folder / 'stats.json'
     try:
         stats = json.loads(path.read_text(encoding='utf-8'))

@@ -18,7 +18,7 @@ from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.takes import PHONES
 from diffposetalk_ros.training.train_audio import AudioTrainee, speech_losses
 from diffposetalk_ros.training.train_style import HALF, halves
-from diffposetalk_ros.training.window_loss import Window, draw_end, window_terms
+from diffposetalk_ros.training.window_loss import Window, WindowTerms, draw_end, window_terms
 
 __all__ = ['DenoiserLossConfig', 'rig_projection', 'train_denoiser']
 
@@ -84,9 +84,15 @@ class _Loss:
     """One training step's loss; holds what does not change from step to step."""
 
     def __init__(
-        self, source: BatchSource, style: StyleEncoder, std: Tensor, config: DenoiserLossConfig, size: int
+        self,
+        source: BatchSource,
+        style: StyleEncoder,
+        std: Tensor,
+        config: DenoiserLossConfig,
+        size: int,
+        terms: WindowTerms,
     ) -> None:
-        self._source, self._config, self._size = source, config, size
+        self._source, self._config, self._size, self._terms = source, config, size, terms
         self._style = style.eval().requires_grad_(False)
         self._vertices = rig_projection(std)
 
@@ -142,7 +148,7 @@ class _Loss:
             previous=(before, audio[:, :past]),
             emphasis=self._emphasis(batch, span, device),
         )
-        terms = window_terms(trainee.model, window, config.weights, rng, self._vertices)
+        terms = self._terms(trainee.model, window, config.weights, rng, self._vertices)
         return weighted_terms([terms], config.weights) | self._speech(trainee, raw, batch, first - past)
 
     def _whole(
@@ -166,7 +172,7 @@ class _Loss:
             window = Window(
                 motion[:, span], sound, styles[1 - half], previous=previous, end=end, emphasis=emphasis
             )
-            done.append(window_terms(trainee.model, window, self._config.weights, rng, self._vertices))
+            done.append(self._terms(trainee.model, window, self._config.weights, rng, self._vertices))
         return weighted_terms(done, self._config.weights) | self._speech(trainee, raw, batch, 0)
 
     def _speech(self, trainee: _Trainee, raw: Tensor, batch: Batch, first: int) -> dict[str, Tensor]:
@@ -187,16 +193,17 @@ def train_denoiser(
     run: RunConfig,
     losses: DenoiserLossConfig | None = None,
     name: str = 'denoiser',
+    terms: WindowTerms = window_terms,
 ) -> DiffPoseTalkModel:
     """Train `model` from a pre-trained audio encoder and a frozen style encoder; return it.
 
-    ``name`` is that of the checkpoint in `out`.
+    ``name`` is that of the checkpoint in `out`; ``terms`` makes the loss of a window.
     """
     trainee = _Trainee(model, audio)
     config = losses or DenoiserLossConfig()
     if config.speech == 0:
         for part in (trainee.phones, trainee.visemes, model.audio_encoder):
             part.requires_grad_(False)
-    loss = _Loss(source, style, std, config, run.batch)
+    loss = _Loss(source, style, std, config, run.batch, terms)
     train(name, trainee, loss, out, run)
     return trainee.model

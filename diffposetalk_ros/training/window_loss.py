@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from diffposetalk_ros.training.losses import (
     valid_frames,
 )
 
-__all__ = ['Window', 'draw_end', 'window_terms']
+__all__ = ['Window', 'WindowTerms', 'draw_end', 'window_terms']
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class Window:
     previous: tuple[Tensor, Tensor] | None = None
     end: Tensor | None = None
     emphasis: Tensor | None = None
+
+
+WindowTerms = Callable[
+    [DiffPoseTalkModel, Window, LossWeights, torch.Generator, Vertices | None], dict[str, Tensor]
+]
+"""(model, window, weights, generator, vertices) -> unweighted loss terms."""
 
 
 def draw_end(chance: float, count: int, frames: int, rng: torch.Generator) -> Tensor | None:
