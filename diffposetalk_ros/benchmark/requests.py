@@ -12,12 +12,18 @@ __all__ = ['speech_like', 'window_request']
 
 
 def window_request(config: ModelConfig, count: int, frames: int) -> WindowRequest:
-    """A batch of ``count`` windows of ``frames`` frames with every condition the model takes."""
+    """A batch of ``count`` windows of ``frames`` frames with every condition the model takes.
+
+    A model of fixed windows gets whole ones, padded as live hops are.
+    """
     rng = np.random.default_rng(0)
 
     def normal(*shape: int) -> FloatArray:
         return rng.standard_normal(shape, np.float32)
 
+    real = np.arange(frames) < frames
+    if not config.variable_window:
+        real, frames = np.arange(config.n_motions) < frames, config.n_motions
     return WindowRequest(
         audio=normal(count, frames, config.feature_dim),
         noise=normal(count, frames, config.motion_dim),
@@ -25,7 +31,7 @@ def window_request(config: ModelConfig, count: int, frames: int) -> WindowReques
         previous_audio=normal(count, config.n_prev_motions, config.feature_dim),
         style=normal(count, config.style_dim) if config.style_dim else None,
         shape=normal(count, config.shape_dim) if config.shape_dim else None,
-        indicator=np.ones((count, frames), np.float32) if config.use_indicator else None,
+        indicator=np.tile(real.astype(np.float32), (count, 1)) if config.use_indicator else None,
         step_noise=lambda t: normal(count, frames, config.motion_dim),
     )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 __all__ = ['add_arguments', 'run']
 
@@ -18,6 +19,9 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.model.loader import named_styles
     from diffposetalk_ros.resources import find_model
 
-    for name in sorted(named_styles(find_model(options.model))):
+    names = sorted(named_styles(find_model(options.model)))
+    for name in names:
         print(name)
+    if not names:
+        print(f'{options.model} ships no named styles; make one: diffposetalk extract-style MOTION', file=sys.stderr)
     return 0

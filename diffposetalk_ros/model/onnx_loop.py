@@ -231,7 +231,7 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
         torch.randn(count, past, width),
         torch.randn(count, frames, width),
         torch.randn(branches, count, config.person_dim),
-        torch.tensor([400, 300, 200, 100]),
+        torch.ones(4, dtype=torch.long),
         torch.tensor([False, True, True]),
     )
     window = _Window(model).eval()

@@ -15,11 +15,15 @@ import soundfile
 torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
+from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
 from diffposetalk_ros.cli.main import main  # noqa: E402
+from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.model.loader import open_model  # noqa: E402
 from diffposetalk_ros.model.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator  # noqa: E402
 
 SPEECH = {
     'hidden_size': 64, 'num_hidden_layers': 2, 'num_attention_heads': 1, 'intermediate_size': 32,
@@ -110,7 +114,6 @@ def test_other_formats(work: Path, ending: str) -> None:
 
 
 def test_styles_from_files_and_from_motion(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run('styles', '--model', work / 'model') == 0
     rng = np.random.default_rng(3)
     np.savez(work / 'clip.npz', exp=rng.normal(size=(130, 50)), pose=rng.normal(size=(130, 6)) * 0.1)
     assert run('extract-style', work / 'clip.npz', '-o', work / 's.npy', '--model', work / 'model') == 0
@@ -151,6 +154,22 @@ def test_style_is_that_of_the_reference(work: Path) -> None:
 
 def load_motion_width(work: Path) -> int:
     return ModelConfig.load(work / 'model' / 'config.json').motion_dim
+
+
+def test_the_live_stream_and_the_benchmark_take_it(work: Path) -> None:
+    model = open_model(work / 'model')
+    made = StreamingGenerator(model.backend, StreamConfig(4, 1, sampling=SamplingConfig(steps=2)))
+    frames = [*made.push(np.random.default_rng(0).normal(0, 0.1, 640 * 15).astype(np.float32)), *made.finish()]
+    assert sum(window.committed for window in frames) == 15
+    request = window_request(model.backend.config, 2, 3)
+    assert request.indicator is not None and request.indicator.sum() == 6
+    assert model.backend.sample(request, SamplingConfig(steps=1)).shape == request.noise.shape
+
+
+def test_styles_says_how_to_make_one(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('styles', '--model', work / 'model') == 0
+    captured = capsys.readouterr()
+    assert not captured.out and 'extract-style' in captured.err
 
 
 def test_bad_identities_and_vertices_are_named(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,10 +88,13 @@ def test_bad_requests_are_named(pair: Pair) -> None:
 
 VARIANTS = {
     'official': {'use_indicator': True, 'audio_encoder': 'hubert'},
-    'plain': {'use_indicator': False, 'audio_encoder': 'hubert', 'learnable_pe': False, 'n_layers': 1},
+    'plain': {
+        'use_indicator': False, 'audio_encoder': 'hubert', 'learnable_pe': False, 'n_layers': 1,
+        'n_diff_steps': 20,
+    },
     'noise': {'target': 'noise', 'audio_encoder': 'wav2vec2', 'guiding_conditions': ('style',)},
     'no_style': {'style_dim': 0, 'guiding_conditions': ('audio',), 'audio_encoder': 'hubert'},
-}
+}  # fmt: skip
 
 
 def tiny_model(folder: Path, **values: object) -> ModelConfig:
