@@ -22,11 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--fps', type=float, help='frames per second of the file (default: of the motion)')
     parser.add_argument('--motion-fps', type=float, help='rate of a CSV that does not tell it')
     parser.add_argument('--workers', type=int, help='processes that draw (default: up to 4)')
+    parser.add_argument(
+        '--closure-snap',
+        type=float,
+        metavar='MM',
+        help='show lip openings up to so many mm as contact; 0: show the motion as it is (default 0.8)',
+    )
     parser.add_argument('--channels', action='store_true', help='draw each ARKit channel at 1 instead (PNG)')
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw and write. Raises DiffPoseTalkError on user errors."""
+    from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP
     from diffposetalk_ros.motion.motion_file import load_motion
     from diffposetalk_ros.viewer.render import channel_sheet
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image
@@ -43,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= workers <= 64:
         raise ConfigError(f'--workers {workers} is out of range; use 1 to 64')
     default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
-    options = RenderOptions(parse_size(args.size or default), args.fps, workers)
+    snap = DEFAULT_SNAP if args.closure_snap is None else args.closure_snap
+    options = RenderOptions(parse_size(args.size or default), args.fps, workers, snap=snap)
     clips = [load_motion(path, args.motion_fps) for path in args.motion]
     labels = [path.stem for path in args.motion]
     start = time.perf_counter()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -17,6 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.live_link import LiveLinkSender
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
@@ -64,6 +66,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         link_host = self._parameter('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere')
         link_port = self._parameter('live_link.port', 11111, 'UDP port of the receiver')
         subject = self._parameter('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject')
+        self._snap = self._parameter('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]')
+        snap_closures(load_rig(), np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
         self._sample = read_sound(sample, 0, 1) if sample else None
         self._info: Any = None
         self._layout: MotionLayout | None = None
@@ -151,8 +155,9 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        self._server.send(motion_block(row, message.state, message.frame_index, stamp))
-        self._points.show(row, message.header)
+        shown = snap_closures(load_rig(), row[None], self._snap)[0]
+        self._server.send(motion_block(shown, message.state, message.frame_index, stamp))
+        self._points.show(shown, message.header)
         if self._live_link is not None:
             self._live_link.send(row, stamp)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import AudioError, ConfigError, MotionError
+from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
+from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import DAY, Image, Theme
 
@@ -28,12 +30,14 @@ _HD = 'colorprim=bt709:transfer=bt709:colormatrix=bt709'
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """``size`` (width, height) pixels; ``fps`` of the file (None: of the motion); processes to draw."""
+    """``size`` (width, height) pixels; ``fps`` of the file (None: of the motion); processes to draw;
+    ``snap``: lip openings up to so many mm are shown as contact (see `motion.closure_snap`)."""
 
     size: tuple[int, int] = (1280, 720)
     fps: float | None = None
     workers: int = 1
     theme: Theme = DAY
+    snap: float = DEFAULT_SNAP
 
 
 def render_to_file(
@@ -63,6 +67,7 @@ def render_to_file(
             )
     if audio is not None and suffix != '.mp4':
         raise ConfigError(f'{path.name} has no sound track; leave out the audio or write .mp4')
+    clips = [replace(clip, values=snap_closures(load_rig(), clip.values, options.snap)) for clip in clips]
     if not path.parent.is_dir():
         raise MotionError(f'{path}: the folder does not exist; create it first')
     if suffix == '.png':

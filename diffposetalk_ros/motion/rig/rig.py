@@ -70,6 +70,13 @@ class Rig:
         slope = self.displacements[:, upper, 1] - self.displacements[:, lower, 1]
         return np.asarray(gap + self._weights(weights) @ slope, np.float32)
 
+    @property
+    def lip_pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Vertices (P,) of the inner upper lip from left to right, and those of the lower lip below them."""
+        ring = self.openings['mouth']
+        half = len(ring) // 2
+        return ring[1:half], ring[: half : -1]
+
     def gram(self, mask: str) -> Floats:
         """Matrix G (52, 52) mm^2 with dw G dw = mean squared distance of the mask's vertices.
 
