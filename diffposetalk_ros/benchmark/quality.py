@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What fewer steps cost in quality and save in time, one table, one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from diffposetalk_ros.benchmark.requests import window_request
+from diffposetalk_ros.benchmark.table import Table
+from diffposetalk_ros.benchmark.timing import timed
+from diffposetalk_ros.evaluation import metrics
+from diffposetalk_ros.evaluation.comparison import Contender, Floats, perform, score
+from diffposetalk_ros.evaluation.reference import clip_seed, reference_motion
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.evaluation.style_scores import style_scores
+from diffposetalk_ros.generation import Generator
+from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.motion.rig import Rig
+from diffposetalk_ros.training.animator import named_style
+
+__all__ = ['Quality', 'QualitySettings', 'measure_quality', 'quality_table', 'worst_loss']
+
+_HOP = 2
+
+
+@dataclass(frozen=True)
+class QualitySettings:
+    """``samplers``: (solver, steps); ``scales``: (speech, style); ``reference``: steps of the ancestral
+    sampler they are compared with. ``styles``: how many the generated motion has to be found among."""
+
+    samplers: tuple[tuple[str, int], ...] = (
+        ('ddim', 1), ('ddim', 2), ('ddim', 4), ('ddim', 8),
+        ('dpmpp_2m', 2), ('dpmpp_2m', 4), ('dpmpp_2m', 8),
+    )  # fmt: skip
+    scales: tuple[tuple[float, float], ...] = ((1.0, 1.0), (1.5, 1.0))
+    reference: int = 500
+    styles: int = 20
+    style: str = 'neutral'
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """``hop``: median ms to denoise a live hop; closure recall and precision [1]; ``lve`` and ``fdd``
+    [mm] against the training animator, whose own upper face moves by ``dynamics`` (FDD of a still face)
+    [mm]; ``found``: share of styles found again [1]."""
+
+    hop: float
+    closures: int
+    recall: float
+    precision: float
+    lve: float
+    fdd: float
+    dynamics: float
+    found: float
+
+
+def measure_quality(
+    generator: Generator,
+    clips: Sequence[SpeechClip],
+    rig: Rig,
+    sampling: SamplingConfig,
+    settings: QualitySettings,
+    draw: int = 0,
+) -> Quality:
+    """One setting of the sampler on all clips; ``draw`` chooses other noise for the same comparison."""
+    backend = generator.model.backend
+    look = named_style(settings.style)
+
+    def motion(clip: SpeechClip, seed: int) -> Floats:
+        return generator.generate(clip.samples, settings.style, clip_seed(clip, seed + draw) % 2**31, sampling).values
+
+    references = [reference_motion(clip, look, settings.seed) for clip in clips]
+    takes = perform(Contender('', motion), clips, references, settings.seed)
+    scores = score(takes, rig, shifts=0)
+    found = style_scores(
+        generator, clips, sampling, settings.styles, settings.styles, settings.seed
+    ).generated
+    request = window_request(backend.config, 1, _HOP)
+    hop = timed(lambda: backend.sample(request, sampling), 0.4)
+    closures = scores.closures
+    return Quality(
+        hop.p50, closures.bilabials, closures.recall, closures.precision, scores.lve, scores.fdd,
+        _dynamics(references, rig), found,
+    )  # fmt: skip
+
+
+def _dynamics(references: Sequence[Floats], rig: Rig) -> float:
+    """FDD [mm] of a face that does not move, mean over the clips."""
+    mask = rig.masks['upper_face']
+    values = []
+    for motion in references:
+        moved = motion[:, :52] @ rig.displacements[:, mask].reshape(52, -1)
+        vertices = rig.neutral[mask] + moved.reshape(len(motion), -1, 3)
+        still = np.broadcast_to(rig.neutral[mask], vertices.shape)
+        values.append(metrics.upper_face_dynamics_deviation(still, vertices, rig.neutral[mask]))
+    return float(np.mean(values))
+
+
+def worst_loss(made: Quality, reference: Quality) -> tuple[float, str]:
+    """Largest relative loss against the reference, and of which measure; below 0 nothing was lost.
+
+    FDD is a difference near 0: what it loses counts in units of the upper face's own dynamics.
+    """
+    losses = {
+        'recall': _lost(made.recall, reference.recall),
+        'precision': _lost(made.precision, reference.precision),
+        'LVE': made.lve / reference.lve - 1,
+        'FDD': (abs(made.fdd) - abs(reference.fdd)) / reference.dynamics,
+        'style': _lost(made.found, reference.found),
+    }
+    name = max(losses, key=lambda key: losses[key])
+    return losses[name], name
+
+
+def _lost(made: float, reference: float) -> float:
+    return 1 - made / reference if reference > 0 else 0.0
+
+
+def quality_table(
+    generator: Generator,
+    clips: Sequence[SpeechClip],
+    rig: Rig,
+    settings: QualitySettings,
+    progress: Callable[[str, Quality], None] = lambda name, made: None,
+) -> Table:
+    """Every setting beside the ancestral sampler; that once more with other noise shows what is chance."""
+    rows = []
+    for scales in settings.scales:
+        base = SamplingConfig('ddpm', settings.reference, *scales)
+        reference: Quality | None = None
+        for name, sampling, draw in _runs(base, settings):
+            made = measure_quality(generator, clips, rig, sampling, settings, draw)
+            progress(f'{name}, scales {scales[0]:g} and {scales[1]:g}', made)
+            loss, of = (None, None) if reference is None else worst_loss(made, reference)
+            if reference is None:
+                reference = made
+            rows.append((
+                name, f'{scales[0]:g}, {scales[1]:g}', made.hop, round(made.recall, 3), round(made.precision, 3),
+                round(made.lve, 3), round(made.fdd, 3), round(made.found, 3),
+                None if loss is None else f'{100 * loss:+.1f} {of}',
+            ))  # fmt: skip
+    seconds = sum(clip.duration for clip in clips)
+    sets = sorted({clip.split for clip in clips})
+    note = (
+        f'{len(clips)} clips ({", ".join(sets)}), {seconds:.0f} s, {made.closures} closures to find; '
+        f'{settings.styles} styles. Hop: denoising {_HOP} frames, median. LVE, FDD: against the training '
+        'animator, as in docs/evaluation.md. Worst loss: the measure that lost most against '
+        f'{settings.reference} ancestral steps with the same scales, FDD in units of the dynamics of the '
+        f"animator's upper face ({made.dynamics:.2f} mm). One closure of recall is "
+        f'{100 / max(made.closures, 1):.1f} %; the row with another seed shows how much is chance.'
+    )
+    columns = (
+        'sampler', 'scales', 'hop [ms]', 'closure recall', 'precision', 'LVE [mm]', 'FDD [mm]', 'style found',
+        'worst loss [%]',
+    )  # fmt: skip
+    return Table('Quality beside speed', note, columns, tuple(rows))
+
+
+def _runs(base: SamplingConfig, settings: QualitySettings) -> Iterator[tuple[str, SamplingConfig, int]]:
+    """(name, sampling, draw of the noise), the reference first."""
+    yield f'ddpm {base.steps}', base, 0
+    yield f'ddpm {base.steps}, other seed', base, 1
+    for solver, steps in settings.samplers:
+        yield f'{solver} {steps}', replace(base, solver=solver, steps=steps), 0
