@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from diffposetalk_ros.errors import ModelError
+from diffposetalk_ros.errors import AudioError, ConfigError, ModelError
 
-__all__ = ['DEFAULT_MODEL', 'find_model', 'share_directories']
+__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'share_directories']
 
 DEFAULT_MODEL = 'embedded'
 """Name of the model that ships with the package."""
@@ -48,3 +48,20 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
         f'no model {str(name)!r}: neither a folder with config.json nor one that ships '
         f'({", ".join(shipped) or "none found"}); looked in {", ".join(str(p.parent) for p in tried)}'
     )
+
+
+def find_shared(path: str) -> Path:
+    """A file that ships, such as config/joint_map.yaml. Raises ConfigError that says where was looked."""
+    shares = share_directories()
+    for share in shares:
+        if (share / path).is_file():
+            return share / path
+    raise ConfigError(f'{path} of this package was not found in {", ".join(str(s) for s in shares)}')
+
+
+def demo_clip() -> Path:
+    """The speech that ships. Raises AudioError where it does not lie."""
+    for share in share_directories():
+        for clip in sorted((share / 'models' / 'demo').glob('*.flac')):
+            return clip
+    raise AudioError('the bundled clip is not installed; name a sound file')

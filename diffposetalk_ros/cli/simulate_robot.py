@@ -12,6 +12,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from diffposetalk_ros.errors import ConfigError
+
 __all__ = ['add_arguments', 'run']
 
 _FPS = 25.0
@@ -32,15 +34,17 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.audio.file import read_audio
     from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.joint_map_file import load_joint_map
-    from diffposetalk_ros.resources import share_directories
-    from diffposetalk_ros.robot.closed_loop import follow_clip, lag_of
+    from diffposetalk_ros.resources import find_shared
+    from diffposetalk_ros.robot.closed_loop import follow_clip, lag_of, map_order
     from diffposetalk_ros.robot.commander import CommanderConfig
     from diffposetalk_ros.robot.simulated_head import SimulatedHead
-    from diffposetalk_ros.viewer.render_file import _write_mp4
+    from diffposetalk_ros.viewer.render_file import write_mp4
 
-    share = next(s for s in share_directories() if (s / 'config' / 'joint_map.yaml').is_file())
-    joint_map = load_joint_map(options.map or share / 'config' / 'joint_map.yaml')
-    head = SimulatedHead(options.urdf or share / 'urdf' / 'avatar_head.urdf')
+    if options.output is not None and options.output.suffix.lower() != '.mp4':
+        raise ConfigError(f'{options.output}: the video is an .mp4')
+    joint_map = load_joint_map(options.map or find_shared('config/joint_map.yaml'))
+    head = SimulatedHead(options.urdf or find_shared('urdf/avatar_head.urdf'))
+    map_order(joint_map, head)  # refuses before the work
     if options.output is not None:
         head.render()  # refuses before the work where nothing can be drawn
     clip = Generator().generate(read_audio(options.audio), style=options.style)
@@ -58,6 +62,6 @@ def run(options: argparse.Namespace) -> int:
         print(f'{name:<18} lag {1e3 * lag:4.0f} ms   range {measured.min():.3f} to {measured.max():.3f}')
     if options.output is not None:
         size = pictures[0].shape[1], pictures[0].shape[0]
-        _write_mp4(options.output, iter(pictures), _FPS, size, options.audio, clip.duration)
+        write_mp4(options.output, iter(pictures), _FPS, size, options.audio, clip.duration)
         print(f'written: {options.output}, {len(pictures)} frames')
     return 0

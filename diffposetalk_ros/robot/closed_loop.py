@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.joint_map import JointMap
 from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.commander import CommanderConfig, JointCommander
 from diffposetalk_ros.robot.simulated_head import SimulatedHead
 from diffposetalk_ros.robot.trajectory import Trajectory
 
-__all__ = ['Recording', 'closure_offsets', 'follow_clip', 'lag_of', 'map_order']
+__all__ = ['Recording', 'closure_offsets', 'follow_clip', 'lag_of', 'load_closures', 'map_order']
 
 Floats = NDArray[np.float64]
 _NS = 1_000_000_000
@@ -40,8 +42,6 @@ class Recording:
 
 def map_order(joint_map: JointMap, head: SimulatedHead) -> NDArray[np.intp]:
     """For each joint of the robot its place in the map. Raises ConfigError for joints the map lacks."""
-    from diffposetalk_ros.errors import ConfigError
-
     missing = [name for name in head.names if name not in joint_map.names]
     if missing:
         raise ConfigError(f'the map has no joint {", ".join(missing)}; it has {", ".join(joint_map.names)}')
@@ -92,6 +92,11 @@ def follow_clip(
     positions = np.zeros((len(time), len(joint_map.names)))
     positions[:, order] = np.array(measured)
     return Recording(joint_map.names, time, joint_map.expand(joint_map.evaluate(rows)), positions)
+
+
+def load_closures() -> Floats:
+    """Middles (s) of the stretches of /p b m/ in the bundled clip. Raises ConfigError where it is not."""
+    return np.loadtxt(find_shared('models/demo/hello_bilabials.txt'), np.float64)
 
 
 def lag_of(wanted: ArrayLike, measured: ArrayLike, step: float, most: float = 0.3) -> float:

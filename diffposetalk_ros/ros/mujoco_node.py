@@ -24,7 +24,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.motion.joint_map_file import load_joint_map
-from diffposetalk_ros.resources import share_directories
+from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.simulated_head import SimulatedHead
 from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros import qos
@@ -53,7 +53,7 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
             raise ConfigError(
                 f'speed {self._speed}, period {self._period}; use 0.1 to 10 and 0.001 to 0.05 s'
             )
-        self._head = SimulatedHead(urdf or _shared('urdf/avatar_head.urdf'))
+        self._head = SimulatedHead(urdf or find_shared('urdf/avatar_head.urdf'))
         names = load_joint_map(joints).names if joints else self._head.names
         if set(names) != set(self._head.names):
             raise ConfigError(
@@ -118,13 +118,6 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
             self._states.publish(
                 state_message(self._head.names, now, self._head.positions, self._head.velocities)
             )
-
-
-def _shared(path: str) -> str:
-    for share in share_directories():
-        if (share / path).is_file():
-            return str(share / path)
-    raise ConfigError(f'{path} of this package was not found; give the parameter urdf')
 
 
 def main(args: Sequence[str] | None = None) -> int:
