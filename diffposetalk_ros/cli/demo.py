@@ -11,7 +11,8 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
-from diffposetalk_ros.errors import AudioError, ConfigError
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.resources import demo_clip
 
 if TYPE_CHECKING:
     from diffposetalk_ros.motion.motion_clip import MotionClip
@@ -22,7 +23,6 @@ HELP = 'run player, node and page live over DDS; write motion, a video, a plot a
 _STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 _LONGEST_VIDEO = 120.0
 _MARGIN = 0.5
-_CLIPS = Path(__file__).parents[2] / 'models' / 'demo'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         log.touch()
     except OSError as error:
         raise ConfigError(f'{args.out} is not writable ({error.strerror}); use --out') from error
-    audio = None if args.topic else args.audio or _bundled_clip()
+    audio = None if args.topic else args.audio or demo_clip()
     if audio is not None:
         from diffposetalk_ros.audio.file import audio_duration
 
@@ -113,13 +113,6 @@ def _free_port(wanted: int) -> int:
                 continue
             return port
     raise ConfigError(f'ports {wanted} to {wanted + 49} are in use; give another --port, or --no-page')
-
-
-def _bundled_clip() -> Path:
-    clips = sorted(_CLIPS.glob('*.wav')) + sorted(_CLIPS.glob('*.flac'))
-    if not clips:
-        raise AudioError(f'no bundled clip in {_CLIPS}; name a sound file: diffposetalk demo FILE')
-    return clips[0]
 
 
 def _show(session: DemoSession) -> None:

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import random
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +21,13 @@ from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros import qos
+from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.recorder import MotionCollector
 from diffposetalk_ros.ros.sound_collector import SoundCollector
 
 __all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 _NODE = 'diffposetalk'
 _DEEP = QoSProfile(depth=20000)
 
@@ -79,8 +75,8 @@ class DemoSession:
 
     def __enter__(self) -> DemoSession:
         with self._stack:
-            self._stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
             log = self._stack.enter_context(self._log.open('wb'))
+            self._processes = self._stack.enter_context(ChildProcesses(log))
             self._context = rclpy.Context()
             rclpy.init(context=self._context)
             self._stack.callback(rclpy.try_shutdown, context=self._context)
@@ -94,11 +90,12 @@ class DemoSession:
             profile = qos.AUDIO if self.options.audio is None else _DEEP
             self.sound = SoundCollector(self._node, self.options.topic, profile)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
-            self._server = self._start('node', self.options.parameters, log)
+            remaps = [] if self.options.topic == 'audio' else [f'audio:={self.options.topic}']
+            self._server = self._processes.start('node', self.options.parameters, remaps)
             if self.options.port is not None:
                 sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
-                self._page = self._start('viewer_node', {'port': str(self.options.port), **sample}, log)
-            self._log_stream = log
+                page = {'port': str(self.options.port), **sample}
+                self._page = self._processes.start('viewer_node', page, remaps)
             self._stack = self._stack.pop_all()
         return self
 
@@ -128,7 +125,7 @@ class DemoSession:
                 'burst': str(self.options.burst).lower(),
                 'loop': str(self.options.loop).lower(),
             }
-            self._player = self._start('audio_player_node', parameters, self._log_stream)
+            self._player = self._processes.start('audio_player_node', parameters)
 
     def watch(self, show: Callable[[DemoSession], None], period: float, seconds: float, tail: float) -> None:
         """Receive until the player is done and the face has been quiet for ``tail`` s.
@@ -165,24 +162,6 @@ class DemoSession:
         """Whether the newest frame is driven by audio, held or easing."""
         return bool(self.collector.frames) and self.collector.frames[-1].state >= 2
 
-    def _start(self, module: str, parameters: dict[str, str], log: Any) -> subprocess.Popen[bytes]:
-        arguments: list[str] = []
-        for name, value in parameters.items():
-            arguments += ['-p', f'{name}:={value}']
-        if module in ('node', 'viewer_node') and self.options.topic != 'audio':
-            arguments += ['-r', f'audio:={self.options.topic}']
-        command: Sequence[str] = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args']
-        process = subprocess.Popen(
-            [*command, *arguments],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
-        self._stack.callback(_stop, process)
-        return process
-
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
             self.values |= {pair.key: pair.value for pair in status.values}
@@ -191,22 +170,3 @@ class DemoSession:
     def _last_line(self) -> str:
         lines = self._log.read_text(errors='replace').strip().splitlines()
         return f'{lines[-1] if lines else "no output"} (log: {self._log})'
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt  # ended by kill as by Ctrl-C: the processes end too
-
-
-def _end_with_parent() -> None:
-    """Linux ends the process when its parent dies, even by SIGKILL, which nobody can catch."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for number, patience in ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
-        if process.poll() is None:
-            process.send_signal(number)
-            try:
-                process.wait(patience)
-            except subprocess.TimeoutExpired:
-                continue

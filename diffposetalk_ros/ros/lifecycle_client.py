@@ -55,6 +55,12 @@ class LifecycleClient:
         """Inactive -> unconfigured."""
         return self._to(Transition.TRANSITION_CLEANUP, timeout)
 
+    def shutdown(self, timeout: float = 30.0) -> bool:
+        """Any state -> finalized."""
+        request = ChangeState.Request()
+        request.transition.label = 'shutdown'  # each state has a transition of its own by that name
+        return bool(call(self._node, self._executor, self._change, request, timeout).success)
+
     def _to(self, transition: int, timeout: float) -> bool:
         request = ChangeState.Request()
         request.transition.id = transition
