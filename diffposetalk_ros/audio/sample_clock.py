@@ -109,6 +109,18 @@ class SampleClock:
         self._tail = np.zeros(0, np.float32)
         self._last_now: int | None = None
         self._last_stamp = 0
+        self._timed = False
+        self._place = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether stamps tell when the sound of this utterance is heard: they are there, and advance with it."""
+        return self._timed
+
+    @property
+    def place(self) -> int:
+        """Where the last message begins, in ns after sample 0."""
+        return self._place
 
     @property
     def samples(self) -> int:
@@ -161,8 +173,12 @@ class SampleClock:
                 return [*actions, Drop(len(samples), 'duplicate')]
             self._recent.append(identity)
         chunk = _Chunk(stamp if trusted else now, samples, trusted)
-        self._place(chunk, actions)
+        self._take(chunk, actions)
         self._release(actions, keep=config.reorder)
+        if trusted and self._timed:
+            self._place = max(0, chunk.stamp - (self._anchor or 0))
+        else:
+            self._place = max(0, self._count - len(samples)) * _NS // self.rate
         return actions
 
     def flush(self) -> list[ClockAction]:
@@ -171,11 +187,11 @@ class SampleClock:
         self._release(actions, keep=0)
         return actions
 
-    def _place(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
+    def _take(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
         if self._anchor is None:
             if not actions:
                 actions.append(Reset(''))
-            self._begin(chunk.stamp)
+            self._begin(chunk)
         error = self._error(chunk)
         tolerance = self._tolerance(chunk)
         reorderable = tolerance < error <= self.config.max_gap * _NS
@@ -198,7 +214,7 @@ class SampleClock:
         if error > self.config.max_gap * _NS or -error > self.config.max_ahead * _NS:
             gap = error / _NS
             self._restart(actions, f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time')
-            self._begin(chunk.stamp)
+            self._begin(chunk)
         elif error > tolerance:
             count = round(error * self.rate / _NS)
             self._append(np.zeros(count, np.float32))
@@ -207,13 +223,14 @@ class SampleClock:
             if chunk.trusted and chunk.stamp < self._last_stamp:
                 if self._last_stamp - chunk.stamp > self.config.max_gap * _NS:
                     self._restart(actions, 'stamps jumped backwards')
-                    self._begin(chunk.stamp)
+                    self._begin(chunk)
                 else:
                     actions.append(Drop(len(samples), 'too late'))
                     return
             else:
                 # Audio sent before its time: a burst, unless it repeats what was already sent.
                 known = self._repeated(samples, round(-error * self.rate / _NS))
+                self._timed = self._timed and known > 0
                 if known:
                     actions.append(Drop(known, 'overlap'))
                     samples = samples[known:]
@@ -260,9 +277,9 @@ class SampleClock:
         keep = self.rate // 2
         self._tail = np.concatenate([self._tail, samples[-keep:]])[-keep:]
 
-    def _begin(self, stamp: int) -> None:
-        self._anchor = stamp
-        self._last_stamp = stamp
+    def _begin(self, chunk: _Chunk) -> None:
+        self._anchor = self._last_stamp = chunk.stamp
+        self._timed = chunk.trusted
 
     def _restart(self, actions: list[ClockAction], reason: str) -> None:
         held, recent, last = self._held, self._recent, self._last_now

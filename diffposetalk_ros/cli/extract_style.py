@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk_ros.errors import StyleError
-from diffposetalk_ros.model.config import StyleEncoderConfig
 
 if TYPE_CHECKING:
     from diffposetalk_ros.model.backend import FloatArray
     from diffposetalk_ros.model.layout import MotionLayout
-    from diffposetalk_ros.model.loader import LoadedModel
     from diffposetalk_ros.motion.motion_clip import MotionClip
 
-__all__ = ['add_arguments', 'clip_style', 'run']
+__all__ = ['add_arguments', 'run']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,14 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Encode and write the style vector."""
+    from diffposetalk_ros.model.clip_style import clip_style
     from diffposetalk_ros.model.loader import open_model
     from diffposetalk_ros.motion.motion_file import load_motion, write_atomically
     from diffposetalk_ros.motion.resampling import at_rate
     from diffposetalk_ros.output_file import check_output
 
     check_output(options.output, ('.npy',))
-    if options.start < 0 or not (options.seconds is None or options.seconds > 0):
-        raise StyleError('--start takes 0 or more and --seconds more than 0')
+    if not 0 <= options.start < float('inf') or not (options.seconds is None or options.seconds > 0):
+        raise StyleError(
+            f'--start {options.start:g} --seconds {options.seconds}; use 0 or more, and more than 0'
+        )
     clip = load_motion(options.motion)
     model = open_model(options.model)
     config = model.backend.config
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
             f'{options.motion} gives {len(values) / config.fps:.2f} s from {options.start:g} s on; '
             'a style needs at least 1 s, best 4 s or more'
         )
-    style = clip_style(model, values)
+    style = clip_style(config, model.backend.encode_style, model.normalise(values))
     buffer = io.BytesIO()
     np.save(buffer, style)
     write_atomically(options.output, buffer.getvalue())
@@ -74,17 +75,3 @@ def _columns(clip: MotionClip, wanted: MotionLayout, path: Path, model: str) -> 
         f'{path} is {clip.layout.space} motion of {clip.layout.width} columns; '
         f'{model} takes {wanted.space} with {wanted.width}'
     )
-
-
-def clip_style(model: LoadedModel, values: FloatArray) -> FloatArray:
-    """Style (S,) of motion (F, D): the mean over stretches as long as the encoder was trained on.
-
-    A clip of up to that length is encoded as it is, as the reference does with its 100 frames.
-    """
-    config = model.backend.config
-    length = (config.style_encoder or StyleEncoderConfig()).n_motions
-    motion = model.normalise(values)
-    starts = range(0, max(1, len(motion) // length) * length, length)
-    vectors = [model.backend.encode_style(motion[None, i : i + length])[0] for i in starts]
-    style: FloatArray = np.mean(vectors, axis=0, dtype=np.float32)
-    return style

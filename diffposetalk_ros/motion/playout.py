@@ -150,6 +150,21 @@ class Playout:
         """Seconds by which this utterance is shown later than it was due."""
         return self._presentation.shift
 
+    def due(self, epoch: int, frame: int) -> int | None:
+        """When ``frame`` of ``epoch`` is to be seen (ns), as far as is known now; None if it is not."""
+        return self._presentation.time_of(frame) if epoch == self._presentation.epoch else None
+
+    def frame_at(self, now: int) -> int:
+        """Frame that is due at ``now`` (ns) or was last; negative before the first and without speech."""
+        position = self._presentation.position(now)
+        return -1 if position is None else int(np.floor(position))
+
+    def as_shown(self, motion: ArrayLike) -> NDArray[np.float32]:
+        """Frames (n, D) in model space -> (n, D) in the layout's units, strengths applied: what `sample`
+        shows at their time but for transitions and smoothing."""
+        rows = np.asarray(motion, np.float64) * self._std + self._mean
+        return np.clip(self._strengthened(rows), self._lower, self._upper).astype(np.float32)
+
     def interrupt(self) -> None:
         """Barge-in: play nothing more of what is in the timeline and go to rest quickly.
 
@@ -184,7 +199,7 @@ class Playout:
             self._first = now
         speech, state, frame = self._speech(now)
         target = self._resting(now) if speech is None else speech
-        target = self._rest + self._gain * (target - self._rest)
+        target = self._strengthened(target)
         source = ('idle', self._revision, False)
         if speech is not None:
             source = ('speech', self._revision, self._provisional)
@@ -198,6 +213,9 @@ class Playout:
             state = PlayoutState.EASING if easing else resting
         self._last, self._shown = now, row
         return PlayoutFrame(row.astype(np.float32), state, frame)
+
+    def _strengthened(self, rows: Row) -> Row:
+        return self._rest + self._gain * (rows - self._rest)
 
     @property
     def _idle_on(self) -> bool:

@@ -47,6 +47,12 @@ class Presentation:
             return (now - self.origin) * self._fps / _NS
         return ((now - self.origin) / _NS - self.shift) * self._fps
 
+    def time_of(self, frame: int) -> int | None:
+        """Inverse of `position` for a whole frame: ns."""
+        if self.origin is None:
+            return None
+        return self.origin + round((frame / self._fps + self.shift) * _NS)
+
     def delay_until_there(self, now: int, last: int) -> bool:
         """Show speech later, so that the newest of the frames [.., last) are due at ``now``.
 

@@ -68,6 +68,26 @@ class AudioIntake:
         return self._clock.origin if self._clock else None
 
     @property
+    def timed(self) -> bool:
+        """Whether stamps tell when the sound of this utterance is heard."""
+        return self._clock is not None and self._clock.timed
+
+    @property
+    def received(self) -> int:
+        """Length of this utterance so far, ns."""
+        return self._clock.samples * _NS // self._clock.rate if self._clock else 0
+
+    @property
+    def newest(self) -> int:
+        """Length of the last message, ns."""
+        return self._chunk_ns
+
+    @property
+    def place(self) -> int:
+        """Where the last message begins, in ns after sample 0 of the utterance."""
+        return self._clock.place if self._clock else 0
+
+    @property
     def open(self) -> bool:
         """Whether an utterance is under way."""
         return self._open

@@ -20,6 +20,7 @@ from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.model.loader import LoadedModel, open_model
+from diffposetalk_ros.motion.foresight import Foresight, FramesAhead
 from diffposetalk_ros.motion.idle import IdleMotion
 from diffposetalk_ros.motion.playout import Playout, PlayoutConfig
 from diffposetalk_ros.motion.regions import RegionValues
@@ -27,10 +28,12 @@ from diffposetalk_ros.resources import DEFAULT_MODEL
 from diffposetalk_ros.ros import diagnostics
 from diffposetalk_ros.ros.audio_intake import AudioIntake
 from diffposetalk_ros.ros.audio_messages import AudioChunk
+from diffposetalk_ros.ros.delayed_sound import DelayedSound
 from diffposetalk_ros.ros.parameters import NodeConfig
 from diffposetalk_ros.ros.style_control import StyleControl
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.latency import LatencyTracker
+from diffposetalk_ros.streaming.start_delay import StartDelay
 from diffposetalk_ros.streaming.timeline import MotionTimeline
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
@@ -40,18 +43,22 @@ _NS = 1_000_000_000
 
 
 class Avatar:
-    """What the node drives. `look`, `note_release` and `startle` belong to the thread that publishes, all
-    else to the executor's thread; the worker is inside.
+    """What the node drives. `look`, `look_ahead`, `note_release` and `startle` belong to the thread that
+    publishes, all else to the executor's thread; the worker is inside.
 
-    ``log`` takes one line about a failing inference. Raises DiffPoseTalkError from the constructor
-    for a model or style that cannot be used.
+    ``log`` takes one line about a failing inference. ``on_frames`` is called on the worker's thread when
+    there is more for `look_ahead`. Raises DiffPoseTalkError from the constructor for a model or style that
+    cannot be used.
     """
 
-    def __init__(self, config: NodeConfig, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: NodeConfig, log: Callable[[str], None], on_frames: Callable[[], None] = lambda: None
+    ) -> None:
         self._model: LoadedModel = open_model(
             config.model_path or DEFAULT_MODEL, config.model_backend, config.model_device
         )
         self._log = log
+        self._on_frames = on_frames
         self._config = config
         self._worker: InferenceWorker | None = None
         self._playing = threading.Lock()
@@ -78,7 +85,13 @@ class Avatar:
         config = self._config
         ring, self._timeline = AudioRingBuffer(), MotionTimeline(self.layout.width)
         generator = StreamingGenerator(self._model.backend, _stream_config(config), self.style.settle())
-        worker = InferenceWorker(generator, ring, self._timeline, on_error=self._on_error)
+        worker = InferenceWorker(
+            generator,
+            ring,
+            self._timeline,
+            on_error=self._on_error,
+            on_frames=lambda epoch, frames: self._on_frames(),
+        )
         self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
         self._playout = Playout(
             self._timeline,
@@ -90,6 +103,12 @@ class Avatar:
             IdleMotion(self.layout, config.sampler_seed),
             self.rest,
         )
+        self._foresight = Foresight(self._timeline, self._playout)
+        self._delay = StartDelay(
+            round(config.playout_delay * _NS), round(config.playout_min_delay * _NS)
+        )
+        self._sound = DelayedSound()
+        self._utterance: tuple[int, int] | None = None
         self.bad_messages = 0
         self.release.reset()
         self.slack.reset()
@@ -120,14 +139,26 @@ class Avatar:
 
             self._worker.call(apply)
 
-    def hear(self, chunk: AudioChunk, now: int) -> None:
-        """Store a message that arrived at ``now`` (ns)."""
-        self._intake.push(chunk, now)
-        if self._intake.origin is not None:
-            delay = round(self._config.playout_delay * _NS)
+    def hear(self, chunk: AudioChunk, now: int, message: Any = None) -> None:
+        """Store a message that arrived at ``now`` (ns). ``message``: what `due_sound` is to give back."""
+        intake = self._intake
+        epoch = intake.ring.epoch
+        intake.push(chunk, now)
+        if intake.origin is not None:
             with self._playing:
-                self._playout.play(self._intake.ring.epoch, self._intake.origin + delay)
+                if intake.ring.epoch != epoch or self._utterance is None:
+                    self._delay.begin(intake.origin)
+                self._delay.heard(intake.received, intake.newest, intake.timed)
+                self._utterance = (intake.ring.epoch, intake.origin)
+                self._play(*self._utterance)
+            if message is not None:
+                self._sound.add(intake.ring.epoch, intake.place, message)
         self._running.notify()
+
+    def _play(self, epoch: int, origin: int) -> None:
+        """Face and sound of the utterance whose sample 0 is of time ``origin``."""
+        self._playout.play(epoch, origin + self._delay.delay)
+        self._sound.play(epoch, origin + self._delay.delay)
 
     def poll(self, now: int) -> None:
         """Once a frame: pause and end of the utterance by time-out, style on its way."""
@@ -146,26 +177,48 @@ class Avatar:
         origin = self._intake.origin
         if origin is None or not self._intake.open:
             return
-        played = (now - origin) / _NS - self._config.playout_delay
+        played = (now - origin - self._delay.delay) / _NS
         if played > 0:
             self.slack.add(self._timeline.end / self.model_rate - played)
 
     def look(self, due: int) -> tuple[FloatArray, int]:
         """Row (D,) and state of the frame to be seen at ``due`` (ns)."""
         with self._playing:
+            if self._utterance is not None:
+                ready = self._timeline.at(0, provisional=True).first is not None
+                if self._delay.settle(due, ready):
+                    self._play(*self._utterance)
             frame = self._playout.sample(due)
         return frame.row, int(frame.state)
+
+    def due_sound(self, now: int) -> list[tuple[int, Any]]:
+        """(time, message) of the sound that is to be heard by ``now`` (ns), with its face."""
+        return self._sound.due(now)
+
+    def look_ahead(self, now: int) -> FramesAhead | None:
+        """Frames known at ``now`` (ns) that were not handed out yet; call until None."""
+        with self._playing:
+            return self._foresight.news(now)
+
+    def nothing_ahead(self, now: int) -> FramesAhead:
+        """What voids all frames handed out so far: after `stop`."""
+        rows = np.zeros((0, self.layout.width), np.float32)
+        return FramesAhead(self._timeline.epoch + 1, 0, now, rows, 0)
 
     def interrupt(self) -> None:
         """Drop what was heard and generated; the face eases to rest."""
         with self._playing:
             self._playout.interrupt()
+            self._utterance = None
+        self._sound.clear()
         self._intake.abandon()
 
     def startle(self) -> None:
         """The clock jumped: times before it mean nothing any more."""
         with self._playing:
             self._playout.reset()
+            self._utterance = None
+        self._sound.clear()
         self._startled = True
 
     def set_style(self, message: Any, transition: float = 0.0) -> None:
@@ -219,15 +272,14 @@ class Avatar:
         self._log(f'inference: {text.strip().splitlines()[-1]}')
 
     def _encode(self, motion: FloatArray) -> FloatArray:
-        """Style vector of normalised motion (F, D): on the worker's thread while that owns the backend."""
+        """`Backend.encode_style`: on the worker's thread, between two windows, while that owns the backend."""
         if self._worker is None:
-            vector: FloatArray = self._model.backend.encode_style(motion[None])[0]
-            return vector
+            return self._model.backend.encode_style(motion)
         answer: Future[FloatArray] = Future()
 
         def encode(_: StreamingGenerator) -> None:
             try:
-                answer.set_result(self._model.backend.encode_style(motion[None])[0])
+                answer.set_result(self._model.backend.encode_style(motion))
             except Exception as error:
                 answer.set_exception(error)
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import MotionError, StyleError
+from diffposetalk_ros.errors import ConfigError, MotionError, StyleError
 from diffposetalk_ros.model.layout import MotionLayout, layout_for
+from diffposetalk_ros.motion.foresight import FramesAhead
 from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.motion.rotation import (
     flame_to_ros,
@@ -24,6 +25,7 @@ from diffposetalk_ros.motion.rotation import (
 )
 
 __all__ = [
+    'chunk_message',
     'clip_from_style',
     'expression_columns',
     'frame_message',
@@ -31,6 +33,8 @@ __all__ = [
     'layout_from_info',
     'pose_message',
     'row_from_message',
+    'transform_class',
+    'transform_message',
 ]
 
 Floats = NDArray[np.float32]
@@ -62,6 +66,49 @@ def pose_message(frame: Any) -> Any:
 
     message = PoseStamped(header=frame.header)
     message.pose.orientation = frame.head_orientation
+    return message
+
+
+def transform_class() -> Any:
+    """tf2_msgs/TFMessage. Raises ConfigError when tf2_msgs is not installed."""
+    try:
+        from tf2_msgs.msg import TFMessage
+    except ImportError as error:
+        raise ConfigError(
+            f'publish.tf needs tf2_msgs ({error}); install ros-<distro>-tf2-msgs or set publish.tf false'
+        ) from error
+    return TFMessage
+
+
+def transform_message(frame: Any, child: str) -> Any:
+    """FaceMotion -> TFMessage: frame ``child``, turned by the head in the frame of the message."""
+    from geometry_msgs.msg import TransformStamped
+
+    transform = TransformStamped(header=frame.header, child_frame_id=child)
+    transform.transform.rotation = frame.head_orientation
+    return transform_class()(transforms=[transform])
+
+
+def chunk_message(ahead: FramesAhead, layout: MotionLayout, *, stamp: Any, frame_id: str, rate: float) -> Any:
+    """Frames ahead of playout -> FaceMotionChunk; ``stamp`` is ``ahead.due``."""
+    from geometry_msgs.msg import Quaternion
+
+    from diffposetalk_ros.msg import FaceMotionChunk
+
+    message = FaceMotionChunk(
+        epoch=ahead.epoch,
+        first_frame=ahead.first,
+        rate=float(rate),
+        frame_count=len(ahead.rows),
+        committed_count=ahead.committed,
+    )
+    message.header.stamp = stamp
+    message.header.frame_id = frame_id
+    message.expression = _floats(ahead.rows[:, expression_columns(layout)])
+    if layout.head_rotation is not None:
+        message.head_orientation = [Quaternion() for _ in ahead.rows]
+        for quaternion, row in zip(message.head_orientation, ahead.rows, strict=True):
+            _set_orientation(quaternion, row, layout)
     return message
 
 

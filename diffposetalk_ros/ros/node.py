@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import gc
 import sys
-import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from copy import copy
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -29,7 +29,8 @@ from rclpy.time import Time
 from std_srvs.srv import Trigger
 
 from diffposetalk_ros.errors import AudioError, DiffPoseTalkError
-from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo, StyleReference
+from diffposetalk_ros.motion.foresight import FramesAhead
+from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
 from diffposetalk_ros.ros import parameters, qos
 from diffposetalk_ros.ros.audio_messages import (
     AudioFormat,
@@ -41,7 +42,14 @@ from diffposetalk_ros.ros.audio_messages import (
 from diffposetalk_ros.ros.avatar import Avatar
 from diffposetalk_ros.ros.diagnostics import to_message
 from diffposetalk_ros.ros.generate_action import GenerateAction
-from diffposetalk_ros.ros.motion_messages import frame_message, info_message, pose_message
+from diffposetalk_ros.ros.motion_messages import (
+    chunk_message,
+    frame_message,
+    info_message,
+    pose_message,
+    transform_class,
+    transform_message,
+)
 from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
 from diffposetalk_ros.srv import ListStyles, SetStyle
@@ -53,14 +61,16 @@ _ERROR = TransitionCallbackReturn.ERROR
 _Node = TypeVar('_Node', bound='DiffPoseTalkNode')
 _Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
 _THROTTLE = 5.0
-_DELAYED = 20000
-"""Messages that may wait for audio_out."""
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
 
 
 def _logged(transition: _Transition[_Node]) -> _Transition[_Node]:
-    """Log a transition and what it raises: rclpy itself would swallow an exception silently."""
+    """Log a transition and what it raises: rclpy itself would swallow an exception silently.
+
+    What a person can mend keeps `configure` and `activate` from happening. Anything else that goes wrong
+    leads through `on_error` to unconfigured: a node that failed to stop is not active any more.
+    """
     name = transition.__name__.removeprefix('on_')
 
     @wraps(transition)
@@ -70,11 +80,9 @@ def _logged(transition: _Transition[_Node]) -> _Transition[_Node]:
             result = transition(self, state)
         except DiffPoseTalkError as error:
             self.get_logger().error(f'{name} failed: {error}')
-            self._undo(name)
-            return _FAILURE
+            return self._take_back(name) if name in ('configure', 'activate') else _ERROR
         except Exception:
             self.get_logger().error(f'{name} failed unexpectedly:\n{traceback.format_exc()}')
-            self._undo(name)
             return _ERROR
         self.get_logger().info(f'{name} done in {time.monotonic() - begin:.2f} s')
         return result
@@ -90,14 +98,9 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         parameters.declare(self)
         self._avatar: Avatar | None = None
         self._active = False
-        self._publishers_made: list[Any] = []
-        self._services_made: list[Any] = []
-        self._generate: GenerateAction | None = None
-        self._inputs: list[Any] = []
-        self._timers_made: list[Any] = []
+        # How to take back what configure and activate made, in reverse order, whatever fails on the way.
+        self._configured, self._activated = ExitStack(), ExitStack()
         self._release_thread: ReleaseThread | None = None
-        self._delayed: deque[tuple[int, Any]] = deque(maxlen=_DELAYED)
-        self._delayed_lock = threading.Lock()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
@@ -112,23 +115,32 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         if portaudio is not None:
             kind = 'AudioStamped' if portaudio else 'AudioData'
         self._audio_class = message_class(kind)
-        self._avatar = Avatar(config, self._log_from_avatar)
+        self._avatar = Avatar(config, self._log_from_avatar, self._on_frames)
         self._config = config
         self._motion = self._publish(FaceMotion, 'face_motion', qos.MOTION)
         self._pose = self._publish(PoseStamped, 'head_pose', qos.MOTION) if config.publish_head_pose else None
+        self._tf = self._publish(transform_class(), '/tf', qos.TF) if config.publish_tf else None
+        self._chunk = (
+            self._publish(FaceMotionChunk, 'face_motion_chunk', qos.CHUNK)
+            if config.publish_face_motion_chunk
+            else None
+        )
         self._info = self._publish(FaceMotionInfo, '~/info', qos.INFO)
         self._audio_out = (
             self._publish(self._audio_class, 'audio_out', qos.AUDIO_OUT) if config.publish_audio_out else None
         )
         self._diagnostics = self._publish(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
-        self._services_made = [
-            self.create_service(Trigger, '~/interrupt', self._on_interrupt),
-            self.create_service(Trigger, '~/reset', self._on_reset),
-            self.create_service(SetStyle, '~/set_style', self._on_set_style),
-            self.create_service(ListStyles, '~/list_styles', self._on_list_styles),
-        ]
+        for service_kind, service, callback in (
+            (Trigger, '~/interrupt', self._on_interrupt),
+            (Trigger, '~/reset', self._on_interrupt),
+            (SetStyle, '~/set_style', self._on_set_style),
+            (ListStyles, '~/list_styles', self._on_list_styles),
+        ):
+            made = self.create_service(service_kind, service, callback)
+            self._configured.callback(self.destroy_service, made)
         avatar = self._avatar
-        self._generate = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
+        action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
+        self._configured.callback(action.close)
         self.get_logger().info(self._avatar.description)
         return _SUCCESS
 
@@ -138,45 +150,41 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         avatar = self._the_avatar()
         self._config = self._read_config()
         avatar.update(self._config)
+        undo = self._activated
+        undo.callback(super().on_deactivate, state)
         result = super().on_activate(state)
+        self._index = 0
+        undo.callback(self._show_rest)
         self._format = AudioFormat(
             self._config.audio_rate, self._config.audio_channels, self._config.audio_format
         )
+        undo.callback(avatar.stop)
         avatar.start()
-        self._schedule = FrameSchedule(self._config.playout_output_rate)
-        self._index = 0
-        self._inputs = [
-            self.create_subscription(
-                self._audio_class,
-                'audio',
-                self._on_audio,
-                qos.AUDIO,
-                qos_overriding_options=qos.overridable(),
-            ),
-            self.create_subscription(StyleReference, 'style_reference', self._on_style, qos.STYLE),
-        ]
+        self._listen(self._audio_class, 'audio', self._on_audio, qos.AUDIO)
+        self._listen(StyleReference, 'style_reference', self._on_style, qos.STYLE)
         if not has_portaudio_form():
-            info = message_class('AudioInfo')
-            self._inputs.append(self.create_subscription(info, 'audio_info', self._on_info, qos.AUDIO_INFO))
+            self._listen(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO)
         # On the steady clock: after a clock jump there is work to do even while simulated time stands.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timers_made = [
-            self.create_timer(_POLL, self._poll, clock=steady),
-            self.create_timer(self._config.diagnostics_period, self._diagnose),
-        ]
+        undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
+        diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose)
+        undo.callback(self.destroy_timer, diagnose)
         self._active = True
         self._publish_info()
         # What is there now stays: collecting it again and again costs tens of milliseconds.
         gc.collect()
         gc.freeze()
+        undo.callback(gc.unfreeze)
+        self._schedule = FrameSchedule(self._config.playout_output_rate)
         self._release_thread = ReleaseThread(self.get_clock(), self._release_due, self._on_release_error)
+        undo.callback(self._release_thread.stop)
         return result
 
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Mirror of activate; the last frame published is the face at rest."""
-        self._stop(rest=True)
-        return super().on_deactivate(state)
+        self._stop()
+        return _SUCCESS
 
     @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -187,57 +195,50 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """From any state: stop and release."""
-        self._stop(rest=True)
+        self._stop()
         self._release()
         return _SUCCESS
 
     @_logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything; the node can be configured again."""
-        self._stop(rest=False)
-        self._release()
+        self.close()
         return _SUCCESS
 
     def close(self) -> None:
-        """Stop and release without a transition: the process is about to end. Idempotent."""
-        self._stop(rest=False)
-        self._release()
+        """Stop and release without a transition, whatever fails on the way. Idempotent."""
+        for take_back in (self._stop, self._release):
+            try:
+                take_back()
+            except Exception:
+                self.get_logger().error(f'not released:\n{traceback.format_exc()}')
 
-    def _undo(self, transition: str) -> None:
-        """Take back a transition that stopped half-way."""
-        self._stop(rest=False)
-        if transition == 'activate':
-            super().on_deactivate(None)
-        else:
+    def _take_back(self, transition: str) -> TransitionCallbackReturn:
+        """A transition stopped half-way: the state before it."""
+        self._stop()
+        if transition == 'configure':
             self._release()
+        return _FAILURE
 
-    def _stop(self, *, rest: bool) -> None:
-        was_active, self._active = self._active, False
-        if self._release_thread is not None:
-            self._release_thread.stop()
-            self._release_thread = None
-            gc.unfreeze()
-        for timer in self._timers_made:
-            self.destroy_timer(timer)
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._timers_made, self._inputs = [], []
-        self._forget_delayed()
-        if self._avatar is not None:
-            self._avatar.stop()
-            if was_active and rest:
-                self._publish_row(self._avatar.rest, FaceMotion.REST, self.get_clock().now().nanoseconds)
+    def _stop(self) -> None:
+        self._active = False
+        self._activated.close()
 
     def _release(self) -> None:
-        if self._generate is not None:
-            self._generate.close()
-            self._generate = None
-        for service in self._services_made:
-            self.destroy_service(service)
-        for publisher in self._publishers_made:
-            self.destroy_lifecycle_publisher(publisher)
-        self._services_made, self._publishers_made = [], []
-        self._avatar = None
+        try:
+            self._configured.close()
+        finally:
+            self._avatar = None
+            gc.collect()  # the model is large, and part of a cycle: it shall not stay until chance has it collected
+
+    def _show_rest(self) -> None:
+        """The last frame of a stream is the face at rest."""
+        if not self._index or not self.context.ok():
+            return
+        avatar, now = self._the_avatar(), self.get_clock().now().nanoseconds
+        self._publish_row(avatar.rest, FaceMotion.REST, now)
+        if self._chunk is not None:
+            self._chunk.publish(self._chunk_message(avatar.nothing_ahead(now)))
 
     # ---- inputs ----------------------------------------------------------------------------------
 
@@ -250,14 +251,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             avatar.bad_messages += 1
             self.get_logger().warning(f'audio ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
-        avatar.hear(chunk, now)
-        if self._audio_out is not None:
-            delay = round(self._config.playout_delay * 1e9)
-            due = (chunk.stamp or now) + delay
-            if hasattr(message, 'header'):
-                message.header.stamp = Time(nanoseconds=due).to_msg()
-            with self._delayed_lock:
-                self._delayed.append((due, message))
+        avatar.hear(chunk, now, message if self._audio_out is not None else None)
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -288,20 +282,20 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self._publish_row(row, state, due)
             avatar.note_release(self.get_clock().now().nanoseconds - due)
         if self._audio_out is not None:
-            for message in self._due_sound(now):
+            for due, message in avatar.due_sound(now):
+                if hasattr(message, 'header'):
+                    message.header.stamp = Time(nanoseconds=due).to_msg()
                 self._audio_out.publish(message)
+        if self._chunk is not None:
+            while (ahead := avatar.look_ahead(now)) is not None:
+                self._chunk.publish(self._chunk_message(ahead))
         return self._schedule.next
 
-    def _due_sound(self, now: int) -> list[Any]:
-        due = []
-        with self._delayed_lock:
-            while self._delayed and self._delayed[0][0] <= now:
-                due.append(self._delayed.popleft()[1])
-        return due
-
-    def _forget_delayed(self) -> None:
-        with self._delayed_lock:
-            self._delayed.clear()
+    def _on_frames(self) -> None:
+        """On the worker's thread."""
+        release_thread = self._release_thread
+        if release_thread is not None and self._chunk is not None:
+            release_thread.wake()
 
     def _on_release_error(self, text: str) -> None:
         if self.context.ok():
@@ -320,6 +314,14 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._motion.publish(message)
         if self._pose is not None:
             self._pose.publish(pose_message(message))
+        if self._tf is not None:
+            self._tf.publish(transform_message(message, self._config.frames_head))
+
+    def _chunk_message(self, ahead: FramesAhead) -> Any:
+        avatar = self._the_avatar()
+        stamp = Time(nanoseconds=ahead.due).to_msg()
+        frame_id, rate = self._config.frames_parent, avatar.model_rate
+        return chunk_message(ahead, avatar.layout, stamp=stamp, frame_id=frame_id, rate=rate)
 
     def _publish_info(self) -> None:
         avatar = self._the_avatar()
@@ -348,15 +350,11 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     # ---- services --------------------------------------------------------------------------------
 
     def _on_interrupt(self, request: Any, response: Any) -> Any:
-        self._forget_delayed()
-        self._the_avatar().interrupt()
-        response.success = True
-        return response
-
-    def _on_reset(self, request: Any, response: Any) -> Any:
-        self._forget_delayed()
-        self._the_avatar().interrupt()
-        response.success = True
+        response.success = self._active
+        if self._active:
+            self._the_avatar().interrupt()
+        else:
+            response.message = 'the node is not active; activate it first'
         return response
 
     def _on_set_style(self, request: Any, response: Any) -> Any:
@@ -403,11 +401,18 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
                 self._publish_info()
 
     def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
+        # A copy: rclpy writes what a parameter overrides into the profile it is given.
         publisher = self.create_lifecycle_publisher(
-            kind, topic, profile, qos_overriding_options=qos.overridable()
+            kind, topic, copy(profile), qos_overriding_options=qos.overridable()
         )
-        self._publishers_made.append(publisher)
+        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
         return publisher
+
+    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
+        made = self.create_subscription(
+            kind, topic, callback, copy(profile), qos_overriding_options=qos.overridable()
+        )
+        self._activated.callback(self.destroy_subscription, made)
 
     def _the_avatar(self) -> Avatar:
         assert self._avatar is not None, 'only called between configure and cleanup'

@@ -88,7 +88,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         'auto',
         'Type on the audio topic; auto: AudioStamped where it exists, otherwise AudioData',
         choices=('auto', 'AudioStamped', 'AudioData', 'AudioDataStamped'),
-        when='inactive',
+        when='unconfigured',
     ),
     ParameterSpec(
         'audio.rate',
@@ -150,6 +150,16 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         5.0,
         when='inactive',
     ),
+    ParameterSpec(
+        'playout.min_delay',
+        0.05,
+        'Least delay of speech without stamps that comes faster than real time, as speech synthesis sends '
+        'it: it is shown as soon as it can be, audio_out with it. As playout.delay or more: never earlier',
+        's',
+        0.0,
+        5.0,
+        when='inactive',
+    ),
     ParameterSpec('playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'),
     ParameterSpec('playout.hold', 0.12, 'A missing frame is held this long', 's', 0.0, 2.0),
     ParameterSpec(
@@ -184,12 +194,22 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'frames.parent', 'neck', 'frame_id of head_pose (x forward, y left, z up)', when='inactive'
     ),
-    ParameterSpec('publish.head_pose', True, 'Publish head_pose', when='inactive'),
+    ParameterSpec('frames.head', 'head', 'Frame of the head on /tf', when='inactive'),
+    ParameterSpec('publish.head_pose', True, 'Publish head_pose', when='unconfigured'),
+    ParameterSpec(
+        'publish.tf', False, 'Publish the head on /tf, from frames.parent to frames.head', when='unconfigured'
+    ),
+    ParameterSpec(
+        'publish.face_motion_chunk',
+        False,
+        'Publish frames as soon as they are generated, before they are due',
+        when='unconfigured',
+    ),
     ParameterSpec(
         'publish.audio_out',
         False,
         'Republish the sound as audio_out at its delayed time',
-        when='inactive',
+        when='unconfigured',
     ),
     ParameterSpec('diagnostics.period', 1.0, 'Period of /diagnostics', 's', 0.1, 60.0, when='inactive'),
 )
@@ -212,6 +232,7 @@ class NodeConfig:
     stream_hop: int
     stream_look_ahead: int
     playout_delay: float
+    playout_min_delay: float
     playout_output_rate: float
     playout_hold: float
     playout_max_shift: float
@@ -231,7 +252,10 @@ class NodeConfig:
     strength_cheeks: float
     strength_head: float
     frames_parent: str
+    frames_head: str
     publish_head_pose: bool
+    publish_tf: bool
+    publish_face_motion_chunk: bool
     publish_audio_out: bool
     diagnostics_period: float
 

@@ -6,7 +6,18 @@ from __future__ import annotations
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-__all__ = ['AUDIO', 'AUDIO_INFO', 'AUDIO_OUT', 'DIAGNOSTICS', 'INFO', 'MOTION', 'STYLE', 'overridable']
+__all__ = [
+    'AUDIO',
+    'AUDIO_INFO',
+    'AUDIO_OUT',
+    'CHUNK',
+    'DIAGNOSTICS',
+    'INFO',
+    'MOTION',
+    'STYLE',
+    'TF',
+    'overridable',
+]
 
 # Best effort matches both packages' publishers (one reliable, one best effort). A burst of speech
 # synthesis or a busy interpreter needs more than the usual depth of 5.
@@ -25,6 +36,12 @@ STYLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=D
 
 # Reliable serves both kinds of subscriber; short, so that a slow renderer sees fresh frames.
 MOTION = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
+
+# Frames of a burst come faster than a consumer may read them, and none is sent twice.
+CHUNK = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
+
+# As tf2's broadcaster publishes it.
+TF = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
 # Latched: whoever comes late still learns what the channels mean.
 INFO = QoSProfile(

@@ -40,6 +40,10 @@ class ReleaseThread:
         self._thread = threading.Thread(target=self._run, name='release', daemon=True)
         self._thread.start()
 
+    def wake(self) -> None:
+        """Call ``release`` now: there is something to publish besides what is due."""
+        self._wake.set()
+
     def stop(self) -> None:
         """End the thread and wait for it: nothing is released after this."""
         self._stopping = True

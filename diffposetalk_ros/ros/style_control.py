@@ -10,7 +10,9 @@ import numpy as np
 
 from diffposetalk_ros.errors import StyleError
 from diffposetalk_ros.model.backend import FloatArray
+from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.ros.motion_messages import clip_from_style
 
 __all__ = ['StyleControl']
@@ -21,8 +23,8 @@ _NS = 1_000_000_000
 class StyleControl:
     """The style of one stream: by name, by vector, or taken from a motion clip.
 
-    ``encode`` turns normalised motion (F, D) into a style vector (S,) on whatever thread owns the
-    backend. Raises StyleError for an unknown name.
+    ``encode`` is `Backend.encode_style` on whatever thread owns the backend. Raises StyleError for an
+    unknown name.
     """
 
     def __init__(
@@ -49,11 +51,9 @@ class StyleControl:
             vector = self._vector(np.asarray(message.embedding, np.float32))
         elif len(message.motion):
             clip = clip_from_style(message, self._layout)
-            fps = self._model.backend.config.fps
-            times = np.arange(0.0, clip.duration - 0.5 / fps, 1.0 / fps) * clip.fps
-            frames = np.arange(len(clip.values))
-            rows = np.stack([np.interp(times, frames, column) for column in clip.values.T], axis=1)
-            vector = self._vector(self._encode(self._model.normalise(rows.astype(np.float32))))
+            config = self._model.backend.config
+            motion = self._model.normalise(at_rate(clip, config.fps).values)
+            vector = self._vector(clip_style(config, self._encode, motion))
         elif message.name:
             vector = self._vector(message.name)
         else:

@@ -11,7 +11,7 @@ import numpy as np
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.model.backend import FloatArray
 
-__all__ = ['MotionTimeline', 'TimelineFrames']
+__all__ = ['KnownFrames', 'MotionTimeline', 'TimelineFrames']
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,21 @@ class TimelineFrames:
     provisional: bool
 
 
+@dataclass(frozen=True)
+class KnownFrames:
+    """Frames [start, start + n) in model space (n, D), the first ``committed`` of them final.
+
+    ``end``: where the final frames of ``epoch`` end. ``revision`` changes with every change of frames.
+    """
+
+    epoch: int
+    start: int
+    motion: FloatArray
+    committed: int
+    end: int
+    revision: int
+
+
 class MotionTimeline:
     """Frames of the current epoch (utterance) in model space. Thread-safe.
 
@@ -48,9 +63,11 @@ class MotionTimeline:
         self._keep = keep
         self._lock = threading.Lock()
         self._epoch = 0
+        self._revision = 0
         self._clear()
 
     def _clear(self) -> None:
+        self._revision += 1
         self._frames: dict[int, FloatArray] = {}
         self._begin = 0
         self._end = 0
@@ -108,6 +125,7 @@ class MotionTimeline:
             self._end = start + committed
             self._ahead = list(motion[committed:])
             self._waiting = False
+            self._revision += 1
             return True
 
     def preview(self, epoch: int, motion: FloatArray) -> None:
@@ -116,6 +134,7 @@ class MotionTimeline:
             if epoch == self._epoch and not self._closed:
                 self._ahead = list(motion)
                 self._waiting = True
+                self._revision += 1
 
     def close(self, epoch: int) -> None:
         """The utterance of ``epoch`` has no more frames."""
@@ -149,6 +168,16 @@ class MotionTimeline:
                 )
             frames = [self._frames[i] for i in range(start, stop)]
         return np.stack(frames) if frames else np.zeros((0, self._width), np.float32)
+
+    def known(self, start: int, most: int) -> KnownFrames:
+        """Up to ``most`` frames from ``start`` on, or from the first still held; look-ahead included."""
+        with self._lock:
+            start = max(start, self._begin)
+            final = [self._frames[i] for i in range(start, min(self._end, start + most))]
+            skipped = max(0, start - self._end)
+            frames = (final + self._ahead[skipped:] if start + most > self._end else final)[:most]
+            motion = np.stack(frames) if frames else np.zeros((0, self._width), np.float32)
+            return KnownFrames(self._epoch, start, motion, len(final), self._end, self._revision)
 
     def _get(self, frame: int, provisional: bool) -> FloatArray | None:
         if provisional and 0 <= frame - self._end < len(self._ahead):

@@ -11,7 +11,10 @@ from diffposetalk_ros.msg import StyleReference  # noqa: E402
 
 from diffposetalk_ros.errors import StyleError  # noqa: E402
 from diffposetalk_ros.model.layout import MotionLayout, arkit_layout, flame_layout  # noqa: E402
+from diffposetalk_ros.motion.foresight import FramesAhead  # noqa: E402
+from diffposetalk_ros.ros.joint_messages import chunk_rows  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import (  # noqa: E402
+    chunk_message,
     clip_from_style,
     frame_message,
     info_message,
@@ -52,6 +55,16 @@ def test_info_describes_the_layout(layout: MotionLayout) -> None:
     assert layout_from_info(info) == layout
     assert (info.playout_delay.sec, info.playout_delay.nanosec) == (0, 240_000_000)
     assert len(info.channel_min) == len(info.channel_names) == len(info.channel_rest)
+
+
+@pytest.mark.parametrize('layout', LAYOUTS, ids=lambda x: f'{x.space}{x.width}')
+@pytest.mark.parametrize('frames', [0, 3])
+def test_chunks_survive_the_message(layout: MotionLayout, frames: int) -> None:
+    rows = np.random.default_rng(1).uniform(0, 1, (frames, layout.width)).astype(np.float32)
+    ahead = FramesAhead(7, 40, 0, rows, frames)
+    message = chunk_message(ahead, layout, stamp=Time(sec=3), frame_id='neck', rate=25.0)
+    assert (message.epoch, message.first_frame, message.frame_count, message.rate) == (7, 40, frames, 25.0)
+    np.testing.assert_allclose(chunk_rows(message, layout), rows, atol=1e-6)
 
 
 def test_style_motion_is_checked() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('diffposetalk_ros.msg', reason='the messages are not built')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
-from diffposetalk_ros.msg import FaceMotion, StyleReference  # noqa: E402
+from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, StyleReference  # noqa: E402
 from diffposetalk_ros.srv import ListStyles, SetStyle  # noqa: E402
 from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rcl_interfaces.msg import Parameter as ParameterMsg  # noqa: E402
@@ -95,6 +96,12 @@ class Stage:
         for begin in range(0, len(samples), size):
             stamp = Time(nanoseconds=now + begin * 10**9 // RATE).to_msg()
             self.audio.publish(audio_to_message(samples[begin : begin + size], RATE, stamp, KIND))
+
+    def burst(self, seconds: float) -> None:
+        """As speech synthesis sends it: faster than real time and without stamps."""
+        samples = np.random.default_rng(0).uniform(-0.5, 0.5, round(seconds * RATE)).astype(np.float32)
+        for part in np.split(samples, round(seconds * 50)):
+            self.audio.publish(audio_to_message(part, RATE, Time().to_msg(), KIND))
 
     def state(self) -> int:
         return int(self.seen.frames[-1].state) if self.seen.frames else -1
@@ -176,7 +183,6 @@ def test_many_lifecycle_cycles_leave_nothing_behind(stage: Stage) -> None:
     for _ in range(9):
         cycle()
     assert threading.active_count() == threads
-    assert not list(stage.node._publishers_made) and not stage.node._inputs
     stage.until(lambda: stage.client.count_publishers('face_motion') == 0)
     assert stage.audio.get_subscription_count() == 0
     stage.start()
@@ -329,3 +335,76 @@ def test_sound_is_republished_at_its_delayed_time(model_folder: Path) -> None:
         assert stage.client.get_clock().now().nanoseconds >= max(stamps)
     finally:
         stage.close()
+
+
+def test_synthesised_speech_is_shown_and_heard_as_soon_as_it_can_be(model_folder: Path) -> None:
+    stage = Stage(model_folder, **{'publish.audio_out': True, 'playout.delay': 5.0})
+    try:
+        heard: list[Any] = []
+        stage.client.create_subscription(message_class(KIND), 'audio_out', heard.append, qos.AUDIO_OUT)
+        stage.start()
+        stage.until(lambda: stage.client.count_publishers('audio_out') > 0)
+        sent = stage.client.get_clock().now().nanoseconds
+        stage.burst(6.0)
+        stage.until(lambda: len(heard) >= 50)
+        shown = [stamp_ns(frame) for frame in stage.seen.frames if frame.state == FaceMotion.SPEAKING]
+        stamps = [stamp_ns(message) for message in heard]
+        assert 0 <= shown[0] - stamps[0] < 20_000_000, 'the first frame with the first sound'
+        assert shown[0] - sent < 5_000_000_000, 'not after the delay of a live source'
+        assert set(np.diff(stamps)) == {20_000_000}
+    finally:
+        stage.close()
+
+
+def test_frames_are_told_ahead_of_the_moment_they_are_shown(model_folder: Path) -> None:
+    stage = Stage(model_folder, **{'publish.face_motion_chunk': True, 'playout.delay': 3.0})
+    try:
+        chunks: list[Any] = []
+        stage.client.create_subscription(FaceMotionChunk, 'face_motion_chunk', chunks.append, qos.CHUNK)
+        stage.start()
+        stage.until(lambda: stage.client.count_publishers('face_motion_chunk') > 0)
+        stage.speak(2.0)
+        stage.until(lambda: sum(chunk.committed_count for chunk in chunks) == 50)
+        told = [chunk for chunk in chunks if chunk.frame_count]
+        assert len({chunk.epoch for chunk in told}) == 1
+        assert [chunk.first_frame for chunk in told] == list(
+            np.cumsum([0] + [chunk.committed_count for chunk in told[:-1]])
+        )
+        for chunk in told:
+            assert stamp_ns(chunk) == pytest.approx(
+                stamp_ns(told[0]) + chunk.first_frame * 40_000_000, abs=5_000_000
+            )
+        stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+        epoch = chunks[-1].epoch
+        assert stage.call(Trigger, 'interrupt', Trigger.Request()).success
+        stage.until(lambda: chunks[-1].epoch != epoch)
+        assert chunks[-1].frame_count == 0
+        assert stage.lifecycle.deactivate()
+        stage.until(lambda: chunks[-1].epoch == epoch + 2)
+    finally:
+        stage.close()
+
+
+def test_the_head_is_a_transform(model_folder: Path) -> None:
+    kind = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs is not installed').TFMessage
+    stage = Stage(model_folder, **{'publish.tf': True, 'frames.head': 'skull'})
+    try:
+        heads: list[Any] = []
+        stage.client.create_subscription(kind, '/tf', heads.append, qos.TF)
+        stage.start()
+        stage.until(lambda: len(heads) > 30 and len(stage.seen.frames) > 30)
+        turns = {stamp_ns(frame): frame.head_orientation for frame in stage.seen.frames}
+        (transform,) = next(head.transforms for head in heads if stamp_ns(head.transforms[0]) in turns)
+        assert (transform.header.frame_id, transform.child_frame_id) == ('neck', 'skull')
+        assert transform.transform.rotation == turns[stamp_ns(transform)]
+    finally:
+        stage.close()
+
+
+def test_a_transform_without_tf2_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stage.set('publish.tf', True).successful
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, 'tf2_msgs.msg', None)
+        assert not stage.lifecycle.configure()
+    assert stage.set('publish.tf', False).successful
+    assert stage.lifecycle.configure()

@@ -64,6 +64,20 @@ def test_gaps_overlaps_and_wrong_shapes_are_errors():
         timeline.read(2, 6)
 
 
+def test_known_frames_are_the_final_ones_and_the_look_ahead():
+    timeline = MotionTimeline(3)
+    timeline.merge(0, 0, ramp(0, 6), 4)
+    for start, most, expected, final in [(0, 9, (0, 6), 4), (3, 2, (3, 5), 1), (5, 9, (5, 6), 0), (1, 2, (1, 3), 2)]:
+        known = timeline.known(start, most)
+        assert (known.start, known.committed, known.end) == (start, final, 4)
+        np.testing.assert_array_equal(known.motion, ramp(*expected))
+    assert len(timeline.known(7, 9).motion) == 0
+    before = timeline.known(0, 9).revision
+    timeline.preview(0, ramp(4, 5))
+    assert timeline.known(0, 9).revision != before
+    np.testing.assert_array_equal(timeline.known(0, 9).motion, ramp(0, 5))
+
+
 def test_played_frames_are_forgotten():
     timeline = MotionTimeline(3, keep=10)
     for i in range(0, 1000, 2):

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The speaking style of a motion clip of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from diffposetalk_ros.model.backend import FloatArray
+from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
+
+__all__ = ['clip_style']
+
+
+def clip_style(
+    config: ModelConfig, encode: Callable[[FloatArray], FloatArray], motion: FloatArray
+) -> FloatArray:
+    """Style (S,) of normalised motion (F, D): the mean over stretches as long as the encoder was trained on.
+
+    ``encode`` is `Backend.encode_style`, (1, F, D) -> (1, S). A clip of up to one stretch is encoded as it
+    is, as the reference does with its 100 frames; what is left over behind the last stretch is not used.
+    """
+    length = (config.style_encoder or StyleEncoderConfig()).n_motions
+    starts = range(0, max(1, len(motion) // length) * length, length)
+    vectors = [encode(motion[None, i : i + length])[0] for i in starts]
+    style: FloatArray = np.mean(vectors, axis=0, dtype=np.float32)
+    return style

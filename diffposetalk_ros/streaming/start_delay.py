@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long after its sound an utterance is shown: a fixed time, or as soon as speech synthesis allows.
+
+    received   |====|====|====|====|====|         burst: sound for 0.5 s in a few milliseconds
+    frames     .....|                             the first window is there
+    shown      ......|----------------->          least <= delay < longest
+    audio_out  ......|----------------->          with the face
+
+A live source needs the whole delay: sound that is not yet spoken cannot be waited for any less. Sound
+that is already there, ahead of the time that has passed, need not be waited for at all.
+"""
+
+from __future__ import annotations
+
+__all__ = ['StartDelay']
+
+_NS = 1_000_000_000
+_LONG = _NS // 2
+"""No live source collects so much before it sends (ns): a message as long is synthesised."""
+
+
+class StartDelay:
+    """Delay of one utterance after the other; all times are integers in ns, passed in.
+
+    ``longest``: delay of sound whose stamps tell its time, and of live sound. ``least``: lowest of an
+    utterance that comes faster than real time. Within an utterance the delay can only shrink, and stays
+    as it is once the first frame has been shown: sound that follows the face is never torn.
+    """
+
+    def __init__(self, longest: int, least: int) -> None:
+        self.longest = longest
+        self.least = min(least, longest)
+        self.begin(0)
+
+    def begin(self, origin: int) -> None:
+        """A new utterance, whose sample 0 is heard at ``origin``."""
+        self._origin = origin
+        self._received = self._newest = 0
+        self._timed = True
+        self._running = False
+        self.delay = self.longest
+
+    def heard(self, received: int, newest: int, timed: bool) -> None:
+        """So much sound (ns) is there, ``newest`` of it in the last message; ``timed``: by its stamps it
+        belongs to moments of its own."""
+        self._received, self._newest, self._timed = received, newest, timed
+
+    def settle(self, now: int, ready: bool) -> bool:
+        """Whether the delay became shorter at ``now``. ``ready``: frame 0 could be shown."""
+        elapsed = now - self._origin
+        self._running = self._running or elapsed >= self.delay
+        if self._running or self._timed or not ready:
+            return False
+        # A live source is ahead of time by the message that has just come, and only until the next.
+        lead = self._received - elapsed - (self._newest if self._newest < _LONG else 0)
+        wanted = max(self.least, self.longest - lead, elapsed)
+        if wanted >= self.delay:
+            return False
+        self.delay = wanted
+        self._running = elapsed >= wanted
+        return True
