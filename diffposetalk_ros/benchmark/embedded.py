@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from diffposetalk_ros.benchmark.live import run_avatars, run_live
 from diffposetalk_ros.benchmark.requests import speech_like, window_request
+from diffposetalk_ros.benchmark.steady import run_steady
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import Timing, timed
 from diffposetalk_ros.generation import Generator
@@ -30,7 +31,12 @@ def embedded_tables(model: LoadedModel, full: bool) -> Iterator[Table]:
     yield _window_costs(backend, full)
     yield _lengths(model, full)
     yield _pacing(model, full)
+    yield _steady(model, full)
     yield _avatars(model, full)
+
+
+def _setting() -> str:
+    return f'{DEFAULT.solver}, {DEFAULT.steps} steps, scales {DEFAULT.scale_audio:g} and {DEFAULT.scale_style:g}.'
 
 
 def _cells(timing: Timing, motion: float) -> tuple[Cell, ...]:
@@ -80,7 +86,7 @@ def _window_costs(backend: Backend, full: bool) -> Table:
             request = window_request(config, count, frames)
             timing = timed(lambda r=request: backend.sample(r, DEFAULT), seconds)  # type: ignore[misc]
             rows.append((count, frames, *_cells(timing, count * frames / config.fps)))
-    note = 'Four steps, three branches. The batch is of streams; a factor is per stream.'
+    note = f'{_setting()} The batch is of streams; a factor is per stream.'
     return Table('Window and batch', note, ('streams', 'frames', *_TIMES), tuple(rows))
 
 
@@ -91,7 +97,7 @@ def _lengths(model: LoadedModel, full: bool) -> Table:
         timing = timed(lambda s=sound: generator.generate(s, sampling=DEFAULT), 0.0, 1, 3)  # type: ignore[misc]
         rows.append((length, timing.p50, timing.cpu, length / timing.p50 * 1e3))
     columns = ('clip [s]', 'p50 [ms]', 'CPU [ms]', 'times real time')
-    note = 'Whole clips: front end, encoder, denoiser, de-normalisation. No style given: two branches.'
+    note = f'Whole clips: front end, encoder, denoiser, de-normalisation. {_setting()}'
     return Table('Offline, against the length of the clip', note, columns, tuple(rows))
 
 
@@ -110,6 +116,18 @@ def _pacing(model: LoadedModel, full: bool) -> Table:
         f'{1e3 * delay:.0f} ms: {run.misses}.'
     )
     return Table('Live pacing', note, ('', 'p50', 'p95', 'p99'), tuple(rows))
+
+
+def _steady(model: LoadedModel, full: bool) -> Table:
+    style = next(iter(model.styles.values()), None)
+    run = run_steady(model.backend, style, DEFAULT, 1000 if full else 200)
+    rows = (
+        ('resident memory gained [KiB]', run.resident),
+        ('new pages touched per hop', run.faults),
+        ('Python and NumPy objects gained [KiB]', run.python),
+    )
+    note = f'{run.hops} hops of one stream after 100 to warm up; each hop is one call of the graph.'
+    return Table('Memory in steady state', note, ('', ''), rows)
 
 
 def _avatars(model: LoadedModel, full: bool) -> Table:

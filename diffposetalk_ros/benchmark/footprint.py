@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 from diffposetalk_ros.benchmark.table import Table
 from diffposetalk_ros.errors import ModelError
 
-__all__ = ['footprint_table']
+__all__ = ['footprint_table', 'installed_size']
 
 _SCRIPT = """
 import time, sys, json
@@ -40,7 +43,9 @@ def footprint_table(model: str) -> Table:
     if done.returncode:
         raise ModelError(f'{model} cannot be measured: {(done.stderr.strip().splitlines() or ["?"])[-1]}')
     imported, computed, opened, resident, peak, torch = json.loads(done.stdout)
+    size = installed_size()
     rows = (
+        ('installed for the CPU, Python, torch and ROS not counted [MiB]', size),
         ('import [s]', imported),
         ('processor time of start and import [s]', computed),
         ('open the model [s]', opened),
@@ -49,3 +54,33 @@ def footprint_table(model: str) -> Table:
         ('torch imported', 'yes' if torch else 'no'),
     )
     return Table('Footprint without ROS', 'A process of its own, one stream.', ('', ''), rows)
+
+
+def installed_size(package: str = 'diffposetalk_ros', extra: str = 'onnx') -> float | None:
+    """MiB of what pip installs for ``package[extra]``, its requirements included; None where pip did not
+    install it. Compiled bytecode is not counted."""
+    sizes: dict[str, int] = {}
+
+    def visit(name: str, extra: str | None = None) -> None:
+        key = re.sub('[-_.]+', '-', name).lower()
+        if key in sizes:
+            return
+        found = distribution(name)
+        files = (file.locate() for file in found.files or () if file.suffix != '.pyc')
+        sizes[key] = sum(Path(str(path)).stat().st_size for path in files if Path(str(path)).is_file())
+        for requirement in found.requires or ():
+            needed, _, condition = requirement.partition(';')
+            if 'extra ==' in condition and (extra is None or not re.search(f'["\']{extra}["\']', condition)):
+                continue
+            match = re.match(r'[\w.-]+', needed)
+            if match:
+                try:
+                    visit(match[0])
+                except PackageNotFoundError:
+                    continue  # for another Python or system
+
+    try:
+        visit(package, extra)
+    except PackageNotFoundError:
+        return None
+    return sum(sizes.values()) / 2**20

@@ -47,7 +47,8 @@ class SharedBackend:
     """Owns ``backend``; `join` hands out a `Backend` per stream. Thread-safe.
 
     ``limit``: streams that are admitted. ``waiting`` holds seconds from request to answer, ``sizes``
-    is the number of windows in every batch so far: how many batches of each size.
+    is the number of windows in every batch so far: how many batches of each size; ``longest_queue`` the
+    most calls that ever waited at once.
     """
 
     def __init__(self, backend: Backend, limit: int = 16) -> None:
@@ -57,6 +58,7 @@ class SharedBackend:
         self.limit = limit
         self.waiting = LatencyTracker()
         self.sizes: dict[int, int] = {}
+        self.longest_queue = 0
         self._backend = backend
         self._lock = threading.Condition()
         self._jobs: list[_Job] = []
@@ -101,6 +103,7 @@ class SharedBackend:
             if self._closed:
                 raise ModelError('the shared model has been closed')
             self._jobs.append(job)
+            self.longest_queue = max(self.longest_queue, len(self._jobs))
             self._lock.notify_all()
         try:
             return job.answer.result()

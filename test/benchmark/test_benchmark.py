@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.benchmark.embedded import DEFAULT
-from diffposetalk_ros.benchmark.footprint import footprint_table
+from diffposetalk_ros.benchmark.footprint import footprint_table, installed_size
 from diffposetalk_ros.benchmark.live import run_avatars, run_live
 from diffposetalk_ros.benchmark.requests import speech_like, window_request
+from diffposetalk_ros.benchmark.steady import run_steady
 from diffposetalk_ros.benchmark.table import Table, machine, write_report
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.model.config import ModelConfig
@@ -52,6 +53,19 @@ def test_avatars_all_get_their_hops(model: LoadedModel) -> None:
     run = run_avatars(model.backend, next(iter(model.styles.values())), DEFAULT, 2, 0.4)
     assert run.hops == 10
     assert 0 <= run.misses <= 10
+
+
+def test_a_stream_that_runs_takes_no_more_memory(model: LoadedModel) -> None:
+    run = run_steady(model.backend, None, DEFAULT, 40, warm_up=40)
+    assert run.hops == 40
+    # A hop of 2 frames that stayed somewhere would be kilobytes each time.
+    assert run.python < 40
+
+
+def test_installed_size() -> None:
+    assert installed_size('no-such-package-anywhere') is None
+    alone, with_needs = installed_size('numpy', ''), installed_size('scipy', '')
+    assert alone and with_needs and with_needs > alone > 5
 
 
 def test_the_default_is_the_nodes_default() -> None:

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +75,21 @@ def test_every_guidance(pair: Pair, scales: tuple[float, float], guidance: str) 
 def test_eight_steps_and_the_threshold(pair: Pair) -> None:
     agree(pair, window(pair[0].config, 1, 2), SamplingConfig(steps=8))
     agree(pair, window(pair[0].config, 1, 2), SamplingConfig(steps=2, threshold=(0.9, 0.5, 1.0)))
+
+
+class Counting(OnnxBackend):
+    calls = 0
+
+    def _run_all(self, *arguments: Any) -> list[np.ndarray]:
+        self.calls += 1
+        return super()._run_all(*arguments)
+
+
+def test_a_window_is_one_call_whatever_its_steps(pair: Pair) -> None:
+    config = pair[0].config
+    backend = Counting(find_model(), config, 'cpu')
+    backend.sample(window(config, 3, 2, known=True), SamplingConfig(steps=8, scale_audio=1.5))
+    assert backend.calls == 1
 
 
 def test_bad_requests_are_named(pair: Pair) -> None:

@@ -57,6 +57,32 @@ def test_streams_in_threads_get_what_they_get_alone() -> None:
     shared.close()
 
 
+def test_too_many_streams_slow_down_alike_and_no_queue_grows() -> None:
+    count, frames = 12, 24
+    shared = SharedBackend(Slow(), limit=count)
+    ready = threading.Barrier(count)
+    made: dict[int, int] = {}
+    order: list[int] = []
+
+    def speak(index: int) -> None:
+        stream = make(shared.join(), index)
+        sound = np.random.default_rng(index).uniform(-0.3, 0.3, 640 * frames).astype('f4')
+        ready.wait(20)
+        made[index] = len(motion(stream, sound))
+        order.append(index)
+
+    threads = [threading.Thread(target=speak, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    # Asked for far more than can be served at once: all are served, each has one call in the queue.
+    assert made == dict.fromkeys(range(count), frames) and sorted(order) == list(range(count))
+    assert 2 <= shared.longest_queue <= count
+    assert max(shared.sizes) > 1
+    shared.close()
+
+
 def test_admission_and_leaving() -> None:
     shared = SharedBackend(AnalyticBackend(), limit=2)
     first, second = shared.join(), shared.join()
