@@ -22,6 +22,8 @@ from diffposetalk_ros.motion.yaml_lines import Entry, read_entries
 __all__ = ['dump_joint_map', 'load_joint_map']
 
 _UNITS = ('rad', 'm')
+_MOST = 1e4
+_CAPS = (1e-6, 1e9)
 _JOINT_KEYS = (
     'unit', 'limits', 'speed', 'acceleration', 'jerk', 'offset', 'rest', 'delay', 'dead_band',
     'sources', 'follows',
@@ -40,7 +42,7 @@ def load_joint_map(path: str | Path, calibration: str | Path | None = None) -> J
     root.keys(('format', 'robot', 'space', 'neck', 'joints', 'clearances'))
     if root.get('format').value != 1:
         root.get('format').fail('format has to be 1')
-    space = root.get('space').text()
+    space = root.get('space', "use 'arkit' or 'flame'").text()
     if space not in ('arkit', 'flame'):
         root.get('space').fail(f"space {space!r}; use 'arkit' or 'flame'")
     layout = layout_for(space)
@@ -87,12 +89,12 @@ def _joint(
     name: str, entry: Entry, layout: MotionLayout, names: Collection[str], correction: Entry | None
 ) -> Joint:
     entry.keys(_JOINT_KEYS)
-    unit = entry.get('unit').text()
+    unit = entry.get('unit', "use 'rad' or 'm'").text()
     if unit not in _UNITS:
         entry.get('unit').fail(f"unit {unit!r}; use 'rad' or 'm'")
     values = _numbers(entry, name)
     follows = entry.find('follows')
-    sources = tuple(_source(item, layout) for item in _items(entry.find('sources')))
+    sources = _sources(entry.find('sources'), layout)
     coupling = None
     if follows is not None:
         for key in ('sources', 'offset', 'rest', 'delay', 'dead_band'):
@@ -101,7 +103,7 @@ def _joint(
         follows.keys(('joint', 'gain', 'offset'))
         target = follows.get('joint').text()
         _known(follows.get('joint'), target, names, 'joint')
-        gain = follows.get('gain').number()
+        gain = follows.get('gain').number(-_MOST, _MOST)
         if gain == 0:
             follows.get('gain').fail('gain 0 couples nothing')
         shift = follows.find('offset')
@@ -114,7 +116,7 @@ def _numbers(entry: Entry, name: str) -> dict[str, Any]:
     low, high = _limits(entry.get('limits'), name)
     values: dict[str, Any] = {'limits': (low, high)}
     for key in ('speed', 'acceleration', 'jerk'):
-        values[key] = entry.get(key).number(above=0.0)
+        values[key] = entry.get(key, 'every joint needs one').number(*_CAPS)
     for key, top in (('delay', 1.0), ('dead_band', high - low)):
         found = entry.find(key)
         values[key] = 0.0 if found is None else found.number(0.0, top)
@@ -128,10 +130,20 @@ def _numbers(entry: Entry, name: str) -> dict[str, Any]:
 
 
 def _limits(entry: Entry, name: str) -> tuple[float, float]:
-    numbers = [item.number() for item in entry.items()]
+    numbers = [item.number(-_MOST, _MOST) for item in entry.items()]
     if len(numbers) != 2 or not numbers[0] < numbers[1]:
         entry.fail(f'limits of {name} are {numbers}; give [lowest, highest]')
     return numbers[0], numbers[1]
+
+
+def _sources(entry: Entry | None, layout: MotionLayout) -> tuple[Source, ...]:
+    sources: list[Source] = []
+    for item in _items(entry):
+        made = _source(item, layout)
+        if made.channel in [source.channel for source in sources]:
+            item.fail(f'{made.channel} is a source already; give its gain or points once')
+        sources.append(made)
+    return tuple(sources)
 
 
 def _source(entry: Entry, layout: MotionLayout) -> Source:
@@ -142,8 +154,8 @@ def _source(entry: Entry, layout: MotionLayout) -> Source:
     if (gain is None) == (points is None):
         entry.fail(f'{channel} needs either gain or points')
     if gain is not None:
-        return Source(channel, gain.number())
-    pairs = [tuple(number.number() for number in pair.items()) for pair in _items(points)]
+        return Source(channel, gain.number(-_MOST, _MOST))
+    pairs = [tuple(number.number(-_MOST, _MOST) for number in pair.items()) for pair in _items(points)]
     if len(pairs) < 2 or any(len(pair) != 2 for pair in pairs):
         entry.get('points').fail(f'points of {channel}: give at least two pairs [channel, position]')
     if any(b[0] <= a[0] for a, b in zip(pairs, pairs[1:], strict=False)):
@@ -165,7 +177,9 @@ def _neck(entry: Entry | None, names: Collection[str]) -> NeckMap | None:
         if axis[1:] not in ('x', 'y', 'z'):
             item.fail(f'axis {item.text()!r}; use x (forward), y (left) or z (up), with - for the opposite')
         axes.append(axis)
-    if not 1 <= len(axes) <= 3 or len(joints) != len(axes) or len(set(joints)) != len(joints):
+    if len(set(joints)) != len(joints):
+        entry.get('joints').fail(f'neck joints {", ".join(joints)}: each only once')
+    if not 1 <= len(axes) <= 3 or len(joints) != len(axes):
         entry.get('axes').fail(f'{len(joints)} neck joints and {len(axes)} axes; give one to three pairs')
     if len({axis[1] for axis in axes}) != len(axes):
         entry.get('axes').fail('neck axes have to differ: one of x, y and z each')
@@ -191,7 +205,7 @@ def _corrected(joint: Joint, entry: Entry) -> Joint:
     for key in ('speed', 'acceleration', 'jerk'):
         found = entry.find(key)
         if found is not None:
-            values[key] = found.number(above=0.0)
+            values[key] = found.number(*_CAPS)
     found = entry.find('delay')
     if found is not None:
         values['delay'] = found.number(0.0, 1.0)

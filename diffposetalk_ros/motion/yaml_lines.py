@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import inf, isfinite
 from pathlib import Path
@@ -15,6 +16,8 @@ import yaml
 from diffposetalk_ros.errors import ConfigError
 
 __all__ = ['Entry', 'read_entries']
+
+_DEEPEST, _LARGEST = 12, 20_000
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,11 @@ class Entry:
         """Entry of a key, None when absent."""
         return self.mapping().get(key)
 
-    def get(self, key: str) -> Entry:
-        """Entry of a key that has to be there."""
+    def get(self, key: str, hint: str = '') -> Entry:
+        """Entry of a key that has to be there; ``hint`` tells what may stand in it."""
         found = self.find(key)
         if found is None:
-            self.fail(f'{self.name} lacks {key}')
+            self.fail(f'{self.name} lacks {key}' + (f'; {hint}' if hint else ''))
         return found
 
     def text(self) -> str:
@@ -67,14 +70,16 @@ class Entry:
             self.fail(f'{self.name} is {self._shown()}; give a text')
         return self.value
 
-    def number(self, lowest: float = -inf, highest: float = inf, above: float = -inf) -> float:
-        """A finite number in [lowest, highest] and greater than ``above``."""
+    def number(self, lowest: float = -inf, highest: float = inf) -> float:
+        """A finite number in [lowest, highest]."""
         value = self.value
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = float(value)  # 1e-5 is text in YAML 1.1
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
             self.fail(f'{self.name} is {self._shown()}; give a finite number')
-        if not lowest <= value <= highest or value <= above:
-            wanted = f'more than {above:g}' if above > -inf else f'{lowest:g} to {highest:g}'
-            self.fail(f'{self.name} is {value:g}; use {wanted}')
+        if not lowest <= value <= highest:
+            self.fail(f'{self.name} is {value:g}; use {lowest:g} to {highest:g}')
         return float(value)
 
     def _shown(self) -> str:
@@ -96,25 +101,42 @@ def read_entries(path: Path) -> Entry:
         line = mark.line + 1 if mark else 1
         problem = getattr(error, 'problem', None) or 'not YAML'
         raise ConfigError(f'{path}:{line}: {problem}') from error
+    except RecursionError as error:
+        raise ConfigError(f'{path}:1: nested too deeply') from error
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f'{path}:1: the file has to be a mapping (key: value)')
-    return _entry(path, 'the file', node)
+    return _Reader(path).entry('the file', node)
 
 
-def _entry(path: Path, name: str, node: Any) -> Entry:
-    value: Any
-    if isinstance(node, yaml.MappingNode):
-        value = {}
-        for key_node, item in node.value:
-            key = str(key_node.value)
-            entry = _entry(path, key, item)
-            # The line of the key: a nested mapping begins on the next one.
-            entry = Entry(path, key_node.start_mark.line + 1, key, entry.value)
-            if key in value:
-                entry.fail(f'{key} occurs twice')
-            value[key] = entry
-    elif isinstance(node, yaml.SequenceNode):
-        value = [_entry(path, f'item {i + 1} of {name}', item) for i, item in enumerate(node.value)]
-    else:
-        value = yaml.SafeLoader('').construct_object(node, deep=True)
-    return Entry(path, node.start_mark.line + 1, name, value)
+class _Reader:
+    """Nodes to entries; refuses what a person would not write (aliases can make a file endless)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._loader = yaml.SafeLoader('')
+        self._count = 0
+
+    def entry(self, name: str, node: Any, depth: int = 0) -> Entry:
+        place = Entry(self._path, node.start_mark.line + 1, name, None)
+        self._count += 1
+        if depth > _DEEPEST or self._count > _LARGEST:
+            place.fail('nested too deeply' if depth > _DEEPEST else 'the file is too large')
+        value: Any
+        if isinstance(node, yaml.MappingNode):
+            value = {}
+            for key_node, item in node.value:
+                key = str(key_node.value)
+                # The line of the key: a nested mapping begins on the next one.
+                found = replace(self.entry(key, item, depth + 1), line=key_node.start_mark.line + 1)
+                if key in value:
+                    found.fail(f'{key} occurs twice')
+                value[key] = found
+        elif isinstance(node, yaml.SequenceNode):
+            items = enumerate(node.value, 1)
+            value = [self.entry(f'item {i} of {name}', item, depth + 1) for i, item in items]
+        else:
+            try:
+                value = self._loader.construct_object(node)
+            except (yaml.YAMLError, ValueError):
+                place.fail(f'{name} is {node.value[:40]!r}, which cannot be read')
+        return replace(place, value=value)

@@ -64,9 +64,9 @@ def test_example_comes_back_from_its_own_text(tmp_path: Path) -> None:
         ('axes: [z]', 'axes: [w]', 4, ("'w'",)),
         ('axes: [z]', 'axes: [z, x]', 4, ('1 neck joints and 2 axes',)),
         ('    limits: [0, 0.4]', '    limits: [0.4, 0]', 9, ('limits of jaw', '[lowest, highest]')),
-        ('    unit: rad\n', '', 7, ('jaw lacks unit',)),
+        ('    unit: rad\n', '', 7, ('jaw lacks unit', "'rad' or 'm'")),
         ('    unit: rad', '    unit: deg', 8, ("'deg'", "'rad'")),
-        ('0.4]\n    speed: 5', '0.4]\n    speed: 0', 10, ('more than 0',)),
+        ('0.4]\n    speed: 5', '0.4]\n    speed: 0', 10, ('1e-06 to',)),
         ('0.4]\n    speed: 5', '0.4]\n    speed: .nan', 10, ('finite',)),
         ('    sources:\n', '    gain: 3\n    sources:\n', 13, ("unknown key 'gain'",)),
         ('gain: 0.4}', 'points: [[0, 0], [0, 1]]}', 14, ('have to rise',)),
@@ -79,6 +79,18 @@ def test_example_comes_back_from_its_own_text(tmp_path: Path) -> None:
         ('  jaw:\n', '  jaw: [\n', 9, ()),
         ('  pan: {unit', '  jaw: {unit', 7, ('jaw occurs twice',)),
         ('neck: {joints: [pan], axes: [z]}\n', '', 5, ('neither sources nor follows',)),
+        ('gain: 0.4}', 'gain: .inf}', 14, ('finite',)),
+        ('gain: 0.4}', 'gain: 1e300}', 14, ('-10000 to 10000',)),
+        ('gain: 0.4}', 'gain: yes}', 14, ('True', 'number')),
+        ('    limits: [0, 0.4]', '    limits: [0, .nan]', 9, ('item 2 of limits is nan',)),
+        ('    limits: [0, 0.4]', '    limits: 0.4', 9, ('list',)),
+        ('gain: 0.4}\n', 'gain: 0.4}\n      - {channel: jawOpen, gain: 1}\n', 15, ('a source already',)),
+        ('joints: [pan], axes: [z]', 'joints: [pan, pan], axes: [z, y]', 4, ('only once',)),
+        ('robot: test', 'robot: !!python/name:os.system', 2, ('cannot be read',)),
+        ('robot: test', 'robot: 2026-99-99', 2, ('cannot be read',)),
+        ('below: 0.8', 'below: ' + '9' * 5000, 23, ()),
+        ('    speed: 5\n', '    speed: 5\n    delay: 80\n', 11, ('delay is 80; use 0 to 1',)),
+        ('    speed: 5\n', '    speed: 5\n    speed: 6\n', 11, ('speed occurs twice',)),
     ],
 )  # fmt: skip
 def test_mistakes_name_file_line_and_valid_names(
@@ -101,6 +113,34 @@ def test_cycle_over_three_joints_is_named(tmp_path: Path) -> None:
     text = GOOD.replace('  pan:', follower.format('a', 'b') + follower.format('b', 'a') + '  pan:', 1)
     with pytest.raises(ConfigError, match='cycle: a follows b follows a'):
         load_joint_map(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('', 'has to be a mapping'),
+        ('- jaw\n', 'has to be a mapping'),
+        ('format: 1\n\trobot: r\n', 'cannot start any token'),
+        ('format: 1\nrobot: r\nspace: arkit\njoints:\n', 'joints has to be a mapping'),
+        ('format: 1\nrobot: r\nspace: arkit\njoints: &a\n  jaw: *a\n', 'too deep'),
+        ('a: ' + '[' * 600, 'too deep'),
+        (
+            'a: &a [x, x, x, x, x, x]\n'
+            + ''.join(f'{b}: &{b} [{", ".join([f"*{a}"] * 9)}]\n' for a, b in ('ab', 'bc', 'cd', 'de', 'ef')),
+            'too large',
+        ),
+    ],
+)
+def test_files_that_are_no_maps_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_joint_map(path)
+    assert str(caught.value).startswith(f'{path}:') and '\n' not in str(caught.value)
+
+
+def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace('gain: 0.4}', 'gain: 4e-1}'))
+    assert load_joint_map(path).joints[1].sources[0].gain == 0.4
 
 
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
