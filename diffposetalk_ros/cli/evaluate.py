@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--style', default='neutral', help='style of model and reference')
     parser.add_argument('--scale-audio', type=float, help='guidance scale of the speech')
     parser.add_argument('--scale-style', type=float, help='guidance scale of the style')
+    parser.add_argument('--mouth-noise', type=float, help="noise of the mouth, 0 to 1 (default: the model's own)")
     parser.add_argument('--regressor', help='model folder of a deterministic regressor to compare with')
     parser.add_argument('--styles', type=int, default=100, help='styles of the retrieval test; 0 skips it')
     parser.add_argument('--backend', default='auto', help='auto, onnx or torch')
@@ -139,15 +140,20 @@ def run(options: argparse.Namespace) -> int:
     generators = [Generator(options.model, options.backend, options.device) for _ in range(jobs)]
     generator = generators[0]
     regressor = Generator(options.regressor, options.backend, options.device) if options.regressor else None
-    scales = {'scale_audio': options.scale_audio, 'scale_style': options.scale_style}
-    base = replace(SamplingConfig(), **{name: value for name, value in scales.items() if value is not None})
+    names = ('scale_audio', 'scale_style', 'mouth_noise')
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    base = replace(SamplingConfig(), **given)
     samplers = options.samplers.split(',') if options.samplers else list(DEFAULT_SAMPLERS)
     listed = contenders(generators, samplers, base, options.style, regressor)
     look = named_style(options.style)
     sets, left_out = _load_sets(options)
     clips = [clip for some in sets.values() for clip in some]
     few = main_sampler(samplers)
-    guidance = f'{base.guidance} guidance, scales speech {base.scale_audio:g}, style {base.scale_style:g}'
+    mouth = generator.config.mouth_noise if base.mouth_noise is None else base.mouth_noise
+    guidance = (
+        f'{base.guidance} guidance, scales speech {base.scale_audio:g}, style {base.scale_style:g}; '
+        f'mouth noise {mouth:g}'
+    )
     settings = {
         'model': f'{generator.model.folder.name}, sha256 of the weights {_checksum(generator.model.folder)}',
         'machine': machine(),

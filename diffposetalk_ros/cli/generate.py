@@ -13,21 +13,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffposetalk_ros.errors import AudioError, ConfigError
-from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.model.backend import SamplingConfig
 
 if TYPE_CHECKING:
     from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.flame_model import FlameModel
 
 __all__ = ['add_arguments', 'run', 'sampling_from']
-
-_SILENT_PEAK = 1e-4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--scale-style', type=float, default=1.0, help='guidance on style (default 1; paper 3)'
     )
+    parser.add_argument(
+        '--mouth-noise', type=float, metavar='X',
+        help="how much the mouth may vary from seed to seed, 0 to 1 (default: the model's own; paper 1)",
+    )  # fmt: skip
     parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
     parser.add_argument('--allow-silence', action='store_true', help='accept a file without any sound')
     parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     total = int(duration * generator.config.fps)
     with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
         clip = generator.generate(
-            _audible(audio_blocks(options.audio), options),
+            audio_blocks(options.audio, refuse_silence=not options.allow_silence),
             style,
             options.seed,
             sampling,
@@ -97,19 +98,6 @@ def run(options: argparse.Namespace) -> int:
         f'{options.output}: {len(clip.values)} frames at {clip.fps:g} fps, {clip.layout.space}, style {style}'
     )
     return 0
-
-
-def _audible(blocks: Iterable[FloatArray], options: argparse.Namespace) -> Iterator[FloatArray]:
-    """Pass the blocks on. Raises AudioError at the end of a file that holds nothing but silence."""
-    loudest = 0.0
-    for block in blocks:
-        loudest = max(loudest, float(abs(block).max(initial=0.0)))
-        yield block
-    if loudest < _SILENT_PEAK and not options.allow_silence:
-        raise AudioError(
-            f'{options.audio} is silent (peak {loudest:.1e} of 1); check the recording, or give '
-            '--allow-silence for the motion of a quiet face'
-        )
 
 
 def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameModel | None:
@@ -138,4 +126,6 @@ def sampling_from(options: argparse.Namespace) -> SamplingConfig:
     for name in ('scale_audio', 'scale_style'):
         if not 0.0 <= getattr(options, name) <= 10.0:
             raise ConfigError(f'--{name.replace("_", "-")} {getattr(options, name)}; use 0 to 10')
-    return SamplingConfig(options.solver, options.steps, options.scale_audio, options.scale_style)
+    return SamplingConfig(
+        options.solver, options.steps, options.scale_audio, options.scale_style, mouth_noise=options.mouth_noise
+    )

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import ModelConfig
 
-__all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'sampling_for']
+__all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'noise_scale', 'sampling_for']
 
 FloatArray = NDArray[np.float32]
 
@@ -24,7 +25,8 @@ class SamplingConfig:
     ``solver``: 'ddpm' (the reference's ancestral sampler), 'ddim' or 'dpmpp_2m'. ``steps`` counts
     network evaluations. ``guidance``: 'incremental', 'independent' or 'independent_aliased' (the
     reference's accumulator quirk, SPEC 5.2 step 8). A scale of 1 prunes its branch. ``threshold``
-    is (quantile, lowest, highest) of dynamic thresholding or None.
+    is (quantile, lowest, highest) of dynamic thresholding or None. ``mouth_noise`` 0..1 replaces the
+    model's own (`ModelConfig.mouth_noise`): less of it is a surer mouth, the rest of the face stays free.
     """
 
     solver: str = 'ddim'
@@ -34,6 +36,7 @@ class SamplingConfig:
     guidance: str = 'incremental'
     threshold: tuple[float, float, float] | None = None
     flexibility: float = 0.0
+    mouth_noise: float | None = None
 
 
 def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfig:
@@ -45,6 +48,20 @@ def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfi
     if not config.deterministic:
         return sampling
     return replace(sampling, solver='ddim', steps=1, scale_audio=1.0, scale_style=1.0)
+
+
+def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
+    """Standard deviation (D,) of x_T and of an ancestral step's noise by column; 0 for a regressor.
+
+    Raises ConfigError for a mouth noise outside 0..1.
+    """
+    if config.deterministic:
+        return np.zeros(config.motion_dim, np.float32)
+    mouth = config.mouth_noise if sampling.mouth_noise is None else sampling.mouth_noise
+    if not 0 <= mouth <= 1:
+        raise ConfigError(f'mouth noise {mouth}; use 0 (always the same mouth) to 1 (the paper)')
+    is_mouth = [name.startswith(('jaw', 'mouth', 'tongue')) for name in config.layout.names]
+    return np.where(is_mouth, mouth, 1.0).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from diffposetalk_ros.model.backend import (
     FloatArray,
     SamplingConfig,
     WindowRequest,
+    noise_scale,
     sampling_for,
 )
 from diffposetalk_ros.streaming.features import FeatureStream, feature_stream
@@ -121,6 +122,7 @@ class StreamingGenerator:
     def set_sampling(self, sampling: SamplingConfig) -> None:
         """Solver, steps and guidance from the next window on."""
         self._sampling = sampling_for(self.model, sampling)
+        self._noise_scale = noise_scale(self.model, sampling)
 
     def reset(self, stream: int | None = None) -> None:
         """Start a new utterance at frame 0; ``stream`` chooses other noise."""
@@ -204,7 +206,7 @@ class StreamingGenerator:
             audio = np.concatenate([audio, np.tile(self._features.padding(), (missing, 1))])
         known, weight = self._known(window)
         first, last = window.start, window.start + window.length
-        noise = self._noise
+        noise, scale = self._noise, self._noise_scale
         return WindowRequest(
             audio=audio[None],
             noise=self._start(first, last)[None],
@@ -213,7 +215,7 @@ class StreamingGenerator:
             style=None if self._style is None else self._style[None],
             shape=None if self._shape is None else self._shape[None],
             indicator=indicator,
-            step_noise=lambda t: noise.step(t, first, last)[None],
+            step_noise=lambda t: scale * noise.step(t, first, last)[None],
             known=known,
             known_weight=weight,
         )
@@ -244,10 +246,8 @@ class StreamingGenerator:
         return out
 
     def _start(self, first: int, last: int) -> FloatArray:
-        """x_T of frames [first, last); a regressor knows no noise."""
-        if self.model.deterministic:
-            return np.zeros((last - first, self.model.motion_dim), np.float32)
-        return self._noise.initial(first, last)
+        """x_T of frames [first, last)."""
+        return self._noise_scale * self._noise.initial(first, last)
 
     def _window_features(self, window: Window) -> FloatArray:
         return self._features.read(window.start, window.stop)

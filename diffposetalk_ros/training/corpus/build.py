@@ -18,19 +18,21 @@ from diffposetalk_ros.training.corpus.espeak import Espeak
 from diffposetalk_ros.training.corpus.festival import Festival
 from diffposetalk_ros.training.corpus.flite import Flite
 from diffposetalk_ros.training.corpus.hibari import Hibari
+from diffposetalk_ros.training.corpus.kokoro import Kokoro
 from diffposetalk_ros.training.corpus.phones import SIL
 from diffposetalk_ros.training.corpus.plan import HOLD_OUT, ClipPlan, Conversion, plan_corpus
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Engine, Line, Phone, Speech
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
-FORMAT = 3  # of the files and of the plan: an older folder is not gone on with
+FORMAT = 4  # of the files and of the plan: an older folder is not gone on with
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
 _ENGINES: dict[str, Callable[[], Engine]] = {
     'flite': Flite,
     'festival': Festival,
     'espeak': Espeak,
     'hibari': Hibari,
+    'kokoro': Kokoro,
 }
 
 

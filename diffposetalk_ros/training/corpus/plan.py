@@ -10,16 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from diffposetalk_ros.training.corpus.espeak import ESPEAK_VOICES
+from diffposetalk_ros.training.corpus.kokoro import KOKORO_VOICES
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line
 from diffposetalk_ros.training.corpus.text import is_held_out
 
 HOLD_OUT = ('flite:rms', 'espeak:en-GB-scotland+m3')
 
-# Share of the hours by voice: 60 % recorded voices, a neural one in a fifth, espeak in a sixth; the two
-# female speakers (slt, heart) fill about half. rms joins only where it is not held out.
+# Share of the hours by voice: 45 % of neural voices, which sound most like people, as much of recorded ones,
+# espeak in a tenth. rms joins only where it is not held out; `*` stands for all of an engine's speakers.
 _SHARES = {
-    'flite:awb': 0.14, 'flite:slt': 0.13, 'flite:kal16': 0.07, 'flite:rms': 0.14,
-    'festival:ked': 0.10, 'festival:kal': 0.05, 'festival:slt-hts': 0.11, 'hibari:heart': 0.22, 'espeak:*': 0.18,
+    'flite:awb': 0.085, 'flite:slt': 0.08, 'flite:kal16': 0.04, 'flite:rms': 0.085,
+    'festival:ked': 0.06, 'festival:kal': 0.03, 'festival:slt-hts': 0.065,
+    'hibari:heart': 0.17, 'kokoro:*': 0.28, 'espeak:*': 0.105,
 }  # fmt: skip
 _DEV_SENTENCES = 80  # per held-out voice
 _SHORTEST_CLIP = 80  # characters, 5 s: a training window of 4 s fits in every clip
@@ -97,8 +99,13 @@ def plan_corpus(
     Dev sentences are chosen by their text (`is_held_out`), so no seed ever trains on them. Training clips
     are ordered so that every beginning of the list has the voices in their shares.
     """
+    known = {
+        *_SHARES,
+        *(f'espeak:{v}' for v in (*ESPEAK_VOICES, 'en-GB-scotland+m3')),
+        *(f'kokoro:{v}' for v in KOKORO_VOICES),
+    }
     for name in hold_out:
-        if name not in _SHARES and name not in {f'espeak:{v}' for v in (*ESPEAK_VOICES, 'en-GB-scotland+m3')}:
+        if name not in known:
             raise CorpusError(f'hold-out voice {name!r} is unknown; name it engine:voice, e.g. flite:rms')
     if hours <= 0:
         raise CorpusError(f'{hours} hours of speech cannot be planned; ask for more than 0')
@@ -113,18 +120,23 @@ def plan_corpus(
             plans.append(_clip(rng, id, 'dev', name, [next(dev_text), next(dev_text)]))
 
     shares = {name: share for name, share in _SHARES.items() if name not in hold_out}
-    espeak = [v for v in ESPEAK_VOICES if f'espeak:{v}' not in hold_out]
+    speakers = {
+        'espeak': [v for v in ESPEAK_VOICES if f'espeak:{v}' not in hold_out],
+        'kokoro': [v for v in KOKORO_VOICES if f'kokoro:{v}' not in hold_out],
+    }
     text = _take([s for s in sentences if not is_held_out(s)], rng)
     spent = dict.fromkeys(shares, 0.0)
     total, k = 0.0, 0
     while total < hours * 3600:
         name = min(shares, key=lambda n: (spent[n] / shares[n], n))
-        voice = f'espeak:{espeak[rng.integers(len(espeak))]}' if name == 'espeak:*' else name
+        engine, voice = name.split(':', 1)
+        if voice == '*':
+            voice = speakers[engine][rng.integers(len(speakers[engine]))]
         count = int(rng.choice(_SENTENCES_PER_CLIP[0], p=_SENTENCES_PER_CLIP[1]))
         chosen = [next(text) for _ in range(count)]
         while sum(map(len, chosen)) < _SHORTEST_CLIP:
             chosen.append(next(text))
-        plan = _clip(rng, f'train-{k:06d}', 'train', voice, chosen)
+        plan = _clip(rng, f'train-{k:06d}', 'train', f'{engine}:{voice}', chosen)
         if name != 'espeak:*' and copies and rng.random() < copies:
             plan = replace(plan, conversion=_conversion(rng))
         plans.append(plan)
