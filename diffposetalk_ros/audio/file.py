@@ -71,13 +71,16 @@ def audio_duration(path: str | Path) -> float:
         return float(source.frames / source.samplerate)
 
 
-def audio_blocks(path: str | Path, block: int = AUDIO_SAMPLE_RATE) -> Iterator[NDArray[np.float32]]:
+def audio_blocks(
+    path: str | Path, block: int = AUDIO_SAMPLE_RATE, refuse_silence: bool = False
+) -> Iterator[NDArray[np.float32]]:
     """Read in bounded memory: blocks of ``block`` samples (the last may be shorter), mono, 16 kHz.
 
     The blocks together are the same samples `read_audio` returns, for any ``block``.
 
     Raises:
-        AudioError: missing, empty, not audio, cut off in the middle, or with NaN or infinite values.
+        AudioError: missing, empty, not audio, cut off in the middle, or with NaN or infinite values; at its
+            end also a file that holds nothing but silence, where ``refuse_silence`` is set.
     """
     import soundfile
     import soxr
@@ -120,9 +123,11 @@ def audio_blocks(path: str | Path, block: int = AUDIO_SAMPLE_RATE) -> Iterator[N
         # Lossy formats state their length only roughly; any other file that ends early is damaged.
         if read == 0 or (read < promised and source.format not in ('MP3', 'MPEG', 'OGG')):
             raise AudioError(f'{path} is cut off: {read} of {promised} frames can be read')
+        if peak < _SILENT_PEAK and refuse_silence:
+            raise AudioError(f'{path} is silent (peak {peak:.1e} of 1); check the recording, or --allow-silence')
         if peak < _SILENT_PEAK:
             _log.warning('%s is silent (peak %.1e); check the recording', path, peak)
-        elif at_limit > _CLIPPED_SHARE * read:
+        elif at_limit > _CLIPPED_SHARE * max(read, rate // 10):
             _log.warning(
                 '%s is clipped: %.1f %% of its samples are at full scale; record at a lower level',
                 path,

@@ -25,7 +25,33 @@ def _build(cls: type[_T], values: Mapping[str, Any], where: str) -> _T:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ConfigError(f'{where}: unknown key {unknown[0]!r}; known keys: {", ".join(sorted(known))}')
-    return cls(**values)
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f'{where}: {error}') from None
+
+
+_WIDEST = 1 << 14
+_RANGES = {
+    'fps': (1, 1000), 'n_motions': (1, 10_000), 'n_prev_motions': (1, 10_000), 'feature_dim': (2, _WIDEST),
+    'n_heads': (1, 1024), 'n_layers': (1, 256), 'mlp_ratio': (1, 1024), 'align_mask_width': (-10_000, 10_000),
+    'shape_dim': (0, _WIDEST), 'style_dim': (0, _WIDEST), 'n_diff_steps': (1, 100_000), 'n_mels': (1, 1024),
+    'channels': (1, _WIDEST), 'hidden': (1, _WIDEST), 'lookahead': (0, 1000),
+}  # fmt: skip
+"""What a whole number may be: a damaged one must end in a line, not in a full memory."""
+
+
+def _check(config: Any) -> None:
+    """Raise ConfigError for a whole number out of range or a switch that is none."""
+    for item in fields(config):
+        value = getattr(config, item.name)
+        low, high = _RANGES.get(item.name, (0, 0))
+        if item.name in _RANGES and (type(value) is not int or not low <= value <= high):
+            raise ConfigError(f'{item.name} is {value!r}; use a whole number of {low} to {high}')
+        if item.type == 'bool' and not isinstance(value, bool):
+            raise ConfigError(f'{item.name} is {value!r}; use true or false')
+    if hasattr(config, 'n_heads') and config.feature_dim % config.n_heads:
+        raise ConfigError(f'feature_dim {config.feature_dim} is not a multiple of n_heads {config.n_heads}')
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -47,6 +73,7 @@ class StyleEncoderConfig:
     position: str = 'legacy'
 
     def __post_init__(self) -> None:
+        _check(self)
         _choice('position', self.position, ('legacy', 'per_frame'))
 
 
@@ -62,6 +89,9 @@ class LogMelConfig:
     channels: int = 128
     hidden: int = 192
     lookahead: int = 8
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True)
@@ -107,6 +137,7 @@ class ModelConfig:
     style_encoder: StyleEncoderConfig | None = None
 
     def __post_init__(self) -> None:
+        _check(self)
         _choice('audio_encoder', self.audio_encoder, ('hubert', 'wav2vec2', 'logmel'))
         _choice('target', self.target, ('sample', 'noise'))
         _choice('diff_schedule', self.diff_schedule, ('linear', 'quadratic', 'sigmoid', 'cosine'))
@@ -114,8 +145,15 @@ class ModelConfig:
         _choice('pad_mode', self.pad_mode, ('zero', 'replicate'))
         if not 0 <= self.mouth_noise <= 1:
             raise ConfigError(f'mouth_noise {self.mouth_noise} is not in 0..1; the paper has 1')
-        if self.feature_dim % self.n_heads:
-            raise ConfigError(f'feature_dim {self.feature_dim} is not a multiple of n_heads {self.n_heads}')
+        if AUDIO_SAMPLE_RATE % self.fps:
+            raise ConfigError(f'fps {self.fps} does not divide {AUDIO_SAMPLE_RATE} samples per second')
+        for name in self.guiding_conditions:
+            _choice('guiding_conditions', name, ('audio', 'style'))
+        parts = (('audio_encoder_config', dict), ('logmel', LogMelConfig), ('style_encoder', StyleEncoderConfig))
+        for name, kind in parts:
+            if not isinstance(getattr(self, name), kind | None):
+                raise ConfigError(f'{name} is {getattr(self, name)!r}; use an object of settings')
+        _ = self.layout  # knows the spaces there are
 
     @property
     def layout(self) -> MotionLayout:
@@ -158,9 +196,9 @@ class ModelConfig:
         for name, sub in (('style_encoder', StyleEncoderConfig), ('logmel', LogMelConfig)):
             if isinstance(values.get(name), dict):
                 values[name] = _build(sub, values[name], f'{where}: {name}')
-        if 'guiding_conditions' in values:
-            values['guiding_conditions'] = tuple(values['guiding_conditions'])
         try:
+            if 'guiding_conditions' in values:
+                values['guiding_conditions'] = tuple(values['guiding_conditions'])
             return _build(cls, values, where)
         except TypeError as error:
             raise ConfigError(f'{where}: {error}') from error

@@ -29,6 +29,9 @@ NEUTRAL = 'neutral'
 """The style where none is asked for."""
 # What numpy and zipfile raise on files that are not theirs.
 _UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OSError, EOFError, zipfile.BadZipFile)
+_LARGEST_FILE = 1 << 24
+"""Bytes: no file of styles or identities comes near; a header may promise terabytes."""
+_LARGEST_STYLE = 1e3
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,10 @@ class LoadedModel:
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
             raise StyleError(f'a style of {vector.size} numbers; this model takes {width}')
-        if not np.isfinite(vector).all():
-            raise StyleError('the style holds NaN or infinite numbers; extract it again')
+        if not (np.abs(vector) <= _LARGEST_STYLE).all():
+            raise StyleError(
+                f'the style holds NaN or numbers beyond {_LARGEST_STYLE:g}; extract it again, or blend smaller shares'
+            )
         return vector
 
     def shape(self, path: Path) -> FloatArray:
@@ -156,13 +161,25 @@ class LoadedModel:
 
 def _numbers(path: Path, key: str) -> FloatArray:
     """Array of an .npy file, or of one key of an .npz file."""
-    loaded = np.load(path, allow_pickle=False)
-    if not hasattr(loaded, 'files'):
-        return np.asarray(loaded, np.float32)
-    with loaded:
-        if key not in loaded.files:
-            raise ValueError(f'no key {key}, only {", ".join(loaded.files) or "none"}')
-        return np.asarray(loaded[key], np.float32)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    else:
+        size = path.stat().st_size
+    if size > _LARGEST_FILE:
+        raise ValueError(f'{size / 1e6:.0f} MB')
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if hasattr(loaded, 'files'):
+            with loaded:
+                if key not in loaded.files:
+                    raise ValueError(f'no key {key}, only {", ".join(loaded.files) or "none"}')
+                loaded = loaded[key]
+    except MemoryError as error:
+        raise ValueError('its header promises more than there is') from error
+    if loaded.dtype.kind not in 'fiu':
+        raise ValueError(f'{loaded.dtype} instead of numbers')
+    return np.asarray(loaded, np.float32)
 
 
 def _reason(error: BaseException) -> str:
@@ -246,6 +263,8 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
         raise ModelError(f'{path} is missing or damaged ({error}); copy the model folder again') from error
     if mean.shape != (width,) or std.shape != (width,):
         raise ModelError(f'{path} holds {mean.size} numbers per row; this model needs {width}')
+    if not np.isfinite(mean).all() or not (std > 0).all() or not np.isfinite(std).all():
+        raise ModelError(f'{path} holds NaN, infinite numbers or deviations of 0; copy the model folder again')
     return mean, std
 
 

@@ -38,7 +38,7 @@ class StoredModel:
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Fill a module; every missing, surplus and misshapen tensor is listed in the ModelError."""
+    """Fill a module; every missing, surplus, misshapen and infinite tensor is listed in the ModelError."""
     expected = module.state_dict()
     missing = sorted(set(expected) - set(tensors))
     surplus = sorted(set(tensors) - set(expected))
@@ -47,9 +47,11 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
         for name in sorted(set(expected) & set(tensors))
         if tensors[name].shape != expected[name].shape
     ]
+    bad = [name for name, value in sorted(tensors.items()) if not value.isfinite().all()]
+    kinds = (('missing', missing), ('surplus', surplus), ('wrong shape', shapes), ('not finite', bad))
     problems = [
         f'{label}: {", ".join(names)}'
-        for label, names in (('missing', missing), ('surplus', surplus), ('wrong shape', shapes))
+        for label, names in kinds
         if names
     ]
     if problems:

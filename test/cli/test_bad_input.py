@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,18 @@ def _pickled(path: Path) -> None:
         np.save(file, np.array([{'a': 1}], object), allow_pickle=True)
 
 
+def _huge(path: Path) -> None:
+    """A header that promises four terabytes."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999,), }"
+    path.write_bytes(b'\x93NUMPY\x01\x00v\x00' + header.ljust(118))
+
+
+def _bomb(path: Path) -> None:
+    """A few kilobytes that unpack to 20 MB."""
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+        file.writestr('style.npy', bytes(20 << 20))
+
+
 BAD_STYLE = {
     'shorter': (lambda p: np.save(p, np.zeros(64, np.float32)), '64 numbers'),
     'nan': (lambda p: np.save(p, np.full(128, np.nan, np.float32)), 'NaN'),
@@ -118,6 +132,10 @@ BAD_STYLE = {
     'empty': (lambda p: p.write_bytes(b''), 'not a style file'),
     'pickle': (_pickled, 'not a style file'),
     'npz_of_something_else': (lambda p: _npz(p, a=np.zeros(3)), 'key style'),
+    'huge_header': (_huge, 'more than there is'),
+    'zip_bomb': (_bomb, 'MB'),
+    'huge_numbers': (lambda p: np.save(p, np.full(128, 1e30)), 'beyond'),
+    'words': (lambda p: np.save(p, np.array(['a'] * 128)), 'instead of numbers'),
     'half_a_zip': (lambda p: p.write_bytes(b'PK\x03\x04' + bytes(30)), 'not a style file'),
     'missing': (lambda p: None, 'neutral'),
 }  # fmt: skip
@@ -214,6 +232,7 @@ BAD_MODEL = {
     'foreign_weights': (lambda d: _copy(d / 'style_encoder.safetensors', d / 'model.safetensors'), 'missing'),
     'bad_config': (lambda d: (d / 'config.json').write_text('{"space": '), 'not JSON'),
     'bad_stats': (lambda d: (d / 'stats.json').write_text('[]'), 'stats.json'),
+    'flat_stats': (lambda d: (d / 'stats.json').write_text(json.dumps({'mean': [0] * 55, 'std': [0] * 55})), 'of 0'),
     'bad_styles': (lambda d: _cut(d / 'styles.safetensors'), 'styles.safetensors'),
 }  # fmt: skip
 
@@ -244,9 +263,49 @@ def test_damaged_model_folder(kind: str, tmp_path: Path, capsys: pytest.CaptureF
     assert not (tmp_path / 'a.npz').exists()
 
 
+OPTIONS = [
+    (['--seed', '-1'], '0 to 4294967295'),
+    (['--seed', '99999999999999999999'], '0 to 4294967295'),
+    (['--steps', '-3'], '1 to 500'),
+    (['--scale-audio', 'nan'], '0 to 10'),
+    (['--scale-style', 'inf'], '0 to 10'),
+    (['--fps', 'nan'], '10 to 120'),
+    (['--style', 'smilling'], "did you mean 'smiling'"),
+    (['--style', 'lively*x'], 'lively*0.7+smiling*0.3'),
+    (['--style', 'lively*1e40'], 'smaller shares'),
+    (['--device', 'bogus'], "'bogus'"),
+    (['--shape', 'a.npy'], 'no identity'),
+]
+
+
+@pytest.mark.parametrize(('extra', 'word'), OPTIONS)
+def test_bad_options(extra: list[str], word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audio = sound(tmp_path / 'a.wav', noise())
+    refused(generate(audio, tmp_path / 'a.npz', *extra), capsys, word)
+    assert list(tmp_path.iterdir()) == [audio]
+
+
+@pytest.mark.parametrize('extra', [['--steps', 'x'], ['--solver', 'euler'], ['--nonsense']])
+def test_options_that_cannot_be_parsed(extra: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(['generate', 'a.wav', '-o', 'a.npz', *extra])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and '--help' in error
+
+
+@pytest.mark.parametrize('extra', [['--start', 'nan'], ['--start', '-1'], ['--seconds', 'nan'], ['--start', 'inf']])
+def test_bad_stretch_of_a_style(extra: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(['extract-style', 'a.npz', '-o', tmp_path / 's.npy', *extra], capsys, '--start')
+
+
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [
+        (['train', '--corpus', 'gone', '--out', 'm', '--seed', '-1'], '--seed'),
+        (['train', '--corpus', 'gone', '--out', 'm', '--takes', '-1'], '--takes'),
+        (['train-style', '--corpus', 'gone', '--batch', '0'], '--batch'),
+        (['corpus', '--out', 'c', '--seed', '-1'], '--seed'),
         (['styles', '--model', 'nowhere'], 'nowhere'),
         (['export', '--model', 'nowhere'], 'nowhere'),
         (['plot', 'gone.npz', '-o', 'a.png'], 'gone.npz'),

@@ -10,7 +10,7 @@ torch = pytest.importorskip('torch')
 
 from diffposetalk_ros.errors import ConfigError, ModelError  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig  # noqa: E402
-from diffposetalk_ros.model.store import load_model, save_model  # noqa: E402
+from diffposetalk_ros.model.store import load_model, load_weights, save_model  # noqa: E402
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
 
 TINY = ModelConfig(
@@ -64,3 +64,10 @@ def test_files_can_be_read_by_all_and_nothing_half_written_stays(
     with pytest.raises(ModelError, match='No space left'):
         save_model(folder, DiffPoseTalkModel(TINY), STATS)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_weights_that_are_not_finite_are_named() -> None:
+    model = DiffPoseTalkModel(TINY)
+    tensors = {**model.state_dict(), 'start_motion_feat': torch.full_like(model.start_motion_feat, float('nan'))}
+    with pytest.raises(ModelError, match='here does not fit.*not finite: start_motion_feat$'):
+        load_weights(model, tensors, 'here')
