@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     'evaluate': 'measure a model on real and synthetic speech',
     'bench': 'measure speed on this machine, beside the reference algorithm',
     'bench-stream': 'hop and look-ahead of the live stream: lip sync, seams, delay',
+    'bench-live': 'the node over DDS for minutes: jitter, delay, lost frames, processor, memory',
     'bench-quality': 'quality and time of every solver and number of steps, one table',
     'bench-render': 'how fast this machine makes a video of a spoken clip',
     'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',

@@ -38,6 +38,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     config = ModelConfig(
         space='arkit',
+        n_motions=40,
         feature_dim=32,
         n_heads=2,
         n_layers=1,

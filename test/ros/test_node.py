@@ -29,7 +29,6 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from diffposetalk_ros.ros import qos  # noqa: E402
 from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class  # noqa: E402
-from diffposetalk_ros.ros.avatar import Avatar  # noqa: E402
 from diffposetalk_ros.ros.demo_session import stamp_ns  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call  # noqa: E402
 from diffposetalk_ros.ros.node import DiffPoseTalkNode  # noqa: E402
@@ -170,58 +169,6 @@ def test_reset_forgets_and_goes_on(stage: Stage) -> None:
     stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
     assert stage.seen.missing == 0
-
-
-def test_many_lifecycle_cycles_leave_nothing_behind(stage: Stage) -> None:
-    def cycle() -> None:
-        assert stage.lifecycle.configure() and stage.lifecycle.activate()
-        assert stage.lifecycle.deactivate() and stage.lifecycle.cleanup()
-        assert stage.lifecycle.state() == 'unconfigured'
-
-    cycle()
-    threads = threading.active_count()
-    for _ in range(9):
-        cycle()
-    assert threading.active_count() == threads
-    stage.until(lambda: stage.client.count_publishers('face_motion') == 0)
-    assert stage.audio.get_subscription_count() == 0
-    stage.start()
-    stage.until(lambda: len(stage.seen.frames) > 5)
-
-
-@pytest.mark.parametrize(('name', 'bad'), [('model.path', '/no/such/model'), ('style.name', 'nobody')])
-def test_configure_fails_and_recovers(stage: Stage, name: str, bad: str) -> None:
-    good = stage.node.get_parameter(name).value
-    assert stage.set(name, bad).successful
-    assert not stage.lifecycle.configure()
-    assert stage.lifecycle.state() == 'unconfigured'
-    assert stage.set(name, good).successful
-    stage.start()
-    stage.until(lambda: stage.seen.frames)
-
-
-@pytest.mark.parametrize('method', ['__init__', 'start', 'stop'])
-def test_unexpected_errors_are_recovered(stage: Stage, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, calls = getattr(Avatar, method), []
-
-    def fail_once(self: Avatar, *args: Any) -> Any:
-        calls.append(method)
-        if len(calls) == 1:
-            raise RuntimeError('on purpose')
-        return original(self, *args)
-
-    monkeypatch.setattr(Avatar, method, fail_once)
-    if stage.lifecycle.configure() and stage.lifecycle.activate():
-        assert method == 'stop'
-        stage.lifecycle.deactivate()
-    assert calls
-    stage.until(lambda: stage.lifecycle.state() in ('unconfigured', 'inactive'))
-    if stage.lifecycle.state() == 'unconfigured':
-        assert stage.lifecycle.configure()
-    assert stage.lifecycle.activate()
-    stage.until(lambda: stage.audio.get_subscription_count() > 0)
-    stage.speak(3.0)
-    stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
 
 def test_parameters_while_active(stage: Stage) -> None:

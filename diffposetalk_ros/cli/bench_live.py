@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watch the node live: its own process, real DDS, minutes of speech and pauses.
+
+Measures from another process what arrives on face_motion, head_pose, audio_out and /diagnostics:
+missing and doubled frames, exact stamps, release jitter, added delay, underflows, processor time and
+memory. --cycles also sends the node through its lifecycle again and again and looks for what is left.
+Runs in a DDS domain of its own on this machine; the machine should do nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.resources import demo_clip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from diffposetalk_ros.benchmark.speech_plan import Stretch
+    from diffposetalk_ros.benchmark.table import Table
+    from diffposetalk_ros.ros.live_bench import LiveBench
+
+    Speech = tuple[NDArray[np.float32], int, list[Stretch]]
+
+__all__ = ['HELP', 'add_arguments', 'run']
+
+HELP = 'the node live over DDS for minutes: jitter, delay, lost frames, processor, memory'
+
+_STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `diffposetalk bench-live`."""
+    parser.add_argument('audio', nargs='?', type=Path, help='speech to repeat (default: a bundled clip)')
+    parser.add_argument('--minutes', type=float, default=10.0, help='how long to speak (default 10; 0: not)')
+    parser.add_argument('--output-rate', type=float, default=50.0, help='frames per second (default 50)')
+    parser.add_argument('--seed', type=int, default=0, help='of speech, pauses and noise (default 0)')
+    parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
+    parser.add_argument('--steps', type=int, help="network evaluations per window (default: the node's)")
+    parser.add_argument('--cycles', type=int, default=0, help='lifecycle cycles to run first (default 0)')
+    parser.add_argument('-o', '--output', type=Path, default=Path('live'), help='file name without suffix')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print, write JSON and Markdown. Raises DiffPoseTalkError on user errors."""
+    try:
+        import rclpy
+
+        import diffposetalk_ros.msg  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
+    from diffposetalk_ros.benchmark.live_report import bars_missed
+    from diffposetalk_ros.benchmark.table import machine, write_report
+    from diffposetalk_ros.output_file import check_output_folder
+    from diffposetalk_ros.ros.demo_session import use_private_domain
+    from diffposetalk_ros.ros.live_bench import LiveBench
+
+    if options.minutes < 0 or options.cycles < 0 or not (options.minutes or options.cycles):
+        raise ConfigError(f'--minutes {options.minutes:g} --cycles {options.cycles}: nothing to measure')
+    check_output_folder(options.output.parent)
+    speech = _speech(options) if options.minutes else None
+    about = {
+        'command': _command(options),
+        'settings': f'seed {options.seed}, audio_out on, everything else as by default',
+        **machine(),
+        'middleware': rclpy.get_rmw_implementation_identifier(),
+    }
+    for name, value in about.items():
+        print(f'{name}: {value}')
+    use_private_domain()
+    parameters = {
+        'playout.output_rate': str(float(options.output_rate)),
+        'publish.audio_out': 'true',
+        'sampler.seed': str(options.seed),
+    }
+    if options.model:
+        parameters['model.path'] = str(Path(options.model).resolve())
+    if options.steps:
+        parameters['sampler.steps'] = str(options.steps)
+    tables: list[Table] = []
+    with tempfile.TemporaryDirectory() as folder, LiveBench(parameters, Path(folder) / 'node.log') as bench:
+        if options.cycles:
+            tables.append(_cycle(bench, options.cycles))
+        if speech is not None:
+            tables += _speak(bench, speech, options)
+    for table in tables:
+        print('\n' + table.markdown(), end='')
+    for path in write_report(options.output, about, tables):
+        print(path)
+    for name in bars_missed(tables):
+        print(f'not met: {name}')
+    return 0
+
+
+def _command(options: argparse.Namespace) -> str:
+    command = f'diffposetalk bench-live --minutes {options.minutes:g} --output-rate {options.output_rate:g}'
+    if options.cycles:
+        command += f' --cycles {options.cycles}'
+    if options.steps:
+        command += f' --steps {options.steps}'
+    return command
+
+
+def _cycle(bench: LiveBench, count: int) -> Table:
+    from tqdm import tqdm
+
+    from diffposetalk_ros.benchmark.live_report import cycle_table
+
+    bar = tqdm(range(count), desc='cycles', unit='cycle', disable=not sys.stderr.isatty())
+    return cycle_table([bench.cycle() for _ in bar])
+
+
+def _speech(options: argparse.Namespace) -> Speech:
+    from diffposetalk_ros.benchmark.speech_plan import plan_speech
+    from diffposetalk_ros.ros.audio_player_node import read_sound
+
+    samples, rate = read_sound(str(options.audio or demo_clip()), 0, 1)
+    return samples, rate, plan_speech(60 * options.minutes, options.seed)
+
+
+def _speak(bench: LiveBench, sound: Speech, options: argparse.Namespace) -> list[Table]:
+    from tqdm import tqdm
+
+    from diffposetalk_ros.benchmark.live_report import live_tables
+    from diffposetalk_ros.ros.paced_speech import PacedSpeech
+
+    speech = PacedSpeech(bench.node, *sound)
+    bench.activate()
+    length = round(60 * options.minutes)
+    with tqdm(total=length, unit='s', desc='live', disable=not sys.stderr.isatty()) as bar:
+
+        def show(seconds: float, state: int) -> None:
+            bar.set_postfix_str(_STATES[state], refresh=False)
+            bar.update(max(0, min(length, round(seconds)) - bar.n))
+
+        record = bench.speak(speech, show)
+    info = bench.info
+    delay = info.playout_delay.sec + info.playout_delay.nanosec * 1e-9
+    return live_tables(record, options.output_rate, delay, 1.0 / info.model_rate)
