@@ -85,6 +85,12 @@ def full_size_table(measured: int) -> Table:
             ours, SamplingConfig('ddim', 4, 1.15, 3.0)
         ), ears)  # fmt: skip
         del ours
+        half = TorchBackend.load(folder, 'cpu/bfloat16')
+        ears = encoding(half)
+        for steps in (8, 4):
+            sampling = SamplingConfig('ddim', steps, 1.15, 3.0)
+            add('ours, torch, bfloat16', half, sampling, seconds_of(half, sampling), ears)
+        del half
         export_onnx(folder)
         graph = OnnxBackend.load(folder, 'cpu')
         ears = encoding(graph)
@@ -98,8 +104,9 @@ def full_size_table(measured: int) -> Table:
             add(name, graph, sampling, seconds_of(graph, sampling), ears)
     columns = ('what', 'steps', 'encoder [s]', 'denoising [s]', 'both [s]', 'times faster')
     note = (
-        f'One window of 4 s, float32, random weights, {torch.get_num_threads()} threads. One reference step '
-        f'takes {1e3 * step:.0f} ms. {"One complete run of the reference was made." if complete else ""}'
+        f'One window of 4 s, random weights, float32 unless it says otherwise, {torch.get_num_threads()} '
+        f'threads. One reference step takes {1e3 * step:.0f} ms. '
+        f'{"One complete run of the reference was made." if complete else ""}'
     )
     return Table('Full size: HuBERT-base and 8 x 512', note.strip(), columns, tuple(rows))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from diffposetalk_ros.benchmark.requests import window_request
-from diffposetalk_ros.benchmark.table import Table
+from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.evaluation import metrics
 from diffposetalk_ros.evaluation.comparison import Contender, Floats, perform, score
@@ -28,14 +28,13 @@ _HOP = 2
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """``samplers``: (solver, steps); ``scales``: (speech, style); ``reference``: steps of the ancestral
-    sampler they are compared with. ``styles``: how many the generated motion has to be found among."""
+    """``samplers``: (solver, steps); ``reference``: steps of the ancestral sampler they are compared with.
+    ``styles``: how many the generated motion has to be found among."""
 
     samplers: tuple[tuple[str, int], ...] = (
         ('ddim', 1), ('ddim', 2), ('ddim', 4), ('ddim', 8),
         ('dpmpp_2m', 2), ('dpmpp_2m', 4), ('dpmpp_2m', 8),
     )  # fmt: skip
-    scales: tuple[tuple[float, float], ...] = ((1.0, 1.0), (1.5, 1.0))
     reference: int = 500
     styles: int = 20
     style: str = 'neutral'
@@ -124,40 +123,42 @@ def quality_table(
     generator: Generator,
     clips: Sequence[SpeechClip],
     rig: Rig,
+    scales: tuple[float, float],
     settings: QualitySettings,
     progress: Callable[[str, Quality], None] = lambda name, made: None,
 ) -> Table:
-    """Every setting beside the ancestral sampler; that once more with other noise shows what is chance."""
-    rows = []
-    for scales in settings.scales:
-        base = SamplingConfig('ddpm', settings.reference, *scales)
-        reference: Quality | None = None
-        for name, sampling, draw in _runs(base, settings):
+    """Every sampler beside the ancestral one, with guidance ``scales`` on speech and style.
+
+    The ancestral sampler once more with other noise shows what is chance.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    base = SamplingConfig('ddpm', settings.reference, *scales)
+    reference = measure_quality(generator, clips, rig, base, settings)
+    for name, sampling, draw in _runs(base, settings):
+        made = reference
+        if (sampling, draw) != (base, 0):
             made = measure_quality(generator, clips, rig, sampling, settings, draw)
-            progress(f'{name}, scales {scales[0]:g} and {scales[1]:g}', made)
-            loss, of = (None, None) if reference is None else worst_loss(made, reference)
-            if reference is None:
-                reference = made
-            rows.append((
-                name, f'{scales[0]:g}, {scales[1]:g}', made.hop, round(made.recall, 3), round(made.precision, 3),
-                round(made.lve, 3), round(made.fdd, 3), round(made.found, 3),
-                None if loss is None else f'{100 * loss:+.1f} {of}',
-            ))  # fmt: skip
+        progress(name, made)
+        loss, of = worst_loss(made, reference)
+        figures = (made.recall, made.precision, made.lve, made.fdd, made.found)
+        lost = None if made is reference else f'{100 * loss:+.1f} {of}'
+        rows.append((name, made.hop, *(round(value, 3) for value in figures), lost))
     seconds = sum(clip.duration for clip in clips)
     sets = sorted({clip.split for clip in clips})
+    closures = reference.closures
     note = (
-        f'{len(clips)} clips ({", ".join(sets)}), {seconds:.0f} s, {made.closures} closures to find; '
+        f'{len(clips)} clips ({", ".join(sets)}), {seconds:.0f} s, {closures} closures to find; '
         f'{settings.styles} styles. Hop: denoising {_HOP} frames, median. LVE, FDD: against the training '
         'animator, as in docs/evaluation.md. Worst loss: the measure that lost most against '
-        f'{settings.reference} ancestral steps with the same scales, FDD in units of the dynamics of the '
-        f"animator's upper face ({made.dynamics:.2f} mm). One closure of recall is "
-        f'{100 / max(made.closures, 1):.1f} %; the row with another seed shows how much is chance.'
+        f'{settings.reference} ancestral steps, FDD in units of the dynamics of the '
+        f"animator's upper face ({reference.dynamics:.2f} mm). One closure of recall is "
+        f'{100 / max(closures, 1):.1f} %; the row with another seed shows how much is chance.'
     )
     columns = (
-        'sampler', 'scales', 'hop [ms]', 'closure recall', 'precision', 'LVE [mm]', 'FDD [mm]', 'style found',
+        'sampler', 'hop [ms]', 'closure recall', 'precision', 'LVE [mm]', 'FDD [mm]', 'style found',
         'worst loss [%]',
     )  # fmt: skip
-    return Table('Quality beside speed', note, columns, tuple(rows))
+    return Table(f'Guidance scales {scales[0]:g} and {scales[1]:g}', note, columns, tuple(rows))
 
 
 def _runs(base: SamplingConfig, settings: QualitySettings) -> Iterator[tuple[str, SamplingConfig, int]]:

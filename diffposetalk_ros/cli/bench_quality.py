@@ -49,9 +49,8 @@ def run(options: argparse.Namespace) -> int:
     check_seed(options)
     check_at_least(options, 1, 'per_set', 'reference')
     check_at_least(options, 2, 'styles')
-    settings = QualitySettings(
-        scales=_scales(options.scales), reference=options.reference, styles=options.styles, seed=options.seed
-    )
+    scales = _scales(options.scales)
+    settings = QualitySettings(reference=options.reference, styles=options.styles, seed=options.seed)
     sets: dict[str, list[SpeechClip]] = {}
     for clip in _clips(options.clips):
         sets.setdefault(clip.split, []).append(clip)
@@ -73,8 +72,13 @@ def run(options: argparse.Namespace) -> int:
         f'--scales {options.scales}',
         **machine(),
     }
-    table = quality_table(generator, chosen, load_rig(), settings, show)
-    for path in write_report(options.output, about, [table]):
+    rig, tables = load_rig(), []
+    for pair in scales:
+        print(f'guidance scales {pair[0]:g} and {pair[1]:g}')
+        tables.append(quality_table(generator, chosen, rig, pair, settings, show))
+        # After every table, so that what was measured is there when the rest is interrupted.
+        paths = write_report(options.output, about, tables)
+    for path in paths:
         print(path)
     return 0
 
