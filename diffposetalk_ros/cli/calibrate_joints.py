@@ -4,15 +4,17 @@
     diffposetalk calibrate-joints --map joint_map.yaml -o mine.yaml --dry-run
     diffposetalk calibrate-joints --map joint_map.yaml -o mine.yaml
 
-The second form sends joint_trajectory to the robot. After each channel: Enter keeps it, a number
-multiplies what the channel does (0.8 less, -1 the other way), r repeats, q writes and ends.
+The second form first brings the robot to rest in three seconds, then sends one slow joint_trajectory a
+channel. After each: Enter keeps it, a number multiplies what the channel does (0.8 less, -1 the other
+way), r repeats, q writes and ends.
 --dry-run needs neither ROS nor a robot: it prints what would move.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -43,25 +45,40 @@ def run(options: argparse.Namespace) -> int:
     for name in options.channels or []:
         if name not in known:
             raise ConfigError(f'{name} moves no joint of {options.map}; use {", ".join(known)}')
-    send = None if options.dry_run else _sender()
-    for channel in options.channels or known:
-        answer = 'r'
-        while answer == 'r':
-            motion = sweep(joint_map, channel, options.seconds)
-            moved = ', '.join(f'{n} {low:.3f} to {high:.3f}' for n, low, high in motion.moving(joint_map))
-            print(f'{channel}: {moved or "nothing moves"}')
-            if send is None:
+    with nullcontext() if options.dry_run else _robot(joint_map) as robot:
+        for channel in options.channels or known:
+            answer = 'r'
+            while answer == 'r':
+                motion = sweep(joint_map, channel, options.seconds)
+                moved = ', '.join(f'{n} {low:.3f} to {high:.3f}' for n, low, high in motion.moving(joint_map))
+                print(f'{channel}: {moved or "nothing moves"}')
+                if robot is None:
+                    break
+                robot.send(motion.positions)
+                answer = input('Enter keep, number multiplies, r repeats, q ends: ').strip().lower()
+                if answer not in ('', 'r', 'q'):
+                    joint_map, answer = scale_channel(joint_map, channel, _factor(answer)), 'r'
+            if answer == 'q':
                 break
-            send(joint_map, motion)
-            answer = input('Enter keep, number multiplies, r repeats, q ends: ').strip().lower()
-            if answer not in ('', 'r', 'q'):
-                joint_map, answer = scale_channel(joint_map, channel, _factor(answer)), 'r'
-        if answer == 'q':
-            break
     options.output.write_text(dump_joint_map(joint_map), encoding='utf-8')
     load_joint_map(options.output)
     print(f'written: {options.output}, {len(joint_map.joints)} joints')
     return 0
+
+
+@contextmanager
+def _robot(joint_map: Any) -> Iterator[Any]:
+    """A TrajectorySender, the robot at rest. Raises ConfigError without ROS."""
+    try:
+        from diffposetalk_ros.ros.trajectory_sender import TrajectorySender
+    except ImportError as error:
+        raise ConfigError(f'no ROS here ({error}); use --dry-run') from error
+    with TrajectorySender(joint_map) as sender:
+        print('waiting for a subscriber of joint_trajectory ...')
+        sender.wait()
+        print('the robot goes to rest, slowly')
+        sender.approach()
+        yield sender
 
 
 def _factor(text: str) -> float:
@@ -73,35 +90,3 @@ def _factor(text: str) -> float:
         print(f'{text!r} is no number from -10 to 10; nothing changed')
         return 1.0
     return factor
-
-
-def _sender() -> Callable[[Any, Any], None]:
-    """Publishes a sweep as one trajectory and waits for its end. Raises ConfigError without ROS."""
-    try:
-        import rclpy
-        from trajectory_msgs.msg import JointTrajectory
-    except ImportError as error:
-        raise ConfigError(f'no ROS here ({error}); use --dry-run') from error
-    import time
-
-    import numpy as np
-
-    from diffposetalk_ros.robot.trajectory import Trajectory
-    from diffposetalk_ros.ros.joint_messages import trajectory_message
-
-    rclpy.init()
-    node = rclpy.create_node('calibrate_joints')
-    publisher = node.create_publisher(JointTrajectory, 'joint_trajectory', 1)
-    print('waiting for a subscriber of joint_trajectory ...')
-    while publisher.get_subscription_count() == 0:
-        time.sleep(0.1)
-
-    def send(joint_map: Any, motion: Any) -> None:
-        times = np.arange(1, len(motion.positions) + 1, dtype=np.float64) * 0.02
-        speed = np.gradient(motion.positions, 0.02, axis=0)
-        plan = Trajectory(times, motion.positions, speed, np.gradient(speed, 0.02, axis=0))
-        message = trajectory_message(plan, joint_map.names, 0, 0)  # stamp 0: begin now
-        publisher.publish(message)
-        time.sleep(float(times[-1]) + 0.2)
-
-    return send

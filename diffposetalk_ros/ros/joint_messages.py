@@ -38,15 +38,23 @@ def stamp_of(nanoseconds: int) -> Any:
 
 
 def trajectory_message(plan: Trajectory, names: Sequence[str], begin: int, now: int) -> Any:
-    """Plan whose times count from ``begin`` (ns) -> JointTrajectory stamped ``now`` (ns)."""
+    """Plan whose times count from ``begin`` (ns) -> JointTrajectory stamped ``now`` (ns).
+
+    Velocities and accelerations are left out where the plan has none.
+    """
     from builtin_interfaces.msg import Duration
     from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
     message = JointTrajectory(joint_names=list(names))
     message.header.stamp = stamp_of(now)
-    for time, q, v, a in zip(plan.time, plan.position, plan.velocity, plan.acceleration, strict=True):
+    parts = {
+        'positions': plan.position,
+        'velocities': plan.velocity,
+        'accelerations': plan.acceleration,
+    }
+    for k, time in enumerate(plan.time):
         due = max(0, begin + round(time * _NS) - now)
-        point = JointTrajectoryPoint(positions=_doubles(q), velocities=_doubles(v), accelerations=_doubles(a))
+        point = JointTrajectoryPoint(**{name: _doubles(rows[k]) for name, rows in parts.items() if len(rows)})
         point.time_from_start = Duration(sec=due // _NS, nanosec=due % _NS)
         message.points.append(point)
     return message
