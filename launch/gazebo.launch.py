@@ -65,9 +65,13 @@ def generate_launch_description():
         launch_arguments={'use_sim_time': 'true'}.items(),
     )
     default_map = PathJoinSubstitution([share, 'config', 'joint_map.yaml'])
+    default_params = PathJoinSubstitution([share, 'config', 'avatar_robot.yaml'])
     return LaunchDescription(
         [
             DeclareLaunchArgument('map_file', default_value=default_map, description='Joint map'),
+            DeclareLaunchArgument(
+                'params_file', default_value=default_params, description='Parameter file of the avatar'
+            ),
             DeclareLaunchArgument('world', default_value='empty.sdf', description='World of Gazebo'),
             DeclareLaunchArgument(
                 'gui',

@@ -13,6 +13,7 @@ from lifecycle_msgs.msg import Transition
 def generate_launch_description():
     share = FindPackageShare('diffposetalk_ros')
     default_map = PathJoinSubstitution([share, 'config', 'joint_map.yaml'])
+    default_params = PathJoinSubstitution([share, 'config', 'avatar_robot.yaml'])
     default_urdf = PathJoinSubstitution([share, 'urdf', 'avatar_head.urdf'])
     joints = LifecycleNode(
         package='diffposetalk_ros',
@@ -25,6 +26,9 @@ def generate_launch_description():
     return LaunchDescription(
         [
             DeclareLaunchArgument('map_file', default_value=default_map, description='Joint map'),
+            DeclareLaunchArgument(
+                'params_file', default_value=default_params, description='Parameter file of the avatar'
+            ),
             DeclareLaunchArgument('urdf', default_value=default_urdf, description='Robot description'),
             Node(
                 package='diffposetalk_ros',

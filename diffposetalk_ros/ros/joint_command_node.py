@@ -36,7 +36,7 @@ from diffposetalk_ros.motion.joint_map_file import load_joint_map
 from diffposetalk_ros.motion.retarget import Character, load_character, mirror
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, ros_to_flame
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo
-from diffposetalk_ros.resources import share_directories
+from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.diagnostics import OK, WARN, Status, to_message
@@ -116,7 +116,9 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         source = self._value('head_source')
         if source not in ('face_motion', 'head_pose'):
             raise ConfigError(f'head_source is {source!r}; use face_motion or head_pose')
-        joint_map = load_joint_map(self._map_file(), self._value('calibration_file') or None)
+        joint_map = load_joint_map(
+            self._value('map_file') or find_shared('config/joint_map.yaml'), self._value('calibration_file') or None
+        )
         file = self._value('character_file')
         self._character = load_character(file, joint_map.layout) if file else None
         config = CommanderConfig(
@@ -141,7 +143,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self._units = self._publish(type(message), '~/action_units', qos.MOTION)
         self._subscribe(FaceMotionInfo, f'{self._value("avatar")}/info', self._on_info, qos.INFO)
         self._subscribe(FaceMotion, 'face_motion', self._on_motion, qos.MOTION)
-        self._subscribe(FaceMotionChunk, 'face_motion_chunk', self._on_chunk, qos.MOTION)
+        self._subscribe(FaceMotionChunk, 'face_motion_chunk', self._on_chunk, qos.CHUNK)
         self._subscribe(JointState, 'joint_states', self._on_joint_states, qos.MOTION)
         if source == 'head_pose':
             self._head = np.zeros(3)
@@ -348,15 +350,6 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _value(self, name: str) -> Any:
         return self.get_parameter(name).value
-
-    def _map_file(self) -> str:
-        given = self._value('map_file')
-        if given:
-            return str(given)
-        for share in share_directories():
-            if (share / 'config' / 'joint_map.yaml').is_file():
-                return str(share / 'config' / 'joint_map.yaml')
-        raise ConfigError('config/joint_map.yaml of this package was not found; give map_file')
 
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speech to a simulated robot over DDS, every node a process of its own: what closes when.
+
+    audio_player_node -> diffposetalk_node -> joint_command_node -> mujoco_node -> joint_states, /clock
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rclpy
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import JointState
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.joint_map import JointMap
+from diffposetalk_ros.motion.joint_map_file import load_joint_map
+from diffposetalk_ros.resources import find_shared
+from diffposetalk_ros.robot.closed_loop import Recording
+from diffposetalk_ros.ros.child_processes import ChildProcesses
+from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
+from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.recorder import MotionCollector
+from diffposetalk_ros.ros.sound_collector import SoundCollector
+
+__all__ = ['RobotBench', 'RobotRun']
+
+_NS = 1_000_000_000
+_DEEP = QoSProfile(depth=5000)
+_STEP = 0.005
+_TAIL = 0.5
+"""s after the last sound."""
+
+
+@dataclass(frozen=True)
+class RobotRun:
+    """``recording`` on the time of the sound as it is heard: the playout delay after the audio's stamps.
+
+    ``underflows`` and ``late_starts`` of the face, median ``missing`` look-ahead [s] of the joints.
+    """
+
+    recording: Recording
+    underflows: int
+    late_starts: int
+    missing: float
+
+
+class RobotBench:
+    """Use as a context manager, in the main thread: the processes end with it.
+
+    Raises ConfigError with the place of the log when a node does not start or ends.
+    """
+
+    def __init__(self, compensate: bool, speed: float = 1.0) -> None:
+        self._compensate, self._speed = compensate, speed
+        self._map: JointMap = load_joint_map(find_shared('config/joint_map.yaml'))
+        self._log = Path(tempfile.gettempdir()) / 'diffposetalk_robot_bench.log'
+        self._stack = ExitStack()
+        self._states: list[Any] = []
+        self._values: dict[str, str] = {}
+        self._missing: list[float] = []
+
+    def __enter__(self) -> RobotBench:
+        with self._stack:
+            log = self._stack.enter_context(self._log.open('wb'))
+            self._processes = self._stack.enter_context(ChildProcesses(log))
+            context = rclpy.Context()
+            rclpy.init(context=context)
+            self._stack.callback(rclpy.try_shutdown, context=context)
+            self._node = rclpy.create_node('robot_bench', context=context)
+            self._stack.callback(self._node.destroy_node)
+            self._executor = SingleThreadedExecutor(context=context)
+            self._executor.add_node(self._node)
+            self._stack.callback(self._executor.shutdown)
+            self._face = MotionCollector(self._node)
+            self._sound = SoundCollector(self._node, profile=_DEEP)
+            self._node.create_subscription(JointState, 'joint_states', self._states.append, _DEEP)
+            self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+            self._start()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def speak(self, audio: Path, patience: float = 120.0) -> RobotRun:
+        """Play ``audio`` and record until it is over; at most ``patience`` s."""
+        player = self._processes.start(
+            'audio_player_node', {'file': str(audio.resolve()), 'use_sim_time': 'true', 'wait_for': '2'}
+        )
+        self._until(lambda: player.poll() is not None, 'the player did not end', patience)
+        if player.returncode:
+            raise ConfigError(f'the player failed; log: {self._log}')
+        end = self._sound.chunks[-1][0].stamp
+        assert end is not None, 'the player stamps its messages'
+        last = end + self._delay + round(_TAIL * _NS)
+        self._until(lambda: _ns(self._states[-1]) > last, 'the robot stands still', patience)
+        return self._run(last)
+
+    def _start(self) -> None:
+        clock = {'use_sim_time': 'true'}
+        start = self._processes.start
+        self._nodes = [
+            start('mujoco_node', {'speed': str(self._speed)}),
+            start('node', clock | _parameters(find_shared('config/avatar_robot.yaml'))),
+            start('joint_command_node', clock | {'compensate_delay': str(self._compensate).lower()}),
+        ]
+        for name in ('diffposetalk', 'joint_command'):
+            client = LifecycleClient(self._node, self._executor, name)
+            try:
+                ready = client.configure(120.0) and client.activate(30.0)
+            except TimeoutError as error:
+                raise ConfigError(f'{error}; log: {self._log}') from error
+            if not ready:
+                raise ConfigError(f'{name} could not start; log: {self._log}')
+        self._until(lambda: bool(self._states and self._face.frames and self._face.info), 'nothing moves')
+        delay = self._face.info.playout_delay
+        self._delay = int(delay.sec) * _NS + int(delay.nanosec)
+
+    def _until(self, done: Callable[[], bool], otherwise: str, patience: float = 30.0) -> None:
+        end = time.monotonic() + patience
+        while not done():
+            self._executor.spin_once(timeout_sec=0.05)
+            if time.monotonic() > end or any(node.poll() is not None for node in self._nodes):
+                raise ConfigError(f'{otherwise}; log: {self._log}')
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            self._values |= values
+            if 'missing look-ahead [ms]' in values and values['mode'] == 'tracking':
+                self._missing.append(float(values['missing look-ahead [ms]']) / 1e3)
+
+    def _run(self, last: int) -> RobotRun:
+        heard = self._sound.chunks[0][0].stamp
+        assert heard is not None, 'the player stamps its messages'
+        begin = heard + self._delay
+        time = np.arange(0.0, (last - begin) / _NS, _STEP)
+        names = self._map.names
+        places = [list(self._states[0].name).index(name) for name in names]
+        stamps = np.array([_ns(state) - begin for state in self._states]) / _NS
+        positions = np.array([state.position for state in self._states])[:, places]
+        layout = layout_from_info(self._face.info)
+        shown = np.array([_ns(frame) - begin for frame in self._face.frames]) / _NS
+        rows = np.stack([row_from_message(frame, layout) for frame in self._face.frames])
+        wanted = self._map.expand(self._map.evaluate(rows))
+        recording = Recording(names, time, _sampled(time, shown, wanted), _sampled(time, stamps, positions))
+        return RobotRun(
+            recording,
+            int(float(self._values.get('underflows', 0))),
+            int(float(self._values.get('late starts', 0))),
+            float(np.median(self._missing)) if self._missing else 0.0,
+        )
+
+
+def _ns(message: Any) -> int:
+    return int(message.header.stamp.sec) * _NS + int(message.header.stamp.nanosec)
+
+
+def _parameters(path: Path) -> dict[str, str]:
+    """A parameter file as name:=value pairs."""
+    groups = yaml.safe_load(path.read_text(encoding='utf-8'))['/**']['ros__parameters']
+    return {f'{group}.{key}': str(value) for group, keys in groups.items() for key, value in keys.items()}
+
+
+def _sampled(time: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.stack([np.interp(time, known, column) for column in values.T], axis=-1)
