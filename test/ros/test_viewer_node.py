@@ -108,6 +108,7 @@ class Page:
     async def until(self, ready: Any, seconds: float = 30.0) -> None:
         async def read() -> None:
             while not ready():
+                await asyncio.sleep(0)  # a full queue would keep every other task from running
                 message = await self.link.receive()
                 if message.type == aiohttp.WSMsgType.TEXT:
                     content = message.json()

@@ -15,9 +15,13 @@ pytest.importorskip('aiohttp')
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import CHROMIUM, Browser  # noqa: E402
-from talking_source import RATE, TalkingSource, closure_offsets  # noqa: E402
+from talking_source import RATE, SpokenClip, TalkingSource, closure_offsets, spoken_offsets  # noqa: E402
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')
+
+DEMO = Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac'
+# Middles (s) of the B and P of this clip that are gaps of its sound, by `evaluation.alignment`.
+CLOSURES = np.array([5.19, 8.50, 9.11, 9.91, 11.47, 12.86, 13.70])
 
 
 @pytest.fixture(scope='module')
@@ -63,6 +67,48 @@ def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSou
     if best < 20:
         pytest.skip(f'{best:.0f} pictures/s at most: this machine is too busy to judge timing')
     raise AssertionError(f'{len(offsets)} of {count} closures; last median {median:.1f}, p95 {p95:.1f} ms')
+
+
+def test_speech_of_the_model_is_seen_as_it_is_heard(browser: Browser) -> None:
+    """The shipped model's closures of P and B in the page against the gaps in the sound."""
+    pytest.importorskip('onnxruntime')
+    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.motion.closure_snap import snap_closures
+    from diffposetalk_ros.motion.rig import load_rig
+
+    samples = read_audio(DEMO)
+    motion = snap_closures(load_rig(), Generator(backend='onnx').generate(samples, 'neutral').values)
+    clip = SpokenClip(samples, motion, 25.0)
+    time_of = np.arange(0, clip.seconds, 0.005)
+    lips = load_rig().lip_opening(np.stack([clip.row(t) for t in time_of])[:, :52])
+    level = [np.sqrt(np.mean(clip.sound(t - 0.004, 128) ** 2)) for t in time_of]
+    made = spoken_offsets(
+        np.stack([1e3 * time_of, lips], 1), np.stack([1e3 * time_of, level], 1), clip, CLOSURES
+    )
+    source = TalkingSource(speaker=clip)
+    try:
+        browser.open(f'{source.server.address}?measure&kiosk')
+        browser.wait('viewer.sound.running && viewer.motion.newest')
+        source.talking.set()
+        time.sleep(clip.seconds + 1.5)
+        log = browser.run('viewer.log')
+    finally:
+        browser.call('Page.navigate', url='about:blank')
+        source.close()
+    drawn, heard = np.array(log['drawn']), np.array(log['heard'])
+    fps = 1000 * len(drawn) / np.ptp(drawn[:, 0])
+    offsets = spoken_offsets(drawn, heard, clip, CLOSURES)
+    for name, values in (('in the file', made), ('in the page', offsets)):
+        print(
+            f'{name}: {len(values)} closures, median {np.median(values):.1f}, '
+            f'p95 {np.percentile(np.abs(values), 95):.1f} ms'
+        )
+    if fps < 20:
+        pytest.skip(f'{fps:.0f} pictures/s: this machine is too busy to judge timing')
+    assert len(made) >= 5 and len(offsets) >= 5
+    assert abs(np.median(offsets) - np.median(made)) <= 20, f'{fps:.0f} pictures/s'
+    assert np.percentile(np.abs(offsets), 95) <= np.percentile(np.abs(made), 95) + 45
 
 
 def test_panel_commands_reach_the_node(browser: Browser, source: TalkingSource) -> None:
