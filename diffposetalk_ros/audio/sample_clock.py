@@ -111,6 +111,7 @@ class SampleClock:
         self._last_stamp = 0
         self._timed = False
         self._place = 0
+        self._lead = 0
 
     @property
     def timed(self) -> bool:
@@ -172,7 +173,8 @@ class SampleClock:
             if identity in self._recent:
                 return [*actions, Drop(len(samples), 'duplicate')]
             self._recent.append(identity)
-        chunk = _Chunk(stamp if trusted else now, samples, trusted)
+        # What comes without a stamp was recorded until now, for as long as it is.
+        chunk = _Chunk(stamp if trusted else now - self._length(samples), samples, trusted)
         self._take(chunk, actions)
         self._release(actions, keep=config.reorder)
         if trusted and self._timed:
@@ -244,7 +246,8 @@ class SampleClock:
     def _error(self, chunk: _Chunk) -> int:
         """How much later than the sample count says the chunk is, in ns."""
         assert self._anchor is not None
-        return chunk.stamp - self._anchor - self._count * _NS // self.rate
+        stamp = chunk.stamp if chunk.trusted else chunk.stamp + self._lead
+        return stamp - self._anchor - self._count * _NS // self.rate
 
     def _tolerance(self, chunk: _Chunk) -> int:
         config = self.config
@@ -278,8 +281,13 @@ class SampleClock:
         self._tail = np.concatenate([self._tail, samples[-keep:]])[-keep:]
 
     def _begin(self, chunk: _Chunk) -> None:
-        self._anchor = self._last_stamp = chunk.stamp
+        # Without a stamp the utterance begins when its first message is there: it may be synthesised.
+        self._lead = 0 if chunk.trusted else self._length(chunk.samples)
+        self._anchor = self._last_stamp = chunk.stamp + self._lead
         self._timed = chunk.trusted
+
+    def _length(self, samples: NDArray[np.float32]) -> int:
+        return len(samples) * _NS // self.rate
 
     def _restart(self, actions: list[ClockAction], reason: str) -> None:
         held, recent, last = self._held, self._recent, self._last_now

@@ -184,3 +184,32 @@ def test_absurd_stamps_never_break_the_count(messages):
                 assert 0 < action.count <= RATE * 1.01
                 count += action.count
         assert clock.samples == count
+
+
+def test_live_messages_of_changing_length_need_no_stamp():
+    clock, now, actions = SampleClock(RATE), T0, []
+    for i, length in enumerate([320, 8000, 1, 14000, 320]):
+        now += length * 1000 * MS // RATE
+        actions += clock.observe(0, speech(i, length), now)
+    assert kinds(actions) == ['Reset'] + ['Append'] * 5
+    assert clock.origin == pytest.approx(T0 + 20 * MS, abs=5 * MS), 'the arrival of the first'
+
+
+def test_where_a_message_lies_is_told_by_its_stamp_or_by_the_samples_before_it():
+    clock = SampleClock(RATE)
+    for i in range(3):
+        clock.observe(T0 + i * 20 * MS, speech(i), T0)
+        assert (clock.place, clock.timed) == (i * 20 * MS, True)
+    clock.observe(0, speech(3), T0)
+    assert clock.place == 60 * MS
+    clock.reset()
+    clock.observe(0, speech(0), T0)
+    clock.observe(0, speech(1), T0)
+    assert (clock.place, clock.timed) == (20 * MS, False)
+
+
+def test_stamps_that_do_not_advance_with_the_sound_tell_no_time():
+    clock = SampleClock(RATE)
+    for i in range(3):
+        clock.observe(T0, speech(i), T0)
+    assert (clock.place, clock.timed) == (40 * MS, False)

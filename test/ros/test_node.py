@@ -66,7 +66,7 @@ class Stage:
         self.seen = MotionCollector(self.client)
         self.poses: list[Any] = []
         self.client.create_subscription(PoseStamped, 'head_pose', self.poses.append, 100)
-        self.audio = self.client.create_publisher(message_class(KIND), 'audio', 1000)
+        self.audio = self.client.create_publisher(message_class(values['audio.message']), 'audio', 1000)
 
     def close(self) -> None:
         self._node_executor.shutdown()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The avatar under a clock of the test's own: what is shown when, and what is heard when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.motion.playout import PlayoutState
+from diffposetalk_ros.ros.audio_messages import AudioChunk
+from diffposetalk_ros.ros.avatar import Avatar
+from diffposetalk_ros.ros.parameters import config_from
+
+ROOT = Path(__file__).parents[2]
+NS, MS = 1_000_000_000, 1_000_000
+START = 1_000 * NS
+RATE = 16000
+CHUNK = 320
+TICK = 20 * MS
+SPEAKING = (PlayoutState.SPEAKING, PlayoutState.HOLDING)
+
+
+class Scene:
+    """Ticks of 20 ms; the worker has always done all it can before the clock goes on."""
+
+    def __init__(self, **values: object) -> None:
+        self.avatar = Avatar(config_from({'sampler.steps': 1, 'idle.enabled': False} | values), print)
+        self.avatar.start()
+        self.now = START
+        self.rows: list[np.ndarray] = []
+        self.states: list[int] = []
+        self.heard: list[tuple[int, object]] = []
+
+    def tick(self) -> None:
+        assert self.avatar._running.wait_idle(60.0)
+        self.avatar.poll(self.now)
+        assert self.avatar._running.wait_idle(60.0)
+        row, state = self.avatar.look(self.now)
+        self.heard += self.avatar.due_sound(self.now)
+        self.rows.append(row)
+        self.states.append(state)
+        self.now += TICK
+
+    def say(self, samples: np.ndarray, stamp: int | None, message: object = None) -> None:
+        self.avatar.hear(AudioChunk(MonoAudio(samples), RATE, stamp), self.now, message)
+
+    def burst(self, samples: np.ndarray) -> None:
+        for i in range(0, len(samples), CHUNK):
+            self.say(samples[i : i + CHUNK], None, i // CHUNK)
+
+    def live(self, samples: np.ndarray, begin: int = 0) -> None:
+        """A microphone from ``self.now`` on, a chunk each tick; ``begin``: sample to begin with."""
+        for i in range(begin, len(samples) - CHUNK + 1, CHUNK):
+            self.say(samples[i : i + CHUNK], self.now - TICK)
+            self.tick()
+
+    @property
+    def first_shown(self) -> int:
+        return START + TICK * next(i for i, state in enumerate(self.states) if state in SPEAKING)
+
+
+@pytest.fixture
+def scene() -> Iterator[type[Scene]]:
+    made: list[Scene] = []
+
+    class Kept(Scene):
+        def __init__(self, **values: object) -> None:
+            super().__init__(**values)
+            made.append(self)
+
+    yield Kept
+    for each in made:
+        each.avatar.stop()
+
+
+@pytest.fixture(scope='module')
+def hello() -> np.ndarray:
+    return read_audio(ROOT / 'models' / 'demo' / 'hello.flac')
+
+
+def test_synthesised_speech_is_seen_and_heard_within_120_ms(scene, hello) -> None:
+    stage = scene()
+    stage.burst(hello[: 2 * RATE])
+    while len(stage.heard) < 100:
+        stage.tick()
+    assert stage.first_shown - START <= 120 * MS
+    begin, message = stage.heard[0]
+    assert message == 0 and 0 <= stage.first_shown - begin < TICK
+    assert [at - begin for at, _ in stage.heard] == [i * TICK for i in range(100)]
+
+
+@pytest.mark.parametrize('values', [{'playout.min_delay': 0.235}, {}])
+def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
+    stage = scene(**values)
+    if values:
+        stage.burst(hello[:RATE])
+        for _ in range(20):
+            stage.tick()
+    else:
+        stage.now += TICK  # the first chunk is recorded
+        stage.live(hello[:RATE])
+    start = START + 235 * MS
+    assert 0 <= stage.first_shown + (0 if values else TICK) - start < TICK
+
+
+def test_after_an_interrupt_the_mouth_rests_and_the_next_utterance_is_unaffected(scene, hello) -> None:
+    fresh, stage = scene(), scene()
+    stage.burst(hello[: 3 * RATE])
+    for _ in range(40):
+        stage.tick()
+    assert stage.states[-1] == PlayoutState.SPEAKING
+    mouth = stage.avatar._playout._mouth
+    stage.avatar.interrupt()
+    asked, heard = len(stage.rows), len(stage.heard)
+    for _ in range(30):
+        stage.tick()
+    assert not stage.avatar.due_sound(stage.now + 100 * NS) and len(stage.heard) == heard
+    moving = [i for i in range(asked, len(stage.rows)) if np.abs(stage.rows[i][mouth]).max() > 1e-3]
+    print(f'mouth at rest {1 + max(moving, default=asked) - asked} ticks of 20 ms after the interrupt')
+    assert max(moving, default=asked) - asked < 10, 'within 200 ms'
+    timelines = []
+    for each in (fresh, stage):
+        each.burst(hello[:RATE])
+        each.avatar._intake.end()
+        each.avatar._running.notify()
+        each.tick()
+        timelines.append(each.avatar._timeline.read(0, 25))
+    np.testing.assert_array_equal(*timelines)
+
+
+def test_a_style_change_in_mid_sentence_does_not_jump(scene, hello) -> None:
+    """Around the change frames differ from their neighbours no more than elsewhere in the same speech."""
+    change = 2 * RATE // CHUNK
+    steps: dict[bool, np.ndarray] = {}
+    for changed in (False, True):
+        stage = scene()
+        stage.live(hello[: change * CHUNK])
+        if changed:
+            stage.avatar.style.by_name('lively', 0.3)
+        stage.live(hello, change * CHUNK)
+        steps[changed] = np.abs(np.diff(np.stack(stage.rows), axis=0))
+    before, after = steps[False], steps[True]
+    np.testing.assert_array_equal(before[: change - 1], after[: change - 1])
+    # From the change to the end of the transition, as it is seen: a delay later.
+    seen = slice(change, change + (300 + 235) * MS // TICK + 4)
+    assert np.abs(before[seen] - after[seen]).max() > 0, 'the style changes something'
+    for quantity in (lambda step: step.max(axis=1), lambda step: step.mean(axis=1)):
+        elsewhere = np.concatenate([quantity(before), quantity(after)[seen.stop :]])
+        print(f'largest step at the change {quantity(after)[seen].max():.4f}, elsewhere {elsewhere.max():.4f}')
+        assert quantity(after)[seen].max() <= elsewhere.max()
