@@ -15,6 +15,7 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.rig import PARTS, load_rig
 from diffposetalk_ros.viewer.render_scene import DAY
 from diffposetalk_ros.viewer.tint import corner_tint
@@ -50,54 +51,71 @@ def cloud_message(points: Floats, header: Any) -> PointCloud2:
 class FacePoints:
     """Publishes ``face_points`` and ``face_mesh`` while somebody listens.
 
-    The marker costs Python much per triangle: it comes at most ``rate`` times a second.
+    The marker costs Python much per triangle: it comes at most ``rate`` times a second. ``flame``: the
+    mesh of FLAME motion, which is not shown without. Raises ConfigError for a rate out of range.
     """
 
-    def __init__(self, node: Any, rate: float) -> None:
+    def __init__(self, node: Any, rate: float, flame: FlameMesh | None = None) -> None:
         if not 0 < rate <= 120:
             raise ConfigError(f'rviz.rate {rate:g} Hz; use more than 0, at most 120')
         self._cloud = node.create_publisher(PointCloud2, 'face_points', QoSProfile(depth=5))
         self._mesh = node.create_publisher(MarkerArray, 'face_mesh', QoSProfile(depth=2))
         self._pause = 1.0 / rate
         self._last = 0.0
-        self._marker: Any = None
+        self._flame = flame
+        self._markers: dict[str, Marker] = {}
 
-    def show(self, row: Floats, header: Any) -> None:
-        """Publish one frame, ARKit row (55,) or (52,)."""
+    def show(self, row: Floats, space: str, header: Any) -> None:
+        """Publish one frame: row of ARKit motion (55,) or (52,), or of FLAME motion (54,) or (51,)."""
         wants_cloud = self._cloud.get_subscription_count() > 0
         seconds = header.stamp.sec + header.stamp.nanosec * 1e-9
         due = not 0 <= seconds - self._last < self._pause
         wants_mesh = due and self._mesh.get_subscription_count() > 0
-        if not (wants_cloud or wants_mesh):
+        if not (wants_cloud or wants_mesh) or (space == 'flame' and self._flame is None):
             return
-        head = row[None, 52:55] if len(row) == 55 else None
-        points = to_ros_axes(load_rig().vertices(row[None, :52], head)[0])
+        points = to_ros_axes(self._points(row, space))
         if wants_cloud:
             self._cloud.publish(cloud_message(points, header))
         if wants_mesh:
             self._last = seconds
-            self._mesh.publish(self._markers(points, header))
+            self._mesh.publish(self._marker(points, space, header))
 
-    def _markers(self, points: Floats, header: Any) -> MarkerArray:
-        rig = load_rig()
-        if self._marker is None:
-            self._marker = _empty_marker()
-        corners = points[rig.faces].reshape(-1, 3).tolist()
-        self._marker.header = header
-        for point, (x, y, z) in zip(self._marker.points, corners, strict=True):
+    def _points(self, row: Floats, space: str) -> Floats:
+        if space == 'flame':
+            assert self._flame is not None
+            return np.asarray(1000.0 * self._flame.points(row), np.float32)
+        head = row[None, 52:55] if len(row) == 55 else None
+        return np.asarray(load_rig().vertices(row[None, :52], head)[0])
+
+    def _marker(self, points: Floats, space: str, header: Any) -> MarkerArray:
+        if space not in self._markers:
+            self._markers[space] = _rig_marker() if self._flame is None or space == 'arkit' else _triangles(
+                len(self._flame.faces)
+            )
+        marker = self._markers[space]
+        faces = load_rig().faces if self._flame is None or space == 'arkit' else self._flame.faces
+        marker.header = header
+        for point, (x, y, z) in zip(marker.points, points[faces].reshape(-1, 3).tolist(), strict=True):
             point.x, point.y, point.z = x, y, z
-        return MarkerArray(markers=[self._marker])
+        return MarkerArray(markers=[marker])
 
 
-def _empty_marker() -> Marker:
+def _triangles(count: int) -> Marker:
+    """Marker of so many triangles, all of the skin's colour."""
+    marker = Marker(ns='face', type=Marker.TRIANGLE_LIST, action=Marker.ADD)
+    marker.scale.x = marker.scale.y = marker.scale.z = 1.0
+    marker.pose.orientation.w = 1.0
+    marker.color.r, marker.color.g, marker.color.b = (value / 255.0 for value in DAY.skin)
+    marker.color.a = 1.0
+    marker.points = [Point() for _ in range(3 * count)]
+    return marker
+
+
+def _rig_marker() -> Marker:
     rig = load_rig()
     base = np.array([getattr(DAY, name) for name in PARTS], np.float32)[rig.part] / 255.0
     # Linear tint on sRGB colours: its root of 2.2.
     colours = (base[:, None] * corner_tint(rig) ** (1 / 2.2)).reshape(-1, 3).tolist()
-    marker = Marker(ns='face', type=Marker.TRIANGLE_LIST, action=Marker.ADD)
-    marker.scale.x = marker.scale.y = marker.scale.z = 1.0
-    marker.pose.orientation.w = 1.0
-    marker.color.a = 1.0
+    marker = _triangles(len(rig.faces))
     marker.colors = [ColorRGBA(r=r, g=g, b=b, a=1.0) for r, g, b in colours]
-    marker.points = [Point() for _ in colours]
     return marker

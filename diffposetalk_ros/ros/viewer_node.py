@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
+from diffposetalk_ros.motion.flame_mesh import FlameMesh
+from diffposetalk_ros.motion.flame_model import load_flame_model
 from diffposetalk_ros.motion.live_link import LiveLinkSender
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
@@ -52,7 +55,8 @@ _MOTION = QoSProfile(
 class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
     """Serves the page; see docs/viewer.md for topics and parameters.
 
-    Raises ConfigError for a port in use, AudioError for a sample that cannot be read.
+    Raises ConfigError for a port in use, AudioError for a sample, MotionError for a FLAME file that cannot
+    be read.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -63,6 +67,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         token = self._parameter('token', '', 'Visitors must know it; empty off loopback: a random one')
         sample = self._parameter('sample', '', 'Sound file the page offers to speak')
         rate = self._parameter('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]')
+        flame = self._parameter('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz')
         link_host = self._parameter('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere')
         link_port = self._parameter('live_link.port', 11111, 'UDP port of the receiver')
         subject = self._parameter('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject')
@@ -76,7 +81,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._format = AudioFormat()
         self._heard = 0
         self._resampler: StreamResampler | None = None
-        self._points = FacePoints(self, rate)
+        self._points = FacePoints(self, rate, FlameMesh(load_flame_model(Path(flame))) if flame else None)
         self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
         self._speech = SpeechSender(self)
         self._server = ViewerServer(
@@ -147,7 +152,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
 
     def _on_motion(self, message: Any) -> None:
-        if self._layout is None or self._layout.space != 'arkit':
+        if self._layout is None:
             return
         try:
             row = row_from_message(message, self._layout)
@@ -155,9 +160,12 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        if self._layout.space != 'arkit':
+            self._points.show(row, self._layout.space, message.header)
+            return
         shown = snap_closures(load_rig(), row[None], self._snap)[0]
         self._server.send(motion_block(shown, message.state, message.frame_index, stamp))
-        self._points.show(shown, message.header)
+        self._points.show(shown, 'arkit', message.header)
         if self._live_link is not None:
             self._live_link.send(row, stamp)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import struct
@@ -25,11 +26,15 @@ aiohttp = pytest.importorskip('aiohttp')
 import rclpy  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.qos import QoSProfile  # noqa: E402
+from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from diffposetalk_ros.model.layout import arkit_layout  # noqa: E402
+from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
+from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
+from diffposetalk_ros.ros.face_points import FacePoints  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import frame_message  # noqa: E402
 
@@ -190,6 +195,57 @@ def test_points_and_mesh_reach_rviz(stack: Stack) -> None:
     assert len(marker.points) == len(marker.colors) and marker.points[0].x != 0.0
 
 
+def test_topics_of_rviz_and_foxglove_exist_with_their_types(stack: Stack) -> None:
+    expected = {
+        'face_mesh': 'visualization_msgs/msg/MarkerArray',
+        'face_points': 'sensor_msgs/msg/PointCloud2',
+        'head_pose': 'geometry_msgs/msg/PoseStamped',
+        'face_motion': 'diffposetalk_ros/msg/FaceMotion',
+    }
+    config = ROOT / 'config'
+    text = (config / 'face.rviz').read_text() + (config / 'foxglove_layout.json').read_text()
+    named = set(re.findall(r'(?:Value: |")/([a-z_]+)', text)) - {'diagnostics'}
+    assert named == set(expected)
+
+    def known() -> dict[str, list[str]]:
+        return dict(stack.node.get_topic_names_and_types())
+
+    stack.spin(lambda: all(f'/page_test/{name}' in known() for name in expected))
+    assert {name: known()[f'/page_test/{name}'] for name in expected} == {n: [t] for n, t in expected.items()}
+    # RViz asks for reliable meshes and best effort for the rest; publishers must offer as much.
+    (mesh,) = stack.node.get_publishers_info_by_topic('/page_test/face_mesh')
+    assert mesh.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+def test_flame_vertices_reach_rviz(stack: Stack, tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / 'test' / 'motion'))
+    from test_flame_model import write_flame
+
+    mesh = FlameMesh(load_flame_model(write_flame(tmp_path / 'generic_model.pkl')))
+    node = rclpy.create_node('flame', namespace='/flame_test', context=stack.context)
+    stack.executor.add_node(node)
+    shown = FacePoints(node, 120.0, mesh)
+    clouds: list[Any] = []
+    markers: list[Any] = []
+    node.create_subscription(PointCloud2, 'face_points', clouds.append, QoSProfile(depth=1))
+    node.create_subscription(MarkerArray, 'face_mesh', markers.append, QoSProfile(depth=1))
+    row = np.zeros(54, np.float32)
+    row[3] = 2.0
+
+    def ready() -> bool:
+        header = Header(stamp=node.get_clock().now().to_msg(), frame_id='neck')
+        shown.show(row, 'flame', header)
+        return bool(clouds and markers)
+
+    stack.spin(ready)
+    points = np.frombuffer(bytes(clouds[0].data), '<f4').reshape(-1, 3)
+    np.testing.assert_allclose(points, mesh.points(row)[:, [2, 0, 1]], atol=1e-6)
+    corner = markers[0].markers[0].points[0]
+    np.testing.assert_allclose((corner.x, corner.y, corner.z), points[mesh.faces[0, 0]], atol=1e-6)
+    stack.executor.remove_node(node)
+    node.destroy_node()
+
+
 def test_style_from_a_tracked_face(stack: Stack) -> None:
     tracker = stack.node.create_publisher(FaceMotion, 'tracked_face', QoSProfile(depth=10))
     ended = False
@@ -243,7 +299,12 @@ def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
         holder.bind(('127.0.0.1', 0))
         holder.listen()
         port = holder.getsockname()[1]
-        for parameter, word in ((f'port:={port}', 'in use'), (f'sample:={tmp_path}/none.wav', 'none.wav')):
+        for parameter, word in (
+            (f'port:={port}', 'in use'),
+            (f'sample:={tmp_path}/none.wav', 'none.wav'),
+            (f'flame_model:={tmp_path}', 'generic_model.pkl'),
+            ('closure_snap:=7.0', 'use 0 to 3'),
+        ):
             command = [sys.executable, '-m', 'diffposetalk_ros.ros.viewer_node', '--ros-args', '-p', parameter]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
             assert done.returncode == 2
