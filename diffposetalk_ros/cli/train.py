@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the embedded model from a corpus: takes, style encoder, audio encoder, denoiser.
+"""Train the embedded model from a corpus: takes, style encoder, audio encoder, denoiser; graphs for ONNX.
 
 Interrupt it at any time; the same command goes on from the last checkpoint. To use several
 processes or GPUs start it with `accelerate launch -m diffposetalk_ros.cli train ...`.
@@ -33,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the recipe; defaults are those of the weights that ship."""
+    from accelerate import PartialState
+
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
+    from diffposetalk_ros.model.onnx_export import export_onnx
     from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.training.recipe import Recipe, run_recipe
 
@@ -51,5 +54,7 @@ def run(options: argparse.Namespace) -> int:
         config = replace(getattr(recipe, stage), seed=options.seed)
         recipe = replace(recipe, **{stage: replace(config, steps=steps) if steps else config})
     run_recipe(options.corpus, options.work, options.out, recipe)
-    print(f'wrote {options.out}')
+    if PartialState().is_main_process:
+        export_onnx(options.out)
+        print(f'wrote {options.out}')
     return 0

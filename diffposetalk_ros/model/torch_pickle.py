@@ -46,6 +46,8 @@ def read_torch_file(path: Path) -> Any:
 
     Raises CheckpointError when the file cannot be read, is damaged, or asks for anything but data.
     """
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f'cannot read {path}: it is no file')  # a device may never end
     try:
         size = path.stat().st_size
         if zipfile.is_zipfile(path):

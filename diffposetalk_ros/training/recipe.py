@@ -81,12 +81,20 @@ def _material(corpus: Path, work: Path, recipe: Recipe) -> _Material:
     """Takes of the corpus, made once and kept below `work`."""
     if recipe.model.logmel is None or recipe.model.style_encoder is None:
         raise ConfigError('the recipe trains models with a log-mel audio encoder and a style encoder')
+    largest = max(stage.batch for stage in (recipe.style, recipe.audio, recipe.denoiser))
+    if recipe.takes < largest:
+        raise ConfigError(f'--takes {recipe.takes}; a batch alone takes {largest}')
     folder = work / 'takes'
     # Several processes share the folder; the first makes it.
     with PartialState().main_process_first():
         if not (folder / 'takes.json').exists():
             build_takes(corpus, folder, recipe.takes, recipe.seed)
     takes = TakeSet.load(folder)
+    if len(takes) != recipe.takes:
+        raise ConfigError(
+            f'{folder} holds {len(takes)} takes, not {recipe.takes}; delete it, choose another --work, or give '
+            f'--takes {len(takes)}'
+        )
     mean, std = statistics(takes)
     source = BatchSource(takes, mean, std, seed=recipe.seed, augmentation=AugmentConfig())
     return _Material(source, mean, std)

@@ -167,8 +167,9 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     torch.save({'weights': torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match='no training arguments'):
         read_denoiser(path)
-    with pytest.raises(CheckpointError, match='cannot read'):
-        read_denoiser(tmp_path / 'none.pt')
+    for other in (tmp_path / 'none.pt', tmp_path, Path('/dev/zero')):
+        with pytest.raises(CheckpointError, match='cannot read'):
+            read_denoiser(other)
 
 
 def test_tensors_keep_views_and_types(tmp_path: Path) -> None:

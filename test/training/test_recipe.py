@@ -13,6 +13,7 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('accelerate')
 pytest.importorskip('tensorboard')
 
+from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.generation import Generator  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig  # noqa: E402
@@ -48,6 +49,10 @@ def test_stages_alone_and_together(
     assert set(generator.model.styles) == styles
     audio = np.random.default_rng(0).normal(size=16000).astype(np.float32) * 0.1
     assert generator.generate(audio, 'neutral', sampling=SamplingConfig(steps=2)).values.shape == (25, 55)
+
+    for takes, word in ((1, 'a batch alone takes 2'), (4, 'holds 3 takes, not 4')):
+        with pytest.raises(ConfigError, match=word):
+            run_style_stage(tiny_corpus, tmp_path / 'work', replace(TINY, takes=takes))
 
     # The regressor: same corpus, same size, same first stages.
     regressor = replace(TINY, model=replace(TINY.model, deterministic=True))
