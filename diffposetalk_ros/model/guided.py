@@ -14,10 +14,12 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.config import ModelConfig
 
-__all__ = ['LARGEST_SCALE', 'branches_for', 'scale_code']
+__all__ = ['CODE_GAIN', 'LARGEST_SCALE', 'branches_for', 'scale_code']
 
 LARGEST_SCALE = 3.0
 """Distilled models know scales from 1 to this."""
+CODE_GAIN = 8.0
+"""A network is told CODE_GAIN (scale - 1): differences of a few tenths would hardly be learnt from."""
 
 
 def branches_for(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> tuple[Branch, ...]:
@@ -37,7 +39,7 @@ def branches_for(config: ModelConfig, styled: bool, sampling: SamplingConfig) ->
 
 
 def scale_code(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> FloatArray | None:
-    """What a distilled network is told of the scales, (2,): audio, style, 0 for none. Else None.
+    """What a distilled network is told of the scales, (2,): audio, style; 0 at scale 1. Else None.
 
     Raises ConfigError for a scale outside the range it was distilled for.
     """
@@ -47,4 +49,4 @@ def scale_code(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> F
     for name, scale in scales.items():
         if not 1.0 <= scale <= LARGEST_SCALE:
             raise ConfigError(f'{name} {scale:g}; this model was distilled for 1 to {LARGEST_SCALE:g}')
-    return np.array(list(scales.values()), np.float32) - 1.0
+    return CODE_GAIN * (np.array(list(scales.values()), np.float32) - 1.0)

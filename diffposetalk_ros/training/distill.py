@@ -19,7 +19,7 @@ from torch import Tensor
 
 from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ConfigError, ModelError
-from diffposetalk_ros.model.guided import LARGEST_SCALE
+from diffposetalk_ros.model.guided import CODE_GAIN, LARGEST_SCALE
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
 from diffposetalk_ros.model.store import load_model, save_model
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
@@ -120,7 +120,7 @@ class Distillation:
         given = _Given(window.audio, style, window.shape, previous, indicator, scales)
         with torch.no_grad():
             target = self._target(given, noisy, start, stop)
-        person = student.person(window.shape, style, scales - 1.0)
+        person = student.person(window.shape, style, CODE_GAIN * (scales - 1.0))
         guess = student.denoising_net(noisy, window.audio, person, *previous, start, indicator)
         return denoiser_terms(
             guess,

@@ -24,8 +24,8 @@ GUIDED = ModelConfig(scale_inputs=True)
 def test_one_branch_that_is_told_the_scales() -> None:
     sampling = SamplingConfig(scale_audio=1.5, scale_style=2.0)
     assert branches_for(GUIDED, True, sampling) == (Branch(True, True, 1.0),)
-    assert scale_code(GUIDED, True, sampling).tolist() == [0.5, 1.0]
-    assert scale_code(GUIDED, False, sampling).tolist() == [0.5, 0.0]
+    assert scale_code(GUIDED, True, sampling).tolist() == [4.0, 8.0]
+    assert scale_code(GUIDED, False, sampling).tolist() == [4.0, 0.0]
     plain = ModelConfig()
     assert scale_code(plain, True, sampling) is None
     assert len(branches_for(plain, True, sampling)) == 3
