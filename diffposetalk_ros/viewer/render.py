@@ -68,10 +68,20 @@ def clip_sheet(clip: MotionClip, size: Size = (1280, 720), columns: int = 6, row
     return contact_sheet(images, [f'{i / clip.fps:.2f} s' for i in chosen], columns)
 
 
-def channel_sheet(cell: Size = (240, 240), columns: int = 8) -> Image:
-    """Sheet of the neutral head and of each ARKit channel at 1, alone."""
+def channel_sheet(cell: int = 240, columns: int = 8) -> Image:
+    """Sheet of the neutral face and of each ARKit channel at 1, alone, in squares of ``cell`` pixels.
+
+    mouthClose stands beside jawOpen: it says how much of the jaw's opening the lips take back.
+    """
     weights = np.concatenate([np.zeros((1, 52)), np.eye(52)]).astype(np.float32)
-    return contact_sheet(list(render_frames(weights, cell)), ['neutral', *ARKIT_BLENDSHAPES], columns)
+    close, jaw = (ARKIT_BLENDSHAPES.index(name) for name in ('mouthClose', 'jawOpen'))
+    weights[1 + close, jaw] = 1.0
+    labels = ['neutral', *ARKIT_BLENDSHAPES]
+    labels[1 + close] = 'mouthClose + jawOpen'
+    # The face alone, without shoulders.
+    size, left, top = round(1.45 * cell), round(0.225 * cell), round(0.2 * cell)
+    faces = [image[top : top + cell, left : left + cell] for image in render_frames(weights, (size, size))]
+    return contact_sheet(faces, labels, columns)
 
 
 def _checked(motion: ArrayLike) -> Floats:

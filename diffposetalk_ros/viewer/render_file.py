@@ -138,7 +138,7 @@ def _write_gif(path: Path, frames: Iterator[Image], rate: float) -> int:
     from PIL import Image as Pillow
 
     # One palette for all frames: colours do not flicker, and equal areas compress.
-    first = Pillow.fromarray(next(frames)).quantize(128)
+    first = Pillow.fromarray(next(frames)).quantize(255, kmeans=3)
     pictures = [first]
     pictures += [Pillow.fromarray(f).quantize(palette=first, dither=Pillow.Dither.NONE) for f in frames]
     stream = io.BytesIO()

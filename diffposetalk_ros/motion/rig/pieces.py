@@ -141,7 +141,7 @@ def _tongue(mesh: Mesh) -> None:
 
 def _neck(mesh: Mesh) -> None:
     """A tube that leaves the skull under the jaw, and a shirt over the shoulders."""
-    bare = ((-52.0, 38.0), (-80.0, 36.5), (-104.0, 36.5), (-122.0, 39.0), (-138.0, 46.0))
+    bare = ((-52.0, 38.0), (-80.0, 36.5), (-104.0, 36.5), (-122.0, 39.0), (-138.0, 41.0))
     collar = ((-136.0, 44.0), (-128.0, 45.5), (-127.0, 48.0), (-131.0, 51.0), (-138.0, 56.0))
     shirt = (*collar, (-148.0, 76.0), (-159.0, 108.0), (-176.0, 138.0))
     for rows, part, drop in ((bare, 'skin', 0.0), (shirt, 'shirt', 7.0)):
