@@ -10,12 +10,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from diffposetalk_ros.errors import ConfigError
+
 __all__ = ['add_arguments', 'run']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench-robot`."""
     parser.add_argument('--live', action='store_true', help='the chain of nodes as well')
+    parser.add_argument(
+        '--speed', type=float, default=1.0, help='of the live simulation; less on a busy machine (default 1)'
+    )
     parser.add_argument('-o', '--output', type=Path, default=Path('robot'), help='file name without suffix')
 
 
@@ -31,7 +36,10 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.robot.commander import CommanderConfig
     from diffposetalk_ros.robot.simulated_head import SimulatedHead
 
-    about = {'command': 'diffposetalk bench-robot' + (' --live' if options.live else ''), **machine()}
+    if not 0.1 <= options.speed <= 1.0:
+        raise ConfigError(f'--speed {options.speed:g}; use 0.1 to 1')
+    live = f' --live --speed {options.speed:g}' if options.live else ''
+    about = {'command': f'diffposetalk bench-robot{live}', **machine()}
     example, closures = load_joint_map(find_shared('config/joint_map.yaml')), load_closures()
     clip = Generator().generate(read_audio(demo_clip()), style='neutral', seed=0)
     rows = []
@@ -46,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
         use_private_domain()
         for name, compensate in (('compensated', True), ('not compensated', False)):
-            with RobotBench(compensate) as bench:
+            with RobotBench(compensate, options.speed) as bench:
                 made = bench.speak(demo_clip())
             late = made.underflows + made.late_starts
             rows.append(closure_row(f'live over DDS, {name}', made.recording, closures, late))

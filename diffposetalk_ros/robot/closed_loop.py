@@ -66,9 +66,12 @@ def follow_clip(
     middles = np.asarray((np.arange(len(clip.values)) + 0.5) / clip.fps, np.float64)
     step = round(_NS / clip.fps)
     plan: tuple[float, Trajectory] | None = None
+    begun: tuple[float, Trajectory] | None = None  # until a new plan's first point the old one leads there
     times, measured, next_frame = [], [], 0.0
     for tick in range(int(clip.duration / _TICK)):
         now = tick * _TICK
+        if plan is not None and now >= plan[0] - 1e-9:
+            begun = plan
         if now >= next_frame - 1e-9:
             next_frame += period
             clock = _BEGIN + round(now * _NS)
@@ -80,8 +83,8 @@ def follow_clip(
                 commander.frames.foresee(0, begin, step, clip.values[first:known])
             begins = (commander.advance(clock) - _BEGIN) / _NS
             plan = begins, commander.plan()
-        if plan is not None:
-            head.command(plan[1].at(now - plan[0])[order])
+        if begun is not None:
+            head.command(begun[1].at(now - begun[0])[order])
         head.step(_TICK)
         times.append(now + _TICK)
         measured.append(head.positions)

@@ -100,7 +100,7 @@ class SimulatedHead:
 
     def command(self, positions: ArrayLike) -> None:
         """Give every servo a position (J,) in the order of `names`, now."""
-        values = np.asarray(positions, np.float64)
+        values = np.array(positions, np.float64)  # a copy: it is heard later, when the caller's may differ
         if values.shape != (len(self.names),) or not np.isfinite(values).all():
             raise ConfigError(
                 f'command of shape {values.shape}; the robot has {len(self.names)} joints, all finite'

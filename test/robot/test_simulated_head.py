@@ -51,6 +51,15 @@ def test_servos_hear_late_and_follow_smoothly() -> None:
     np.testing.assert_allclose(positions[-1], command, atol=2e-3)
 
 
+def test_a_command_is_kept_as_it_was_given() -> None:
+    head = SimulatedHead(URDF)
+    command = np.zeros(len(head.names))
+    head.command(command)
+    command += 0.3  # not given
+    head.step(0.3)
+    np.testing.assert_allclose(head.positions, 0.0, atol=1e-3)
+
+
 def test_a_picture_of_the_head() -> None:
     head = SimulatedHead(URDF)
     try:
