@@ -85,13 +85,14 @@ class TalkingSource:
         port: int = 0,
         styles: tuple[str, ...] = ('calm', 'lively'),
         speaker: Formula | SpokenClip | None = None,
+        token: str = '',
     ) -> None:
         self._speaker = speaker or Formula()
         self.commands: list[dict[str, Any]] = []
         self.speech: list[tuple[NDArray[np.float32], int]] = []
         self.talking = threading.Event()
         self.server = ViewerServer(
-            ServerOptions(port=port), pack_rig(load_rig()), self._command, time.time_ns
+            ServerOptions(port=port, token=token), pack_rig(load_rig()), self._command, time.time_ns
         )
         self.server.latch('info', {'space': 'arkit', 'style': styles[0], 'model': 'formula'})
         self.server.latch('styles', {'names': list(styles), 'current': styles[0]})

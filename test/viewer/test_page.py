@@ -193,6 +193,41 @@ def test_odd_sizes(browser: Browser, source: TalkingSource, width: int, height: 
         browser.call('Emulation.setDeviceMetricsOverride', width=480, height=360, **metrics)
 
 
+def test_token_in_the_address_opens_the_page_and_disappears(browser: Browser) -> None:
+    source = TalkingSource(token='pass')
+    try:
+        browser.open(source.server.address)
+        browser.wait('viewer.state === 1')
+        assert 'token' not in browser.run('location.href')
+        browser.open(source.server.address.partition('?')[0])
+        browser.wait('viewer.state === 1')
+        assert not browser.problems
+    finally:
+        browser.call('Page.navigate', url='about:blank')
+        browser.call('Network.clearBrowserCookies')
+        source.close()
+
+
+def test_traces_numbers_and_theme_show(browser: Browser, source: TalkingSource) -> None:
+    browser.open(f'{source.server.address}?hair=00ff00&skin=0000ff&top=000000')
+    source.talking.set()
+    browser.wait('viewer.state === 2 && viewer.traces.points.length > 20')
+    drawn = 'viewer.traces.pen.getImageData(0, 0, viewer.traces.canvas.width, viewer.traces.canvas.height)'
+    browser.wait(f'viewer.traces.canvas.width > 100 && {drawn}.data.some((value) => value > 0)')
+    assert 'pictures/s' in browser.wait("document.getElementById('numbers').textContent")
+    pixel = '''(() => {
+      const { gl, canvas } = viewer.head;
+      viewer.head.draw(viewer.row, [0, 0, 0]);
+      const out = new Uint8Array(4);
+      gl.readPixels(canvas.width / 2, canvas.height * HEIGHT, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, out);
+      return [...out];
+    })()'''
+    red, green, blue, alpha = browser.run(pixel.replace('HEIGHT', '0.9'))
+    assert alpha == 255 and green > 3 * red and green > 3 * blue, 'hair above'
+    red, green, blue, alpha = browser.run(pixel.replace('HEIGHT', '0.74'))
+    assert alpha == 255 and blue > 3 * red, 'a forehead below'
+
+
 def test_flame_motion_gets_a_clear_word(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     source.server.latch('info', {'space': 'flame', 'style': '', 'model': 'official'})
