@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag."""
+"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from diffposetalk_ros.errors import DiffPoseTalkError
+from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 from diffposetalk_ros.ros import qos
-from diffposetalk_ros.ros.motion_bag import write_motion_bag
+from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class
+from diffposetalk_ros.ros.motion_bag import BagMessage, write_motion_bag
 from diffposetalk_ros.ros.recorded_motion import clip_from_messages, lost_frames
 
 __all__ = ['MotionCollector', 'RecorderNode', 'main']
 
 _DEEP = QoSProfile(depth=1000)
+# A publisher of either kind of reliability is heard; a burst must fit.
+_DEEP_AUDIO = QoSProfile(depth=20000, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class MotionCollector:
-    """Keeps every FaceMotion that arrives on ``node``, and the latched info that explains it."""
+    """Keeps every FaceMotion that arrives on ``node``, and the latched info that explains it.
 
-    def __init__(self, node: Any, info_topic: str = 'diffposetalk/info') -> None:
+    With ``sound``, one of the types of audio_common_msgs or 'auto', what arrives on ``audio`` as well.
+    Raises AudioError for a type that is not installed.
+    """
+
+    def __init__(self, node: Any, info_topic: str = 'diffposetalk/info', sound: str = '') -> None:
         from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 
         self.info: Any = None
@@ -40,6 +47,22 @@ class MotionCollector:
             node.create_subscription(FaceMotionInfo, info_topic, self._on_info, qos.INFO),
             node.create_subscription(FaceMotion, 'face_motion', self._on_frame, _DEEP),
         ]
+        self.sound: list[BagMessage] = []
+        if sound:
+            portaudio = has_portaudio_form()
+            if sound == 'auto':
+                sound = 'AudioStamped' if portaudio else 'AudioData'
+            self._keep(node, sound, 'audio', _DEEP_AUDIO)
+            if not portaudio:
+                self._keep(node, 'AudioInfo', 'audio_info', qos.AUDIO_INFO)
+
+    def _keep(self, node: Any, kind: str, topic: str, profile: QoSProfile) -> None:
+        def keep(data: bytes) -> None:
+            now = self._clock.now().nanoseconds
+            self.sound.append(BagMessage(subscription.topic_name, f'audio_common_msgs/msg/{kind}', now, data))
+
+        subscription = node.create_subscription(message_class(kind), topic, keep, profile, raw=True)
+        self.subscriptions.append(subscription)
 
     def _on_info(self, message: Any) -> None:
         self.info = message
@@ -68,7 +91,7 @@ class MotionCollector:
         clip = self.clip()
         if path.suffix.lower() == '.mcap':
             motion, info = self.subscriptions[1].topic_name, self.subscriptions[0].topic_name
-            write_motion_bag(path, self.info, self.frames, self.received, (motion, info))
+            write_motion_bag(path, self.info, self.frames, self.received, (motion, info), self.sound)
         else:
             save_motion(path, clip)
         return clip
@@ -83,7 +106,12 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
         self.wait = self._parameter('wait', 0.0, 'Give up after so long without motion [s]; 0: never')
         self.limit = self._parameter('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C')
         avatar = self._parameter('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion')
-        self.collector = MotionCollector(self, f'{avatar}/info')
+        sound = self._parameter(
+            'audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"
+        )
+        if sound and Path(self.path).suffix.lower() != '.mcap':
+            raise ConfigError(f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio')
+        self.collector = MotionCollector(self, f'{avatar}/info', sound)
 
     def _parameter(self, name: str, default: Any, description: str) -> Any:
         descriptor = ParameterDescriptor(description=description, read_only=True)
@@ -99,7 +127,12 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of motion_recorder: 0 when the file is written, 2 when it could not be."""
     rclpy.init(args=args)
-    node = RecorderNode()
+    try:
+        node = RecorderNode()
+    except DiffPoseTalkError as error:
+        print(f'motion_recorder: {error}', file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
     try:
         begin = time.monotonic()
         while rclpy.ok() and not node.full:
