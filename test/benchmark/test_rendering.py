@@ -20,7 +20,8 @@ def test_the_verb_writes_both_tables(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([*command, '-o', str(tmp_path / 'render')]) == 0
     report = json.loads((tmp_path / 'render.json').read_text())
     steps, files = report['tables']
-    assert [row[0] for row in steps['rows']] == ['vertices', 'light, sorting, filling', 'YUV and H.264']
+    names = ['vertices', 'light, sorting, filling', 'YUV and H.264', 'together']
+    assert [row[0] for row in steps['rows']] == names
     assert files['rows'][0][:2] == [1, 25]
     assert report['about']['av'] and 'bench-render' in report['about']['command']
     assert main([*command[:-1], 'wide']) == 1
