@@ -164,7 +164,7 @@ def test_pretrained_speech_encoder(data: Path, tmp_path: Path) -> None:
         (['--no-vertices', '--split', 'gone.txt'], 'gone.txt'),
         (['--no-vertices', '--stats', 'gone.npz'], 'gone.npz'),
         (['--no-vertices', '--speech-encoder', 'gone'], 'gone'),
-        (['--no-vertices', '--batch', '0'], 'batch is 0'),
+        (['--no-vertices', '--batch', '0'], '--batch 0'),
         (['--no-vertices', '--config', 'gone.json'], 'gone.json'),
     ],
 )
