@@ -12,11 +12,11 @@ import numpy as np
 import rclpy
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
+from diffposetalk_ros.ros.shutdown import until_shutdown
 
 __all__ = ['AudioPlayerNode', 'main', 'read_sound']
 
@@ -117,13 +117,12 @@ def main(args: Sequence[str] | None = None) -> int:
         rclpy.try_shutdown()
         return 2
     try:
-        while rclpy.ok() and not node.done:
-            rclpy.spin_once(node, timeout_sec=0.5)
-        # The writer must live until the last sample is acknowledged.
-        if rclpy.ok():
-            node._output.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            while rclpy.ok() and not node.done:
+                rclpy.spin_once(node, timeout_sec=0.5)
+            # The writer must live until the last sample is acknowledged.
+            if rclpy.ok():
+                node._output.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -195,6 +195,11 @@ class Avatar:
         """(time, message) of the sound that is to be heard by ``now`` (ns), with its face."""
         return self._sound.due(now)
 
+    @property
+    def next_sound(self) -> int | None:
+        """When there is more of it (ns), as far as is known."""
+        return self._sound.next()
+
     def look_ahead(self, now: int) -> FramesAhead | None:
         """Frames known at ``now`` (ns) that were not handed out yet; call until None."""
         with self._playing:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.utilities import remove_ros_args
 
@@ -27,6 +27,7 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.ros.node import DiffPoseTalkNode
+from diffposetalk_ros.ros.shutdown import until_shutdown
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
 __all__ = ['BackendPool', 'make_avatars', 'main']
@@ -87,13 +88,12 @@ def main(args: Sequence[str] | None = None) -> int:
     for node in nodes:
         executor.add_node(node)
     try:
-        if options.autostart:
-            for node in nodes:
-                node.trigger_configure()
-                node.trigger_activate()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            if options.autostart:
+                for node in nodes:
+                    node.trigger_configure()
+                    node.trigger_activate()
+            executor.spin()
     finally:
         for node in nodes:
             node.close()

@@ -48,6 +48,14 @@ class DelayedSound:
                 out.append((time, message))
         return out
 
+    def next(self) -> int | None:
+        """When the first of what waits is due; None when nothing waits."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            epoch, place, _ = self._waiting[0]
+            return self._starts[epoch] + place
+
     def clear(self) -> None:
         """Forget all messages."""
         with self._lock:

@@ -11,12 +11,12 @@ import numpy as np
 import rclpy
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
+from diffposetalk_ros.ros.shutdown import until_shutdown
 
 __all__ = ['MicrophoneNode', 'capture_delay', 'list_devices', 'main']
 
@@ -127,9 +127,8 @@ def main(args: Sequence[str] | None = None) -> int:
         rclpy.try_shutdown()
         return 2
     try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            rclpy.spin(node)
     finally:
         node.close()
         node.destroy_node()

@@ -15,7 +15,6 @@ import numpy as np
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
@@ -34,6 +33,7 @@ from diffposetalk_ros.ros.joint_messages import (
     state_message,
     trajectory_from_message,
 )
+from diffposetalk_ros.ros.shutdown import until_shutdown
 
 __all__ = ['MujocoNode', 'main']
 
@@ -130,9 +130,8 @@ def main(args: Sequence[str] | None = None) -> int:
         rclpy.try_shutdown()
         return 2
     try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            rclpy.spin(node)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

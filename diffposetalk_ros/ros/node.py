@@ -22,7 +22,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.time import Time
@@ -52,6 +52,7 @@ from diffposetalk_ros.ros.motion_messages import (
 )
 from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
+from diffposetalk_ros.ros.shutdown import until_shutdown
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
 __all__ = ['DiffPoseTalkNode', 'main']
@@ -273,7 +274,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._the_avatar().poll(self.get_clock().now().nanoseconds)
 
     def _release_due(self, now: int) -> int:
-        """On the release thread: publish what is due at ``now``; returns when the next frame is."""
+        """On the release thread: publish what is due at ``now``; returns when something is due next."""
         avatar = self._the_avatar()
         if self._schedule.jumped_back(now):
             avatar.startle()
@@ -289,7 +290,8 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         if self._chunk is not None:
             while (ahead := avatar.look_ahead(now)) is not None:
                 self._chunk.publish(self._chunk_message(ahead))
-        return self._schedule.next
+        sound = None if self._audio_out is None else avatar.next_sound
+        return self._schedule.next if sound is None else min(sound, self._schedule.next)
 
     def _on_frames(self) -> None:
         """On the worker's thread."""
@@ -431,9 +433,8 @@ def main(args: Sequence[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            executor.spin()
     finally:
         node.close()
         executor.shutdown()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -36,6 +36,7 @@ from diffposetalk_ros.ros.audio_messages import (
 from diffposetalk_ros.ros.audio_player_node import read_sound
 from diffposetalk_ros.ros.face_points import FacePoints
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.shutdown import until_shutdown
 from diffposetalk_ros.ros.speech_sender import SpeechSender
 from diffposetalk_ros.ros.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.viewer_commands import AvatarClient, checked_number
@@ -273,9 +274,8 @@ def main(args: Sequence[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            executor.spin()
     finally:
         node.close()
         executor.shutdown()

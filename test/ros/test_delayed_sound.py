@@ -9,8 +9,9 @@ def test_messages_wait_for_their_place_even_when_the_start_moves() -> None:
     sound.play(1, 1000)
     for place in (0, 20, 40):
         sound.add(1, place, f'at {place}')
-    assert not sound.due(999)
+    assert not sound.due(999) and sound.next() == 1000
     sound.play(1, 500)
+    assert sound.next() == 500
     assert sound.due(525) == [(500, 'at 0'), (520, 'at 20')]
     assert sound.due(540) == [(540, 'at 40')]
 
@@ -32,4 +33,4 @@ def test_cleared_it_is_silent() -> None:
     sound.play(1, 0)
     sound.add(1, 0, 'word')
     sound.clear()
-    assert not sound.due(10**12)
+    assert not sound.due(10**12) and sound.next() is None
