@@ -33,8 +33,8 @@ _log = logging.getLogger(__name__)
 LONGEST_STYLE_CLIP = 750
 """Frames the exported style encoder takes at most: 30 s at 25 fps."""
 _NEEDED = ('audio', 'memory', 'denoiser')
-_WIDE_TOKENS = 600
-"""Tokens in a batch (rows times window) from which a second thread pays."""
+_WIDE_WORK = 7e8
+"""Multiply-adds of one evaluation from which a second thread pays."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Plan:
 class OnnxBackend:
     """`Backend` over the graphs `export_onnx` wrote. Not thread-safe; arrays are float32 NumPy.
 
-    ``threads``: of large batches and long windows; 0 takes the cores there are, at most 4. A hop runs
+    ``threads``: of large batches and long windows; 0 takes the cores there are, at most 4. A light hop runs
     on one: it is so small that a second costs more than it saves. ``loop`` False evaluates the
     denoiser branch by branch, step by step, as is also done for dynamic thresholding: the reference
     of the loop inside the graph. ``bind`` calls the graphs through buffers that stay (I/O binding); by
@@ -85,7 +85,9 @@ class OnnxBackend:
         self._schedule = make_schedule(config.diff_schedule, config.n_diff_steps)
         self._loop = loop and (folder / 'sampler.onnx').is_file()
         self._plans: dict[tuple[SamplingConfig, bool, bool], _Plan] = {}
-        self._session('audio')
+        # A light encoder of mel frames takes a thousandth of the time of HuBERT.
+        self._audio_threads = 1 if config.audio_encoder == 'logmel' else self._threads
+        self._session('audio', self._audio_threads)
         self._session('sampler' if self._loop else 'denoiser', self._width(config.n_motions))
 
     @classmethod
@@ -98,8 +100,7 @@ class OnnxBackend:
         if self.config.audio_encoder == 'logmel':
             return self.encode_mel(clip_mel(samples, frames, self.config.logmel or LogMelConfig()))
         count = np.array([frames], np.int64)
-        threads = self._width(len(samples) * samples.shape[1] // 320)
-        return self._run('audio', threads, samples=pad_speech(samples), frames=count)
+        return self._run('audio', self._audio_threads, samples=pad_speech(samples), frames=count)
 
     def encode_mel(self, mel: FloatArray) -> FloatArray:
         """Normalised log mel with context -> features; see `Backend`."""
@@ -275,8 +276,10 @@ class OnnxBackend:
         return persons
 
     def _width(self, tokens: int) -> int:
-        """Threads for a batch of so many tokens."""
-        return self._threads if tokens >= _WIDE_TOKENS else 1
+        """Threads for a batch of so many tokens (rows times window)."""
+        config = self.config
+        weights = config.n_layers * config.feature_dim**2 * (4 + 2 * config.mlp_ratio)
+        return self._threads if tokens * weights >= _WIDE_WORK else 1
 
     def _run(self, graph: str, threads: int = 1, **feeds: NDArray[Any]) -> FloatArray:
         return self._run_all(graph, threads, feeds)[0]
