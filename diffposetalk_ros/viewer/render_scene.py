@@ -51,6 +51,8 @@ GLOSS = {
 }
 
 _EYE = ('sclera', 'iris', 'pupil')
+# Linear light in 4096 steps -> what a display wants.
+_DISPLAY = (np.arange(4096) / 4095) ** (1 / 2.2)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Scene:
         lit = self._colour[order] * light[chosen] + self._gloss[order][:, :, None] * gloss[chosen][..., None]
         lit = np.where(self._flat[order], self._colour[order], lit)
         colour = np.ones((len(order), 3, 4))
-        colour[..., :3] = np.clip(lit, 0, 1) ** (1 / 2.2)
+        colour[..., :3] = _DISPLAY[np.clip(4095 * lit, 0, 4095).astype(np.int16)]
         return colour
 
 

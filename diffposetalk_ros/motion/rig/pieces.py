@@ -32,11 +32,11 @@ def _circle(count: int) -> Array:
 def _eyeball(mesh: Mesh, side: float) -> None:
     """Front of a sphere; pupil, iris and sclera end at exact rings."""
     centre = sf.EYE_CENTER * [side, 1, 1]
-    count = 32
+    count = 28
     circle = _circle(count)
     previous = None
     pole = mesh.add((centre + [0, 0, sf.EYE_RADIUS])[None], 'ball')[0]
-    for degrees in (13.0, 14.0, 21.0, 28.0, 31.0, 32.0, 40.0, 50.0, 63.0, 78.0, 95.0):
+    for degrees in (13.0, 14.0, 22.0, 30.0, 32.0, 45.0, 61.0, 78.0, 95.0):
         angle = np.radians(degrees)
         ring = np.column_stack([np.sin(angle) * circle, np.full(count, np.cos(angle))])
         row = mesh.add(centre + sf.EYE_RADIUS * ring, 'ball')
