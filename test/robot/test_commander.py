@@ -21,7 +21,8 @@ WIDTH = EXAMPLE.layout.width
 BEGIN = 1_700_000_000_000_000_000
 NS = 1_000_000_000
 JOINTS = {
-    key: np.array([getattr(j, key) for j in EXAMPLE.joints]) for key in ('speed', 'acceleration', 'limits')
+    key: np.array([getattr(joint, key) for joint in EXAMPLE.joints])
+    for key in ('speed', 'acceleration', 'jerk', 'limits')
 }
 
 
@@ -58,6 +59,8 @@ def assert_within_caps(positions: np.ndarray, period: float) -> None:
     assert (np.abs(speed) <= JOINTS['speed'] * (1 + 1e-5)).all()
     # Mean speeds of neighbouring periods differ by at most what the acceleration can do.
     assert (np.abs(np.diff(speed, axis=0)) <= JOINTS['acceleration'] * period * (1 + 1e-5) + 1e-9).all()
+    # And third differences by at most what the jerk can do; 1e-8: rounding of the positions.
+    assert (np.abs(np.diff(positions, 3, axis=0)) <= JOINTS['jerk'] * period**3 * (1 + 1e-4) + 1e-8).all()
 
 
 def test_the_jaw_talks() -> None:
@@ -69,13 +72,13 @@ def test_the_jaw_talks() -> None:
     assert commander.mode is CommanderMode.TRACKING
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_nothing_is_exceeded_for_any_stream(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rate = float(rng.choice([20.0, 50.0, 100.0]))
     commander = JointCommander(EXAMPLE, CommanderConfig(rate=rate))
-    input_rate, size = rng.choice([0.5, 5, 25, 60, 200]), rng.choice([0.3, 1.0, 100.0])
+    input_rate, size = rng.choice([0.0, 0.5, 5, 25, 60, 200]), rng.choice([0.3, 1.0, 100.0])
     clock, next_input, positions = BEGIN, 0.0, []
     for k in range(80):
         now = clock + round(k / rate * NS)
@@ -88,7 +91,7 @@ def test_nothing_is_exceeded_for_any_stream(seed: int) -> None:
             if rng.random() < 0.2:
                 ahead = rng.normal(0, size, (5, WIDTH))
                 commander.frames.foresee(int(rng.integers(2)), due, 40_000_000, ahead)
-            next_input += 1 / input_rate
+            next_input += 1 / input_rate if input_rate else np.inf
         if rng.random() < 0.02:
             commander.stop()
         if rng.random() < 0.1:
@@ -115,6 +118,24 @@ def test_input_that_stops_in_mid_word_ends_at_rest_in_half_a_second(cut: float) 
     assert_within_caps(np.concatenate([before, after]), 0.02)
     np.testing.assert_allclose(after[-1], EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
     assert commander.mode is CommanderMode.RESTING
+
+
+@pytest.mark.parametrize('side', [0.0, 1.0])
+def test_from_the_farthest_face_it_is_at_rest_in_half_a_second(side: float) -> None:
+    commander, now = JointCommander(EXAMPLE), BEGIN
+    row = np.full(WIDTH, side)
+    row[EXAMPLE.layout.head_rotation] = 1.0 if side else -1.0
+    for k in range(100):
+        now = BEGIN + k * 20_000_000
+        commander.show(now, row, now)
+        commander.advance(now)
+    far = commander.positions()
+    assert np.abs(far - EXAMPLE.expand(EXAMPLE.rest)).max() > 0.4
+    for _ in range(25):
+        now += 20_000_000
+        due = commander.advance(now)
+    assert due - now <= 20_000_000
+    np.testing.assert_allclose(commander.positions(), EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
 
 
 def test_emergency_stop_holds_until_released() -> None:
