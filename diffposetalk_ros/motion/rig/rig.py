@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.rig import surface as sf
@@ -51,7 +52,7 @@ class Rig:
         The head turns about the top of the neck. Raises MotionError for other widths.
         """
         weights = self._weights(weights)
-        moved = weights @ self.displacements.reshape(52, -1)
+        moved = (self._fields @ weights.T).T
         points = self.neutral + moved.reshape(len(weights), -1, 3)
         if head_rotation is None:
             return np.asarray(points, np.float32)
@@ -69,6 +70,12 @@ class Rig:
         gap = self.neutral[upper, 1] - self.neutral[lower, 1]
         slope = self.displacements[:, upper, 1] - self.displacements[:, lower, 1]
         return np.asarray(gap + self._weights(weights) @ slope, np.float32)
+
+    @cached_property
+    def _fields(self) -> csr_matrix:
+        """Displacements (3 V, 52), sparse: most channels move little of the head, and threads of a
+        matrix library would only get into the way of other processes that draw."""
+        return csr_matrix(self.displacements.reshape(52, -1).T)
 
     @property
     def lip_pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
