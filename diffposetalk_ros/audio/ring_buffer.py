@@ -39,7 +39,8 @@ class AudioRingBuffer:
     def __init__(self, seconds: float = 120.0, rate: int = AUDIO_SAMPLE_RATE) -> None:
         if not 0.1 <= seconds <= 3600:
             raise AudioError(f'ring buffer of {seconds} s; use 0.1 to 3600 s')
-        self._data = np.zeros(int(seconds * rate), np.float32)
+        # Written now: memory that is only promised would be taken page by page while somebody speaks.
+        self._data = np.full(int(seconds * rate), 0, np.float32)
         self._lock = threading.Lock()
         self._end = 0
         self._epoch = 0

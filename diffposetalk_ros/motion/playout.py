@@ -35,6 +35,8 @@ _INTERRUPT = 0.15
 """Longest ease of the mouth after an interrupt, s: the bar is 0.2 s, a tick of the slowest output rate 0.1 s."""
 _SLOWER = RegionValues(mouth=1.0, eyes=1.0, brows=2.0, cheeks=1.5, head=4.0)
 """How many times as long as the mouth a region takes from one source of motion to another."""
+_PATIENCE = 0.1
+"""So long speech that does not start in time may catch up before it is shown later, s."""
 _CORRECTION = 0.06
 """Way from a provisional frame to the final one, s."""
 
@@ -258,7 +260,8 @@ class Playout:
             self._late_since = now
             # The first frame of an utterance is not missed before it was ever there.
             self.underflows += speaking
-        if not speaking and grown and self._presentation.delay_until_there(now, last):
+        patient = now - self._late_since < _PATIENCE * _NS
+        if not speaking and grown and not patient and self._presentation.delay_until_there(now, last):
             self.late_starts += 1
             return self._speech(now)
         if not speaking or self._held is None or now - self._late_since > self.config.hold * _NS:

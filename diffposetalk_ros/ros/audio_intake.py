@@ -16,7 +16,7 @@ from diffposetalk_ros.ros.audio_messages import AudioChunk
 __all__ = ['AudioIntake', 'IntakeCounters']
 
 _NS = 1_000_000_000
-_PAUSE = 30_000_000
+_PAUSE = 20_000_000
 """A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
 
 

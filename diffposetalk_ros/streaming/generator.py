@@ -5,6 +5,7 @@ same bits however it is cut and however slow the machine is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 
@@ -171,17 +172,20 @@ class StreamingGenerator:
             return None
         return self.accept(window, self._backend.sample(self.request(window), self._sampling)[0])
 
-    def preview(self) -> FloatArray:
+    def preview(self) -> Iterator[FloatArray]:
         """Frames (n, D) that would follow the final ones if the utterance ended here; changes nothing.
 
-        While audio pauses they keep the face moving: the encoder's look-ahead and the rest of the hop
-        need not be waited for. Should the utterance really end here, its last frames are the same bits.
+        Window by window, each time all frames so far, the last time all there are. While audio pauses they
+        keep the face moving: the encoder's look-ahead and the rest of the hop need not be waited for.
+        Should the utterance really end here, its last frames are the same bits.
         """
         other = copy(self)
         other._features = copy(self._features)
         other.end()
-        frames = [window.motion[: window.committed] for window in other._run()]
-        return np.concatenate(frames) if frames else np.zeros((0, self.model.motion_dim), np.float32)
+        final = np.zeros((0, self.model.motion_dim), np.float32)
+        while (frames := other.step()) is not None:
+            yield np.concatenate([final, frames.motion])
+            final = np.concatenate([final, frames.motion[: frames.committed]])
 
     def plan(self) -> Window | None:
         """The window `step` would generate, None while audio is missing."""

@@ -122,18 +122,20 @@ class MotionTimeline:
                 )
             for i in range(committed):
                 self._frames[start + i] = motion[i]
+            # After a pause what was previewed stays until it has been generated: the worker catches up.
+            kept = self._ahead[len(motion) :] if self._waiting else []
             self._end = start + committed
-            self._ahead = list(motion[committed:])
-            self._waiting = False
+            self._ahead = [*motion[committed:], *kept]
+            self._waiting = bool(kept)
             self._revision += 1
             return True
 
-    def preview(self, epoch: int, motion: FloatArray) -> None:
-        """All frames (n, D) there would be after the final ones if the audio ended here."""
+    def preview(self, epoch: int, motion: FloatArray, whole: bool = True) -> None:
+        """Frames (n, D) there would be after the final ones if the audio ended here; ``whole``: all."""
         with self._lock:
             if epoch == self._epoch and not self._closed:
                 self._ahead = list(motion)
-                self._waiting = True
+                self._waiting = whole
                 self._revision += 1
 
     def close(self, epoch: int) -> None:

@@ -210,8 +210,17 @@ class InferenceWorker:
             self._timeline.close(self._epoch)
         elif frames is None and not len(chunk.samples) and self._cursor == self._preview_at:
             self._preview_at = -1
-            self._timeline.preview(self._epoch, self._generator.preview())
+            self._show_preview()
         return frames is not None or len(chunk.samples) > 0
+
+    def _show_preview(self) -> None:
+        """Each window as soon as it is there, and no more of them once the audio goes on."""
+        motion = np.zeros((0, self._generator.model.motion_dim), np.float32)
+        for motion in self._generator.preview():
+            if self._stopping or self._audio.epoch != self._epoch or self._audio.end != self._cursor:
+                return
+            self._timeline.preview(self._epoch, motion, whole=False)
+        self._timeline.preview(self._epoch, motion)
 
     def _note_error(self, text: str) -> None:
         self.error_count += 1

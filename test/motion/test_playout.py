@@ -120,6 +120,19 @@ def test_before_the_first_frame_nothing_is_late():
     assert playout.underflows == 0
 
 
+def test_what_catches_up_at_once_is_not_shown_later():
+    """Speech goes on after a gap: the frames of the gap come one window after the other, faster than time."""
+    timeline = MotionTimeline(55)
+    playout = Playout(timeline, LAYOUT, np.zeros(55), np.ones(55))
+    playout.play(0, T0)
+    for step in range(50):
+        if 2 <= step < 6:
+            timeline.merge(0, 8 * (step - 2), talk(32)[8 * (step - 2) : 8 * (step - 1)], 8)
+        state = playout.sample(T0 + step * 20_000_000).state
+        assert state == SPEAKING or step < 2
+    assert playout.late_starts == 0 and playout.shift == 0
+
+
 @pytest.mark.parametrize('late', [0.1, 0.3])
 def test_an_utterance_whose_frames_all_come_late_is_shown_late(late):
     timeline = MotionTimeline(55)

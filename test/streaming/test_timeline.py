@@ -76,6 +76,19 @@ def test_known_frames_are_the_final_ones_and_the_look_ahead():
     timeline.preview(0, ramp(4, 5))
     assert timeline.known(0, 9).revision != before
     np.testing.assert_array_equal(timeline.known(0, 9).motion, ramp(0, 5))
+    assert timeline.at(4, provisional=True).waiting
+    timeline.preview(0, ramp(4, 6), whole=False)
+    assert not timeline.at(4, provisional=True).waiting and timeline.at(4, provisional=True).last == 6
+
+
+def test_what_was_previewed_stays_until_it_has_been_generated():
+    timeline = MotionTimeline(3)
+    timeline.merge(0, 0, ramp(0, 3), 2)
+    timeline.preview(0, ramp(2, 7))
+    for start, last, waiting in [(2, 7, True), (4, 7, False), (6, 9, False)]:
+        timeline.merge(0, start, ramp(start, start + 3), 2)
+        held = timeline.at(start, provisional=True)
+        assert (held.end, held.last, held.waiting) == (start + 2, last, waiting)
 
 
 def test_played_frames_are_forgotten():
