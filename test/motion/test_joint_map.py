@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from diffposetalk_ros.benchmark.robot import thirty_joints
 from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.joint_map import Clearance, Follow, Joint, JointMap, NeckMap, Source, neck_angles
 from diffposetalk_ros.motion.joint_map_file import load_joint_map
@@ -118,21 +119,22 @@ def test_the_neck_of_a_map_takes_the_head_rotation() -> None:
 
 
 def test_thirty_joints_keep_their_clearances() -> None:
-    rng = np.random.default_rng(0)
-    names = [f'joint{i}' for i in range(30)]
-    points = ((0.0, 0.0), (0.5, 0.3), (1.0, 0.8))
-    joints = []
-    for i, name in enumerate(names):
-        channels = rng.choice(LAYOUT.names[:52], 3, replace=False)
-        sources = (Source(channels[0], 0.5), Source(channels[1], -0.2), Source(channels[2], points=points))
-        joints.append(joint(name, dead_band=0.01 * (i % 2), sources=() if i < 3 else sources))
-    clearances = tuple(
-        Clearance(f'c{i}', ((names[i], 1.0), (names[i + 1], 1.0)), 0.3) for i in range(3, 15, 2)
-    )
-    neck = NeckMap(tuple(names[:3]), ('+z', '+y', '+x'))
-    big = JointMap('r', LAYOUT, tuple(joints), neck, clearances)
-    rows = rng.uniform(0, 1, (300, LAYOUT.width)) * np.r_[np.ones(52), 0.2, 0.2, 0.2]
-    for values in rows:
+    big = thirty_joints()
+    rows = np.random.default_rng(0).uniform(0, 1, (300, LAYOUT.width)) * np.r_[np.ones(52), 0.2, 0.2, 0.2]
+    whole = big.evaluate(rows)
+    for values, together in zip(rows, whole, strict=True):
         angles = big.evaluate(values)
+        np.testing.assert_allclose(angles, together, atol=1e-12)
         assert angles.shape == (30,) and np.isfinite(angles).all()
         assert all(angles[i] + angles[i + 1] <= 0.3 + 1e-9 for i in range(3, 15, 2))
+
+
+def test_clearances_that_share_a_joint_are_one_group() -> None:
+    names = ('a', 'b', 'c', 'd')
+    joints = tuple(joint(name, sources=(Source('jawOpen', 1.0),)) for name in names)
+    pairs = (('a', 'b'), ('c', 'd'), ('b', 'c'))
+    clearances = tuple(Clearance(x + y, ((x, 1.0), (y, 1.0)), 1.0 - 0.2 * i) for i, (x, y) in enumerate(pairs))
+    chain = JointMap('r', LAYOUT, joints, clearances=clearances)
+    np.testing.assert_allclose(chain.evaluate(row(jawOpen=1.0)), 0.3)
+    apart = JointMap('r', LAYOUT, joints, clearances=clearances[:2])
+    np.testing.assert_allclose(apart.evaluate(row(jawOpen=1.0)), [0.5, 0.5, 0.4, 0.4])
