@@ -270,3 +270,18 @@ def test_bad_map_names_file_line_and_valid_names(
     node = bench.node(map_file=str(path))
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert f"{path}:{line}: no arkit channel 'jawOpened'; did you mean jawOpen" in capfd.readouterr().err
+
+
+def test_action_units_stay_out_of_humans(bench: Bench) -> None:
+    units = pytest.importorskip('hri_msgs.msg', reason='hri_msgs is not installed').FacialActionUnits
+    node = bench.node(action_units=True)
+    received = bench.listen(units, 'joint_command/action_units')
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.spin(10.0, talk=True, until=lambda: any(m.intensity[units.JAW_DROP] > 0.5 for m in received))
+    message = next(m for m in received if m.intensity[units.JAW_DROP] > 0.5)
+    assert message.header.frame_id == 'neck' and seconds(message.header.stamp) > 0
+    assert message.confidence[units.JAW_DROP] == 1.0 and message.confidence[units.SNIFF] == 0.0
+    assert message.intensity[units.HEAD_DOWN] == pytest.approx(0.2, abs=1e-5)
+    topics = [name for name, _ in bench.talker.get_topic_names_and_types()]
+    assert not any('humans' in name for name in topics)
