@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -65,7 +66,7 @@ class RobotBench:
     def __init__(self, compensate: bool, speed: float = 1.0) -> None:
         self._compensate, self._speed = compensate, speed
         self._map: JointMap = load_joint_map(find_shared('config/joint_map.yaml'))
-        self._log = Path(tempfile.gettempdir()) / 'diffposetalk_robot_bench.log'
+        self._log = Path(tempfile.gettempdir()) / f'diffposetalk_robot_bench_{os.getpid()}.log'
         self._stack = ExitStack()
         self._states: list[Any] = []
         self._values: dict[str, str] = {}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from diffposetalk_ros.ros.robot_bench import RobotBench  # noqa: E402
 SECONDS = 5.0
 
 
-def test_the_jaw_closes_with_the_sound(tmp_path: Path) -> None:
+def test_the_jaw_closes_with_the_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nodes of other tests have the same names.
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(201 + os.getpid() % 30))
     samples, rate = soundfile.read(demo_clip())
     speech = tmp_path / 'speech.wav'
     soundfile.write(speech, samples[: round(SECONDS * rate)], rate)
