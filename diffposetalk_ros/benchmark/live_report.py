@@ -92,7 +92,7 @@ def _time_table(record: LiveRecord, playout_delay: float, frame: float) -> Table
     note = (
         f'Milliseconds. A frame with stamp s shows the {1e3 * frame:.0f} ms of sound from s - '
         f'{playout_delay:g} s on; the added delay begins when the message with the last of these samples '
-        'is sent.'
+        f'is sent. It is {1e3 * (playout_delay - frame):.0f} ms less what that message went on after them.'
     )
     return Table('Times', note, ('what', 'p50', 'p95', 'p99', 'largest'), tuple(rows))
 
