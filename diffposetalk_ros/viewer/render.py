@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
+from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,12 +115,39 @@ def _in_order(values: Floats, size: Size, theme: Theme, workers: int) -> Iterato
         for chunk in chunks:
             yield from _draw(chunk, size, theme)
         return
-    # Agg holds the interpreter lock, so threads would not help. Few chunks wait, to bound memory.
-    pending: deque[Future[list[Image]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
-        for chunk in chunks:
-            pending.append(pool.submit(_draw, chunk, size, theme))
-            if len(pending) > 2 * workers:
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
+    # Agg holds the interpreter lock, so threads would not help. Pictures come back in shared memory:
+    # through a pipe they would cost as much again as drawing them. Few chunks wait, to bound memory.
+    slots = 2 * workers + 1
+    place = (slots, _CHUNK, size[1], size[0], 3)
+    memory = SharedMemory(create=True, size=int(np.prod(place)))
+    pictures: Image = np.ndarray(place, np.uint8, memory.buf)
+    pending: deque[Future[int]] = deque()
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+            for number, chunk in enumerate(chunks):
+                if len(pending) == slots:
+                    yield from _taken(pictures, number, pending.popleft().result())
+                pending.append(pool.submit(_draw_into, memory.name, place, number % slots, chunk, theme))
+            for number in range(len(chunks) - len(pending), len(chunks)):
+                yield from _taken(pictures, number, pending.popleft().result())
+    finally:
+        del pictures
+        memory.close()
+        memory.unlink()
+
+
+def _taken(pictures: Image, number: int, count: int) -> Iterator[Image]:
+    """Copies of what was drawn, so that the slot is free again."""
+    return iter([picture.copy() for picture in pictures[number % len(pictures)][:count]])
+
+
+def _draw_into(name: str, place: tuple[int, ...], slot: int, values: Floats, theme: Theme) -> int:
+    """In a worker: draw into a slot of the shared memory; returns the number of pictures."""
+    memory = SharedMemory(name)
+    try:
+        images = _draw(values, (place[3], place[2]), theme)
+        for k, image in enumerate(images):
+            np.ndarray(place, np.uint8, memory.buf)[slot, k] = image
+        return len(images)
+    finally:
+        memory.close()
