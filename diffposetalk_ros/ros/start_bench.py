@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How soon synthesised speech is seen: `python -m diffposetalk_ros.ros.start_bench [TIMES]`.
+
+The node with the shipped model is a process of its own; bursts of the bundled clip go to it over DDS,
+without stamps, in messages of 20 ms. From the publishing of the first message to the arrival here of the
+first frame that speaks, and of the first sound on audio_out. Then an interrupt, until the first frame
+after it that is idle or at rest has arrived.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from std_srvs.srv import Trigger
+
+from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.msg import FaceMotion
+from diffposetalk_ros.resources import demo_clip
+from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class
+from diffposetalk_ros.ros.demo_session import use_private_domain
+from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call
+
+__all__ = ['main']
+
+_RATE, _CHUNK = 16000, 320
+_QUIET = (FaceMotion.REST, FaceMotion.IDLE)
+_DEEP = QoSProfile(depth=1000)
+
+
+def main(arguments: list[str]) -> int:
+    """Print a Markdown table of the times in ms."""
+    times = int(arguments[0]) if arguments else 20
+    use_private_domain()
+    command = [sys.executable, '-m', 'diffposetalk_ros.ros.node', '--ros-args']
+    kind = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+    command += ['-p', 'publish.audio_out:=true', '-p', f'audio.message:={kind}']
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        rows = _measure(times, kind)
+    finally:
+        process.terminate()
+        process.wait(10)
+        rclpy.try_shutdown()
+    print(f'{times} bursts | p50 [ms] | p95 [ms] | largest [ms]\n--- | ---: | ---: | ---:')
+    for name, seconds in rows.items():
+        p50, p95, largest = 1e3 * np.percentile(seconds, [50, 95, 100])
+        print(f'{name} | {p50:.0f} | {p95:.0f} | {largest:.0f}')
+    return 0
+
+
+def _measure(times: int, kind: str) -> dict[str, list[float]]:
+    rclpy.init()
+    node = rclpy.create_node('start_bench')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    seen: list[tuple[float, int]] = []
+    heard: list[float] = []
+    node.create_subscription(
+        FaceMotion, 'face_motion', lambda m: seen.append((time.monotonic(), m.state)), _DEEP
+    )
+    node.create_subscription(
+        message_class(kind), 'audio_out', lambda m: heard.append(time.monotonic()), _DEEP
+    )
+    audio = node.create_publisher(message_class(kind), 'audio', _DEEP)
+    client = LifecycleClient(node, executor, 'diffposetalk')
+    client.configure(60.0)
+    client.activate(30.0)
+    interrupt = node.create_client(Trigger, 'diffposetalk/interrupt')
+
+    def until(condition: Callable[[], Any]) -> None:
+        while not condition():
+            executor.spin_once(timeout_sec=0.05)
+
+    until(lambda: audio.get_subscription_count() and seen)
+    speech = read_audio(demo_clip())[: 3 * _RATE]
+    rows: dict[str, list[float]] = {'first frame': [], 'first sound': [], 'at rest after an interrupt': []}
+    for _ in range(times):
+        until(lambda: seen and seen[-1][1] in _QUIET)
+        seen.clear()
+        heard.clear()
+        begin = time.monotonic()
+        for i in range(0, len(speech) - _CHUNK, _CHUNK):
+            audio.publish(audio_to_message(speech[i : i + _CHUNK], _RATE, Time(), kind))
+        until(lambda: heard and any(state == FaceMotion.SPEAKING for _, state in seen))
+        rows['first frame'].append(next(at for at, state in seen if state == FaceMotion.SPEAKING) - begin)
+        rows['first sound'].append(heard[0] - begin)
+        until(lambda at=begin + 1.0: time.monotonic() > at)
+        asked = time.monotonic()
+        call(node, executor, interrupt, Trigger.Request(), 10.0)
+        until(lambda at=asked: any(arrived > at and state in _QUIET for arrived, state in seen))
+        rows['at rest after an interrupt'].append(
+            next(at for at, state in seen if at > asked and state in _QUIET) - asked
+        )
+    node.destroy_node()
+    return rows
+
+
+if __name__ == '__main__':
+    raise SystemExit(main(sys.argv[1:]))
