@@ -27,7 +27,7 @@ __all__ = ['HopScore', 'hop_table', 'measure_hop', 'stream_clips']
 @dataclass(frozen=True)
 class HopScore:
     """``delay``: ms from the end of a frame's sound until its window can begin, at most; lip closure
-    recall and precision [1]; LVE [mm^2] as in the evaluation; ``seam``: speed of the lips where a
+    recall and precision [1]; LVE [mm] as in the evaluation; ``seam``: speed of the lips where a
     window begins, relative to elsewhere [1] (NaN for k = 1: every frame begins one)."""
 
     hop: int
@@ -112,5 +112,5 @@ def hop_table(
         'animator, as in docs/evaluation.md. Seam: speed of the lips over window borders relative to '
         'elsewhere; with k = 1 every frame is a border.'
     )
-    columns = ('k', 'L', 'delay [ms]', 'closure recall', 'precision', 'LVE [mm^2]', 'seam')
+    columns = ('k', 'L', 'delay [ms]', 'closure recall', 'precision', 'LVE [mm]', 'seam')
     return Table('Hop k and look-ahead L of the live stream', note, columns, tuple(rows))
