@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
     parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
     parser.add_argument(
-        '--scale-audio', type=float, default=1.5, help='guidance on speech (default 1.5; paper 1.15)'
+        '--scale-audio', type=float, default=1.25, help='guidance on speech (default 1.25; paper 1.15)'
     )
     parser.add_argument(
         '--scale-style', type=float, default=1.0, help='guidance on style (default 1; paper 3)'

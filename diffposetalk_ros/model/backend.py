@@ -31,7 +31,7 @@ class SamplingConfig:
 
     solver: str = 'ddim'
     steps: int = 8
-    scale_audio: float = 1.5
+    scale_audio: float = 1.25
     scale_style: float = 1.0
     guidance: str = 'incremental'
     threshold: tuple[float, float, float] | None = None

@@ -40,6 +40,7 @@ EMBEDDED = ModelConfig(
     use_indicator=True,
     shape_dim=0,
     audio_encoder='logmel',
+    mouth_noise=0.3,
     logmel=LogMelConfig(channels=96, hidden=128),
     style_encoder=StyleEncoderConfig(n_layers=2, mlp_ratio=2, position='per_frame'),
 )
