@@ -55,10 +55,10 @@ class Recipe:
     evaluation compares with.
     """
 
-    takes: int = 6600
-    audio: RunConfig = RunConfig(steps=5200, batch=16, learning_rate=2e-3, ema=0.995)
+    takes: int = 9200
+    audio: RunConfig = RunConfig(steps=8800, batch=16, learning_rate=2e-3, ema=0.995)
     style: RunConfig = RunConfig(steps=700, batch=48, learning_rate=1e-3, ema=0.99)
-    denoiser: RunConfig = RunConfig(steps=5000, batch=12, learning_rate=1e-3)
+    denoiser: RunConfig = RunConfig(steps=8300, batch=12, learning_rate=1e-3)
     seed: int = 0
     model: ModelConfig = EMBEDDED
 
