@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--look-aheads', type=int, default=5, help='L = 0..N (default 5)')
     parser.add_argument('--seconds', type=float, default=60.0, help='speech to use at most (default 60)')
     parser.add_argument('--steps', type=int, default=4, help='network evaluations per window (default 4)')
-    parser.add_argument('--scale-audio', type=float, default=1.5, help='guidance on speech (default 1.5)')
+    parser.add_argument(
+        '--scale-audio', type=float, default=1.0, help='guidance on speech (default 1, as the node runs)'
+    )
     parser.add_argument(
         '-o', '--output', type=Path, default=Path('streaming'), help='file name without suffix'
     )

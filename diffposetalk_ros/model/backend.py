@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import ModelConfig
+from diffposetalk_ros.motion.regions import RegionValues, by_column
 
 __all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'noise_scale', 'sampling_for']
 
@@ -60,8 +61,7 @@ def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
     mouth = config.mouth_noise if sampling.mouth_noise is None else sampling.mouth_noise
     if not 0 <= mouth <= 1:
         raise ConfigError(f'mouth noise {mouth}; use 0 (always the same mouth) to 1 (the paper)')
-    is_mouth = [name.startswith(('jaw', 'mouth', 'tongue')) for name in config.layout.names]
-    return np.where(is_mouth, mouth, 1.0).astype(np.float32)
+    return by_column(RegionValues(mouth=mouth), config.layout).astype(np.float32)
 
 
 @dataclass(frozen=True)

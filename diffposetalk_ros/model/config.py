@@ -102,7 +102,7 @@ class ModelConfig:
     padded, so that a live hop may leave out the padding. ``audio_encoder_config`` overrides fields
     of the transformers configuration of HuBERT or wav2vec2. ``deterministic`` marks a regressor of
     the same network: trained without noise, its answer for x_T = 0 after one step is the motion.
-    ``mouth_noise`` is the standard deviation of x_T in the columns of jaw, mouth and tongue that the
+    ``mouth_noise`` is the standard deviation of x_T in the columns of the region mouth (`motion/regions.py`) that the
     model's makers found best; the paper's is 1.
     ``scale_inputs`` marks a network distilled to take the guidance scales as inputs (`model.guided`).
     """

@@ -184,7 +184,7 @@ class Avatar:
     def look(self, due: int) -> tuple[FloatArray, int]:
         """Row (D,) and state of the frame to be seen at ``due`` (ns)."""
         with self._playing:
-            if self._utterance is not None:
+            if self._utterance is not None and not self._delay.settled:
                 ready = self._timeline.at(0, provisional=True).first is not None
                 if self._delay.settle(due, ready):
                     self._play(*self._utterance)

@@ -40,6 +40,11 @@ class StartDelay:
         self._running = False
         self.delay = self.longest
 
+    @property
+    def settled(self) -> bool:
+        """Whether the delay stays as it is until the next utterance: no need to call `settle`."""
+        return self._running
+
     def heard(self, received: int, newest: int, timed: bool) -> None:
         """So much sound (ns) is there, ``newest`` of it in the last message; ``timed``: by its stamps it
         belongs to moments of its own."""

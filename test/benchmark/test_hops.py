@@ -23,8 +23,6 @@ def clip(name: str, seconds: float) -> SpeechClip:
 
 def test_table_of_every_pair_and_the_stream_it_measures() -> None:
     pytest.importorskip('onnxruntime')
-    if not (EMBEDDED / 'denoiser.onnx').is_file():
-        pytest.skip('the embedded model is not here')
     model = open_model(EMBEDDED, 'onnx', 'cpu')
     clips = [clip('a', 1.2), clip('bb', 2.0)]
     sampling = SamplingConfig(steps=1, scale_audio=1.0, scale_style=1.0)

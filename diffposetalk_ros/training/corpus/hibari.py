@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import soxr
 
-from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.evaluation.alignment import align
-from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Line, Phone, Speech
+from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Speech
+from diffposetalk_ros.training.corpus.timed import timed_speech
 
 HIBARI_VOICES = ('heart',)
 """Voices that come with the package; the others would be downloads."""
@@ -39,10 +37,4 @@ class Hibari:
         if line.voice not in HIBARI_VOICES:
             raise CorpusError(f'hibari voice {line.voice!r} is not one of {", ".join(HIBARI_VOICES)}')
         sound = self._engine(line.text, speed=1.0 / line.stretch, seed=line.seed)
-        samples = soxr.resample(np.asarray(sound, np.float32), self._engine.sample_rate, CORPUS_RATE)
-        try:
-            phones = align(samples, line.text)
-        except AudioError:
-            return None
-        pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
-        return Speech(pcm, CORPUS_RATE, tuple(Phone(*phone) for phone in phones))
+        return timed_speech(np.asarray(sound, np.float32), self._engine.sample_rate, line.text)

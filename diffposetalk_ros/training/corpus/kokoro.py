@@ -16,11 +16,9 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-import soxr
 
-from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.evaluation.alignment import align
-from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Line, Phone, Speech
+from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Speech
+from diffposetalk_ros.training.corpus.timed import timed_speech
 
 _RATE = 24000  # Hz, of the network
 _SPEAKERS = ('jf_alpha', 'jf_gongitsune', 'jf_nezumi', 'jf_tebukuro', 'jm_kumo')
@@ -60,13 +58,7 @@ class Kokoro:
         if line.voice not in KOKORO_VOICES:
             raise CorpusError(f'Kokoro voice {line.voice!r} is not one of {", ".join(KOKORO_VOICES)}')
         sound = np.concatenate([self._sound(text, line) for text in self._dictionary.phonemize(line.text)])
-        samples = soxr.resample(sound, _RATE, CORPUS_RATE)
-        try:
-            phones = align(samples, line.text)
-        except AudioError:
-            return None
-        pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
-        return Speech(pcm, CORPUS_RATE, tuple(Phone(*phone) for phone in phones))
+        return timed_speech(sound, _RATE, line.text)
 
     def _sound(self, phonemes: str, line: Line) -> npt.NDArray[np.float32]:
         tokens = [self._tokens[letter] for letter in phonemes if letter in self._tokens]
