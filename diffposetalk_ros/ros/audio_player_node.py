@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
+from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
-from diffposetalk_ros.ros.shutdown import until_shutdown
+from diffposetalk_ros.ros.entry_point import run_node
 
 __all__ = ['AudioPlayerNode', 'main', 'read_sound']
 
@@ -109,24 +109,15 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of audio_player_node: 0 when all is sent, 2 on a user error."""
-    rclpy.init(args=args)
-    try:
-        node = AudioPlayerNode()
-    except DiffPoseTalkError as error:
-        print(f'audio_player_node: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    try:
-        with until_shutdown():
-            while rclpy.ok() and not node.done:
-                rclpy.spin_once(node, timeout_sec=0.5)
-            # The writer must live until the last sample is acknowledged.
-            if rclpy.ok():
-                node._output.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node('audio_player_node', AudioPlayerNode, args, _play)
+
+
+def _play(node: AudioPlayerNode) -> None:
+    while rclpy.ok() and not node.done:
+        rclpy.spin_once(node, timeout_sec=0.5)
+    # The writer must live until the last sample is acknowledged.
+    if rclpy.ok():
+        node._output.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
 
 
 if __name__ == '__main__':

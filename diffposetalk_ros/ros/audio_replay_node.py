@@ -7,21 +7,20 @@ on the sound alone (compare `face_motion_chunk`; `face_motion` samples the same 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from rclpy.time import Time
 
-from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.ros.audio_messages import message_class
+from diffposetalk_ros.ros.entry_point import run_node
 from diffposetalk_ros.ros.motion_bag import read_sound_bag
 
 __all__ = ['AudioReplayNode', 'main']
@@ -84,25 +83,15 @@ def _kind(full: str) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of audio_replay_node: 0 when all is sent, 2 on a user error."""
-    rclpy.init(args=args)
-    try:
-        node = AudioReplayNode()
-    except DiffPoseTalkError as error:
-        print(f'audio_replay_node: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    try:
-        while rclpy.ok() and not node.done:
-            rclpy.spin_once(node, timeout_sec=0.5)
-        for publisher in node.publishers_made.values():
-            if rclpy.ok():
-                publisher.wait_for_all_acked(Duration(seconds=2))
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node('audio_replay_node', AudioReplayNode, args, _replay)
+
+
+def _replay(node: AudioReplayNode) -> None:
+    while rclpy.ok() and not node.done:
+        rclpy.spin_once(node, timeout_sec=0.5)
+    for publisher in node.publishers_made.values():
+        if rclpy.ok():
+            publisher.wait_for_all_acked(Duration(seconds=2))
 
 
 if __name__ == '__main__':

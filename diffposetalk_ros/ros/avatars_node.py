@@ -26,8 +26,8 @@ from rclpy.utilities import remove_ros_args
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
+from diffposetalk_ros.ros.entry_point import until_shutdown
 from diffposetalk_ros.ros.node import DiffPoseTalkNode
-from diffposetalk_ros.ros.shutdown import until_shutdown
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
 __all__ = ['BackendPool', 'make_avatars', 'main']

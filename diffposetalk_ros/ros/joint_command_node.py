@@ -22,7 +22,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
@@ -40,6 +40,7 @@ from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.diagnostics import OK, WARN, Status, to_message
+from diffposetalk_ros.ros.entry_point import until_shutdown
 from diffposetalk_ros.ros.joint_messages import (
     action_units_message,
     chunk_rows,
@@ -388,10 +389,9 @@ def main(args: Sequence[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while rclpy.ok():
-            executor.spin_once(timeout_sec=0.2)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_shutdown():
+            while rclpy.ok():
+                executor.spin_once(timeout_sec=0.2)
     finally:
         node.close()
         executor.shutdown()

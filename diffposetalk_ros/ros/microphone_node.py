@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
@@ -16,7 +15,7 @@ from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
-from diffposetalk_ros.ros.shutdown import until_shutdown
+from diffposetalk_ros.ros.entry_point import run_node
 
 __all__ = ['MicrophoneNode', 'capture_delay', 'list_devices', 'main']
 
@@ -115,25 +114,14 @@ def _sounddevice() -> Any:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of microphone_node: 0 when stopped, 2 on a user error. ``--list`` names the devices."""
-    words = remove_ros_args(list(sys.argv if args is None else args))
-    try:
-        if '--list' in words:
+    if '--list' in remove_ros_args(list(sys.argv if args is None else args)):
+        try:
             print(list_devices())
-            return 0
-        rclpy.init(args=args)
-        node = MicrophoneNode()
-    except DiffPoseTalkError as error:
-        print(f'microphone_node: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    try:
-        with until_shutdown():
-            rclpy.spin(node)
-    finally:
-        node.close()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        except DiffPoseTalkError as error:
+            print(f'microphone_node: {error}', file=sys.stderr)
+            return 2
+        return 0
+    return run_node('microphone_node', MicrophoneNode, args, finish=MicrophoneNode.close)
 
 
 if __name__ == '__main__':

@@ -6,13 +6,11 @@ joint_trajectory | commands | joint_command ---> servos, physics ---> joint_stat
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -21,19 +19,19 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.joint_map_file import load_joint_map
 from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.simulated_head import SimulatedHead
 from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros import qos
+from diffposetalk_ros.ros.entry_point import run_node
 from diffposetalk_ros.ros.joint_messages import (
     positions_by_name,
     stamp_of,
     state_message,
     trajectory_from_message,
 )
-from diffposetalk_ros.ros.shutdown import until_shutdown
 
 __all__ = ['MujocoNode', 'main']
 
@@ -122,20 +120,7 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of mujoco_node: 2 on a user error."""
-    rclpy.init(args=args)
-    try:
-        node = MujocoNode()
-    except DiffPoseTalkError as error:
-        print(f'mujoco_node: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    try:
-        with until_shutdown():
-            rclpy.spin(node)
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node('mujoco_node', MujocoNode, args)
 
 
 if __name__ == '__main__':

@@ -17,12 +17,10 @@ from copy import copy
 from functools import wraps
 from typing import Any, TypeVar
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.time import Time
@@ -41,6 +39,7 @@ from diffposetalk_ros.ros.audio_messages import (
 )
 from diffposetalk_ros.ros.avatar import Avatar
 from diffposetalk_ros.ros.diagnostics import to_message
+from diffposetalk_ros.ros.entry_point import run_node
 from diffposetalk_ros.ros.generate_action import GenerateAction
 from diffposetalk_ros.ros.motion_messages import (
     chunk_message,
@@ -52,7 +51,6 @@ from diffposetalk_ros.ros.motion_messages import (
 )
 from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
-from diffposetalk_ros.ros.shutdown import until_shutdown
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
 __all__ = ['DiffPoseTalkNode', 'main']
@@ -428,19 +426,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Entry point of diffposetalk_node."""
     # The release thread must not wait 5 ms for the worker to let go of the interpreter.
     sys.setswitchinterval(0.0005)
-    rclpy.init(args=args)
-    node = DiffPoseTalkNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        with until_shutdown():
-            executor.spin()
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node('diffposetalk_node', DiffPoseTalkNode, args, finish=DiffPoseTalkNode.close)
 
 
 if __name__ == '__main__':

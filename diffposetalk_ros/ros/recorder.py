@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class
+from diffposetalk_ros.ros.entry_point import run_node
 from diffposetalk_ros.ros.motion_bag import BagMessage, write_motion_bag
 from diffposetalk_ros.ros.recorded_motion import clip_from_messages, lost_frames
 
@@ -126,32 +125,20 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of motion_recorder: 0 when the file is written, 2 when it could not be."""
-    rclpy.init(args=args)
-    try:
-        node = RecorderNode()
-    except DiffPoseTalkError as error:
-        print(f'motion_recorder: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    try:
-        begin = time.monotonic()
-        while rclpy.ok() and not node.full:
-            rclpy.spin_once(node, timeout_sec=0.2)
-            if 0 < node.wait < time.monotonic() - begin and not node.collector.frames:
-                break
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    try:
-        clip = node.collector.save(Path(node.path))
-        lost = node.collector.missing
-        print(f'{node.path}: {len(clip.values)} frames, {clip.duration:.2f} s, lost {lost}')
-    except DiffPoseTalkError as error:
-        print(f'motion_recorder: {error}', file=sys.stderr)
-        return 2
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node('motion_recorder', RecorderNode, args, _record, _save)
+
+
+def _record(node: RecorderNode) -> None:
+    begin = time.monotonic()
+    while rclpy.ok() and not node.full:
+        rclpy.spin_once(node, timeout_sec=0.2)
+        if 0 < node.wait < time.monotonic() - begin and not node.collector.frames:
+            break
+
+
+def _save(node: RecorderNode) -> None:
+    clip = node.collector.save(Path(node.path))
+    print(f'{node.path}: {len(clip.values)} frames, {clip.duration:.2f} s, lost {node.collector.missing}')
 
 
 if __name__ == '__main__':

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -34,9 +32,9 @@ from diffposetalk_ros.ros.audio_messages import (
     message_class,
 )
 from diffposetalk_ros.ros.audio_player_node import read_sound
+from diffposetalk_ros.ros.entry_point import run_node
 from diffposetalk_ros.ros.face_points import FacePoints
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
-from diffposetalk_ros.ros.shutdown import until_shutdown
 from diffposetalk_ros.ros.speech_sender import SpeechSender
 from diffposetalk_ros.ros.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.viewer_commands import AvatarClient, checked_number
@@ -264,24 +262,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of viewer_node: 0 when asked to end, 2 on a user error."""
-    rclpy.init(args=args)
-    try:
-        node = ViewerNode()
-    except DiffPoseTalkError as error:
-        print(f'viewer_node: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        with until_shutdown():
-            executor.spin()
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node('viewer_node', ViewerNode, args, finish=ViewerNode.close)
 
 
 if __name__ == '__main__':
