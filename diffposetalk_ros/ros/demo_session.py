@@ -14,15 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
+from diffposetalk_ros.ros.private_node import private_node
 from diffposetalk_ros.ros.recorder import MotionCollector
 from diffposetalk_ros.ros.sound_collector import SoundCollector
 
@@ -77,14 +76,7 @@ class DemoSession:
         with self._stack:
             log = self._stack.enter_context(self._log.open('wb'))
             self._processes = self._stack.enter_context(ChildProcesses(log))
-            self._context = rclpy.Context()
-            rclpy.init(context=self._context)
-            self._stack.callback(rclpy.try_shutdown, context=self._context)
-            self._node = rclpy.create_node('diffposetalk_demo', context=self._context)
-            self._stack.callback(self._node.destroy_node)
-            self._executor = SingleThreadedExecutor(context=self._context)
-            self._executor.add_node(self._node)
-            self._stack.callback(self._executor.shutdown)
+            self._node, self._executor = self._stack.enter_context(private_node('diffposetalk_demo'))
             self.collector = MotionCollector(self._node, f'{_NODE}/info')
             # Our own player is reliable and may send all at once; of a foreign one nothing is known.
             profile = qos.AUDIO if self.options.audio is None else _DEEP

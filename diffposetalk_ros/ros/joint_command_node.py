@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import signal
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -49,10 +47,11 @@ from diffposetalk_ros.ros.joint_messages import (
     trajectory_message,
 )
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.transition import logged
 
 __all__ = ['JointCommandNode', 'main']
 
-_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+_SUCCESS = TransitionCallbackReturn.SUCCESS
 _NS = 1_000_000_000
 _THROTTLE = 5.0
 _FARTHEST = 600 * _NS
@@ -72,24 +71,6 @@ _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('avatar', 'diffposetalk', 'Node whose ~/info explains face_motion'),
     ('action_units', False, 'Publish ~/action_units (hri_msgs/FacialActionUnits)'),
 )
-_Transition = Callable[['JointCommandNode', LifecycleState], TransitionCallbackReturn]
-
-
-def _logged(transition: _Transition) -> _Transition:
-    name = transition.__name__.removeprefix('on_')
-
-    @wraps(transition)
-    def run(self: JointCommandNode, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return transition(self, state)
-        except DiffPoseTalkError as error:
-            self.get_logger().error(f'{name} failed: {error}')
-        except Exception:
-            self.get_logger().error(f'{name} failed unexpectedly:\n{traceback.format_exc()}')
-        self._release()
-        return _FAILURE
-
-    return run
 
 
 class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
@@ -108,7 +89,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     # ---- lifecycle -------------------------------------------------------------------------------
 
-    @_logged
+    @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read and check map, calibration and character; create publishers and inputs."""
         self._output, self._mirror = self._value('output'), bool(self._value('mirror'))
@@ -161,7 +142,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self.get_logger().info(f'{joint_map.robot}: {len(joint_map.names)} joints, output {self._output}')
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin where the robot stands (joint_states, if heard) and start to command."""
         commander = self._the_commander()
@@ -174,30 +155,38 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._active = True
         return result
 
-    @_logged
+    @logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """To rest within the caps first, then silence."""
         self._go_to_rest()
         self._stop_clockwork()
         return super().on_deactivate(state)
 
-    @_logged
+    @logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Mirror of configure."""
         self._release()
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """From any state: to rest, then release."""
         self.close()
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """To rest, release; the node can be configured again."""
         self.close()
         return _SUCCESS
+
+    def take_back(self, transition: str) -> None:
+        """`configure` or `activate` stopped half-way: the state before it."""
+        if transition == 'configure':
+            self._release()
+        else:
+            self._stop_clockwork()
+            super().on_deactivate(None)
 
     def close(self) -> None:
         """To rest and release without a transition: the process is about to end. Idempotent."""

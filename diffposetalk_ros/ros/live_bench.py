@@ -11,10 +11,8 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.benchmark.live_record import CycleSample, LiveRecord
@@ -26,6 +24,7 @@ from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_clas
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.paced_speech import PacedSpeech
+from diffposetalk_ros.ros.private_node import private_node
 
 __all__ = ['LiveBench']
 
@@ -50,14 +49,7 @@ class LiveBench:
         with self._stack:
             stream = self._stack.enter_context(self._log.open('wb'))
             processes = self._stack.enter_context(ChildProcesses(stream))
-            context = rclpy.Context()
-            rclpy.init(context=context)
-            self._stack.callback(rclpy.try_shutdown, context=context)
-            self.node = rclpy.create_node('bench_live', context=context)
-            self._stack.callback(self.node.destroy_node)
-            self._executor = SingleThreadedExecutor(context=context)
-            self._executor.add_node(self.node)
-            self._stack.callback(self._executor.shutdown)
+            self.node, self._executor = self._stack.enter_context(private_node('bench_live'))
             self.info: Any = None
             self.node.create_subscription(FaceMotionInfo, f'{_NODE}/info', self._on_info, qos.INFO)
             self._process = processes.start('node', self._parameters)

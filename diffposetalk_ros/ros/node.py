@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from copy import copy
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
@@ -51,42 +49,15 @@ from diffposetalk_ros.ros.motion_messages import (
 )
 from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
+from diffposetalk_ros.ros.transition import logged
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
 __all__ = ['DiffPoseTalkNode', 'main']
 
-_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-_ERROR = TransitionCallbackReturn.ERROR
-_Node = TypeVar('_Node', bound='DiffPoseTalkNode')
-_Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
+_SUCCESS = TransitionCallbackReturn.SUCCESS
 _THROTTLE = 5.0
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
-
-
-def _logged(transition: _Transition[_Node]) -> _Transition[_Node]:
-    """Log a transition and what it raises: rclpy itself would swallow an exception silently.
-
-    What a person can mend keeps `configure` and `activate` from happening. Anything else that goes wrong
-    leads through `on_error` to unconfigured: a node that failed to stop is not active any more.
-    """
-    name = transition.__name__.removeprefix('on_')
-
-    @wraps(transition)
-    def run(self: _Node, state: LifecycleState) -> TransitionCallbackReturn:
-        begin = time.monotonic()
-        try:
-            result = transition(self, state)
-        except DiffPoseTalkError as error:
-            self.get_logger().error(f'{name} failed: {error}')
-            return self._take_back(name) if name in ('configure', 'activate') else _ERROR
-        except Exception:
-            self.get_logger().error(f'{name} failed unexpectedly:\n{traceback.format_exc()}')
-            return _ERROR
-        self.get_logger().info(f'{name} done in {time.monotonic() - begin:.2f} s')
-        return result
-
-    return run
 
 
 class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
@@ -105,7 +76,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     # ---- lifecycle -------------------------------------------------------------------------------
 
-    @_logged
+    @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check parameters, load and warm up the model, create publishers and services."""
         config = self._read_config()
@@ -143,7 +114,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self.get_logger().info(self._avatar.description)
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, open the inputs, start the clockwork."""
         avatar = self._the_avatar()
@@ -179,26 +150,26 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         undo.callback(self._release_thread.stop)
         return result
 
-    @_logged
+    @logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Mirror of activate; the last frame published is the face at rest."""
         self._stop()
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Mirror of configure."""
         self._release()
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """From any state: stop and release."""
         self._stop()
         self._release()
         return _SUCCESS
 
-    @_logged
+    @logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything; the node can be configured again."""
         self.close()
@@ -212,12 +183,11 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             except Exception:
                 self.get_logger().error(f'not released:\n{traceback.format_exc()}')
 
-    def _take_back(self, transition: str) -> TransitionCallbackReturn:
-        """A transition stopped half-way: the state before it."""
+    def take_back(self, transition: str) -> None:
+        """`configure` or `activate` stopped half-way: the state before it."""
         self._stop()
         if transition == 'configure':
             self._release()
-        return _FAILURE
 
     def _stop(self) -> None:
         self._active = False

@@ -17,10 +17,8 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import rclpy
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 
@@ -32,6 +30,7 @@ from diffposetalk_ros.robot.closed_loop import Recording
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.private_node import private_node
 from diffposetalk_ros.ros.recorder import MotionCollector
 from diffposetalk_ros.ros.sound_collector import SoundCollector
 
@@ -76,14 +75,7 @@ class RobotBench:
         with self._stack:
             log = self._stack.enter_context(self._log.open('wb'))
             self._processes = self._stack.enter_context(ChildProcesses(log))
-            context = rclpy.Context()
-            rclpy.init(context=context)
-            self._stack.callback(rclpy.try_shutdown, context=context)
-            self._node = rclpy.create_node('robot_bench', context=context)
-            self._stack.callback(self._node.destroy_node)
-            self._executor = SingleThreadedExecutor(context=context)
-            self._executor.add_node(self._node)
-            self._stack.callback(self._executor.shutdown)
+            self._node, self._executor = self._stack.enter_context(private_node('robot_bench'))
             self._face = MotionCollector(self._node)
             self._sound = SoundCollector(self._node, profile=_DEEP)
             self._node.create_subscription(JointState, 'joint_states', self._states.append, _DEEP)

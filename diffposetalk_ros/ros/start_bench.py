@@ -9,16 +9,17 @@ after it that is idle or at rest has arrived.
 
 from __future__ import annotations
 
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
@@ -26,8 +27,10 @@ from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.msg import FaceMotion
 from diffposetalk_ros.resources import demo_clip
 from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class
+from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.demo_session import use_private_domain
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call
+from diffposetalk_ros.ros.private_node import private_node
 
 __all__ = ['main']
 
@@ -40,16 +43,12 @@ def main(arguments: list[str]) -> int:
     """Print a Markdown table of the times in ms."""
     times = int(arguments[0]) if arguments else 20
     use_private_domain()
-    command = [sys.executable, '-m', 'diffposetalk_ros.ros.node', '--ros-args']
     kind = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
-    command += ['-p', 'publish.audio_out:=true', '-p', f'audio.message:={kind}']
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        rows = _measure(times, kind)
-    finally:
-        process.terminate()
-        process.wait(10)
-        rclpy.try_shutdown()
+    parameters = {'publish.audio_out': 'true', 'audio.message': kind}
+    with ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile())
+        stack.enter_context(ChildProcesses(log)).start('node', parameters)
+        rows = _measure(times, kind, *stack.enter_context(private_node('start_bench')))
     print(f'{times} bursts | p50 [ms] | p95 [ms] | largest [ms]\n--- | ---: | ---: | ---:')
     for name, seconds in rows.items():
         p50, p95, largest = 1e3 * np.percentile(seconds, [50, 95, 100])
@@ -57,11 +56,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _measure(times: int, kind: str) -> dict[str, list[float]]:
-    rclpy.init()
-    node = rclpy.create_node('start_bench')
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+def _measure(
+    times: int, kind: str, node: Node, executor: SingleThreadedExecutor
+) -> dict[str, list[float]]:
     seen: list[tuple[float, int]] = []
     heard: list[float] = []
     node.create_subscription(
@@ -102,7 +99,6 @@ def _measure(times: int, kind: str) -> dict[str, list[float]]:
         rows['at rest after an interrupt'].append(
             next(at for at, state in seen if state in _QUIET) - asked
         )
-    node.destroy_node()
     return rows
 
 
