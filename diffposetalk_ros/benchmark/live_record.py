@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.benchmark.process_watch import ProcessSample
+from diffposetalk_ros.motion.playout import PlayoutState
 
 __all__ = ['CycleSample', 'LiveRecord']
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_SPEAKING, _HOLDING = 2, 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class LiveRecord:
     @property
     def held(self) -> int:
         """Frames shown again because the next was late."""
-        return int((self.frames[:, 4] == _HOLDING).sum())
+        return int((self.frames[:, 4] == PlayoutState.HOLDING).sum())
 
     @property
     def lateness(self) -> Floats:
@@ -96,7 +96,7 @@ class LiveRecord:
         A frame with stamp s shows the sound from s - ``playout_delay`` on, ``frame`` seconds (one frame of
         the model) of it. Frames whose last sample fell into a pause without messages are left out.
         """
-        spoken = self.frames[self.frames[:, 4] == _SPEAKING]
+        spoken = self.frames[self.frames[:, 4] == PlayoutState.SPEAKING]
         last = spoken[:, 1] - round((playout_delay - frame) * 1e9)
         place = np.searchsorted(self.sent[:, 0], last, side='left') - 1
         inside = (place >= 0) & (last <= self.sent[place, 1])
@@ -104,7 +104,7 @@ class LiveRecord:
 
     def processor_share(self, talking: bool) -> float:
         """Share of one core while all frames are of one kind, spoken or not; NaN without such time."""
-        stamps, spoken = self.frames[:, 1], self.frames[:, 4] >= _SPEAKING
+        stamps, spoken = self.frames[:, 1], self.frames[:, 4] >= PlayoutState.SPEAKING
         used = wall = 0.0
         for a, b in zip(self.samples, self.samples[1:], strict=False):
             within = spoken[np.searchsorted(stamps, a.time) : np.searchsorted(stamps, b.time)]

@@ -12,7 +12,7 @@ from diffposetalk_ros.benchmark.requests import window_request
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.evaluation import metrics
-from diffposetalk_ros.evaluation.comparison import Contender, Floats, perform, score
+from diffposetalk_ros.evaluation.comparison import Contender, Floats, masked_vertices, perform, score
 from diffposetalk_ros.evaluation.reference import clip_seed, reference_motion
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.evaluation.style_scores import style_scores
@@ -89,13 +89,12 @@ def measure_quality(
 
 def _dynamics(references: Sequence[Floats], rig: Rig) -> float:
     """FDD [mm] of a face that does not move, mean over the clips."""
-    mask = rig.masks['upper_face']
+    rest = rig.neutral[rig.masks['upper_face']]
     values = []
     for motion in references:
-        moved = motion[:, :52] @ rig.displacements[:, mask].reshape(52, -1)
-        vertices = rig.neutral[mask] + moved.reshape(len(motion), -1, 3)
-        still = np.broadcast_to(rig.neutral[mask], vertices.shape)
-        values.append(metrics.upper_face_dynamics_deviation(still, vertices, rig.neutral[mask]))
+        vertices = masked_vertices(rig, 'upper_face', motion)
+        still = np.broadcast_to(rest, vertices.shape)
+        values.append(metrics.upper_face_dynamics_deviation(still, vertices, rest))
     return float(np.mean(values))
 
 

@@ -24,7 +24,9 @@ from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.rig import Rig
 from diffposetalk_ros.training.animator import viseme_targets
 
-__all__ = ['PART', 'Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'evenly', 'perform', 'score']
+__all__ = [
+    'PART', 'Contender', 'Scores', 'Take', 'compare', 'diversity_of', 'evenly', 'masked_vertices', 'perform', 'score',
+]  # fmt: skip
 
 Floats = NDArray[np.float32]
 
@@ -125,14 +127,14 @@ def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) 
             sweep[limit] += closure_score(opening, clip.phones, FPS, clip.spans, config)
         found.append(visemes_of_motion(take.motion, _LAYOUT)[kept])
         truth.append(viseme_targets(clip.phones, count)[kept])
-        lips, lips_ref = (_masked(rig, 'lips', m) for m in (take.motion, take.reference))
+        lips, lips_ref = (masked_vertices(rig, 'lips', m) for m in (take.motion, take.reference))
         weight = int(kept.sum())
         if weight:
             sums['lve'] += weight * metrics.lip_vertex_error(lips[kept], lips_ref[kept])
             sums['mod'] += weight * metrics.mouth_opening_difference(opening[kept], should[kept])
             sums['fdd'] += weight * metrics.upper_face_dynamics_deviation(
-                _masked(rig, 'upper_face', take.motion),
-                _masked(rig, 'upper_face', take.reference),
+                masked_vertices(rig, 'upper_face', take.motion),
+                masked_vertices(rig, 'upper_face', take.reference),
                 rig.neutral[rig.masks['upper_face']],
             )
             frames += weight
@@ -150,7 +152,7 @@ def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) 
     )  # fmt: skip
 
 
-def _masked(rig: Rig, mask: str, motion: Floats) -> Floats:
+def masked_vertices(rig: Rig, mask: str, motion: Floats) -> Floats:
     """Vertices (T, M, 3) mm of a mask with the head held still."""
     chosen = rig.masks[mask]
     moved = motion[:, :52] @ rig.displacements[:, chosen].reshape(52, -1)
@@ -213,6 +215,6 @@ def diversity_of(
     """Mean over clips of the mean distance (mm) between answers to the same speech, other seeds."""
     values = []
     for clip in clips:
-        made = [_masked(rig, 'lips', contender.motion(clip, seed + k)) for k in range(samples)]
+        made = [masked_vertices(rig, 'lips', contender.motion(clip, seed + k)) for k in range(samples)]
         values.append(metrics.diversity(made))
     return float(np.mean(values)) if values else 0.0
