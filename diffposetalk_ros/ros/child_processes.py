@@ -55,7 +55,7 @@ class ChildProcesses:
             stderr=self._log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal is ours to pass on
-            preexec_fn=_end_with_parent,
+            preexec_fn=_prepare,
         )
         self._started.append(process)
         return process
@@ -65,8 +65,12 @@ def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt  # ended by kill as by Ctrl-C: the processes end too
 
 
-def _end_with_parent() -> None:
-    """Linux ends the process when its parent dies, even by SIGKILL, which nobody can catch."""
+def _prepare() -> None:
+    """Linux ends the process when its parent dies, even by SIGKILL, which nobody can catch.
+
+    A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: here it counts.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
