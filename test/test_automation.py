@@ -50,8 +50,8 @@ def test_every_node_has_an_executable_that_is_documented() -> None:
     }
     nodes = [
         path
-        for path in (ROOT / 'diffposetalk_ros').rglob('*.py')
-        if 'rclpy.init(args=args)' in path.read_text()
+        for path in (ROOT / 'diffposetalk_ros' / 'ros').glob('*.py')
+        if re.search(r'^def main\(args: Sequence\[str\] \| None = None\)', path.read_text(), re.M)
     ]
     missing = [
         path.name for path in nodes if '.'.join(path.relative_to(ROOT).with_suffix('').parts) not in started
