@@ -109,14 +109,10 @@ class SampleClock:
         self._tail = np.zeros(0, np.float32)
         self._last_now: int | None = None
         self._last_stamp = 0
+        # Whether stamps tell when the sound is heard: they are there, and advance with it.
         self._timed = False
         self._place = 0
         self._lead = 0
-
-    @property
-    def timed(self) -> bool:
-        """Whether stamps tell when the sound of this utterance is heard: they are there, and advance with it."""
-        return self._timed
 
     @property
     def place(self) -> int:

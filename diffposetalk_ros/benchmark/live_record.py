@@ -93,11 +93,11 @@ class LiveRecord:
     def added_delay(self, playout_delay: float, frame: float) -> Floats:
         """ms from the sending of the last sample a spoken frame is made of until the frame is published.
 
-        A frame with stamp s shows the sound from s - ``playout_delay`` on, ``frame`` seconds (one frame of
-        the model) of it. Frames whose last sample fell into a pause without messages are left out.
+        A frame with stamp s shows the sound around s - ``playout_delay``, ``frame`` seconds (one frame of the
+        model) of it. Frames whose last sample fell into a pause without messages are left out.
         """
         spoken = self.frames[self.frames[:, 4] == PlayoutState.SPEAKING]
-        last = spoken[:, 1] - round((playout_delay - frame) * 1e9)
+        last = spoken[:, 1] - round((playout_delay - frame / 2) * 1e9)
         place = np.searchsorted(self.sent[:, 0], last, side='left') - 1
         inside = (place >= 0) & (last <= self.sent[place, 1])
         return np.asarray((spoken[inside, 2] - self.sent[place[inside], 2]) / 1e6)

@@ -90,9 +90,9 @@ def _time_table(record: LiveRecord, playout_delay: float, frame: float) -> Table
         (name, *(_percentile(values, q) for q in (50, 95, 99, 100))) for name, values in measured.items()
     ]
     note = (
-        f'Milliseconds. A frame with stamp s shows the {1e3 * frame:.0f} ms of sound from s - '
-        f'{playout_delay:g} s on; the added delay begins when the message with the last of these samples '
-        f'is sent. It is {1e3 * (playout_delay - frame):.0f} ms less what that message went on after them.'
+        f'Milliseconds. A frame with stamp s shows the {1e3 * frame:.0f} ms of sound around s - '
+        f'{playout_delay:g} s; the added delay begins when the message with the last of these samples is '
+        f'sent. It is {1e3 * (playout_delay - frame / 2):.0f} ms less what that message went on after them.'
     )
     return Table('Times', note, ('what', 'p50', 'p95', 'p99', 'largest'), tuple(rows))
 

@@ -19,6 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='share of recorded clips that WORLD turns into other speakers, slow (default 0; needs pyworld)',
     )  # fmt: skip
     parser.add_argument(
+        '--kokoro', type=Path, metavar='FILE',
+        help="Kokoro's English speakers: the archive that `npm pack kokoro-js` writes",
+    )  # fmt: skip
+    parser.add_argument(
         '--hold-out', nargs='*', metavar='ENGINE:VOICE', default=None,
         help='voices for the dev split only (default flite:rms and espeak:en-GB-scotland+m3)',
     )  # fmt: skip
@@ -42,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        manifest = build_corpus(args.out, args.hours, args.seed, hold_out, args.copies, progress)
+        manifest = build_corpus(args.out, args.hours, args.seed, hold_out, args.copies, progress, args.kokoro)
     print(f'{args.out}: {manifest["clips"]} clips, {manifest["hours"]:.2f} h')
     for split, voices in manifest['hours_by_voice'].items():
         print(f'  {split}: ' + ', '.join(f'{voice} {hours:.2f} h' for voice, hours in voices.items()))

@@ -144,7 +144,8 @@ class Playout:
         self._revision += 1
 
     def play(self, epoch: int, origin: int) -> None:
-        """Frame 0 of ``epoch`` is to be seen at ``origin`` (ns). Call again when the clock is adjusted."""
+        """The face of ``epoch`` begins at ``origin`` (ns), and frame 0 is due half a frame later. Call again
+        when the clock is adjusted."""
         self._presentation.play(epoch, origin)
 
     @property
@@ -232,13 +233,18 @@ class Playout:
         """Motion that speech demands now, None when it demands nothing."""
         nothing = (None, PlayoutState.IDLE, -1)
         position = self._presentation.position(now)
-        if position is None or position < 0:
+        if position is None or position < -0.5:
             return nothing
-        frame = int(np.floor(position))
+        # Frame 0 also stands for what its sound has before the middle.
+        position = max(position, 0.0)
+        frame = int(position)
         held = self._timeline.at(frame, provisional=True)
         if held.epoch != self._presentation.epoch:
             return nothing
         over = held.closed or held.waiting
+        if over and position >= held.last - 0.5:
+            self._late_since = None
+            return nothing
         first, second, part = held.first, held.second, position - frame
         if first is not None and (second is not None or part < 1e-6 or over):
             self._late_since = None
@@ -246,9 +252,6 @@ class Playout:
             self._presentation.catch_up(now, held.last)
             self._held = self._between(first, first if second is None else second, part)
             return self._held, PlayoutState.SPEAKING, frame
-        if over and frame >= held.last:
-            self._late_since = None
-            return nothing
         return self._late(now, frame, held.last)
 
     def _late(self, now: int, frame: int, last: int) -> tuple[Row | None, PlayoutState, int]:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frame of the utterance is due, and by how much speech is shown late where it comes late."""
+"""Which frame of the utterance is due, and by how much speech is shown late where it comes late.
+
+    sound of frame   |---- 0 ----|---- 1 ----|---- 2 ----|
+    due                    0           1           2           each at the middle of its sound
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ _CATCH_UP = 0.1
 
 
 class Presentation:
-    """Frame number <-> time of one utterance. Frame 0 is due at ``origin`` (ns), plus a shift.
+    """Frame number <-> time of one utterance, whose sound begins at ``origin`` (ns), plus a shift.
+
+    A frame is the state of the face in the middle of its 1 / fps, as training and motion files have it.
 
     Whole seconds of speech must not stay unseen because every frame comes a little too late (a sound
     card that stamps early, a network on the way, a machine that is busy): the utterance is then shown
@@ -29,7 +35,7 @@ class Presentation:
         self._last: int | None = None
 
     def play(self, epoch: int, origin: int) -> None:
-        """Frame 0 of ``epoch`` is to be seen at ``origin`` (ns); again when the clock is adjusted."""
+        """The face of ``epoch`` begins at ``origin`` (ns); again when the clock is adjusted."""
         if epoch != self.epoch:
             self.shift = 0.0
         self.epoch, self.origin = epoch, origin
@@ -39,19 +45,19 @@ class Presentation:
         self.origin, self.shift, self._last = None, 0.0, None
 
     def position(self, now: int) -> float | None:
-        """Frame due at ``now`` (ns), with its fraction; None when nothing is to be played."""
+        """Frame due at ``now`` (ns), with its fraction, -0.5 at the beginning; None when nothing is to be played."""
         if self.origin is None:
             return None
         if not self.shift:
             # Multiplied first, so that a frame's own time gives a whole number.
-            return (now - self.origin) * self._fps / _NS
-        return ((now - self.origin) / _NS - self.shift) * self._fps
+            return (now - self.origin) * self._fps / _NS - 0.5
+        return ((now - self.origin) / _NS - self.shift) * self._fps - 0.5
 
     def time_of(self, frame: int) -> int | None:
         """Inverse of `position` for a whole frame: ns."""
         if self.origin is None:
             return None
-        return self.origin + round((frame / self._fps + self.shift) * _NS)
+        return self.origin + round(((frame + 0.5) / self._fps + self.shift) * _NS)
 
     def delay_until_there(self, now: int, last: int) -> bool:
         """Show speech later, so that the newest of the frames [.., last) are due at ``now``.

@@ -68,11 +68,6 @@ class AudioIntake:
         return self._clock.origin if self._clock else None
 
     @property
-    def timed(self) -> bool:
-        """Whether stamps tell when the sound of this utterance is heard."""
-        return self._clock is not None and self._clock.timed
-
-    @property
     def received(self) -> int:
         """Length of this utterance so far, ns."""
         return self._clock.samples * _NS // self._clock.rate if self._clock else 0

@@ -147,8 +147,8 @@ class Avatar:
         if intake.origin is not None:
             with self._playing:
                 if intake.ring.epoch != epoch or self._utterance is None:
-                    self._delay.begin(intake.origin)
-                self._delay.heard(intake.received, intake.newest, intake.timed)
+                    self._delay.begin(intake.origin, now)
+                self._delay.heard(intake.received, intake.newest)
                 self._utterance = (intake.ring.epoch, intake.origin)
                 self._play(*self._utterance)
             if message is not None:
@@ -179,7 +179,7 @@ class Avatar:
             return
         played = (now - origin - self._delay.delay) / _NS
         if played > 0:
-            self.slack.add(self._timeline.end / self.model_rate - played)
+            self.slack.add((self._timeline.end - 0.5) / self.model_rate - played)
 
     def look(self, due: int) -> tuple[FloatArray, int]:
         """Row (D,) and state of the frame to be seen at ``due`` (ns)."""

@@ -143,7 +143,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.235,
+        0.215,
         'From a sound to the moment its face is due; the speaker has to wait as long (audio_out)',
         's',
         0.0,
@@ -153,8 +153,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.min_delay',
         0.05,
-        'Least delay of speech without stamps that comes faster than real time, as speech synthesis sends '
-        'it: it is shown as soon as it can be, audio_out with it. As playout.delay or more: never earlier',
+        'Least delay of speech that comes faster than real time, as speech synthesis sends it: it is shown '
+        'as soon as it can be, audio_out with it. As playout.delay or more: never earlier',
         's',
         0.0,
         5.0,

@@ -22,21 +22,21 @@ _LONG = _NS // 2
 class StartDelay:
     """Delay of one utterance after the other; all times are integers in ns, passed in.
 
-    ``longest``: delay of sound whose stamps tell its time, and of live sound. ``least``: lowest of an
-    utterance that comes faster than real time. Within an utterance the delay can only shrink, and stays
-    as it is once the first frame has been shown: sound that follows the face is never torn.
+    ``longest``: delay of live sound. ``least``: lowest of an utterance that comes faster than real time.
+    Within an utterance the delay can only shrink, and stays as it is once the first frame has been shown:
+    sound that follows the face is never torn.
     """
 
     def __init__(self, longest: int, least: int) -> None:
         self.longest = longest
         self.least = min(least, longest)
-        self.begin(0)
+        self.begin(0, 0)
 
-    def begin(self, origin: int) -> None:
-        """A new utterance, whose sample 0 is heard at ``origin``."""
-        self._origin = origin
+    def begin(self, origin: int, arrived: int) -> None:
+        """A new utterance, whose sample 0 is of ``origin`` and whose first message ``arrived``."""
+        # A sender whose clock runs ahead sends no burst: what counts is how fast its sound arrives.
+        self._origin, self._lead_from = origin, min(origin, arrived)
         self._received = self._newest = 0
-        self._timed = True
         self._running = False
         self.delay = self.longest
 
@@ -45,19 +45,19 @@ class StartDelay:
         """Whether the delay stays as it is until the next utterance: no need to call `settle`."""
         return self._running
 
-    def heard(self, received: int, newest: int, timed: bool) -> None:
-        """So much sound (ns) is there, ``newest`` of it in the last message; ``timed``: by its stamps it
-        belongs to moments of its own."""
-        self._received, self._newest, self._timed = received, newest, timed
+    def heard(self, received: int, newest: int) -> None:
+        """So much sound (ns) is there, ``newest`` of it in the last message."""
+        self._received, self._newest = received, newest
 
     def settle(self, now: int, ready: bool) -> bool:
         """Whether the delay became shorter at ``now``. ``ready``: frame 0 could be shown."""
         elapsed = now - self._origin
         self._running = self._running or elapsed >= self.delay
-        if self._running or self._timed or not ready:
+        if self._running or not ready:
             return False
         # A live source is ahead of time by the message that has just come, and only until the next.
-        lead = self._received - elapsed - (self._newest if self._newest < _LONG else 0)
+        newest = self._newest if self._newest < _LONG else 0
+        lead = self._received - (now - self._lead_from) - newest
         wanted = max(self.least, self.longest - lead, elapsed)
         if wanted >= self.delay:
             return False

@@ -42,8 +42,8 @@ def test_a_good_run_misses_nothing() -> None:
     run = record()
     assert (run.missing, run.doubled, run.off_grid(RATE), run.poses_apart, run.held) == (0, 0, 0, 0, 0)
     assert np.allclose(run.lateness, 1) and np.allclose(run.arrival, 2) and np.allclose(run.sound_lateness, 3)
-    # Shown 200 ms after its first sample, 160 ms after its last; sent 1 ms after that, published 1 ms late.
-    assert np.allclose(run.added_delay(DELAY, FRAME), 160)
+    # Shown 200 ms after its middle, 180 ms after its last sample; sent 1 ms after that, published 1 ms late.
+    assert np.allclose(run.added_delay(DELAY, FRAME), 180)
     assert run.processor_share(True) == pytest.approx(0.5)
     assert run.processor_share(False) == pytest.approx(0.1)
     assert run.settled == 2 and run.memory_growth == (0, 4)

@@ -16,6 +16,8 @@ JAW = LAYOUT.index('jawOpen')
 MS = 1_000_000
 T0 = 5_000_000 * MS
 FRAME = 40 * MS
+FIRST = T0 + FRAME // 2
+"""Frame 0 is due in the middle of its sound."""
 
 
 class Stream:
@@ -60,7 +62,7 @@ def test_every_final_frame_is_told_once_with_its_time(windows):
     for committed, ahead, look in windows:
         stream.generate(committed, ahead)
         for news in stream.told(T0) if look else []:
-            assert (news.epoch, news.first, news.due) == (1, end, T0 + end * FRAME)
+            assert (news.epoch, news.first, news.due) == (1, end, FIRST + end * FRAME)
             assert len(news.rows) <= 250
             end += news.committed
             rows.append(news.rows[: news.committed])
@@ -87,7 +89,7 @@ def test_it_is_what_will_be_shown():
     stream.generate(20)
     ahead = stream.told(T0)[-1]
     for k in range(18):  # behind them come frames that may still change
-        np.testing.assert_allclose(stream.playout.sample(T0 + k * FRAME).row, ahead.rows[k], atol=1e-6)
+        np.testing.assert_allclose(stream.playout.sample(FIRST + k * FRAME).row, ahead.rows[k], atol=1e-6)
     assert ahead.rows[:, JAW].max() == 1.0, 'held inside the range of the channel'
 
 
@@ -107,7 +109,7 @@ def test_an_interrupt_voids_what_was_told_and_nothing_old_follows():
     stream.generate(2)
     void, fresh = stream.told(T0 + 4 * FRAME)
     assert (void.epoch, len(void.rows)) == (3, 0)
-    assert (fresh.epoch, fresh.first, fresh.due) == (3, 0, T0 + 100 * FRAME)
+    assert (fresh.epoch, fresh.first, fresh.due) == (3, 0, FIRST + 100 * FRAME)
 
 
 def test_frames_not_yet_due_are_told_again_when_their_time_moves():
@@ -120,5 +122,5 @@ def test_frames_not_yet_due_are_told_again_when_their_time_moves():
     assert not stream.told(now), 'a little drift is no news'
     stream.playout.play(1, T0 + 2 * FRAME)
     (again,) = stream.told(now)
-    assert (again.first, again.due, again.committed) == (8, T0 + 10 * FRAME, 42)
+    assert (again.first, again.due, again.committed) == (7, FIRST + 9 * FRAME, 43)
     assert not stream.told(now)

@@ -50,10 +50,15 @@ def watch(playout: Playout, start: float, stop: float, step: float = 0.02) -> tu
     return np.stack([f.row for f in frames]), [f.state for f in frames]
 
 
+def due(frame: float) -> int:
+    """Time of a frame, the middle of its sound, in ns."""
+    return T0 + round((frame + 0.5) * 40) * MS
+
+
 def test_at_its_time_a_frame_is_shown_exactly():
     playout, _ = make(attack=0.0)
     for i in range(50):
-        frame = playout.sample(T0 + i * 40 * MS)
+        frame = playout.sample(due(i))
         assert (frame.state, frame.frame) == (SPEAKING, i)
         np.testing.assert_allclose(frame.row, talk(50)[i], atol=1e-6)
 
@@ -61,7 +66,7 @@ def test_at_its_time_a_frame_is_shown_exactly():
 def test_between_frames_weights_are_linear_and_the_head_goes_along_the_shortest_arc():
     playout, _ = make()
     motion = talk(50)
-    row = playout.sample(T0 + 10 * MS + 40 * MS * 7).row
+    row = playout.sample(due(7.25)).row
     assert row[JAW] == pytest.approx(0.75 * motion[7, JAW] + 0.25 * motion[8, JAW], abs=1e-6)
     expected = slerp(vector_to_quaternion(motion[7, HEAD]), vector_to_quaternion(motion[8, HEAD]), 0.25)
     np.testing.assert_allclose(vector_to_quaternion(row[HEAD]), expected, atol=1e-6)
@@ -105,9 +110,9 @@ def test_a_late_frame_is_held_then_eased_to_rest_and_resumed_without_a_jump():
 def test_a_frame_that_comes_during_the_hold_goes_on_without_ease():
     playout, timeline = make(25, closed=False)
     watch(playout, 0, 1.04)
-    assert playout.sample(T0 + 1040 * MS).state == HOLDING
+    assert playout.sample(due(25.5)).state == HOLDING
     timeline.merge(0, 25, talk(60)[25:], 35)
-    frame = playout.sample(T0 + 1080 * MS)
+    frame = playout.sample(due(27))
     assert frame.state == SPEAKING
     np.testing.assert_allclose(frame.row, talk(60)[27], atol=1e-6)
 
@@ -199,7 +204,7 @@ def test_a_provisional_frame_gives_way_to_the_final_one_without_a_jump():
     timeline.preview(0, talk(30)[20:] + np.float32(0.1))
     rows, _ = watch(playout, 0, 0.9)
     timeline.merge(0, 20, talk(100)[20:], 80)
-    more, _ = watch(playout, 0.9, 1.2)
+    more, _ = watch(playout, 0.9, 1.22)
     both = np.concatenate([rows[-1:], more])[:, JAW]
     assert np.abs(np.diff(both)).max() * 50 < 10
     np.testing.assert_allclose(more[-1][JAW], 0.5 * (talk(100)[29, JAW] + talk(100)[30, JAW]), atol=1e-6)
@@ -248,7 +253,7 @@ def test_the_next_utterance_after_an_interrupt_is_unaffected():
     epoch = timeline.reset()
     watch(playout, 1.0, 1.5)
     timeline.merge(epoch, 0, talk(50), 50)
-    playout.play(epoch, T0 + 1500 * MS)
+    playout.play(epoch, T0 + 1480 * MS)
     rows, states = watch(playout, 1.5, 2.5, 0.04)
     assert set(states) == {SPEAKING}
     np.testing.assert_allclose(rows[3:, :52], talk(50)[3:25, :52], atol=1e-5)  # after the attack
@@ -271,7 +276,7 @@ def test_strengths_scale_their_region_only_and_changes_fade():
     assert np.abs(rows[0] - before).max() < 0.12
     assert rows[-1][JAW] == pytest.approx(0, abs=1e-6)
     motion = talk(100)
-    np.testing.assert_allclose(playout.sample(T0 + 1600 * MS).row[HEAD], 2 * motion[40, HEAD], atol=1e-6)
+    np.testing.assert_allclose(playout.sample(due(40)).row[HEAD], 2 * motion[40, HEAD], atol=1e-6)
 
 
 def test_every_channel_has_a_region():

@@ -13,20 +13,21 @@ LONGEST, LEAST = 235 * MS, 50 * MS
 TICK = 20 * MS
 
 
-def shown(messages: list[tuple[int, int]], ready: int, timed: bool = False) -> int:
-    """Delay of an utterance: (time of arrival, length) of its messages; frame 0 is there at ``ready``."""
+def shown(messages: list[tuple[int, int]], ready: int, origin: int = 0) -> int:
+    """Delay of an utterance: (time of arrival, length) of its messages; frame 0 is there at ``ready``, and the
+    stamps say that the sound begins at ``origin``; all after T0."""
     delay = StartDelay(LONGEST, LEAST)
-    delay.begin(T0)
+    delay.begin(T0 + origin, T0)
     received, waiting = 0, list(messages)
     for now in range(0, 400 * MS, MS):
         while waiting and waiting[0][0] <= now:
             newest = waiting.pop(0)[1]
             received += newest
-            delay.heard(received, newest, timed)
+            delay.heard(received, newest)
         if now % TICK == 0:
             before = delay.delay
             assert delay.settle(T0 + now, now >= ready) == (delay.delay < before)
-            assert delay.delay == before or before > now, 'what is shown already is not moved'
+            assert delay.delay == before or before > now - origin, 'what is shown already is not moved'
     return delay.delay
 
 
@@ -50,8 +51,13 @@ def test_twice_real_time_gains_what_it_is_ahead():
     assert LEAST < shown(burst(20, gap=10), ready=0) < LONGEST
 
 
-def test_sound_whose_stamps_tell_its_time_is_in_time():
-    assert shown(burst(20), ready=0, timed=True) == LONGEST
+@pytest.mark.parametrize('ahead', [-300, 300])
+def test_a_live_source_whose_clock_is_wrong_keeps_the_delay(ahead):
+    assert shown([(i * 20 * MS, 20 * MS) for i in range(30)], ready=0, origin=ahead * MS) == LONGEST
+
+
+def test_a_burst_that_is_to_be_heard_later_is_shown_then():
+    assert shown(burst(20), ready=40 * MS, origin=200 * MS) == LEAST
 
 
 def test_frames_that_come_too_late_change_nothing():
@@ -60,8 +66,8 @@ def test_frames_that_come_too_late_change_nothing():
 
 def test_the_least_delay_may_be_the_longest():
     delay = StartDelay(LONGEST, 10 * LONGEST)
-    delay.begin(T0)
-    delay.heard(10**10, 20 * MS, False)
+    delay.begin(T0, T0)
+    delay.heard(10**10, 20 * MS)
     assert not delay.settle(T0 + TICK, True)
     assert delay.delay == LONGEST
 

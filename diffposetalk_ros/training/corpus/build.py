@@ -25,15 +25,16 @@ from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, En
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
-FORMAT = 4  # of the files and of the plan: an older folder is not gone on with
+FORMAT = 5  # of the files and of the plan: an older folder is not gone on with
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
-_ENGINES: dict[str, Callable[[], Engine]] = {
-    'flite': Flite,
-    'festival': Festival,
-    'espeak': Espeak,
-    'hibari': Hibari,
+_ENGINES: dict[str, Callable[[Path | None], Engine]] = {
+    'flite': lambda _: Flite(),
+    'festival': lambda _: Festival(),
+    'espeak': lambda _: Espeak(),
+    'hibari': lambda _: Hibari(),
     'kokoro': Kokoro,
 }
+"""Of the archive with Kokoro's speakers: only that engine needs a file."""
 
 
 @dataclass(frozen=True)
@@ -150,17 +151,19 @@ def build_corpus(
     hold_out: Sequence[str] = HOLD_OUT,
     copies: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
+    kokoro: Path | None = None,
 ) -> dict[str, Any]:
     """Write about `hours` of training speech and the dev split of `hold_out` voices; return the manifest.
 
-    `copies` is the share of clips of recorded voices that WORLD converts to other speakers.
+    `copies` is the share of clips of recorded voices that WORLD converts to other speakers, `kokoro` the
+    archive with Kokoro's speakers.
     A second call with the same arguments goes on where the first was interrupted. `progress` is called with
     (clips done, clips in all). Errors: CorpusError if an engine or text is not installed (naming the apt
     package) or if `out` holds another corpus.
     """
     plans = plan_corpus(read_sentences(), hours, seed, hold_out, copies)
     needed = sorted({plan.engine for plan in plans})
-    engines = {name: _ENGINES[name]() for name in needed}
+    engines = {name: _ENGINES[name](kokoro) for name in needed}
     if copies:
         load_world()
     recipe = {'format': FORMAT, 'hours': hours, 'seed': seed, 'hold_out': list(hold_out), 'copies': copies}

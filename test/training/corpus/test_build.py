@@ -36,7 +36,7 @@ def few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('diffposetalk_ros.training.corpus.plan._DEV_SENTENCES', 2)
     try:
         for engine in build._ENGINES.values():
-            engine()
+            engine(KOKORO_SPEAKERS)
     except CorpusError as error:
         pytest.skip(str(error))
 

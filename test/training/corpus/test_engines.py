@@ -17,12 +17,14 @@ from diffposetalk_ros.training.corpus.phones import ARPABET, SIL
 from diffposetalk_ros.training.corpus.speech import CorpusError, Engine, Line
 
 TEXT = 'Peter put the paper boat on the table.'
+# What `npm pack kokoro-js` writes, in the root of the clone.
+KOKORO_SPEAKERS = next(Path(__file__).parents[3].glob('kokoro-js-*.tgz'), None)
 CASES: dict[str, tuple[Callable[[], Engine], str]] = {
     'flite': (Flite, 'slt'),
     'festival': (Festival, 'ked'),
     'espeak': (Espeak, 'en-us+klatt4'),
     'hibari': (Hibari, 'heart'),
-    'kokoro': (Kokoro, 'jf_alpha+jm_kumo'),
+    'kokoro': (lambda: Kokoro(KOKORO_SPEAKERS), 'af_bella+bf_emma'),
 }
 
 
