@@ -139,7 +139,8 @@ class Generator:
         if flame is not None:
             meta['jaw_rest'] = flame.jaw_rest.tolist()
             if shape is not None:
-                meta['shape'] = (shape * flame.shape_std + flame.shape_mean).tolist()
+                scale = np.where(flame.shape_std > 0, flame.shape_std, 1.0)
+                meta['shape'] = (shape * scale + flame.shape_mean).tolist()
         return MotionClip(values, float(self.config.fps), self.config.layout, meta)
 
     def _windows(

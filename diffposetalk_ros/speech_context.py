@@ -107,7 +107,9 @@ def speech_windows(
     if count <= limit:
         total = count // config.samples_per_frame
         if total:
-            yield from _cut(context_features(backend, np.concatenate(held)), total, config.n_motions)
+            features = context_features(backend, np.concatenate(held))
+            # 8.04 s is 200.99... frames to the reference: it makes two windows and no 201st frame.
+            yield from _cut(features, min(total, len(features)), config.n_motions)
         return
     try:
         with tempfile.TemporaryFile() as file:

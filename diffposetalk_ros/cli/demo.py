@@ -181,13 +181,9 @@ def _write_video(session: DemoSession, clip: MotionClip, out: Path) -> str:
     first = max(0, min(spoken) - margin)
     last = min(max(spoken) + margin, first + round(_LONGEST_VIDEO * clip.fps))
     shown = MotionClip(clip.values[first : last + 1], clip.fps, clip.layout)
-    delay = session.collector.info.playout_delay
-    track, rate = sound_track(
-        list(session.sound.chunks),
-        int(clip.meta['first_stamp_ns']) + round(first / clip.fps * 1e9),
-        shown.duration,
-        delay.sec * 1_000_000_000 + delay.nanosec,
-    )
+    # A frame of a clip lasts from half a period before its moment to half a period after.
+    begin = int(clip.meta['first_stamp_ns']) + round((first - 0.5) / clip.fps * 1e9)
+    track, rate = sound_track(list(session.sound.chunks), begin, shown.duration)
     soundfile.write(out / 'sound.wav', track, rate, subtype='PCM_16')
     options = RenderOptions(fps=25.0, workers=min(4, os.cpu_count() or 1))
     try:

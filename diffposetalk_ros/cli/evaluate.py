@@ -151,8 +151,8 @@ def run(options: argparse.Namespace) -> int:
     few = main_sampler(samplers)
     mouth = generator.config.mouth_noise if base.mouth_noise is None else base.mouth_noise
     guidance = (
-        f'{base.guidance} guidance, scales speech {base.scale_audio:g}, style {base.scale_style:g}; '
-        f'mouth noise {mouth:g}'
+        f'{base.guidance or generator.config.cfg_mode} guidance, scales speech {base.scale_audio:g}, '
+        f'style {base.scale_style:g}; mouth noise {mouth:g}'
     )
     settings = {
         'model': f'{generator.model.folder.name}, sha256 of the weights {_checksum(generator.model.folder)}',

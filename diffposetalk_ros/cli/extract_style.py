@@ -50,8 +50,11 @@ def run(options: argparse.Namespace) -> int:
     model = open_model(options.model)
     config = model.backend.config
     values = _columns(at_rate(clip, config.fps), config.layout, options.motion, model.folder.name)
-    first = int(options.start * config.fps)
-    values = values[first : first + int(min(options.seconds or 30.0, 30.0) * config.fps)]
+    first = round(options.start * config.fps)
+    count = round(min(options.seconds or 30.0, 30.0) * config.fps)
+    if options.seconds is None and config.style_encoder is not None and config.style_encoder.position == 'legacy':
+        count = config.style_encoder.n_motions  # the reference takes one stretch, whatever the clip's length
+    values = values[first : first + count]
     if len(values) < config.fps:
         raise StyleError(
             f'{options.motion} gives {len(values) / config.fps:.2f} s from {options.start:g} s on; '

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ['add_arguments', 'run', 'sampling_from']
 
+_THRESHOLD_RANGE = (1.0, 4.0)
+"""Of the thresholds, in deviations of the motion: the reference's."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk generate`."""
@@ -45,6 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--scale-style', type=float, default=1.0, help='guidance on style (default 1; paper 3)'
     )
+    parser.add_argument(
+        '--guidance', choices=('incremental', 'independent', 'independent_aliased'),
+        help='how the branches are mixed (default: as the reference does with this model)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--guide-by', metavar='LIST',
+        help="of audio and style, comma-separated, what to guide by; 'none': nothing (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        '--threshold', type=float, metavar='Q',
+        help="dynamic thresholding at this quantile, within 1 to 4 (default: none; paper's head model 0.99)",
+    )  # fmt: skip
     parser.add_argument(
         '--mouth-noise', type=float, metavar='X',
         help="how much the mouth may vary from seed to seed, 0 to 1 (default: the model's own; paper 1)",
@@ -126,6 +141,27 @@ def sampling_from(options: argparse.Namespace) -> SamplingConfig:
     for name in ('scale_audio', 'scale_style'):
         if not 0.0 <= getattr(options, name) <= 10.0:
             raise ConfigError(f'--{name.replace("_", "-")} {getattr(options, name)}; use 0 to 10')
+    threshold = None
+    if options.threshold is not None:
+        if not 0.0 < options.threshold <= 1.0:
+            raise ConfigError(f'--threshold {options.threshold:g}; use a quantile above 0, at most 1')
+        threshold = (options.threshold, *_THRESHOLD_RANGE)
     return SamplingConfig(
-        options.solver, options.steps, options.scale_audio, options.scale_style, mouth_noise=options.mouth_noise
+        options.solver,
+        options.steps,
+        options.scale_audio,
+        options.scale_style,
+        options.guidance,
+        _conditions(options.guide_by),
+        threshold,
+        mouth_noise=options.mouth_noise,
     )
+
+
+def _conditions(given: str | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = () if given == 'none' else tuple(given.split(','))
+    if not set(names) <= {'audio', 'style'}:
+        raise ConfigError(f"--guide-by {given}; use audio, style, audio,style or none")
+    return names

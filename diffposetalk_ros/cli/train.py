@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--corpus', type=Path, required=True, help='folder made by `diffposetalk corpus`')
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     parser.add_argument('--work', type=Path, default=Path('runs/embedded'), help='checkpoints and logs')
+    parser.add_argument(
+        '--start', metavar='MODEL', help='go on from the weights of this model; its style encoder and styles stay'
+    )
     parser.add_argument('--takes', type=int, help='animated clips of 8.4 s to train on')
     parser.add_argument('--style-steps', type=int, help='steps of the style encoder')
     parser.add_argument('--audio-steps', type=int, help='steps of the audio encoder')
@@ -38,13 +41,16 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
     from diffposetalk_ros.model.onnx_export import export_onnx
     from diffposetalk_ros.output_file import check_output_folder
-    from diffposetalk_ros.training.recipe import Recipe, run_recipe
+    from diffposetalk_ros.resources import find_model
+    from diffposetalk_ros.training.recipe import GO_ON, Recipe, run_recipe
 
     check_output_folder(options.out)
     check_output_folder(options.work)
     check_seed(options)
     check_at_least(options, 1, 'takes', 'style_steps', 'audio_steps', 'denoiser_steps')
     recipe = Recipe(seed=options.seed)
+    if options.start:
+        recipe = replace(GO_ON, seed=options.seed, start=find_model(options.start))
     if options.regressor:
         recipe = replace(recipe, model=replace(recipe.model, deterministic=True))
     if options.takes:

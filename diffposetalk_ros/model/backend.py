@@ -25,16 +25,19 @@ class SamplingConfig:
 
     ``solver``: 'ddpm' (the reference's ancestral sampler), 'ddim' or 'dpmpp_2m'. ``steps`` counts
     network evaluations. ``guidance``: 'incremental', 'independent' or 'independent_aliased' (the
-    reference's accumulator quirk, SPEC 5.2 step 8). A scale of 1 prunes its branch. ``threshold``
-    is (quantile, lowest, highest) of dynamic thresholding or None. ``mouth_noise`` 0..1 replaces the
-    model's own (`ModelConfig.mouth_noise`): less of it is a surer mouth, the rest of the face stays free.
+    reference's accumulator quirk, SPEC 5.2 step 8); None: as the reference runs the model's `cfg_mode`.
+    ``conditions``: of 'audio' and 'style' those to guide by; None: all the model was trained for. A scale
+    of 1 prunes its branch. ``threshold`` is (quantile, lowest, highest) of dynamic thresholding or None.
+    ``mouth_noise`` 0..1 replaces the model's own (`ModelConfig.mouth_noise`): less of it is a surer mouth,
+    the rest of the face stays free.
     """
 
     solver: str = 'ddim'
     steps: int = 8
     scale_audio: float = 1.25
     scale_style: float = 1.0
-    guidance: str = 'incremental'
+    guidance: str | None = None
+    conditions: tuple[str, ...] | None = None
     threshold: tuple[float, float, float] | None = None
     flexibility: float = 0.0
     mouth_noise: float | None = None

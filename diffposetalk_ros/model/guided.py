@@ -20,6 +20,8 @@ LARGEST_SCALE = 3.0
 """Distilled models know scales from 1 to this."""
 CODE_GAIN = 8.0
 """A network is told CODE_GAIN (scale - 1): differences of a few tenths would hardly be learnt from."""
+_REFERENCE_FORM = {'incremental': 'incremental', 'independent': 'independent_aliased'}
+"""How the reference mixes the branches of a model of a `ModelConfig.cfg_mode`."""
 
 
 def branches_for(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> tuple[Branch, ...]:
@@ -27,7 +29,7 @@ def branches_for(config: ModelConfig, styled: bool, sampling: SamplingConfig) ->
     guide by it. Raises ConfigError for a setting the model cannot be sampled with.
     """
     if config.scale_inputs:
-        if sampling.guidance != config.cfg_mode:
+        if sampling.guidance not in (None, config.cfg_mode):
             raise ConfigError(
                 f'guidance {sampling.guidance!r}; this model was distilled for {config.cfg_mode!r} only'
             )
@@ -35,7 +37,10 @@ def branches_for(config: ModelConfig, styled: bool, sampling: SamplingConfig) ->
     conditions = set(config.guiding_conditions)
     if not styled or not config.style_dim:
         conditions.discard('style')
-    return guidance_branches(conditions, sampling.guidance, sampling.scale_audio, sampling.scale_style)
+    if sampling.conditions is not None:
+        conditions &= set(sampling.conditions)
+    mode = sampling.guidance or _REFERENCE_FORM[config.cfg_mode]
+    return guidance_branches(conditions, mode, sampling.scale_audio, sampling.scale_style)
 
 
 def scale_code(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> FloatArray | None:

@@ -137,7 +137,12 @@ def flame_stats(path: Path) -> dict[str, NDArray[np.float32]]:
     for key, width in _WIDTHS.items():
         for part in ('mean', 'std'):
             value = arrays.get(f'{key}_{part}')
-            if value is None or value.shape != (width,) or not np.isfinite(value).all():
+            if (
+                value is None
+                or value.dtype.kind not in 'fiu'
+                or value.shape != (width,)
+                or not np.isfinite(value).all()
+            ):
                 raise CheckpointError(f'{path} needs {key}_{part}: {width} finite numbers')
     return arrays
 

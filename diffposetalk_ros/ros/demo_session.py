@@ -15,10 +15,8 @@ from types import TracebackType
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.errors import ConfigError, ModelError
-from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.private_node import private_node
@@ -28,7 +26,8 @@ from diffposetalk_ros.ros.sound_collector import SoundCollector
 __all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
 
 _NODE = 'diffposetalk'
-_DEEP = QoSProfile(depth=20000)
+_PATIENCE = 20.0
+"""Longest wait for the page before the player starts, s."""
 
 
 def use_private_domain() -> int:
@@ -78,9 +77,7 @@ class DemoSession:
             self._processes = self._stack.enter_context(ChildProcesses(log))
             self._node, self._executor = self._stack.enter_context(private_node('diffposetalk_demo'))
             self.collector = MotionCollector(self._node, f'{_NODE}/info')
-            # Our own player is reliable and may send all at once; of a foreign one nothing is known.
-            profile = qos.AUDIO if self.options.audio is None else _DEEP
-            self.sound = SoundCollector(self._node, self.options.topic, profile)
+            self.sound = SoundCollector(self._node)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             remaps = [] if self.options.topic == 'audio' else [f'audio:={self.options.topic}']
             self._server = self._processes.start('node', self.options.parameters, remaps)
@@ -107,13 +104,14 @@ class DemoSession:
             raise ModelError(f'the node could not start: {self._last_line()}')
 
     def play(self) -> None:
-        """Start the player."""
+        """Start the player, once this session and the page would hear the first word."""
         if self.options.audio is not None:
-            parameters = {'file': str(self.options.audio.resolve())}
-            # Node and this session, and the page: nobody shall miss the first word.
-            listeners = 2 + (self._page is not None)
-            parameters |= {
-                'wait_for': str(listeners),
+            listeners = 1 + (self._page is not None)
+            patience = time.monotonic() + _PATIENCE
+            while self._node.count_subscribers('audio_out') < listeners and time.monotonic() < patience:
+                self._executor.spin_once(timeout_sec=0.05)
+            parameters = {
+                'file': str(self.options.audio.resolve()),
                 'burst': str(self.options.burst).lower(),
                 'loop': str(self.options.loop).lower(),
             }

@@ -207,8 +207,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'publish.audio_out',
-        False,
-        'Republish the sound as audio_out at its delayed time',
+        True,
+        'Republish the sound as audio_out when its face is shown: what the loudspeaker is to play',
         when='unconfigured',
     ),
     ParameterSpec('diagnostics.period', 1.0, 'Period of /diagnostics', 's', 0.1, 60.0, when='inactive'),

@@ -77,7 +77,7 @@ class RobotBench:
             self._processes = self._stack.enter_context(ChildProcesses(log))
             self._node, self._executor = self._stack.enter_context(private_node('robot_bench'))
             self._face = MotionCollector(self._node)
-            self._sound = SoundCollector(self._node, profile=_DEEP)
+            self._sound = SoundCollector(self._node)
             self._node.create_subscription(JointState, 'joint_states', self._states.append, _DEEP)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             self._start()
@@ -92,16 +92,19 @@ class RobotBench:
     def speak(self, audio: Path, patience: float = 120.0) -> RobotRun:
         """Play ``audio`` and record until it is over; at most ``patience`` s."""
         player = self._processes.start(
-            'audio_player_node', {'file': str(audio.resolve()), 'use_sim_time': 'true', 'wait_for': '2'}
+            'audio_player_node', {'file': str(audio.resolve()), 'use_sim_time': 'true'}
         )
         self._until(lambda: player.poll() is not None, 'the player did not end', patience)
         if player.returncode:
             raise ConfigError(f'the player failed; log: {self._log}')
-        end = self._sound.chunks[-1][0].stamp
-        assert end is not None, 'the player stamps its messages'
-        last = end + self._delay + round(_TAIL * _NS)
-        self._until(lambda: _ns(self._states[-1]) > last, 'the robot stands still', patience)
-        return self._run(last)
+        self._until(lambda: bool(self._sound.chunks), 'audio_out is silent', patience)
+        self._until(lambda: _ns(self._states[-1]) > self._end, 'the robot stands still', patience)
+        return self._run()
+
+    @property
+    def _end(self) -> int:
+        """When the last that was heard so far is over, tail included (ns)."""
+        return int(self._sound.chunks[-1][0].stamp or 0) + round(_TAIL * _NS)
 
     def _start(self) -> None:
         clock = {'use_sim_time': 'true'}
@@ -120,8 +123,6 @@ class RobotBench:
             if not ready:
                 raise ConfigError(f'{name} could not start; log: {self._log}')
         self._until(lambda: bool(self._states and self._face.frames and self._face.info), 'nothing moves')
-        delay = self._face.info.playout_delay
-        self._delay = int(delay.sec) * _NS + int(delay.nanosec)
 
     def _until(self, done: Callable[[], bool], otherwise: str, patience: float = 30.0) -> None:
         end = time.monotonic() + patience
@@ -137,11 +138,10 @@ class RobotBench:
             if 'missing look-ahead [ms]' in values and values['mode'] == 'tracking':
                 self._missing.append(float(values['missing look-ahead [ms]']) / 1e3)
 
-    def _run(self, last: int) -> RobotRun:
-        heard = self._sound.chunks[0][0].stamp
-        assert heard is not None, 'the player stamps its messages'
-        begin = heard + self._delay
-        time = np.arange(0.0, (last - begin) / _NS, _STEP)
+    def _run(self) -> RobotRun:
+        begin = self._sound.chunks[0][0].stamp
+        assert begin is not None, 'the player stamps its messages'
+        time = np.arange(0.0, (self._end - begin) / _NS, _STEP)
         names = self._map.names
         places = [list(self._states[0].name).index(name) for name in names]
         stamps = np.array([_ns(state) - begin for state in self._states]) / _NS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the sound of a topic with its stamps, to lay it under the motion it belongs to."""
+"""Keeps the sound of audio_out with its stamps, to lay it under the motion it belongs to."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ __all__ = ['SoundCollector', 'sound_track']
 
 _NS = 1_000_000_000
 _LONGEST = 600.0
+_JITTER = 50_000_000
+"""Messages without stamps follow each other although they arrive so much (ns) too early or too late."""
 
 
 class SoundCollector:
-    """The last ten minutes of ``topic``, as (chunk, time of arrival in ns).
+    """The last ten minutes of ``audio_out``, as (chunk, time of arrival in ns)."""
 
-    ``profile``: quality of service; the default fits every publisher, a reliable one loses nothing.
-    """
-
-    def __init__(self, node: Any, topic: str = 'audio', profile: Any = qos.AUDIO) -> None:
+    def __init__(self, node: Any) -> None:
         self.chunks: deque[tuple[AudioChunk, int]] = deque()
         self._length = 0.0
         self._clock = node.get_clock()
@@ -40,14 +39,16 @@ class SoundCollector:
         portaudio = has_portaudio_form()
         # The subscription with information comes first: its format holds for the sound.
         kinds = (
-            [('AudioStamped', topic)] if portaudio else [('AudioInfo', 'audio_info'), ('AudioData', topic)]
+            [('AudioStamped', 'audio_out')]
+            if portaudio
+            else [('AudioInfo', 'audio_info'), ('AudioData', 'audio_out')]
         )
         self.subscriptions = [
             node.create_subscription(
                 message_class(kind),
                 name,
                 self._on_info if kind == 'AudioInfo' else self._on_audio,
-                qos.AUDIO_INFO if kind == 'AudioInfo' else profile,
+                qos.AUDIO_INFO if kind == 'AudioInfo' else qos.AUDIO_OUT,
             )
             for kind, name in kinds
         ]
@@ -71,12 +72,11 @@ class SoundCollector:
 
 
 def sound_track(
-    chunks: list[tuple[AudioChunk, int]], begin: int, seconds: float, delay: int
+    chunks: list[tuple[AudioChunk, int]], begin: int, seconds: float
 ) -> tuple[NDArray[np.float32], int]:
     """Mono sound (n,) from ``begin`` (ns) on, and its rate in Hz; silence where no chunk is.
 
-    Each chunk lies where the face of its stamp does: ``delay`` ns (the playout delay) after it.
-    Without a stamp a chunk follows the one before, or ends when it arrived.
+    A chunk begins at its stamp; without one when it arrived, or where the one before ends.
     """
     rate = chunks[0][0].rate if chunks else 16000
     track = np.zeros(round(seconds * rate), np.float32)
@@ -85,10 +85,9 @@ def sound_track(
         if chunk.rate != rate:
             continue
         samples = chunk.sound.samples
-        length = len(samples) * _NS // rate
-        stamp = chunk.stamp or max(end, arrived - length)
-        end = stamp + length
-        at = round((stamp + delay - begin) * rate / _NS)
+        stamp = chunk.stamp or (end if abs(arrived - end) < _JITTER else arrived)
+        end = stamp + len(samples) * _NS // rate
+        at = round((stamp - begin) * rate / _NS)
         low, high = max(0, at), min(len(track), at + len(samples))
         if low < high:
             track[low:high] = samples[low - at : high - at]

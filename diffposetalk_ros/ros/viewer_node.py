@@ -75,7 +75,6 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._sample = read_sound(sample, 0, 1) if sample else None
         self._info: Any = None
         self._layout: MotionLayout | None = None
-        self._delay = 0
         self._style = StyleRecorder()
         self._format = AudioFormat()
         self._heard = 0
@@ -89,8 +88,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._avatar = AvatarClient(self, self._target, self._server.latch)
         self._subscribe()
         self._server.latch('setup', {'sample': bool(sample)})
-        self._tracked = False
-        self.create_timer(1.0, self._look_for_tracker)
+        self._tracked = self._spoken = False
+        self.create_timer(1.0, self._look_around)
         self.get_logger().info(f'page: {self._server.address}')
 
     @property
@@ -113,7 +112,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         kind = message_class('AudioStamped' if portaudio else 'AudioData')
         self.create_subscription(FaceMotionInfo, f'{self._target}/info', self._on_info, qos.INFO)
         self.create_subscription(FaceMotion, 'face_motion', self._on_motion, _MOTION)
-        self.create_subscription(kind, 'audio', self._on_audio, qos.AUDIO)
+        self.create_subscription(kind, 'audio_out', self._on_audio, qos.AUDIO_OUT)
         self.create_subscription(FaceMotion, 'tracked_face', self._on_tracked, _MOTION)
         if not portaudio:
             info = message_class('AudioInfo')
@@ -126,7 +125,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     def _on_info(self, message: Any) -> None:
         self._info = message
-        self._delay = message.playout_delay.sec * 1_000_000_000 + message.playout_delay.nanosec
+        delay = message.playout_delay
         try:
             self._layout = layout_from_info(message)
         except DiffPoseTalkError as error:
@@ -138,7 +137,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
                 'model': message.model,
                 'space': message.space,
                 'style': message.style,
-                'delay': self._delay / 1e9,
+                'delay': delay.sec + delay.nanosec / 1e9,
                 'rate': message.output_rate,
             },
         )
@@ -159,6 +158,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
         stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        self._spoken = self._spoken or message.state == FaceMotion.SPEAKING
         if self._layout.space != 'arkit':
             self._points.show(row, self._layout.space, message.header)
             return
@@ -184,15 +184,15 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             return
         samples, rate = chunk.sound.samples, chunk.rate
         length = len(samples) * 1_000_000_000 // rate
-        # Without a stamp the sound has just been recorded, and continues what came before.
-        stamp = chunk.stamp or max(self._heard, self._now() - length)
+        # Without a stamp it is to be heard now, or continues what came before.
+        stamp = chunk.stamp or max(self._heard, self._now())
         self._heard = stamp + length
         if not 8000 <= rate <= 96000:  # browsers play no other rates
             if self._resampler is None or self._resampler.rate != rate:
                 self._resampler = StreamResampler(rate)
             samples, rate = self._resampler.push(samples), self._resampler.out_rate
         if len(samples):
-            self._server.send(audio_block(samples, rate, stamp + self._delay))
+            self._server.send(audio_block(samples, rate, stamp))
 
     def _on_tracked(self, message: Any) -> None:
         try:
@@ -200,7 +200,14 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         except DiffPoseTalkError as error:
             self.get_logger().warning(f'tracked_face ignored: {error}', throttle_duration_sec=_THROTTLE)
 
-    def _look_for_tracker(self) -> None:
+    def _look_around(self) -> None:
+        """Once a second: is there a tracker, and does the face that speaks have a voice?"""
+        if self._spoken and not self.count_publishers('audio_out'):
+            self.get_logger().warning(
+                'the face speaks without sound: nobody publishes audio_out; set publish.audio_out of the '
+                'talking node and configure it again',
+                once=True,
+            )
         present = self._style.arrived > 0 and self._now() - self._style.arrived < 1_000_000_000
         if present != self._tracked:
             self._tracked = present

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recipe of the embedded model: sizes, stages in order, and the folder they end in."""
+"""The recipe of the embedded model: sizes, stages in order, and the folder they end in.
+
+    takes -> style encoder -> audio encoder -> denoiser -> model folder
+                (kept)       (both go on from a model that is there: `Recipe.start`)
+"""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +19,8 @@ from torch import Tensor
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
-from diffposetalk_ros.model.loader import STYLES
-from diffposetalk_ros.model.store import save_model
+from diffposetalk_ros.model.loader import STYLES, motion_statistics
+from diffposetalk_ros.model.store import StoredModel, load_model, save_model
 from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 from diffposetalk_ros.output_file import ordinary_rights
@@ -28,7 +33,7 @@ from diffposetalk_ros.training.train_audio import train_audio
 from diffposetalk_ros.training.train_denoiser import train_denoiser
 from diffposetalk_ros.training.train_style import train_style
 
-__all__ = ['EMBEDDED', 'Recipe', 'run_denoiser_stage', 'run_recipe', 'run_style_stage', 'statistics']
+__all__ = ['EMBEDDED', 'GO_ON', 'Recipe', 'run_denoiser_stage', 'run_recipe', 'run_style_stage', 'statistics']
 
 EMBEDDED = ModelConfig(
     space='arkit',
@@ -52,7 +57,8 @@ class Recipe:
     """How much of everything. ``takes`` of 8.4 s each in a style of its own; steps per stage.
 
     ``model`` is the network; with ``deterministic`` set the last stage trains the regressor an
-    evaluation compares with.
+    evaluation compares with. ``start``: a model folder of that network to go on from; its statistics,
+    style encoder and styles stay as they are, so that styles made with it keep their meaning.
     """
 
     takes: int = 9200
@@ -61,6 +67,15 @@ class Recipe:
     denoiser: RunConfig = RunConfig(steps=8300, batch=12, learning_rate=1e-3)
     seed: int = 0
     model: ModelConfig = EMBEDDED
+    start: Path | None = None
+
+
+GO_ON = Recipe(
+    takes=4600,
+    audio=RunConfig(steps=3000, batch=16, learning_rate=1e-3, ema=0.995),
+    denoiser=RunConfig(steps=3000, batch=12, learning_rate=5e-4),
+)
+"""How much of everything where `Recipe.start` is given: on speech the model has not heard."""
 
 
 def statistics(takes: TakeSet) -> tuple[Tensor, Tensor]:
@@ -76,6 +91,18 @@ class _Material:
     source: BatchSource
     mean: Tensor
     std: Tensor
+    stored: StoredModel | None = None
+
+
+def _start(recipe: Recipe) -> tuple[StoredModel, Tensor, Tensor] | None:
+    """The model to go on from, and its statistics."""
+    if recipe.start is None:
+        return None
+    stored = load_model(recipe.start)
+    if stored.model.config != recipe.model or stored.style_encoder is None:
+        raise ConfigError(f'{recipe.start} is not the network that is trained here; leave --start away')
+    mean, std = motion_statistics(recipe.start, recipe.model.motion_dim)
+    return stored, torch.from_numpy(mean), torch.from_numpy(std)
 
 
 def _material(corpus: Path, work: Path, recipe: Recipe) -> _Material:
@@ -85,6 +112,7 @@ def _material(corpus: Path, work: Path, recipe: Recipe) -> _Material:
     largest = max(stage.batch for stage in (recipe.style, recipe.audio, recipe.denoiser))
     if recipe.takes < largest:
         raise ConfigError(f'--takes {recipe.takes}; a batch alone takes {largest}')
+    start = _start(recipe)
     folder = work / 'takes'
     # Several processes share the folder; the first makes it.
     with PartialState().main_process_first():
@@ -96,13 +124,15 @@ def _material(corpus: Path, work: Path, recipe: Recipe) -> _Material:
             f'{folder} holds {len(takes)} takes, not {recipe.takes}; delete it, choose another --work, or give '
             f'--takes {len(takes)}'
         )
-    mean, std = statistics(takes)
+    stored, mean, std = start or (None, *statistics(takes))
     source = BatchSource(takes, mean, std, seed=recipe.seed, augmentation=AugmentConfig())
-    return _Material(source, mean, std)
+    return _Material(source, mean, std, stored)
 
 
 def _style_stage(material: _Material, work: Path, recipe: Recipe) -> StyleEncoder:
     torch.manual_seed(recipe.seed)
+    if material.stored is not None and material.stored.style_encoder is not None:
+        return material.stored.style_encoder
     assert recipe.model.style_encoder is not None
     return train_style(
         material.source, recipe.model.style_encoder, recipe.model.motion_dim, work, recipe.style
@@ -141,16 +171,20 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
     material = _material(corpus, work, recipe)
     style = _style_stage(material, work, recipe)
     assert recipe.model.logmel is not None
-    audio = train_audio(material.source, recipe.model.logmel, work, recipe.audio)
+    stored = material.stored
+    network = DiffPoseTalkModel(recipe.model) if stored is None else stored.model
+    encoder = None if stored is None else stored.model.audio_encoder
+    audio = train_audio(material.source, recipe.model.logmel, work, recipe.audio, encoder)
     name = 'regressor' if recipe.model.deterministic else 'denoiser'
     model = train_denoiser(
-        material.source, DiffPoseTalkModel(recipe.model), audio, style, material.std, work,
-        recipe.denoiser, name=name,
-    )  # fmt: skip
+        material.source, network, audio, style, material.std, work, recipe.denoiser, name=name
+    )
     if not PartialState().is_main_process:
         return
-    styles = encode_named_styles(corpus, style, material.mean, material.std)
     stats = (material.mean.double().numpy(), material.std.double().numpy())
     save_model(out, model, stats, style)
-    save_file(styles, out / STYLES)
+    if recipe.start is None:
+        save_file(encode_named_styles(corpus, style, material.mean, material.std), out / STYLES)
+    elif (recipe.start / STYLES).is_file() and recipe.start != out:
+        shutil.copyfile(recipe.start / STYLES, out / STYLES)
     ordinary_rights(out / STYLES)

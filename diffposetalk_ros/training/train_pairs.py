@@ -155,11 +155,14 @@ class _PairLoss:
             for sound, end in zip(sounds, ends, strict=True)
         ]
         if self._config.context:
-            both = _encode(model, torch.cat([sounds[0], cut[1]], 1), 2 * length, device)
-            second = both[:, length:]
-            first = both[:, :length] if ends[0] is None else _encode(model, cut[0], length, device)
-        else:
-            first, second = (_encode(model, sound, length, device) for sound in cut)
+            both = _encode(model, audio, 2 * length, device)
+            first, second = both[:, :length], both[:, length:]
+            if ends[0] is not None:
+                first = _encode(model, cut[0], length, device)
+            if ends[1] is not None:
+                second = _encode(model, torch.cat([sounds[0], cut[1]], 1), 2 * length, device)[:, length:]
+            return [first, second], both[:, :length].detach()
+        first, second = (_encode(model, sound, length, device) for sound in cut)
         if ends[0] is None:
             return [first, second], first.detach()
         with torch.no_grad():

@@ -152,6 +152,47 @@ def test_style_is_that_of_the_reference(work: Path) -> None:
     np.testing.assert_allclose(np.load(work / 'r.npy'), expected, atol=1e-4)
 
 
+def test_a_long_clip_gives_the_style_of_its_first_stretch_as_the_reference_does(work: Path) -> None:
+    rng = np.random.default_rng(4)
+    exp, pose = rng.normal(size=(330, 50)), rng.normal(size=(330, 6)) * 0.1
+    # 57 / 25 s is a little less than 2.28 in binary: still frame 57.
+    for name, start in (('whole', 0), ('later', 57)):
+        np.savez(work / f'{name}.npz', exp=exp[start:], pose=pose[start:])
+        np.savez(work / f'{name}_cut.npz', exp=exp[start : start + 100], pose=pose[start : start + 100])
+    made = {}
+    for name, extra in (('whole', []), ('whole_cut', []), ('later_cut', []), ('from_57', ['--start', 57 / 25])):
+        clip = work / ('whole.npz' if name == 'from_57' else f'{name}.npz')
+        assert run('extract-style', clip, '-o', work / 'x.npy', '--model', work / 'model', *extra) == 0
+        made[name] = np.load(work / 'x.npy')
+    np.testing.assert_array_equal(made['whole'], made['whole_cut'])
+    np.testing.assert_array_equal(made['from_57'], made['later_cut'])
+
+
+def test_a_clip_of_804_hundredths_has_200_frames_as_the_reference_counts(work: Path) -> None:
+    soundfile.write(work / '804.wav', 0.1 * np.random.default_rng(0).normal(size=128640), 16000)
+    words = ['generate', work / '804.wav', '-o', work / '804.npz', '--model', work / 'model', '--steps', '1']
+    assert run(*words) == 0
+    with np.load(work / '804.npz') as file:
+        assert len(file['exp']) == 200
+
+
+def test_guidance_of_the_command_line(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(5)
+    np.save(work / 'some.npy', rng.normal(size=16).astype(np.float32))
+    made = []
+    for k, extra in enumerate(
+        ([], ['--guidance', 'independent'], ['--guide-by', 'audio'], ['--guide-by', 'none'])
+    ):
+        scales = ['--style', work / 'some.npy', '--scale-audio', 1.15, '--scale-style', 3]
+        assert generate(work, f'g{k}.npz', *scales, *extra) == 0
+        made.append(np.load(work / f'g{k}.npz')['exp'])
+    assert all(np.abs(a - b).max() > 1e-4 for i, a in enumerate(made) for b in made[:i])
+    assert generate(work, 'h.npz', '--threshold', 0.99) == 0
+    for extra, word in ((['--guide-by', 'mood'], 'audio,style or none'), (['--threshold', 2], 'quantile')):
+        assert generate(work, 'h.npz', *extra) == 1
+        assert word in capsys.readouterr().err
+
+
 def load_motion_width(work: Path) -> int:
     return ModelConfig.load(work / 'model' / 'config.json').motion_dim
 

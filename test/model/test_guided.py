@@ -32,6 +32,22 @@ def test_one_branch_that_is_told_the_scales() -> None:
     assert len(branches_for(plain, False, sampling)) == 2
 
 
+def test_without_a_wish_the_branches_are_mixed_as_the_reference_does() -> None:
+    for mode, form in (('incremental', 'incremental'), ('independent', 'independent_aliased')):
+        config = ModelConfig(cfg_mode=mode)
+        scales = {'scale_audio': 1.15, 'scale_style': 3.0}
+        wanted = branches_for(config, True, SamplingConfig(**scales, guidance=form))
+        assert branches_for(config, True, SamplingConfig(**scales)) == wanted
+
+
+@pytest.mark.parametrize(('conditions', 'count'), [(None, 3), (('audio',), 2), (('style',), 2), ((), 1)])
+def test_only_what_is_guided_by_takes_a_branch(conditions: tuple[str, ...] | None, count: int) -> None:
+    sampling = SamplingConfig(scale_audio=1.15, scale_style=3.0, conditions=conditions)
+    branches = branches_for(ModelConfig(), True, sampling)
+    assert len(branches) == count
+    assert branches[-1] != branches[0] or count == 1
+
+
 def test_what_it_was_not_distilled_for_is_refused() -> None:
     with pytest.raises(ConfigError, match='scale_audio 5; this model was distilled for 1 to 3'):
         scale_code(GUIDED, True, SamplingConfig(scale_audio=5.0))

@@ -200,6 +200,10 @@ def test_statistics_that_do_not_fit_are_named(tmp_path: Path) -> None:
     widths = {'shape': 100, 'exp': 50, 'pose': 6}
     stats = {f'{k}_{p}': np.ones(w, np.float32) for k, w in widths.items() for p in ('mean', 'std')}
     stats['pose_std'][4:] = 0
+    for odd in (['a'] * 6, [1j] * 6):
+        np.savez(path, **(stats | {'pose_mean': np.array(odd)}))
+        with pytest.raises(CheckpointError, match='needs pose_mean: 6 finite numbers'):
+            flame_stats(path)
     np.savez(path, **stats)
     assert motion_stats(flame_stats(path), head_pose=True)[1].shape == (54,)
     stats['exp_std'][7] = 0

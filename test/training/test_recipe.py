@@ -17,6 +17,7 @@ from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.generation import Generator  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.model.store import load_model  # noqa: E402
 from diffposetalk_ros.training.recipe import EMBEDDED, Recipe, run_recipe, run_style_stage  # noqa: E402
 from diffposetalk_ros.training.run import RunConfig  # noqa: E402
 
@@ -61,3 +62,15 @@ def test_stages_alone_and_together(
     generator = Generator(tmp_path / 'regressor', 'torch')
     one, two = (generator.generate(audio, 'neutral', seed=s, sampling=once).values for s in (1, 2))
     assert np.array_equal(one, two)
+
+    # Going on from the model: denoiser and audio encoder learn, what styles mean stays.
+    go_on = replace(TINY, start=tmp_path / 'model')
+    run_recipe(tiny_corpus, tmp_path / 'again', tmp_path / 'further', go_on)
+    for name in ('style_encoder.safetensors', 'styles.safetensors', 'stats.json'):
+        assert (tmp_path / 'further' / name).read_bytes() == (tmp_path / 'model' / name).read_bytes()
+    old, new = (load_model(tmp_path / name).model.state_dict() for name in ('model', 'further'))
+    for part in ('audio_encoder.', 'denoising_net.'):
+        moved = max((old[key] - new[key]).abs().max() for key in old if key.startswith(part))
+        assert 0 < moved < 0.1, 'a step or two away from where it started'
+    with pytest.raises(ConfigError, match='leave --start away'):
+        run_recipe(tiny_corpus, tmp_path / 'other', tmp_path / 'x', replace(go_on, model=EMBEDDED))

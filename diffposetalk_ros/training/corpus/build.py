@@ -27,7 +27,7 @@ from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
 FORMAT = 5  # of the files and of the plan: an older folder is not gone on with
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
-_ENGINES: dict[str, Callable[[Path | None], Engine]] = {
+ENGINES: dict[str, Callable[[Path | None], Engine]] = {
     'flite': lambda _: Flite(),
     'festival': lambda _: Festival(),
     'espeak': lambda _: Espeak(),
@@ -163,7 +163,7 @@ def build_corpus(
     """
     plans = plan_corpus(read_sentences(), hours, seed, hold_out, copies)
     needed = sorted({plan.engine for plan in plans})
-    engines = {name: _ENGINES[name](kokoro) for name in needed}
+    engines = {name: ENGINES[name](kokoro) for name in needed}
     if copies:
         load_world()
     recipe = {'format': FORMAT, 'hours': hours, 'seed': seed, 'hold_out': list(hold_out), 'copies': copies}

@@ -26,7 +26,7 @@ def test_sentences_are_joined_with_silence_that_is_labelled() -> None:
 
 
 @pytest.fixture
-def few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_sentences(monkeypatch: pytest.MonkeyPatch, kokoro: Path | None) -> None:
     names = ['cat', 'dog', 'bird', 'boat', 'man', 'girl', 'boy', 'king', 'pig', 'fish', 'frog', 'hat']
     verbs = ['sat', 'lay', 'stood', 'slept']
     sizes = ['big', 'small', 'red', 'green', 'old', 'poor']
@@ -35,17 +35,17 @@ def few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, 'read_sentences', lambda: sentences)
     monkeypatch.setattr('diffposetalk_ros.training.corpus.plan._DEV_SENTENCES', 2)
     try:
-        for engine in build._ENGINES.values():
-            engine(KOKORO_SPEAKERS)
+        for engine in build.ENGINES.values():
+            engine(kokoro)
     except CorpusError as error:
         pytest.skip(str(error))
 
 
 def test_an_interrupted_corpus_goes_on_and_is_the_same(
-    tmp_path: Path, few_sentences: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few_sentences: None, monkeypatch: pytest.MonkeyPatch, kokoro: Path | None
 ) -> None:
     monkeypatch.setattr(build, '_BATCH', 4)
-    whole = build_corpus(tmp_path / 'a', 0.012, 0)
+    whole = build_corpus(tmp_path / 'a', 0.012, 0, kokoro=kokoro)
 
     class Interrupted(Exception):
         pass
@@ -55,11 +55,11 @@ def test_an_interrupted_corpus_goes_on_and_is_the_same(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        build_corpus(tmp_path / 'b', 0.012, 0, progress=stop)
+        build_corpus(tmp_path / 'b', 0.012, 0, progress=stop, kokoro=kokoro)
     assert json.loads((tmp_path / 'b/manifest.json').read_text())['complete'] is False
     with (tmp_path / 'b/clips.jsonl').open('a') as torn:
         torn.write('{"id": "train-0')
-    assert build_corpus(tmp_path / 'b', 0.012, 0) == whole
+    assert build_corpus(tmp_path / 'b', 0.012, 0, kokoro=kokoro) == whole
 
     clips = read_clips(tmp_path / 'a')
     assert clips == read_clips(tmp_path / 'b') and len(clips) == whole['clips']
@@ -73,4 +73,4 @@ def test_an_interrupted_corpus_goes_on_and_is_the_same(
         assert all(a[1] == b[0] for a, b in zip(clip['phones'], clip['phones'][1:], strict=False))
 
     with pytest.raises(CorpusError, match='another corpus'):
-        build_corpus(tmp_path / 'a', 0.012, 1)
+        build_corpus(tmp_path / 'a', 0.012, 1, kokoro=kokoro)

