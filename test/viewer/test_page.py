@@ -14,8 +14,10 @@ import pytest
 pytest.importorskip('aiohttp')
 sys.path.insert(0, str(Path(__file__).parent))
 
-from browser import CHROMIUM, Browser  # noqa: E402
-from talking_source import RATE, SpokenClip, TalkingSource, closure_offsets, spoken_offsets  # noqa: E402
+from lip_offsets import closure_offsets, spoken_offsets  # noqa: E402
+
+from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser  # noqa: E402
+from diffposetalk_ros.benchmark.talking_source import RATE, SpokenClip, TalkingSource  # noqa: E402
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')
 
