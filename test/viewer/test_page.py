@@ -230,6 +230,74 @@ def test_traces_numbers_and_theme_show(browser: Browser, source: TalkingSource) 
     assert alpha == 255 and blue > 3 * red, 'a forehead below'
 
 
+@pytest.mark.parametrize(
+    ('most', 'intervals', 'changes'),
+    [
+        (2, [(60, 10)], [0.7]),  # slow: coarser, never below the floor
+        (2, [(17, 20)], [1.4, 2]),  # quick: finer, as far as it looks better
+        (1, [(17, 20)], []),
+        (2, [(30, 60)], []),  # in between nothing changes
+        (2, [(17, 6.5), (40, 1), (17, 7)], [1.4, 1]),  # what failed is tried again, but later
+        (2, [(17, 6.5), (40, 1), (17, 9)], [1.4, 1, 1.4]),
+        (2, [(60, 1.4)], []),  # the start says nothing,
+        (2, [(2000, 90)], []),  # nor does a hidden page
+    ],
+)
+def test_drawing_is_as_fine_as_there_is_time_for(
+    browser: Browser, source: TalkingSource, most: int, intervals: list[tuple[int, float]], changes: list[float]
+) -> None:
+    browser.open(source.server.address)
+    script = f'''import('./pace.js').then(({{ Pace }}) => {{
+      const pace = new Pace({most});
+      const seen = [1];
+      for (const [interval, seconds] of {[list(pair) for pair in intervals]}) {{
+        for (let time = 0; time < 1000 * seconds; time += interval) {{
+          pace.add(interval);
+          if (pace.share !== seen.at(-1)) seen.push(pace.share);
+        }}
+      }}
+      return seen.slice(1);
+    }})'''
+    assert browser.run(script) == changes
+
+
+def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource) -> None:
+    browser.open(source.server.address)
+    browser.wait('viewer.state === 1')
+    browser.run('''(() => {
+      const { head } = viewer;
+      head.pace.add = () => {}; // nothing else may ask for a new picture
+      head.draw = (...pose) => { viewer.times += 1; Object.getPrototypeOf(head).draw.call(head, ...pose); };
+      viewer.times = 0;
+    })()''')
+    time.sleep(0.2)
+    browser.run('viewer.times = 0')
+    time.sleep(0.5)
+    assert browser.run('viewer.times') == 0
+    browser.call('Emulation.setDeviceMetricsOverride', width=470, height=350, deviceScaleFactor=1, mobile=False)
+    browser.wait('viewer.times > 0')
+    browser.call('Emulation.setDeviceMetricsOverride', width=480, height=360, deviceScaleFactor=1, mobile=False)
+    source.talking.set()
+    browser.wait('viewer.times > 10')
+
+
+def test_background_reaches_every_corner(browser: Browser, source: TalkingSource) -> None:
+    browser.open(f'{source.server.address}?kiosk&top=ff8000&bottom=0040ff')
+    browser.wait('viewer.state === 1')
+    corners = browser.run('''(() => {
+      const { gl, canvas } = viewer.head;
+      viewer.head.draw(viewer.row, [0, 0, 0]);
+      const [right, top] = [canvas.width - 1, canvas.height - 1];
+      return [[0, top], [right, top], [0, 0]].map(([x, y]) => {
+        const out = new Uint8Array(4);
+        gl.readPixels(x, y, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, out);
+        return [...out];
+      });
+    })()''')
+    for corner, colour in zip(corners, [(255, 128, 0), (255, 128, 0), (0, 64, 255)], strict=True):
+        assert np.abs(np.array(corner[:3]) - colour).max() <= 3
+
+
 def test_flame_motion_gets_a_clear_word(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     source.server.latch('info', {'space': 'flame', 'style': '', 'model': 'official'})

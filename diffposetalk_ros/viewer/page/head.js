@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Draws the rig with WebGL: light per vertex as the CPU renderer has it, so that software GL keeps up.
 
+import { Pace } from './pace.js';
+
 const VERTEX = `
 attribute vec3 position;
 attribute vec3 normal;
@@ -31,6 +33,9 @@ precision mediump float;
 varying vec3 shown;
 void main() { gl_FragColor = vec4(shown, 1.0); }`;
 
+const EYE = 950; // mm from the camera to the middle of the head
+const BACK = 290; // mm behind it: the background
+
 // Whether WebGL runs on the CPU: there, smoothing of edges costs more than all the rest.
 function inSoftware() {
   const gl = document.createElement('canvas').getContext('webgl');
@@ -46,7 +51,7 @@ export class Head {
     this.canvas = canvas;
     this.rig = rig;
     this.theme = theme;
-    this.share = 1;
+    this.stale = true;
     this.lost = false;
     canvas.addEventListener('webglcontextlost', (event) => {
       event.preventDefault();
@@ -54,12 +59,17 @@ export class Head {
     });
     canvas.addEventListener('webglcontextrestored', () => {
       this.lost = false;
+      this.stale = true;
       this.prepare();
     });
-    const antialias = !inSoftware();
-    this.gl = canvas.getContext('webgl', { antialias, alpha: true, powerPreference: 'low-power' });
+    const software = inSoftware();
+    // Opaque: to blend a whole window costs software GL more than the head does.
+    this.gl = canvas.getContext('webgl', { antialias: !software, alpha: false, powerPreference: 'low-power' });
     if (!this.gl) throw new Error('This browser has no WebGL; switch on graphics acceleration or try another.');
+    // Without smoothing of edges, finer pixels smooth them where there is time.
+    this.pace = new Pace(software ? 2 / this.ratio : 1);
     this.prepare();
+    new ResizeObserver(() => { this.stale = true; }).observe(canvas);
   }
 
   prepare() {
@@ -77,7 +87,12 @@ export class Head {
     this.scale = gl.getUniformLocation(program, 'scale');
     this.size = '';
 
-    const count = rig.corner_vertex.length;
+    // The last four corners are the background's.
+    const count = rig.corner_vertex.length + 4;
+    const triangles = new Uint16Array(rig.triangles.length + 6);
+    triangles.set(rig.triangles);
+    triangles.set([4, 3, 2, 2, 3, 1].map((back) => count - back), rig.triangles.length);
+    this.indices = triangles.length;
     this.moving = new Float32Array(6 * count);
     this.buffer = gl.createBuffer();
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer);
@@ -89,10 +104,9 @@ export class Head {
     this.attribute(program, 'colour', 24, 0);
     this.attribute(program, 'material', 24, 12);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
-    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rig.triangles, gl.STATIC_DRAW);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, triangles, gl.STATIC_DRAW);
     gl.enable(gl.DEPTH_TEST);
     gl.enable(gl.CULL_FACE);
-    gl.clearColor(0, 0, 0, 0);
   }
 
   attribute(program, name, stride, offset) {
@@ -106,19 +120,36 @@ export class Head {
   materials(count) {
     const { rig, theme } = this;
     const out = new Float32Array(6 * count);
-    for (let i = 0; i < count; i++) {
+    const linear = (value) => (value / 255) ** 2.2;
+    for (let i = 0; i < count - 4; i++) {
       const part = rig.parts[rig.corner_part[i]];
       const colour = theme[part.name] || part.colour;
       for (let k = 0; k < 3; k++) {
-        out[6 * i + k] = (colour[k] / 255) ** 2.2 * (rig.corner_tint[3 * i + k] / 255);
+        out[6 * i + k] = linear(colour[k]) * (rig.corner_tint[3 * i + k] / 255);
       }
       out.set([part.gloss, part.bias, part.flat ? 1 : 0], 6 * i + 3);
     }
+    // Top left, bottom left, top right, bottom right.
+    const [top, bottom] = rig.header.background;
+    [theme.top || top, theme.bottom || bottom, theme.top || top, theme.bottom || bottom].forEach((colour, back) => {
+      out.set([...colour.map(linear), 0, -BACK, 1], 6 * (count - 4 + back));
+    });
     return out;
   }
 
+  // interval (ms) from one drawn picture to the next.
+  adapt(interval) {
+    const { share } = this.pace;
+    this.pace.add(interval);
+    if (this.pace.share !== share) this.stale = true;
+  }
+
+  get ratio() {
+    return Math.min(window.devicePixelRatio || 1, 2);
+  }
+
   resize() {
-    const ratio = Math.min(window.devicePixelRatio || 1, 2) * this.share;
+    const ratio = this.ratio * this.pace.share;
     const width = Math.max(16, Math.round(this.canvas.clientWidth * ratio));
     const height = Math.max(16, Math.round(this.canvas.clientHeight * ratio));
     if (this.size === `${width}x${height}`) return;
@@ -128,7 +159,12 @@ export class Head {
     this.gl.viewport(0, 0, width, height);
     // 262 mm of height fill the picture; on a narrow screen 210 mm of width do.
     const unit = Math.max(131, (105 * height) / width);
-    this.gl.uniform2f(this.scale, height / width / unit, 1 / unit);
+    const scale = [height / width / unit, 1 / unit];
+    this.gl.uniform2fv(this.scale, scale);
+    const [right, top] = scale.map((side) => EYE / 880 / side);
+    [[-right, top], [-right, -top], [right, top], [right, -top]].forEach(([x, y], back) => {
+      this.moving.set([x, y - 14, 0, 0, 0, 1], this.moving.length - 24 + 6 * back);
+    });
   }
 
   draw(weights, head) {
@@ -136,6 +172,7 @@ export class Head {
     rig.pose(weights, head);
     if (this.lost) return;
     this.resize();
+    this.stale = false;
     const { position, normal, corner_vertex: vertex } = rig;
     for (let i = 0, out = 0; i < vertex.length; i++, out += 6) {
       const v = 3 * vertex[i];
@@ -149,6 +186,6 @@ export class Head {
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffer);
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, moving);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    gl.drawElements(gl.TRIANGLES, rig.triangles.length, gl.UNSIGNED_SHORT, 0);
+    gl.drawElements(gl.TRIANGLES, this.indices, gl.UNSIGNED_SHORT, 0);
   }
 }

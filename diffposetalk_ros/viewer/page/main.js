@@ -34,6 +34,7 @@ class Viewer {
     this.head = new Head(document.getElementById('face'), rig, themeColours());
     this.traces = new Traces(document.getElementById('traces'));
     this.row = new Float32Array(55);
+    this.shown = new Float32Array(55);
     this.state = null;
     this.age = Infinity;
     this.frames = [];
@@ -81,8 +82,10 @@ class Viewer {
       if (interval < 200) this.interval += 0.1 * (interval - this.interval);
       this.frames.push(interval);
       if (this.frames.length > 120) this.frames.shift();
+      if (this.drawn) this.head.adapt(interval);
     }
     this.last = time;
+    this.drawn = false;
     this.sound.track();
     if (!this.clock.ready) return;
     // What is drawn now is seen one refresh later.
@@ -90,12 +93,14 @@ class Viewer {
     const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - BUFFER;
     const state = this.motion.read(robot, this.row);
     if (state !== null) this.state = state;
-    this.head.draw(this.row, this.row.subarray(52, 55));
-    this.log?.drawn.push([seen, this.rig.opening]);
-    if (state !== null && !document.body.classList.contains('kiosk')) {
-      this.counter = (this.counter || 0) + 1;
-      if (this.counter % 4 === 0) this.traces.draw();
+    // A face at rest costs nothing.
+    if (this.head.stale || this.row.some((value, i) => value !== this.shown[i])) {
+      this.head.draw(this.row, this.row.subarray(52, 55));
+      this.shown.set(this.row);
+      this.drawn = true;
     }
+    this.log?.drawn.push([seen, this.rig.opening]);
+    if (state !== null && !document.body.classList.contains('kiosk')) this.traces.draw(time);
   }
 
   get fps() {
@@ -107,12 +112,6 @@ class Viewer {
     const silent = this.arrived === undefined ? Infinity : performance.now() - this.arrived;
     this.panel.status(this.link.connected, this.arrived === undefined ? null : this.state, silent);
     this.panel.hearing();
-    // A weak graphics processor draws fewer pixels rather than fewer frames.
-    const watched = this.frames.reduce((sum, value) => sum + value, 0);
-    if (!document.hidden && watched > 1000 && this.fps < 27 && this.head.share > 0.35) {
-      this.head.share *= 0.8;
-      this.frames = [];
-    }
     const fps = this.fps.toFixed(0);
     const offset = Number.isFinite(this.age) ? `${this.age.toFixed(1)} ms` : 'unknown';
     this.panel.numbers(`${fps} pictures/s; ${this.received} frames, the last came ${offset} after it was due; `
