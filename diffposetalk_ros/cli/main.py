@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     'bench-live': 'the node over DDS for minutes: jitter, delay, lost frames, processor, memory',
     'bench-quality': 'quality and time of every solver and number of steps, one table',
     'bench-render': 'how fast this machine makes a video of a spoken clip',
+    'bench-page': 'how many pictures a second the page draws without a GPU, in a headless Chromium',
     'bench-robot': 'joints of the example robot: jaw against sound, time of the map, way to rest',
     'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
     'calibrate-joints': 'step through the face channels on a robot, write its joint map',
