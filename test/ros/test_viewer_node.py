@@ -277,8 +277,7 @@ def test_style_from_a_tracked_face(stack: Stack) -> None:
 
 
 def test_page_in_a_browser_survives_a_restart(stack: Stack) -> None:
-    sys.path.insert(0, str(ROOT / 'test' / 'viewer'))
-    from browser import CHROMIUM, Browser
+    from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser
 
     if CHROMIUM is None:
         pytest.skip('no Chromium on this machine (apt install chromium)')
