@@ -50,6 +50,8 @@ def _check(config: Any) -> None:
             raise ConfigError(f'{item.name} is {value!r}; use a whole number of {low} to {high}')
         if item.type == 'bool' and not isinstance(value, bool):
             raise ConfigError(f'{item.name} is {value!r}; use true or false')
+        if item.type == 'float' and type(value) not in (int, float):
+            raise ConfigError(f'{item.name} is {value!r}; use a number')
     if hasattr(config, 'n_heads') and config.feature_dim % config.n_heads:
         raise ConfigError(f'feature_dim {config.feature_dim} is not a multiple of n_heads {config.n_heads}')
 
@@ -147,6 +149,8 @@ class ModelConfig:
             raise ConfigError(f'mouth_noise {self.mouth_noise} is not in 0..1; the paper has 1')
         if AUDIO_SAMPLE_RATE % self.fps:
             raise ConfigError(f'fps {self.fps} does not divide {AUDIO_SAMPLE_RATE} samples per second')
+        if not isinstance(self.guiding_conditions, tuple):
+            raise ConfigError(f'guiding_conditions is {self.guiding_conditions!r}; use a list of audio, style')
         for name in self.guiding_conditions:
             _choice('guiding_conditions', name, ('audio', 'style'))
         parts = (('audio_encoder_config', dict), ('logmel', LogMelConfig), ('style_encoder', StyleEncoderConfig))
@@ -189,7 +193,7 @@ class ModelConfig:
         """Parse and validate. Raises ConfigError naming an unknown key or a wrong value."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f'{where} is not JSON ({error})') from error
         if not isinstance(values, dict):
             raise ConfigError(f'{where} must hold a JSON object')
@@ -197,7 +201,7 @@ class ModelConfig:
             if isinstance(values.get(name), dict):
                 values[name] = _build(sub, values[name], f'{where}: {name}')
         try:
-            if 'guiding_conditions' in values:
+            if isinstance(values.get('guiding_conditions'), list):
                 values['guiding_conditions'] = tuple(values['guiding_conditions'])
             return _build(cls, values, where)
         except TypeError as error:
@@ -210,3 +214,5 @@ class ModelConfig:
             return cls.from_json(path.read_text(encoding='utf-8'), str(path))
         except OSError as error:
             raise ConfigError(f'cannot read {path}: {error.strerror}') from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f'{path} is not JSON ({error.reason} at byte {error.start})') from error

@@ -259,7 +259,7 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
     try:
         stats = json.loads(path.read_text(encoding='utf-8'))
         mean, std = (np.asarray(stats[key], np.float32) for key in ('mean', 'std'))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f'{path} is missing or damaged ({error}); copy the model folder again') from error
     if mean.shape != (width,) or std.shape != (width,):
         raise ModelError(f'{path} holds {mean.size} numbers per row; this model needs {width}')

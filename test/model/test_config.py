@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ WRONG: list[tuple[str, Any]] = [
     ('mlp_ratio', 0.5), ('space', 'mars'), ('space', None), ('target', 5), ('audio_encoder', [1]),
     ('learnable_pe', 'no'), ('guiding_conditions', 5), ('guiding_conditions', ['x']), ('logmel', 5),
     ('logmel', {'n_mels': 0}), ('logmel', {'sides': 1}), ('style_encoder', {'n_heads': 0}),
-    ('audio_encoder_config', [1]), ('extra', 1),
+    ('audio_encoder_config', [1]), ('extra', 1), ('mouth_noise', 'x'), ('mouth_noise', None),
+    ('guiding_conditions', {}),
 ]  # fmt: skip
 
 
@@ -30,10 +32,16 @@ def test_wrong_values_are_named(key: str, value: Any) -> None:
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('text', ['', '{', '[]', '5', 'null'])
+@pytest.mark.parametrize('text', ['', '{', '[]', '5', 'null', '[' * 100_000])
 def test_other_files_are_named(text: str) -> None:
     with pytest.raises(ConfigError, match='here.json'):
         ModelConfig.from_json(text, 'here.json')
+
+
+def test_bytes_of_something_else_are_named(tmp_path: Path) -> None:
+    (tmp_path / 'config.json').write_bytes(b'{"space": \xff}')
+    with pytest.raises(ConfigError, match='config.json is not JSON .* at byte 10'):
+        ModelConfig.load(tmp_path / 'config.json')
 
 
 def test_what_is_written_is_read_back() -> None:
