@@ -142,12 +142,16 @@ class LoadedModel:
         return out
 
     def _style_file(self, name: str, unknown: str) -> FloatArray:
-        path = Path(name).expanduser()
-        if not path.is_file():
+        try:
+            path = Path(name).expanduser()
+            found = path.is_file()
+        except (OSError, RuntimeError):  # too long for a name of a file, or the home of nobody
+            found = False
+        if not found:
             near = get_close_matches(unknown.lower(), self.styles, n=3)
             hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else ''
             raise StyleError(
-                f'no style {unknown!r}: not a file, and the model knows '
+                f'no style {_short(unknown)!r}: not a file, and the model knows '
                 f'{", ".join(sorted(self.styles)) or "none"}{hint}'
             )
         try:
@@ -180,6 +184,10 @@ def _numbers(path: Path, key: str) -> FloatArray:
     if loaded.dtype.kind not in 'fiu':
         raise ValueError(f'{loaded.dtype} instead of numbers')
     return np.asarray(loaded, np.float32)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 80 else f'{name[:77]}...'
 
 
 def _reason(error: BaseException) -> str:
