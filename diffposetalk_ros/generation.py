@@ -17,6 +17,7 @@ from diffposetalk_ros.model.backend import (
     FloatArray,
     SamplingConfig,
     WindowRequest,
+    check_motion,
     noise_scale,
     sampling_for,
 )
@@ -121,7 +122,7 @@ class Generator:
         and shape as the reference writes them (SPEC 1.4).
 
         Raises AudioError when the audio is shorter than one frame or not finite, StyleError for an
-        unknown style.
+        unknown style, ModelError for weights that give no finite motion.
         """
         blocks: Iterable[FloatArray] = (samples,) if isinstance(samples, np.ndarray) else samples
         vector = self.model.style(style)
@@ -174,6 +175,7 @@ class Generator:
                 step_noise=_Noise(rng, frames, scale),
             )
             motion = self.model.backend.sample(request, sampling)
+            check_motion(motion[0, :valid], done)
             previous = motion[:, -past:], audio[None, -past:]
             done += valid
             if progress is not None:

@@ -6,7 +6,7 @@ import pytest
 
 from diffposetalk_ros.errors import AudioError, ModelError, StyleError
 from diffposetalk_ros.generation import Generator
-from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest
 from diffposetalk_ros.resources import find_model
 
 FAST = SamplingConfig(steps=2, scale_audio=1.0, scale_style=1.0)
@@ -79,6 +79,19 @@ def test_what_is_neither_a_style_nor_a_file_is_refused_in_a_short_line(generator
     with pytest.raises(StyleError, match='not a file') as caught:
         generator.model.style(name)
     assert len(str(caught.value)) < 500
+
+
+def test_weights_that_give_no_motion_are_named(generator: Generator) -> None:
+    class Broken:
+        config = generator.config
+        encode_mel = staticmethod(generator.model.backend.encode_mel)
+
+        def sample(self, request: WindowRequest, sampling: SamplingConfig) -> np.ndarray:
+            return np.full(request.noise.shape, np.nan, np.float32)
+
+    broken = Generator(replace(generator.model, backend=Broken()))
+    with pytest.raises(ModelError, match='NaN or infinite motion for frames 0..24; .* copy'):
+        broken.generate(_speechlike(1), sampling=FAST)
 
 
 def test_neutral_is_the_null_style_where_no_style_has_that_name(generator: Generator) -> None:

@@ -10,11 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.motion.regions import RegionValues, by_column
 
-__all__ = ['Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'noise_scale', 'sampling_for']
+__all__ = [
+    'Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'check_motion', 'noise_scale', 'sampling_for',
+]  # fmt: skip
 
 FloatArray = NDArray[np.float32]
 
@@ -65,6 +67,15 @@ def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
     if not 0 <= mouth <= 1:
         raise ConfigError(f'mouth noise {mouth}; use 0 (always the same mouth) to 1 (the paper)')
     return by_column(RegionValues(mouth=mouth), config.layout).astype(np.float32)
+
+
+def check_motion(motion: FloatArray, start: int) -> None:
+    """Raise ModelError where motion (frames, D), from frame ``start`` on, is not finite."""
+    if not np.isfinite(motion).all():
+        raise ModelError(
+            f'the model gave NaN or infinite motion for frames {start}..{start + len(motion) - 1}; '
+            'are its weights damaged? copy the model folder again'
+        )
 
 
 @dataclass(frozen=True)

@@ -291,12 +291,18 @@ class OnnxBackend:
             for name, value in feeds.items()
             if name in names
         }
-        if self._bind_to is None:
-            out: list[FloatArray] = session.run(None, arrays)
-            return out
-        if (graph, threads) not in self._bound:
-            self._bound[graph, threads] = BoundSession(session, self._bind_to)
-        return self._bound[graph, threads](arrays)
+        try:
+            if self._bind_to is None:
+                out: list[FloatArray] = session.run(None, arrays)
+                return out
+            if (graph, threads) not in self._bound:
+                self._bound[graph, threads] = BoundSession(session, self._bind_to)
+            return self._bound[graph, threads](arrays)
+        except Exception as error:  # ONNX Runtime raises bare classes of its own
+            path, reason = self._folder / f'{graph}.onnx', str(error).splitlines()[0]
+            raise ModelError(
+                f'{path} cannot be run ({reason}); if it is not of this config.json, export it again'
+            ) from error
 
     def _session(self, name: str, threads: int = 1) -> tuple[Any, frozenset[str]]:
         """Session of a graph with so many threads, made at its first use, and its input names."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from diffposetalk_ros.errors import AudioError, ConfigError, ModelError, StyleError
+from diffposetalk_ros.errors import AudioError, ConfigError, StyleError
 from diffposetalk_ros.model.backend import (
     Backend,
     FloatArray,
     SamplingConfig,
     WindowRequest,
+    check_motion,
     noise_scale,
     sampling_for,
 )
@@ -226,10 +227,7 @@ class StreamingGenerator:
 
     def accept(self, window: Window, motion: FloatArray) -> GeneratedFrames:
         """Take the backend's answer (length, D) to ``window``: advance the stream."""
-        if not np.isfinite(motion[: window.frames]).all():
-            raise ModelError(
-                f'the model gave NaN or infinite motion for frames {window.start}..{window.stop - 1}'
-            )
+        check_motion(motion[: window.frames], window.start)
         fresh = motion[window.commit_start - window.start : window.frames].astype(np.float32, copy=True)
         count = window.commit_stop - window.commit_start
         keep = self.model.n_prev_motions

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contract: torch and ONNX Runtime give the same numbers from the weights that ship."""
 
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -81,3 +86,15 @@ def test_missing_graph_names_the_command(tmp_path) -> None:
     (tmp_path / 'config.json').write_text((find_model() / 'config.json').read_text())
     with pytest.raises(ModelError, match='diffposetalk export'):
         OnnxBackend.load(tmp_path)
+
+
+@pytest.mark.parametrize('key', ['n_diff_steps', 'shape_dim'])
+def test_graphs_of_another_configuration_are_named(key: str, tmp_path: Path) -> None:
+    folder = tmp_path / 'model'
+    shutil.copytree(find_model(), folder)
+    config = json.loads((folder / 'config.json').read_text())
+    (folder / 'config.json').write_text(json.dumps({**config, key: 9999}))
+    shape = np.zeros((2, 9999), np.float32) if key == 'shape_dim' else None
+    with pytest.raises(ModelError, match='sampler.onnx cannot be run .* export it again') as caught:
+        OnnxBackend.load(folder, 'cpu').sample(replace(_request(3), shape=shape), SamplingConfig(steps=2))
+    assert '\n' not in str(caught.value)
