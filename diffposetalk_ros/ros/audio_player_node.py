@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from diffposetalk_ros.audio.file import audio_duration
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
 from diffposetalk_ros.ros.entry_point import run_node
@@ -34,13 +35,17 @@ def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.
         else:
             import soundfile
 
+            audio_duration(path)  # refuses missing and damaged files with a clear word
             values, rate = soundfile.read(path, dtype='float32', always_2d=True)
             samples = values.mean(axis=1)
     except (OSError, RuntimeError, TypeError) as error:  # soundfile: TypeError for *.raw
         raise AudioError(f'cannot read {path}: {error}') from error
     if not len(samples):
         raise AudioError(f'{path} holds no sound')
-    return np.nan_to_num(samples.astype(np.float32)), int(rate)
+    if not np.isfinite(samples).all():
+        at = int(np.flatnonzero(~np.isfinite(samples))[0]) / rate
+        raise AudioError(f'{path} holds NaN or infinite samples, first at {at:.3f} s; repair the file')
+    return samples.astype(np.float32), int(rate)
 
 
 class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
@@ -64,8 +69,11 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         frame_id = self._parameter('frame_id', 'microphone', 'frame_id of stamped messages')
         if not path:
             raise ConfigError('no file to play; give --ros-args -p file:=/path/to/sound.wav')
-        if not 1e-4 <= chunk <= 60.0 or raw_channels < 1:
-            raise ConfigError(f'chunk {chunk} s, raw_channels {raw_channels}; use 0.0001 to 60 s and >= 1')
+        if not 1e-4 <= chunk <= 60.0 or raw_channels < 1 or raw_rate < 0:
+            raise ConfigError(
+                f'chunk {chunk} s, raw_channels {raw_channels}, raw_rate {raw_rate} Hz; '
+                'use 0.0001 to 60 s, 1 or more and 0 or more'
+            )
         self._samples, self._rate = read_sound(path, raw_rate, raw_channels)
         self._chunk = max(1, round(chunk * self._rate))
         self._wait_for = listeners

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
@@ -17,7 +18,7 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from diffposetalk_ros.errors import DiffPoseTalkError  # noqa: E402
+from diffposetalk_ros.errors import AudioError, DiffPoseTalkError  # noqa: E402
 from diffposetalk_ros.ros import qos  # noqa: E402
 from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
     AudioFormat,
@@ -25,7 +26,7 @@ from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
     has_portaudio_form,
     message_class,
 )
-from diffposetalk_ros.ros.audio_player_node import AudioPlayerNode  # noqa: E402
+from diffposetalk_ros.ros.audio_player_node import AudioPlayerNode, read_sound  # noqa: E402
 
 RATE = 8000
 
@@ -83,3 +84,18 @@ def test_user_errors_are_one_line(context: Any, tmp_path: Path, values: dict[str
             context=context, parameter_overrides=[Parameter(n, value=v) for n, v in overrides.items()]
         )
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('kind', ['nan', 'cut', 'missing'])
+def test_a_damaged_file_is_refused_as_generate_does(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / 'sound.wav'
+    samples = np.full(RATE, 0.1, np.float32)
+    if kind == 'nan':
+        samples[RATE // 2] = np.nan
+    if kind != 'missing':
+        soundfile.write(path, samples, RATE, subtype='FLOAT')
+    if kind == 'cut':
+        path.write_bytes(path.read_bytes()[:RATE])
+    words = {'nan': 'first at 0.500 s', 'cut': 'is cut off', 'missing': 'does not exist'}
+    with pytest.raises(AudioError, match=words[kind]):
+        read_sound(str(path), 0, 1)
