@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
+from diffposetalk_ros.output_file import check_output
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class
 from diffposetalk_ros.ros.entry_point import run_node
@@ -108,6 +109,7 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
         sound = self._parameter(
             'audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"
         )
+        check_output(Path(self.path), ('.npz', '.csv', '.json', '.mcap'))  # before the take, not after it
         if sound and Path(self.path).suffix.lower() != '.mcap':
             raise ConfigError(f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio')
         self.collector = MotionCollector(self, f'{avatar}/info', sound)

@@ -125,6 +125,21 @@ def test_recorder_without_motion_says_so(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1 and 'no FaceMotionInfo' in done.stderr
 
 
+@pytest.mark.parametrize('name', ['take.wav', 'nowhere/take.npz', ''])
+def test_a_place_that_cannot_be_written_is_told_before_the_take(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', 'diffposetalk_ros.ros.recorder', '--ros-args', '-r', '__ns:=/nobody']
+        + ['-p', f'file:={tmp_path}/{name}'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count('\n') == 1 and str(tmp_path) in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_lost_frames_repeat_the_one_before() -> None:
     received = [frame for frame in frames(range(3, 13)) if frame.frame_index != 7]
     assert lost_frames(received) == 1
