@@ -21,12 +21,11 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
-from diffposetalk_ros.ros.entry_point import until_shutdown
+from diffposetalk_ros.ros.entry_point import own_words, start_rclpy, told_in_a_line, until_shutdown
 from diffposetalk_ros.ros.node import DiffPoseTalkNode
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
@@ -76,11 +75,16 @@ def make_avatars(count: int, prefix: str = 'avatar_', **kwargs: Any) -> list[Dif
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of avatars_node."""
-    words = list(sys.argv if args is None else args)
-    options = _options(remove_ros_args(words)[1:])
+    with told_in_a_line('avatars_node') as status:
+        _run(args)
+    return status()
+
+
+def _run(args: Sequence[str] | None) -> None:
+    options = _options(own_words(args))
     # The threads that publish must not wait 5 ms for the networks to let go of the interpreter.
     sys.setswitchinterval(0.0005)
-    rclpy.init(args=words)
+    start_rclpy(args)
     pool = BackendPool(options.limit)
     set_backend_factory(pool)
     nodes = make_avatars(options.avatars, options.prefix)
@@ -103,7 +107,6 @@ def main(args: Sequence[str] | None = None) -> int:
         pool.close()
         set_backend_factory()
         rclpy.try_shutdown()
-    return 0
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:

@@ -38,7 +38,7 @@ from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.diagnostics import OK, WARN, Status, to_message
-from diffposetalk_ros.ros.entry_point import until_shutdown
+from diffposetalk_ros.ros.entry_point import start_rclpy, told_in_a_line, until_shutdown
 from diffposetalk_ros.ros.joint_messages import (
     action_units_message,
     chunk_rows,
@@ -371,22 +371,23 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of joint_command_node."""
-    # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    node = JointCommandNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        with until_shutdown():
-            while rclpy.ok():
-                executor.spin_once(timeout_sec=0.2)
-    finally:
-        node.close()
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    with told_in_a_line('joint_command_node') as status:
+        # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
+        start_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        node = JointCommandNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            with until_shutdown():
+                while rclpy.ok():
+                    executor.spin_once(timeout_sec=0.2)
+        finally:
+            node.close()
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.try_shutdown()
+    return status()
 
 
 if __name__ == '__main__':

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
-from rclpy.utilities import remove_ros_args
 
-from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
+from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
-from diffposetalk_ros.ros.entry_point import run_node
+from diffposetalk_ros.ros.entry_point import own_words, run_node, told_in_a_line
 
 __all__ = ['MicrophoneNode', 'capture_delay', 'list_devices', 'main']
 
@@ -114,14 +112,12 @@ def _sounddevice() -> Any:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of microphone_node: 0 when stopped, 2 on a user error. ``--list`` names the devices."""
-    if '--list' in remove_ros_args(list(sys.argv if args is None else args)):
-        try:
+    with told_in_a_line('microphone_node') as status:
+        if '--list' in own_words(args):
             print(list_devices())
-        except DiffPoseTalkError as error:
-            print(f'microphone_node: {error}', file=sys.stderr)
-            return 2
-        return 0
-    return run_node('microphone_node', MicrophoneNode, args, finish=MicrophoneNode.close)
+        else:
+            return run_node('microphone_node', MicrophoneNode, args, finish=MicrophoneNode.close)
+    return status()
 
 
 if __name__ == '__main__':

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person mistypes ends every node in one line of its own and status 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+
+NODES = {
+    'node': 'sampler.steps',
+    'audio_player_node': 'file',
+    'audio_replay_node': 'file',
+    'recorder': 'file',
+    'viewer_node': 'port',
+    'joint_command_node': 'map_file',
+    'mujoco_node': 'speed',
+    'avatars_node': 'sampler.steps',
+    'microphone_node': 'chunk',
+}
+
+
+def refused(name: str, *words: str) -> str:
+    """The last line of a node that must end by itself."""
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{name}', '--ros-args', *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.splitlines()
+    # rcl logs a line of its own.
+    assert all('[rcl]' in line for line in lines[:-1]), done.stderr
+    return lines[-1]
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
+    if name == 'mujoco_node':
+        pytest.importorskip('mujoco')
+    line = refused(name, '-p', f'{NODES[name]}:=[1, 2]')
+    assert line.startswith(f'{"motion_recorder" if name == "recorder" else name}: ') or name == 'node'
+    assert NODES[name] in line
+
+
+@pytest.mark.parametrize('name', ['node', 'joint_command_node', 'avatars_node'])
+def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
+    assert 'NAME:=VALUE' in refused(name, '-p', 'x')
+    assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
