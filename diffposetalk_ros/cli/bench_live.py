@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from diffposetalk_ros.benchmark.speech_plan import Stretch
     from diffposetalk_ros.benchmark.table import Table
     from diffposetalk_ros.ros.live_bench import LiveBench
+    from diffposetalk_ros.ros.parameters import Value
 
     Speech = tuple[NDArray[np.float32], int, list[Stretch]]
 
@@ -60,9 +62,20 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.ros.demo_session import use_private_domain
     from diffposetalk_ros.ros.live_bench import LiveBench
+    from diffposetalk_ros.ros.parameters import config_from
 
-    if options.minutes < 0 or options.cycles < 0 or not (options.minutes or options.cycles):
+    if not 0 <= options.minutes < inf or options.cycles < 0 or not (options.minutes or options.cycles):
         raise ConfigError(f'--minutes {options.minutes:g} --cycles {options.cycles}: nothing to measure')
+    parameters: dict[str, Value] = {
+        'playout.output_rate': options.output_rate,
+        'publish.audio_out': True,
+        'sampler.seed': options.seed,
+    }
+    if options.model:
+        parameters['model.path'] = str(Path(options.model).resolve())
+    if options.steps is not None:
+        parameters['sampler.steps'] = options.steps
+    config_from(parameters)
     check_output_folder(options.output.parent)
     speech = _speech(options) if options.minutes else None
     about = {
@@ -74,15 +87,6 @@ def run(options: argparse.Namespace) -> int:
     for name, value in about.items():
         print(f'{name}: {value}')
     use_private_domain()
-    parameters = {
-        'playout.output_rate': str(float(options.output_rate)),
-        'publish.audio_out': 'true',
-        'sampler.seed': str(options.seed),
-    }
-    if options.model:
-        parameters['model.path'] = str(Path(options.model).resolve())
-    if options.steps:
-        parameters['sampler.steps'] = str(options.steps)
     tables: list[Table] = []
     with tempfile.TemporaryDirectory() as folder, LiveBench(parameters, Path(folder) / 'node.log') as bench:
         if options.cycles:

@@ -11,12 +11,14 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
+from diffposetalk_ros.cli.checks import check_at_least
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.resources import demo_clip
 
 if TYPE_CHECKING:
     from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.ros.demo_session import DemoSession
+    from diffposetalk_ros.ros.parameters import Value
 
 HELP = 'run player, node and page live over DDS; write motion, a video, a plot and a latency report'
 
@@ -53,7 +55,21 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
     from diffposetalk_ros.ros.demo_session import DemoOptions, DemoSession, use_private_domain
+    from diffposetalk_ros.ros.parameters import config_from
 
+    parameters: dict[str, Value] = {
+        'style.name': args.style,
+        'sampler.seed': args.seed,
+        'playout.output_rate': args.rate,
+    }
+    if args.model:
+        parameters['model.path'] = str(Path(args.model).resolve())
+    if args.delay is not None:
+        parameters['playout.delay'] = args.delay
+    if args.steps is not None:
+        parameters['sampler.steps'] = args.steps
+    config_from(parameters)
+    check_at_least(args, 0, 'seconds')
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         log = args.out / 'demo.log'
@@ -66,17 +82,6 @@ def run(args: argparse.Namespace) -> int:
 
         length = audio_duration(audio)
         print(f'domain {use_private_domain()}, {audio.name}, {length:.1f} s, style {args.style}')
-    parameters = {
-        'style.name': args.style,
-        'sampler.seed': str(args.seed),
-        'playout.output_rate': str(float(args.rate)),
-    }
-    if args.model:
-        parameters['model.path'] = str(Path(args.model).resolve())
-    if args.delay is not None:
-        parameters['playout.delay'] = str(float(args.delay))
-    if args.steps:
-        parameters['sampler.steps'] = str(args.steps)
     port = None if args.no_page else _free_port(args.port)
     options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters, port)
     tail = 1.0 + (args.delay or 0.0)  # a burst is sent long before its face is due

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
+
+from diffposetalk_ros.ros.parameters import Value
 
 __all__ = ['ChildProcesses']
 
@@ -41,12 +44,12 @@ class ChildProcesses:
             signal.signal(signal.SIGTERM, self._handler)
 
     def start(
-        self, module: str, parameters: Mapping[str, str], remaps: Sequence[str] = ()
+        self, module: str, parameters: Mapping[str, Value], remaps: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
         """Run ``diffposetalk_ros.ros.<module>``; ``remaps`` are rules such as 'audio:=voice'."""
         command = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args']
         for name, value in parameters.items():
-            command += ['-p', f'{name}:={value}']
+            command += ['-p', f'{name}:={json.dumps(value)}']  # quoted: a style may be called 5 or true
         for rule in remaps:
             command += ['-r', rule]
         process = subprocess.Popen(

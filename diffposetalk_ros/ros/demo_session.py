@@ -19,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
+from diffposetalk_ros.ros.parameters import Value
 from diffposetalk_ros.ros.private_node import private_node
 from diffposetalk_ros.ros.recorder import MotionCollector
 from diffposetalk_ros.ros.sound_collector import SoundCollector
@@ -54,7 +55,7 @@ class DemoOptions:
     topic: str = 'audio'
     burst: bool = False
     loop: bool = False
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Value] = field(default_factory=dict)
     port: int | None = None
 
 
@@ -83,7 +84,7 @@ class DemoSession:
             self._server = self._processes.start('node', self.options.parameters, remaps)
             if self.options.port is not None:
                 sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
-                page = {'port': str(self.options.port), **sample}
+                page: dict[str, Value] = {'port': self.options.port, **sample}
                 self._page = self._processes.start('viewer_node', page, remaps)
             self._stack = self._stack.pop_all()
         return self
@@ -95,7 +96,7 @@ class DemoSession:
 
     def activate(self) -> None:
         """Configure and activate the node. Raises ModelError with its log when it refuses."""
-        client = LifecycleClient(self._node, self._executor, _NODE)
+        client = LifecycleClient(self._node, self._executor, _NODE, self._look)
         try:
             ready = client.configure(120.0) and client.activate(30.0)
         except TimeoutError as error:
@@ -110,10 +111,10 @@ class DemoSession:
             patience = time.monotonic() + _PATIENCE
             while self._node.count_subscribers('audio_out') < listeners and time.monotonic() < patience:
                 self._executor.spin_once(timeout_sec=0.05)
-            parameters = {
+            parameters: dict[str, Value] = {
                 'file': str(self.options.audio.resolve()),
-                'burst': str(self.options.burst).lower(),
-                'loop': str(self.options.loop).lower(),
+                'burst': self.options.burst,
+                'loop': self.options.loop,
             }
             self._player = self._processes.start('audio_player_node', parameters)
 
@@ -127,8 +128,7 @@ class DemoSession:
         while seconds <= 0 or time.monotonic() - begin < seconds:
             self._executor.spin_once(timeout_sec=0.02)
             now = time.monotonic()
-            if self._server is not None and self._server.poll() is not None:
-                raise ModelError(f'the node ended by itself: {self._last_line()}')
+            self._look()
             if self._page is not None and self._page.poll() is not None:
                 raise ConfigError(f'the page ended: {self._last_line()}')
             if self._player is not None and self._player.poll() not in (None, 0):
@@ -151,6 +151,10 @@ class DemoSession:
     def speaking(self) -> bool:
         """Whether the newest frame is driven by audio, held or easing."""
         return bool(self.collector.frames) and self.collector.frames[-1].state >= 2
+
+    def _look(self) -> None:
+        if self._server is not None and self._server.poll() is not None:
+            raise ModelError(f'the node ended by itself: {self._last_line()}')
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
@@ -12,31 +13,41 @@ from lifecycle_msgs.srv import ChangeState, GetState
 __all__ = ['LifecycleClient', 'call']
 
 
-def call(node: Any, executor: Any, client: Any, request: Any, timeout: float) -> Any:
-    """Call a service and spin ``executor`` until it answers; TimeoutError after ``timeout`` s."""
+def call(
+    node: Any, executor: Any, client: Any, request: Any, timeout: float, look: Callable[[], None] = lambda: None
+) -> Any:
+    """Call a service and spin ``executor`` until it answers; TimeoutError after ``timeout`` s.
+
+    ``look`` is called meanwhile, again and again; what it raises ends the waiting.
+    """
     deadline = time.monotonic() + timeout
-    while not client.service_is_ready():
-        executor.spin_once(timeout_sec=0.05)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f'{client.srv_name} did not appear within {timeout:g} s')
+
+    def wait(done: Callable[[], bool], what: str) -> None:
+        while not done():
+            look()
+            executor.spin_once(timeout_sec=0.05)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f'{client.srv_name} did not {what} within {timeout:g} s')
+
+    wait(client.service_is_ready, 'appear')
     future = client.call_async(request)
-    executor.spin_until_future_complete(future, max(0.0, deadline - time.monotonic()))
-    if not future.done():
-        raise TimeoutError(f'{client.srv_name} did not answer within {timeout:g} s')
+    wait(future.done, 'answer')
     return future.result()
 
 
 class LifecycleClient:
-    """Transitions of the node ``target``, each waiting for the answer."""
+    """Transitions of the node ``target``, each waiting for the answer. ``look``: as of `call`."""
 
-    def __init__(self, node: Any, executor: Any, target: str) -> None:
-        self._node, self._executor = node, executor
+    def __init__(
+        self, node: Any, executor: Any, target: str, look: Callable[[], None] = lambda: None
+    ) -> None:
+        self._node, self._executor, self._look = node, executor, look
         self._change = node.create_client(ChangeState, f'{target}/change_state')
         self._get = node.create_client(GetState, f'{target}/get_state')
 
     def state(self, timeout: float = 10.0) -> str:
         """Label of the current state."""
-        answer = call(self._node, self._executor, self._get, GetState.Request(), timeout)
+        answer = call(self._node, self._executor, self._get, GetState.Request(), timeout, self._look)
         return str(answer.current_state.label)
 
     def configure(self, timeout: float = 60.0) -> bool:
@@ -59,9 +70,9 @@ class LifecycleClient:
         """Any state -> finalized."""
         request = ChangeState.Request()
         request.transition.label = 'shutdown'  # each state has a transition of its own by that name
-        return bool(call(self._node, self._executor, self._change, request, timeout).success)
+        return bool(call(self._node, self._executor, self._change, request, timeout, self._look).success)
 
     def _to(self, transition: int, timeout: float) -> bool:
         request = ChangeState.Request()
         request.transition.id = transition
-        return bool(call(self._node, self._executor, self._change, request, timeout).success)
+        return bool(call(self._node, self._executor, self._change, request, timeout, self._look).success)

@@ -24,6 +24,7 @@ from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_clas
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.paced_speech import PacedSpeech
+from diffposetalk_ros.ros.parameters import Value
 from diffposetalk_ros.ros.private_node import private_node
 
 __all__ = ['LiveBench']
@@ -40,7 +41,7 @@ class LiveBench:
     ``parameters`` of the node by name; what it prints goes to the file ``log``.
     """
 
-    def __init__(self, parameters: Mapping[str, str], log: Path) -> None:
+    def __init__(self, parameters: Mapping[str, Value], log: Path) -> None:
         self._parameters = dict(parameters)
         self._log = log
         self._stack = ExitStack()
@@ -54,7 +55,7 @@ class LiveBench:
             self.node.create_subscription(FaceMotionInfo, f'{_NODE}/info', self._on_info, qos.INFO)
             self._process = processes.start('node', self._parameters)
             self._watch = ProcessWatch(self._process.pid)
-            self._client = LifecycleClient(self.node, self._executor, _NODE)
+            self._client = LifecycleClient(self.node, self._executor, _NODE, self._look)
             self._stack = self._stack.pop_all()
         return self
 
@@ -156,8 +157,11 @@ class LiveBench:
             self._need(time.monotonic() < deadline, f'published nothing within {timeout:g} s')
 
     def _sample(self) -> ProcessSample:
-        self._need(self._process.poll() is None, 'ended by itself')
+        self._look()
         return self._watch.sample()
+
+    def _look(self) -> None:
+        self._need(self._process.poll() is None, 'ended by itself')
 
     def _need(self, condition: bool, text: str) -> None:
         if not condition:

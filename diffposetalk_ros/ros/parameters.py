@@ -11,7 +11,7 @@ from typing import Any, Literal
 from diffposetalk_ros.audio.pcm import PCM_FORMATS
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['PARAMETERS', 'ParameterSpec', 'config_from', 'declare', 'reject_reason', 'to_yaml']
+__all__ = ['PARAMETERS', 'ParameterSpec', 'Value', 'config_from', 'declare', 'reject_reason', 'to_yaml']
 
 Value = bool | int | float | str
 When = Literal['unconfigured', 'inactive', 'always']

@@ -30,6 +30,7 @@ from diffposetalk_ros.robot.closed_loop import Recording
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.parameters import Value
 from diffposetalk_ros.ros.private_node import private_node
 from diffposetalk_ros.ros.recorder import MotionCollector
 from diffposetalk_ros.ros.sound_collector import SoundCollector
@@ -92,7 +93,7 @@ class RobotBench:
     def speak(self, audio: Path, patience: float = 120.0) -> RobotRun:
         """Play ``audio`` and record until it is over; at most ``patience`` s."""
         player = self._processes.start(
-            'audio_player_node', {'file': str(audio.resolve()), 'use_sim_time': 'true'}
+            'audio_player_node', {'file': str(audio.resolve()), 'use_sim_time': True}
         )
         self._until(lambda: player.poll() is not None, 'the player did not end', patience)
         if player.returncode:
@@ -107,12 +108,12 @@ class RobotBench:
         return int(self._sound.chunks[-1][0].stamp or 0) + round(_TAIL * _NS)
 
     def _start(self) -> None:
-        clock = {'use_sim_time': 'true'}
+        clock: dict[str, Value] = {'use_sim_time': True}
         start = self._processes.start
         self._nodes = [
-            start('mujoco_node', {'speed': str(self._speed)}),
+            start('mujoco_node', {'speed': self._speed}),
             start('node', clock | _parameters(find_shared('config/avatar_robot.yaml'))),
-            start('joint_command_node', clock | {'compensate_delay': str(self._compensate).lower()}),
+            start('joint_command_node', clock | {'compensate_delay': self._compensate}),
         ]
         for name in ('diffposetalk', 'joint_command'):
             client = LifecycleClient(self._node, self._executor, name)
@@ -163,10 +164,10 @@ def _ns(message: Any) -> int:
     return int(message.header.stamp.sec) * _NS + int(message.header.stamp.nanosec)
 
 
-def _parameters(path: Path) -> dict[str, str]:
+def _parameters(path: Path) -> dict[str, Value]:
     """A parameter file as name:=value pairs."""
     groups = yaml.safe_load(path.read_text(encoding='utf-8'))['/**']['ros__parameters']
-    return {f'{group}.{key}': str(value) for group, keys in groups.items() for key, value in keys.items()}
+    return {f'{group}.{key}': value for group, keys in groups.items() for key, value in keys.items()}
 
 
 def _sampled(time: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.demo_session import use_private_domain
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call
+from diffposetalk_ros.ros.parameters import Value
 from diffposetalk_ros.ros.private_node import private_node
 
 __all__ = ['main']
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
     times = int(arguments[0]) if arguments else 20
     use_private_domain()
     kind = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
-    parameters = {'publish.audio_out': 'true', 'audio.message': kind}
+    parameters: dict[str, Value] = {'publish.audio_out': True, 'audio.message': kind}
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
         stack.enter_context(ChildProcesses(log)).start('node', parameters)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 soundfile = pytest.importorskip('soundfile')
 av = pytest.importorskip('av')
 
+from diffposetalk_ros.errors import ModelError  # noqa: E402
 from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.ros.demo_session import DemoOptions, DemoSession  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +53,39 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
     assert abs(np.flatnonzero(sound)[0] / rate - 0.5) < 0.06
     with av.open(str(out / 'face.mp4')) as film:
         assert film.streams.video[0].frames > 25 and film.streams.audio[0].duration
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'word'),
+    [
+        ('--rate', 'nan', 'use 10 to 120'),
+        ('--steps', '0', 'use 1 to 500'),
+        ('--delay', '-1', 'use 0 to 5'),
+        ('--seed', '-1', 'sampler.seed'),
+        ('--seconds', 'nan', '--seconds'),
+    ],
+)
+def test_options_out_of_range_end_before_anything_is_started(
+    option: str, value: str, word: str, tmp_path: Path
+) -> None:
+    done = demo(option, value, '-o', str(tmp_path / 'out'))
+    assert done.returncode == 1 and word in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not done.stdout
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('style', ['5', 'true', '[x', 'a: b'])
+def test_a_style_is_a_name_whatever_yaml_makes_of_it(style: str, model_folder: Path, tmp_path: Path) -> None:
+    done = demo('--style', style, '--model', str(model_folder), '--no-page', '-o', str(tmp_path / 'out'))
+    assert done.returncode == 1 and f'no style {style!r}' in done.stderr
+
+
+def test_a_node_that_ends_while_it_is_waited_for_is_told_at_once(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    options = DemoOptions(None, parameters={'sampler.steps': 'many'})
+    with DemoSession(options, tmp_path / 'log') as session, pytest.raises(ModelError, match='ended by itself'):
+        session.activate()
+    assert time.monotonic() - begin < 60
 
 
 @pytest.mark.parametrize('case', ['sound', 'model'])
