@@ -87,12 +87,13 @@ def _run(args: Sequence[str] | None) -> None:
     start_rclpy(args)
     pool = BackendPool(options.limit)
     set_backend_factory(pool)
-    nodes = make_avatars(options.avatars, options.prefix)
+    nodes: list[DiffPoseTalkNode] = []
     executor = SingleThreadedExecutor()
-    for node in nodes:
-        executor.add_node(node)
     try:
         with until_shutdown():
+            nodes += make_avatars(options.avatars, options.prefix)
+            for node in nodes:
+                executor.add_node(node)
             if options.autostart:
                 for node in nodes:
                     node.trigger_configure()

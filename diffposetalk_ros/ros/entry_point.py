@@ -24,7 +24,7 @@ _Node = TypeVar('_Node', bound=Node)
 
 @contextmanager
 def until_shutdown() -> Iterator[None]:
-    """Spin inside: Ctrl-C and SIGTERM leave the block quietly.
+    """Make nodes and spin inside: Ctrl-C and SIGTERM leave the block quietly.
 
     rclpy's signal handler takes the context away at once, also from a callback that is about to publish:
     what that raises is the end too, and no error.
@@ -53,16 +53,17 @@ def run_node(
         start_rclpy(args)
         node: _Node | None = None
         try:
-            node = make()
-            try:
-                with until_shutdown():
-                    spin(node)
-            finally:
-                finish(node)
+            with until_shutdown():
+                node = make()
+                spin(node)
         finally:
-            if node is not None:
-                node.destroy_node()
-            rclpy.try_shutdown()
+            try:
+                if node is not None:
+                    finish(node)
+            finally:
+                if node is not None:
+                    node.destroy_node()
+                rclpy.try_shutdown()
     return status()
 
 

@@ -375,17 +375,20 @@ def main(args: Sequence[str] | None = None) -> int:
         # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
         start_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        node = JointCommandNode()
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
+        node: JointCommandNode | None = None
         try:
             with until_shutdown():
+                node = JointCommandNode()
+                executor.add_node(node)
                 while rclpy.ok():
                     executor.spin_once(timeout_sec=0.2)
         finally:
-            node.close()
+            if node is not None:
+                node.close()
             executor.shutdown()
-            node.destroy_node()
+            if node is not None:
+                node.destroy_node()
             rclpy.try_shutdown()
     return status()
 

@@ -8,8 +8,11 @@ import sys
 
 import pytest
 
-pytest.importorskip('rclpy', reason='rclpy is not importable')
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+from rclpy.node import Node  # noqa: E402
+
+from diffposetalk_ros.ros.entry_point import run_node  # noqa: E402
 
 NODES = {
     'node': 'sampler.steps',
@@ -48,3 +51,12 @@ def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
 def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
     assert 'NAME:=VALUE' in refused(name, '-p', 'x')
     assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
+
+
+def test_told_to_end_while_it_begins_a_node_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    def make() -> Node:
+        rclpy.shutdown()  # as rclpy's signal handler does
+        return Node('too_late')
+
+    assert run_node('too_late', make, []) == 0
+    assert not capsys.readouterr().err
