@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
@@ -60,6 +63,28 @@ def _usage() -> str:
     return '\n'.join(lines + [f'  {verb:<18} {text}' for verb, text in VERBS.items()])
 
 
+@contextmanager
+def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
+    """What ends a program raises KeyboardInterrupt, as Ctrl-C does: files half written and processes go with it."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # What is ignored stays ignored (nohup).
+    before = {number: signal.getsignal(number) for number in numbers}
+    taken = [number for number in numbers if before[number] == signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Errors of the input end in one line on stderr and status 1, never a traceback."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -83,7 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.add_arguments(parser)
     options = parser.parse_args(rest)
     try:
-        return int(module.run(options))
+        with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+            return int(module.run(options))
     except DiffPoseTalkError as error:
         print(f'diffposetalk {verb}: {error}', file=sys.stderr)
         return 1

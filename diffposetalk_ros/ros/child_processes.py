@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import signal
 import subprocess
@@ -13,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from diffposetalk_ros.end_with_parent import end_with_parent
 from diffposetalk_ros.ros.parameters import Value
 
 __all__ = ['ChildProcesses']
-
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 
 
 class ChildProcesses:
@@ -69,12 +66,9 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def _prepare() -> None:
-    """Linux ends the process when its parent dies, even by SIGKILL, which nobody can catch.
-
-    A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: here it counts.
-    """
+    """A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: here it counts."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:

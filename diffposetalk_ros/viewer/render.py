@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -13,6 +14,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diffposetalk_ros.end_with_parent import end_with_parent
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_file import MotionClip
@@ -123,7 +125,7 @@ def _in_order(values: Floats, size: Size, theme: Theme, workers: int) -> Iterato
     pictures: Image = np.ndarray(place, np.uint8, memory.buf)
     pending: deque[Future[int]] = deque()
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+        with ProcessPoolExecutor(workers, get_context('spawn'), _begin) as pool:
             for number, chunk in enumerate(chunks):
                 if len(pending) == slots:
                     yield from _taken(pictures, number, pending.popleft().result())
@@ -134,6 +136,12 @@ def _in_order(values: Floats, size: Size, theme: Theme, workers: int) -> Iterato
         del pictures
         memory.close()
         memory.unlink()
+
+
+def _begin() -> None:
+    """In a worker: Ctrl-C, which a terminal sends to all, is for the process that waits for the pictures."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _taken(pictures: Image, number: int, count: int) -> Iterator[Image]:
