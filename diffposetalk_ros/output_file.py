@@ -10,7 +10,7 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['check_output', 'check_output_folder', 'ordinary_rights']
+__all__ = ['check_output', 'check_output_folder', 'ordinary_rights', 'part_of']
 
 
 def check_output(path: Path, suffixes: Sequence[str]) -> None:
@@ -35,6 +35,11 @@ def check_output_folder(path: Path) -> None:
     while not there.exists() and there != there.parent:
         there = there.parent
     _try(there, path)
+
+
+def part_of(path: Path) -> Path:
+    """Where to write what takes the name ``path`` when it is whole; no longer than that name need be."""
+    return path.with_name(f'.{path.name[:40]}.{os.getpid()}.part')
 
 
 def _try(folder: Path, path: Path) -> None:

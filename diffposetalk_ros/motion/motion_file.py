@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
+from diffposetalk_ros.output_file import part_of
 
 __all__ = ['MotionClip', 'load_motion', 'save_motion', 'write_atomically']
 
@@ -84,7 +85,7 @@ def save_motion(path: str | Path, clip: MotionClip) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write bytes to a file that appears whole or not at all. Raises MotionError when it cannot."""
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part = part_of(path)
     try:
         with part.open('wb') as stream:
             stream.write(data)
@@ -92,8 +93,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(stream.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _by_suffix(path: Path, table: dict[str, Function]) -> Function:

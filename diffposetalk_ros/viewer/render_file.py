@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,6 +18,7 @@ from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.output_file import check_output, part_of
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import DAY, Image, Theme
 
@@ -50,13 +50,12 @@ def render_to_file(
     """Write .mp4 (sound by ``audio``), .gif or .png; several clips stand side by side.
 
     Returns the number of frames drawn per clip. The picture ends with the longest clip, and the sound
-    with the picture. Raises MotionError for FLAME motion or an unwritable path, ConfigError for a
-    suffix, size or missing PyAV, AudioError for unreadable sound.
+    with the picture. Raises MotionError for FLAME motion, ConfigError for an unwritable path, a suffix,
+    size or missing PyAV, AudioError for unreadable sound.
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in ('.mp4', '.gif', '.png'):
-        raise ConfigError(f'{path}: suffix {path.suffix!r} cannot be rendered; use .mp4, .gif or .png')
+    check_output(path, ('.mp4', '.gif', '.png'))
     if not clips:
         raise MotionError('no clip to render; name at least one motion file')
     for clip in clips:
@@ -68,14 +67,12 @@ def render_to_file(
     if audio is not None and suffix != '.mp4':
         raise ConfigError(f'{path.name} has no sound track; leave out the audio or write .mp4')
     clips = [replace(clip, values=snap_closures(load_rig(), clip.values, options.snap)) for clip in clips]
-    if not path.parent.is_dir():
-        raise MotionError(f'{path}: the folder does not exist; create it first')
     if suffix == '.png':
         sheets = [clip_sheet(clip, options.size) for clip in clips]
         sheet = sheets[0] if len(clips) == 1 else contact_sheet(_equal(sheets), labels, len(clips))
         write_image(path, sheet)
         return min(24, len(clips[0].values))
-    rate = options.fps or clips[0].fps
+    rate = clips[0].fps if options.fps is None else options.fps
     frames = _side_by_side(clips, labels, rate, options)
     if suffix == '.gif':
         return _write_gif(path, frames, rate)
@@ -167,7 +164,7 @@ def write_mp4(
         ) from error
 
     sound, sound_rate = (None, 0) if audio is None else _read_sound(Path(audio), duration)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part = part_of(path)
     count = 0
     try:
         with av.open(str(part), 'w', format='mp4', options={'movflags': '+faststart'}) as file:

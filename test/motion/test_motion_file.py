@@ -161,3 +161,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert (tmp_path / 'm.json').read_bytes() == old
     with pytest.raises(MotionError, match='cannot be written'):
         save_motion(tmp_path / 'none' / 'm.json', _clip())
+
+
+def test_the_longest_name_a_folder_takes_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ('x' * 251 + '.npz')
+    save_motion(path, _clip())
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_interrupted_in_the_middle_of_writing_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('os.fsync', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save_motion(tmp_path / 'a.npz', _clip())
+    assert not list(tmp_path.iterdir())

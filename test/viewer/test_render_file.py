@@ -72,8 +72,9 @@ def test_clips_stand_side_by_side(tmp_path: Path) -> None:
 def test_another_rate_is_resampled_in_time(tmp_path: Path) -> None:
     options = RenderOptions(size=(32, 32), fps=50.0)
     assert render_to_file([_clip(10)], tmp_path / 'o.gif', options=options) == 20
-    with pytest.raises(ConfigError, match='rate'):
-        render_to_file([_clip(10)], tmp_path / 'o.gif', options=RenderOptions(size=(32, 32), fps=0.5))
+    for rate in (0.5, 0.0):
+        with pytest.raises(ConfigError, match='rate'):
+            render_to_file([_clip(10)], tmp_path / 'o.gif', options=RenderOptions(size=(32, 32), fps=rate))
 
 
 def test_bad_requests_are_refused_and_leave_nothing(tmp_path: Path) -> None:
@@ -84,7 +85,8 @@ def test_bad_requests_are_refused_and_leave_nothing(tmp_path: Path) -> None:
         (ConfigError, 'avi', _clip(), 'o.avi', None, (96, 64)),
         (ConfigError, 'odd', _clip(), 'o.mp4', None, (97, 64)),
         (ConfigError, 'sound', _clip(), 'o.gif', wav, (96, 64)),
-        (MotionError, 'folder', _clip(), 'none/o.gif', None, (96, 64)),
+        (ConfigError, 'folder', _clip(), 'none/o.gif', None, (96, 64)),
+        (ConfigError, 'is a folder', _clip(), '.', None, (96, 64)),
         (AudioError, 'none.wav', _clip(), 'o.mp4', tmp_path / 'none.wav', (96, 64)),
     ]
     for kind, word, clip, name, audio, size in cases:
