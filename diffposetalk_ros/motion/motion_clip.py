@@ -33,7 +33,11 @@ class MotionClip:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float32)
+        given = np.asarray(self.values)
+        if given.dtype.kind not in 'fiub':
+            raise MotionError(f'motion of type {given.dtype}; all values must be real numbers')
+        with np.errstate(over='ignore'):
+            values = np.array(given, dtype=np.float32)
         if values.ndim != 2 or values.shape[1] != self.layout.width:
             raise MotionError(
                 f'motion of shape {values.shape} is not (frames, {self.layout.width}), '
@@ -53,6 +57,8 @@ class MotionClip:
         values.flags.writeable = False
         object.__setattr__(self, 'values', values)
         object.__setattr__(self, 'fps', float(self.fps))
+        if not isinstance(self.meta, Mapping):
+            raise MotionError(f'meta is a {type(self.meta).__name__}; it must be an object of names and values')
         object.__setattr__(self, 'meta', dict(self.meta))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
     if not rows:
         raise MotionError('the file is empty; the first line must name the columns')
     names = [name.strip() for name in rows[0]]
+    for other, word in ((';', 'semicolons'), ('\t', 'tabulators')):
+        if len(names) == 1 and other in names[0]:
+            raise MotionError(f'its cells are separated by {word}; save it with commas and decimal points')
     lower = [name.lower() for name in names]
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(names):
@@ -39,7 +43,9 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
     columns = [i for i, name in enumerate(lower) if name not in aside]
     kept = [names[i] for i in columns]
     layout = layout_of('flame' if 'exp00' in lower else 'arkit', kept)
-    values = np.array([[row[i] for i in columns] for row in rows[1:]]).astype(np.float32)
+    values = np.array([_numbers(row, columns, names, line) for line, row in enumerate(rows[1:], start=2)])
+    if 'timecode' in lower:
+        _check_order([row[lower.index('timecode')] for row in rows[1:]])
     if fps is None:
         if 'fps' in lower:
             fps = float(rows[1][lower.index('fps')])
@@ -49,12 +55,38 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
     return MotionClip(arrange(values, kept, layout), fps, layout, meta)
 
 
+def _numbers(row: Sequence[str], columns: Sequence[int], names: Sequence[str], line: int) -> list[float]:
+    numbers = []
+    for i in columns:
+        try:
+            numbers.append(float(row[i]))
+        except ValueError:
+            raise MotionError(f'line {line}, column {names[i]}: {row[i]!r} is not a number') from None
+    return numbers
+
+
+def _check_order(timecodes: Sequence[str]) -> None:
+    """Raise MotionError where a time is before the one above, but for a take that goes on past midnight."""
+    times = [_parts(code) for code in timecodes]
+    for line, (before, after) in enumerate(itertools.pairwise(times), start=3):
+        if before is not None and after is not None and after < before and (before[0], after[0]) != (23, 0):
+            code = timecodes[line - 2]
+            raise MotionError(f'line {line}: Timecode {code} is before that of the line above; sort the rows')
+
+
+def _parts(timecode: str) -> list[float] | None:
+    try:
+        return [float(part) for part in timecode.split(':')]
+    except ValueError:
+        return None
+
+
 def _rate(timecodes: Sequence[str]) -> float:
     """Frame rate of hh:mm:ss:ff(.fff) codes: the frame counter's modulus, seen when a second is full."""
     parts = [code.split(':') for code in timecodes]
     if all(len(part) == 4 for part in parts) and len({tuple(part[:3]) for part in parts}) > 1:
         return float(int(max(float(part[3]) for part in parts)) + 1)
-    raise MotionError('the file tells no frame rate (no fps column, Timecode too short); pass fps')
+    raise MotionError('the file tells no frame rate (no fps column, Timecode too short); give it, --motion-fps')
 
 
 def encode_csv(clip: MotionClip) -> bytes:

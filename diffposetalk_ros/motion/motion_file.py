@@ -172,12 +172,15 @@ def _encode_npz(clip: MotionClip) -> bytes:
 
 def _read_json(path: Path, fps: float | None) -> MotionClip:
     content = json.loads(path.read_text(encoding='utf-8'))
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise MotionError(f'a {kind} is no motion; write an object with space, fps, channels, values')
     missing = [key for key in ('values', 'fps', 'space', 'channels') if key not in content]
     if missing:
         raise MotionError(f'keys missing: {", ".join(missing)}')
     names = [str(name) for name in content['channels']]
     layout = layout_of(content['space'], names)
-    values = np.array(content['values'] or np.zeros((0, len(names))), np.float32)
+    values = np.array(content['values'] or np.zeros((0, len(names))))
     rate = float(content['fps']) if fps is None else fps
     return MotionClip(arrange(values, names, layout), rate, layout, content.get('meta', {}))
 

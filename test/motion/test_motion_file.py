@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,9 @@ def _json(tmp_path: Path, **change: object) -> Path:
         ({'channels': [*ARKIT.names, 'jawOpen'], 'values': [[0.0] * 56]}, 'more than once'),
         ({'fps': 0}, 'frame rate'),
         ({'fps': 'fast'}, 'm.json'),
+        ({'meta': 5}, 'meta is a int'),
+        ({'values': [[1e39] * 55]}, 'finite'),
+        ({'values': [['0.1'] * 55]}, 'real numbers'),
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, change: dict[str, object], word: str) -> None:
@@ -144,6 +148,54 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     for name in ('l.json', 'h.csv', 'none.npz', 'm.bvh'):
         with pytest.raises(MotionError, match=name):
             load_motion(tmp_path / name)
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('kind', ['complex', 'beyond_float32'])
+def test_numbers_that_float32_cannot_hold_are_refused(kind: str) -> None:
+    values = np.full((2, 55), 1j) if kind == 'complex' else np.full((2, 55), 1e39)
+    with pytest.raises(MotionError, match='real numbers' if kind == 'complex' else 'finite'):
+        MotionClip(values, 25, ARKIT)
+
+
+def _table(tmp_path: Path, change: Callable[[list[list[str]]], str]) -> Path:
+    save_motion(tmp_path / 'm.csv', _clip())
+    rows = [line.split(',') for line in (tmp_path / 'm.csv').read_text().splitlines()]
+    (tmp_path / 'm.csv').write_text(change(rows))
+    return tmp_path / 'm.csv'
+
+
+def _joined(rows: list[list[str]], separator: str = ',') -> str:
+    return '\n'.join(separator.join(row) for row in rows)
+
+
+def _with_word(rows: list[list[str]]) -> str:
+    rows[3][rows[0].index('jawOpen')] = 'wide'
+    return _joined(rows)
+
+
+TABLES = {
+    'semicolons': (lambda rows: _joined(rows, ';'), 'separated by semicolons; save it with commas'),
+    'tabulators': (lambda rows: _joined(rows, '\t'), 'separated by tabulators'),
+    'word': (_with_word, "line 4, column jawOpen: 'wide' is not a number"),
+    'backwards': (lambda rows: _joined([rows[0], *rows[:0:-1]]), 'line 3: Timecode 00:00:00:05.* sort the rows'),
+}
+
+
+@pytest.mark.parametrize('kind', TABLES)
+def test_a_table_says_where_it_is_wrong(kind: str, tmp_path: Path) -> None:
+    change, words = TABLES[kind]
+    with pytest.raises(MotionError, match=words):
+        load_motion(_table(tmp_path, change))
+
+
+def test_a_take_may_go_on_past_midnight(tmp_path: Path) -> None:
+    def late(rows: list[list[str]]) -> str:
+        for i, row in enumerate(rows[1:]):
+            row[0] = f'23:59:59:{20 + i}.000' if i < 5 else f'00:00:00:{i - 5:02d}.000'
+        return _joined(rows)
+
+    assert len(load_motion(_table(tmp_path, late)).values) == len(_clip().values)
 
 
 def test_a_pickle_is_not_run(tmp_path: Path) -> None:
