@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play, watch, write. Raises DiffPoseTalkError on user errors; Ctrl-C still writes what came."""
     try:
-        import rclpy  # noqa: F401
+        from rclpy.exceptions import InvalidTopicNameException
+        from rclpy.validate_full_topic_name import validate_full_topic_name
 
         import diffposetalk_ros.msg  # noqa: F401
     except ImportError as error:
@@ -69,6 +70,11 @@ def run(args: argparse.Namespace) -> int:
     if args.steps is not None:
         parameters['sampler.steps'] = args.steps
     config_from(parameters)
+    if args.topic is not None:
+        try:
+            validate_full_topic_name(f'/{args.topic.removeprefix("/")}')
+        except InvalidTopicNameException as error:
+            raise ConfigError(f'--topic {args.topic!r}: {str(error).splitlines()[0].rstrip(":")}') from None
     check_at_least(args, 0, 'seconds')
     try:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,7 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
         ('--delay', '-1', 'use 0 to 5'),
         ('--seed', '-1', 'sampler.seed'),
         ('--seconds', 'nan', '--seconds'),
+        ('--topic', 'a//b', "--topic 'a//b': Invalid topic name"),
     ],
 )
 def test_options_out_of_range_end_before_anything_is_started(
