@@ -235,7 +235,7 @@ class ViewerServer:
         try:
             command = json.loads(text)
             kind = command['do']
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             queue.put_nowait(json.dumps({'type': 'answer', 'ok': False, 'message': 'not a command'}))
             return
         if kind == 'ping':

@@ -87,7 +87,7 @@ def test_commands_are_answered_and_failures_told(server: ViewerServer) -> None:
             assert (await link.receive_json())['message'] == 'no such thing'
             await link.send_json({'do': 'crash', 'id': 9})
             assert 'ZeroDivisionError' in (await link.receive_json())['message']
-            for nonsense in ('{', '[]', '{"id": 3}', '17'):
+            for nonsense in ('{', '[]', '{"id": 3}', '17', '[' * 100_000):
                 await link.send_str(nonsense)
                 assert (await link.receive_json())['ok'] is False
             await link.send_json({'do': 'ping', 'sent': 3.5})
