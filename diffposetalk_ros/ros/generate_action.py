@@ -23,6 +23,7 @@ from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, 
 from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.motion.motion_file import save_motion
+from diffposetalk_ros.output_file import check_output
 
 __all__ = ['GenerateAction']
 
@@ -121,12 +122,12 @@ class GenerateAction:
     def _make(self, goal: Any, begin: float) -> tuple[int, float]:
         request = goal.request
         source, target = Path(request.audio_path), Path(request.motion_path)
-        if target.suffix not in ('.npz', '.csv', '.json'):
-            raise MotionError(f'motion_path {target}: use .npz, .csv or .json')
+        try:
+            check_output(target, ('.npz', '.csv', '.json'))
+        except ConfigError as error:
+            raise MotionError(f'motion_path {error}') from error
         if target.exists() and not request.overwrite:
             raise MotionError(f'{target} exists; set overwrite or name another file')
-        if not target.parent.is_dir():
-            raise MotionError(f'{target.parent} is not a folder; create it first')
         if request.rate and not 1.0 <= request.rate <= 240.0:
             raise ConfigError(f'rate {request.rate:g}; use 1 to 240, or 0 for that of the model')
         seconds = audio_duration(source)
