@@ -99,7 +99,9 @@ def _start(recipe: Recipe) -> tuple[StoredModel, Tensor, Tensor] | None:
     if recipe.start is None:
         return None
     stored = load_model(recipe.start)
-    if stored.model.config != recipe.model or stored.style_encoder is None:
+    # A regressor may begin as the denoiser it is compared with.
+    config = replace(stored.model.config, deterministic=recipe.model.deterministic)
+    if config != recipe.model or stored.style_encoder is None:
         raise ConfigError(f'{recipe.start} is not the network that is trained here; leave --start away')
     mean, std = motion_statistics(recipe.start, recipe.model.motion_dim)
     return stored, torch.from_numpy(mean), torch.from_numpy(std)
@@ -172,8 +174,11 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
     style = _style_stage(material, work, recipe)
     assert recipe.model.logmel is not None
     stored = material.stored
-    network = DiffPoseTalkModel(recipe.model) if stored is None else stored.model
-    encoder = None if stored is None else stored.model.audio_encoder
+    network = DiffPoseTalkModel(recipe.model)
+    encoder = None
+    if stored is not None:
+        network.load_state_dict(stored.model.state_dict())
+        encoder = stored.model.audio_encoder
     audio = train_audio(material.source, recipe.model.logmel, work, recipe.audio, encoder)
     name = 'regressor' if recipe.model.deterministic else 'denoiser'
     model = train_denoiser(

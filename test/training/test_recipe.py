@@ -74,3 +74,7 @@ def test_stages_alone_and_together(
         assert 0 < moved < 0.1, 'a step or two away from where it started'
     with pytest.raises(ConfigError, match='leave --start away'):
         run_recipe(tiny_corpus, tmp_path / 'other', tmp_path / 'x', replace(go_on, model=EMBEDDED))
+
+    short = replace(go_on, model=replace(TINY.model, deterministic=True))
+    run_recipe(tiny_corpus, tmp_path / 'again', tmp_path / 'short', short)
+    assert load_model(tmp_path / 'short').model.config.deterministic
