@@ -131,6 +131,9 @@ def _messages(path: Path) -> Iterator[tuple[Any, BagMessage]]:
     if not files:
         raise MotionError(f'{path}: no .mcap file in this folder; record with ros2 bag record -s mcap')
     for file in files:
+        if file.exists() and not file.is_file():
+            # A FIFO would block in open, deaf to signals, and a bag is read from its end.
+            raise MotionError(f'{file}: a pipe or device is no bag; copy it into a file first')
         with file.open('rb') as stream:
             for schema, channel, record in reader.make_reader(stream).iter_messages():
                 if schema is not None and channel.message_encoding == 'cdr':

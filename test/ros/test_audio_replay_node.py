@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ def test_a_recorded_session_replayed_gives_the_same_motion(model_folder: Path, t
         read_sound_bag(bag, '/microphone')
     np.testing.assert_array_equal(session(model_folder, replay), first)
     assert np.abs(session(model_folder, replay, **{'sampler.seed': 1}) - first).max() > 1e-3
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / 'folder').mkdir()
+    for pipe in (tmp_path / 'a.mcap', tmp_path / 'folder' / 'a.mcap'):
+        os.mkfifo(pipe)
+    for path in (tmp_path / 'a.mcap', tmp_path / 'folder'):
+        with pytest.raises(MotionError, match=r'a\.mcap: .*file'):
+            read_sound_bag(path)
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [([], 'no bag'), (['-p', 'file:=/no.mcap'], 'cannot be read')])
