@@ -18,7 +18,11 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
 
     ``suffixes`` are those the caller writes ('.npz'), compared without case. Leaves nothing behind.
     """
-    if path.is_dir():
+    try:
+        folder = path.is_dir()
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        raise ConfigError(f'{path} cannot be written ({error.strerror}); name another file') from None
+    if folder:
         raise ConfigError(f'{path} is a folder; name a file that ends in {" or ".join(suffixes)}')
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f'{path}: suffix {path.suffix!r}; use {", ".join(suffixes)}')
@@ -29,7 +33,11 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
 
 def check_output_folder(path: Path) -> None:
     """Raise ConfigError where a folder cannot be made or written in; missing parents are allowed."""
-    if path.exists() and not path.is_dir():
+    try:
+        taken = path.exists() and not path.is_dir()
+    except OSError as error:
+        raise ConfigError(f'{path} cannot be made ({error.strerror}); name another folder') from None
+    if taken:
         raise ConfigError(f'{path} is a file; name a folder')
     there = path
     while not there.exists() and there != there.parent:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,15 @@ _SILENT_PEAK = 1e-4
 def _open(path: Path) -> Any:
     import soundfile
 
-    if not path.exists():
+    try:
+        status = path.stat() if path.exists() else None
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        raise AudioError(f'{path} cannot be read ({error.strerror}); check the path') from None
+    if status is None:
         raise AudioError(f'{path} does not exist')
-    if path.is_dir():
+    if stat.S_ISDIR(status.st_mode):
         raise AudioError(f'{path} is a folder; name a sound file')
-    if path.stat().st_size == 0:
+    if status.st_size == 0:
         raise AudioError(f'{path} is empty (0 bytes)')
     try:
         source = soundfile.SoundFile(str(path))

@@ -82,6 +82,11 @@ def test_bad_files_are_one_line_errors(tmp_path, make, words):
     assert '\n' not in str(caught.value)
 
 
+def test_a_path_too_long_for_the_system_is_said_to_be(tmp_path):
+    with pytest.raises(AudioError, match='cannot be read .*too long'):
+        audio_duration(tmp_path / ('a' * 300 + '.wav'))
+
+
 def test_silent_and_clipped_files_pass_with_a_warning(tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     soundfile.write(tmp_path / 'silent.wav', np.zeros(1600), 16000)

@@ -170,10 +170,13 @@ def outputs(tmp_path: Path) -> dict[str, tuple[Path, str]]:
         'below_a_file': (tmp_path / 'file' / 'a.npz', 'no folder'),
         # Not writable for anybody, root included.
         'read_only': (Path('/proc/a.npz'), 'cannot be written'),
+        'too_long': (tmp_path / ('a' * 300 + '.npz'), 'too long'),
     }
 
 
-@pytest.mark.parametrize('kind', ['folder', 'suffix', 'no_suffix', 'no_folder', 'below_a_file', 'read_only'])
+@pytest.mark.parametrize(
+    'kind', ['folder', 'suffix', 'no_suffix', 'no_folder', 'below_a_file', 'read_only', 'too_long']
+)
 def test_unwritable_output_fails_before_anything_is_read(
     kind: str, outputs: dict[str, tuple[Path, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

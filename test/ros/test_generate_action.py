@@ -80,6 +80,8 @@ def test_a_file_becomes_a_motion_file(stage: Asking, voice: Path, tmp_path: Path
         ({'style': 'nobody'}, Generate.Result.STYLE),
         ({'motion_path': '/no/such/folder/m.npz'}, Generate.Result.OUTPUT),
         ({'motion_path': 'm.txt'}, Generate.Result.OUTPUT),
+        ({'audio_path': '/a' * 9 + 300 * 'a'}, Generate.Result.AUDIO),
+        ({'motion_path': 300 * 'm' + '.npz'}, Generate.Result.OUTPUT),
         ({'motion_path': '/proc/m.npz', 'steps': 2**32 - 1}, Generate.Result.OUTPUT),  # before it computes
         ({'rate': 1e9}, Generate.Result.INTERNAL),
         ({'rate': float('nan')}, Generate.Result.INTERNAL),
