@@ -27,7 +27,10 @@ from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.speech_context import speech_windows
 
-__all__ = ['Generator', 'logmel_features']
+__all__ = ['LEAST_SOUND', 'Generator', 'logmel_features']
+
+LEAST_SOUND = 0.04
+"""One frame, s: less sound gives no motion."""
 
 Progress = Callable[[int], None]
 """Called with the number of frames finished so far."""

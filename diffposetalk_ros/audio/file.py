@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.audio.pcm import to_mono_float32
+from diffposetalk_ros.audio.pcm import check_channels, to_mono_float32
 from diffposetalk_ros.audio.resampler import check_rate
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
@@ -47,7 +47,11 @@ def _open(path: Path) -> Any:
             f'{path} is not a readable sound file ({reason}); use wav, flac, ogg or mp3'
         ) from error
     try:
-        check_rate(source.samplerate)
+        try:
+            check_rate(source.samplerate)
+            check_channels(source.channels)
+        except AudioError as error:
+            raise AudioError(f'{path}: {error}') from None
         _check_riff_size(path)
         if source.frames == 0:
             raise AudioError(f'{path} holds no samples; it is empty or cut off after its header')
@@ -70,10 +74,13 @@ def _check_riff_size(path: Path) -> None:
         raise AudioError(f'{path} is cut off: {actual} of {stated} bytes; record or copy it again')
 
 
-def audio_duration(path: str | Path) -> float:
-    """Length in seconds. Raises AudioError as `read_audio`."""
+def audio_duration(path: str | Path, least: float = 0.0) -> float:
+    """Length in seconds. Raises AudioError as `read_audio`, and for less than ``least``."""
     with _open(Path(path)) as source:
-        return float(source.frames / source.samplerate)
+        seconds = float(source.frames / source.samplerate)
+    if seconds < least:
+        raise AudioError(f'{path} lasts {1e3 * seconds:.3g} ms; give at least {1e3 * least:g} ms')
+    return seconds
 
 
 def audio_blocks(

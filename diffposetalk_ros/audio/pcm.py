@@ -63,6 +63,13 @@ def pcm_from_bytes(data: bytes | bytearray | memoryview, sample_format: str) -> 
     return wide.reshape(-1).view('<i4')
 
 
+def check_channels(channels: int) -> int:
+    """Return ``channels`` if usable, raise AudioError otherwise."""
+    if not 1 <= channels <= _MAX_CHANNELS:
+        raise AudioError(f'{channels} channels; use 1 to {_MAX_CHANNELS}')
+    return channels
+
+
 def to_mono_float32(samples: NDArray[np.generic], channels: int = 1) -> MonoAudio:
     """Interleaved PCM -> mono float32, channels averaged.
 
@@ -74,8 +81,7 @@ def to_mono_float32(samples: NDArray[np.generic], channels: int = 1) -> MonoAudi
     Raises:
         AudioError: another type, a channel count outside 1..64, or a length that is not whole frames.
     """
-    if not 1 <= channels <= _MAX_CHANNELS:
-        raise AudioError(f'{channels} channels; use 1 to {_MAX_CHANNELS}')
+    check_channels(channels)
     flat = np.asarray(samples).reshape(-1)
     if flat.size % channels:
         raise AudioError(f'{flat.size} values do not divide into {channels} channels')

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
 
     from diffposetalk_ros.audio.file import audio_blocks, audio_duration
     from diffposetalk_ros.cli.checks import check_seed
-    from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.generation import LEAST_SOUND, Generator
     from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     if options.fps is not None and not 10.0 <= options.fps <= 120.0:
         raise ConfigError(f'--fps {options.fps:g}; use 10 to 120')
     sampling = sampling_from(options)
-    duration = audio_duration(options.audio)
+    duration = audio_duration(options.audio, LEAST_SOUND)
     generator = Generator(options.model, options.backend, options.device)
     flame = _flame_model(options, generator)
     style = options.style or NEUTRAL

@@ -71,7 +71,8 @@ def write_header_only(path):
         (write_nan, 'NaN.*0.250 s'),
         (write_truncated, 'cut off'),
         (write_header_only, 'no samples'),
-        (lambda path: soundfile.write(path, tone(16000), 1000), '1000 Hz'),
+        (lambda path: soundfile.write(path, tone(16000), 1000), r'bad.wav: sample rate 1000 Hz'),
+        (lambda path: soundfile.write(path, np.zeros((9, 65)), 16000), r'bad.wav: 65 channels'),
     ],
 )
 def test_bad_files_are_one_line_errors(tmp_path, make, words):
