@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read and write. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.motion.motion_file import load_motion, save_motion
+    from diffposetalk_ros.motion.motion_file import load_face, save_motion
 
     if args.live_link and args.out.suffix.lower() != '.csv':
         raise ConfigError(f'--live-link writes a .csv, not {args.out.name}')
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
         clip = read_motion_bag(args.motion, args.topic)
     else:
-        clip = load_motion(args.motion, args.motion_fps)
+        clip = load_face(args.motion, args.motion_fps)
     if args.live_link:
         from diffposetalk_ros.motion.live_link import write_live_link_csv
 

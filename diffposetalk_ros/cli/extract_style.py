@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """Encode and write the style vector."""
     from diffposetalk_ros.model.clip_style import clip_style
     from diffposetalk_ros.model.loader import open_model
-    from diffposetalk_ros.motion.motion_file import load_motion, write_atomically
+    from diffposetalk_ros.motion.motion_file import load_face, write_atomically
     from diffposetalk_ros.motion.resampling import at_rate
     from diffposetalk_ros.output_file import check_output
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise StyleError(
             f'--start {options.start:g} --seconds {options.seconds}; use 0 or more, and more than 0'
         )
-    clip = load_motion(options.motion)
+    clip = load_face(options.motion)
     model = open_model(options.model)
     config = model.backend.config
     values = _columns(at_rate(clip, config.fps), config.layout, options.motion, model.folder.name)

@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw and write. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.motion.motion_file import load_motion
+    from diffposetalk_ros.motion.motion_file import load_face
     from diffposetalk_ros.viewer.plot import plot_motion
 
     names = [name.strip() for name in args.channels.split(',') if name.strip()]
-    plot_motion(load_motion(args.motion, args.motion_fps), args.out, args.audio, names)
+    plot_motion(load_face(args.motion, args.motion_fps), args.out, args.audio, names)
     print(f'written: {args.out}')
     return 0

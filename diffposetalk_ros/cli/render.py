@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw and write. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP
-    from diffposetalk_ros.motion.motion_file import load_motion
+    from diffposetalk_ros.motion.motion_file import load_face
     from diffposetalk_ros.viewer.render import channel_sheet
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
     snap = DEFAULT_SNAP if args.closure_snap is None else args.closure_snap
     options = RenderOptions(parse_size(args.size or default), args.fps, workers, snap=snap)
-    clips = [load_motion(path, args.motion_fps) for path in args.motion]
+    clips = [load_face(path, args.motion_fps) for path in args.motion]
     labels = [path.stem for path in args.motion]
     start = time.perf_counter()
     frames = render_to_file(clips, args.out, args.audio, labels, options)

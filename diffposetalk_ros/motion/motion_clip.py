@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.model.layout import MotionLayout, layout_for
 
-__all__ = ['MotionClip', 'arrange', 'layout_of']
+__all__ = ['MotionClip', 'arrange', 'check_face', 'layout_of']
 
 Floats = NDArray[np.float32]
+_BEYOND = {'1': 2.0, 'rad': 0.5}
+"""So many times its range a value may lie outside, by unit: trackers overshoot, and animators exaggerate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,25 @@ class MotionClip:
     def duration(self) -> float:
         """Length in seconds."""
         return len(self.values) / self.fps
+
+
+def check_face(clip: MotionClip) -> None:
+    """Raise MotionError where a clip is no face's motion: per cent for weights, degrees for rad, or nonsense."""
+    lower = np.array([channel.lower for channel in clip.layout.channels])
+    upper = np.array([channel.upper for channel in clip.layout.channels])
+    beyond = np.array([_BEYOND[channel.unit] for channel in clip.layout.channels]) * (upper - lower)
+    bad = np.argwhere((clip.values < lower - beyond) | (clip.values > upper + beyond))
+    if not len(bad):
+        return
+    frame, column = (int(i) for i in bad[0])
+    channel = clip.layout.channels[column]
+    unit, hint = (' rad', ', not degrees') if channel.unit == 'rad' else ('', '')
+    if channel.unit == '1' and clip.layout.space == 'arkit':
+        hint = '; divide per cent by 100'
+    raise MotionError(
+        f'frame {frame}, channel {channel.name} is {clip.values[frame, column]:g}; '
+        f'it goes from {channel.lower:.3g} to {channel.upper:.3g}{unit}{hint} ({len(bad)} values are far outside)'
+    )
 
 
 def layout_of(space: object, names: Sequence[str]) -> MotionLayout:

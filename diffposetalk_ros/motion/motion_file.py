@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, layout_of
+from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.output_file import part_of
 
-__all__ = ['MotionClip', 'load_motion', 'save_motion', 'write_atomically']
+__all__ = ['MotionClip', 'load_face', 'load_motion', 'save_motion', 'write_atomically']
 
 Floats = NDArray[np.float32]
 Function = TypeVar('Function', bound=Callable[..., Any])
@@ -66,6 +66,16 @@ def load_motion(path: str | Path, fps: float | None = None) -> MotionClip:
     except _UNREADABLE as error:
         reason = ' '.join(str(error).split())[:160]
         raise MotionError(f'{path}: not a readable {path.suffix} motion file ({reason})') from None
+
+
+def load_face(path: str | Path, fps: float | None = None) -> MotionClip:
+    """`load_motion` for what is to be shown or encoded: refuses values no face has, too."""
+    clip = load_motion(path, fps)
+    try:
+        check_face(clip)
+    except MotionError as error:
+        raise MotionError(f'{path}: {error}') from None
+    return clip
 
 
 def save_motion(path: str | Path, clip: MotionClip) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import ConfigError, MotionError, StyleError
 from diffposetalk_ros.model.layout import MotionLayout, layout_for
 from diffposetalk_ros.motion.foresight import FramesAhead
-from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip, check_face
 from diffposetalk_ros.motion.rotation import (
     flame_to_ros,
     quaternion_to_vector,
@@ -191,6 +191,7 @@ def clip_from_style(message: Any, layout: MotionLayout) -> MotionClip:
     values = values.reshape(-1, len(names))[:, [names.index(name) for name in layout.names]]
     try:
         clip = MotionClip(values, message.rate, layout)
+        check_face(clip)
     except MotionError as error:
         raise StyleError(f'style motion: {error}') from error
     if not 1.0 <= clip.duration <= 30.0:

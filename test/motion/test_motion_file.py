@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.layout import arkit_layout, layout_for
-from diffposetalk_ros.motion.motion_file import MotionClip, load_motion, save_motion
+from diffposetalk_ros.model.layout import MotionLayout, arkit_layout, flame_layout, layout_for
+from diffposetalk_ros.motion.motion_file import MotionClip, load_face, load_motion, save_motion
 
-ARKIT = arkit_layout()
+ARKIT, FLAME = arkit_layout(), flame_layout()
 
 
 def _clip(space: str = 'arkit', head: bool = True, frames: int = 7) -> MotionClip:
@@ -187,6 +187,31 @@ def test_a_table_says_where_it_is_wrong(kind: str, tmp_path: Path) -> None:
     change, words = TABLES[kind]
     with pytest.raises(MotionError, match=words):
         load_motion(_table(tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ('layout', 'column', 'value', 'words'),
+    [
+        (ARKIT, 'jawOpen', 45.0, r'm\.npz: frame 2, channel jawOpen is 45; it goes from 0 to 1; divide per cent'),
+        (ARKIT, 'mouthClose', -1e30, 'mouthClose is -1e.30'),
+        (ARKIT, 'headRotationY', 20.0, 'headRotationY is 20; it goes from -3.14 to 3.14 rad, not degrees'),
+        (FLAME, 'exp03', 1e9, 'exp03 is 1e.09; it goes from -10 to 10 .1 values'),
+    ],
+)
+def test_values_no_face_has_are_not_shown(
+    tmp_path: Path, layout: MotionLayout, column: str, value: float, words: str
+) -> None:
+    values = np.zeros((4, layout.width), np.float32)
+    values[2, layout.index(column)] = value
+    save_motion(tmp_path / 'm.npz', MotionClip(values, 25, layout))
+    with pytest.raises(MotionError, match=words):
+        load_face(tmp_path / 'm.npz')
+
+
+def test_a_tracker_may_overshoot(tmp_path: Path) -> None:
+    values = np.tile(np.float32([-0.4, 1.6]), (55, 2)).T.copy()
+    save_motion(tmp_path / 'm.csv', MotionClip(values, 60, ARKIT))
+    np.testing.assert_array_equal(load_face(tmp_path / 'm.csv').values, values)
 
 
 def test_a_take_may_go_on_past_midnight(tmp_path: Path) -> None:

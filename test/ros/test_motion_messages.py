@@ -77,6 +77,7 @@ def test_style_motion_is_checked() -> None:
         ({'motion': []}, '0 frames'),
         ({'motion': [0.0] * 55}, '1 to 30 s'),
         ({'motion': [float('nan')] * 55 * 50}, 'finite'),
+        ({'motion': [1e30] * 55 * 50}, 'eyeBlinkLeft is 1e'),
         ({'rate': float('nan')}, 'frame rate'),
         ({'channel_names': ['jawOpen']}, 'lacks'),
     ]:
