@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a sound file to the ``audio`` topic: paced like a microphone or in one burst like TTS."""
+"""Plays a sound file to the ``audio`` topic: paced like a microphone or in one burst like TTS.
+
+    audio_player_node --ros-args -p file:=speech.wav
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,27 @@ from typing import Any
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from diffposetalk_ros.audio.file import audio_duration
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
-from diffposetalk_ros.ros.entry_point import run_node
+from diffposetalk_ros.ros.entry_point import declared, run_node
 
 __all__ = ['AudioPlayerNode', 'main', 'read_sound']
 
 _HEAD_START = 100_000_000  # ns
+_PARAMETERS = (
+    ('file', '', 'Sound file in any format libsndfile reads'),
+    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: a sound file'),
+    ('raw_channels', 1, 'Channels of headerless input'),
+    ('chunk', 0.02, 'Length of a message [s]'),
+    ('burst', False, 'All messages at once instead of in real time'),
+    ('loop', False, 'Start again at the end'),
+    ('wait_for', 1, 'Start when this many subscribers are there'),
+    ('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto'),
+    ('frame_id', 'microphone', 'frame_id of stamped messages'),
+)
 
 
 def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.float32], int]:
@@ -58,15 +71,11 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('audio_player', **kwargs)
         self.done = False
-        path = self._parameter('file', '', 'Sound file in any format libsndfile reads')
-        raw_rate = self._parameter('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: a sound file')
-        raw_channels = self._parameter('raw_channels', 1, 'Channels of headerless input')
-        chunk = self._parameter('chunk', 0.02, 'Length of a message [s]')
-        self._burst = self._parameter('burst', False, 'All messages at once instead of in real time')
-        self._loop = self._parameter('loop', False, 'Start again at the end')
-        listeners = self._parameter('wait_for', 1, 'Start when this many subscribers are there')
-        kind = self._parameter('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto')
-        frame_id = self._parameter('frame_id', 'microphone', 'frame_id of stamped messages')
+        value = declared(self, _PARAMETERS)
+        path, raw_rate, raw_channels, chunk = (
+            value[name] for name in ('file', 'raw_rate', 'raw_channels', 'chunk')
+        )
+        self._burst, self._loop = value['burst'], value['loop']
         if not path:
             raise ConfigError('no file to play; give --ros-args -p file:=/path/to/sound.wav')
         if not 1e-4 <= chunk <= 60.0 or raw_channels < 1 or raw_rate < 0:
@@ -76,17 +85,13 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
             )
         self._samples, self._rate = read_sound(path, raw_rate, raw_channels)
         self._chunk = max(1, round(chunk * self._rate))
-        self._wait_for = listeners
+        self._wait_for = value['wait_for']
         # Deep and reliable: a burst must not overflow the writer's history.
         depth = min(20000, len(self._samples) // self._chunk + 16)
-        self._output = AudioPublisher(self, self._rate, kind, frame_id, depth)
+        self._output = AudioPublisher(self, self._rate, value['message'], value['frame_id'], depth)
         self._start: int | None = None
         self._sent = 0
         self.create_timer(min(0.005, self._chunk / self._rate), self._tick)
-
-    def _parameter(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _tick(self) -> None:
         if self.done:
@@ -117,7 +122,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of audio_player_node: 0 when all is sent, 2 on a user error."""
-    return run_node('audio_player_node', AudioPlayerNode, args, _play)
+    return run_node('audio_player_node', AudioPlayerNode, args, _play, about=__doc__, table=_PARAMETERS)
 
 
 def _play(node: AudioPlayerNode) -> None:

@@ -3,6 +3,8 @@
 
 With the same model, parameters and seed the avatar then moves as it did, bit for bit: its motion depends
 on the sound alone (compare `face_motion_chunk`; `face_motion` samples the same motion at other moments).
+
+    audio_replay_node --ros-args -p file:=take.mcap
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -20,13 +21,18 @@ from rclpy.time import Time
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.ros.audio_messages import message_class
-from diffposetalk_ros.ros.entry_point import run_node
+from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.motion_bag import read_sound_bag
 
 __all__ = ['AudioReplayNode', 'main']
 
 _NS = 1_000_000_000
 _PERIOD = 0.005
+_PARAMETERS = (
+    ('file', '', 'MCAP file or folder of a bag'),
+    ('topic', '', 'Topic in the bag, where it holds several sounds'),
+    ('wait_for', 1, 'Start when this many subscribers are there'),
+)
 
 
 class AudioReplayNode(Node):  # type: ignore[misc,unused-ignore]
@@ -38,9 +44,8 @@ class AudioReplayNode(Node):  # type: ignore[misc,unused-ignore]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('audio_replay', **kwargs)
         self.done = False
-        file = self._parameter('file', '', 'MCAP file or folder of a bag')
-        topic = self._parameter('topic', '', 'Topic in the bag, where it holds several sounds')
-        self._wait_for = self._parameter('wait_for', 1, 'Start when this many subscribers are there')
+        value = declared(self, _PARAMETERS)
+        file, topic, self._wait_for = value['file'], value['topic'], value['wait_for']
         if not file:
             raise ConfigError('no bag to replay; give --ros-args -p file:=take.mcap')
         self._waiting = read_sound_bag(file, topic)
@@ -53,10 +58,6 @@ class AudioReplayNode(Node):  # type: ignore[misc,unused-ignore]
         self._moved: int | None = None
         self._next = 0
         self.create_timer(_PERIOD, self._tick)
-
-    def _parameter(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _tick(self) -> None:
         now = self.get_clock().now().nanoseconds
@@ -83,7 +84,7 @@ def _kind(full: str) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of audio_replay_node: 0 when all is sent, 2 on a user error."""
-    return run_node('audio_replay_node', AudioReplayNode, args, _replay)
+    return run_node('audio_replay_node', AudioReplayNode, args, _replay, about=__doc__, table=_PARAMETERS)
 
 
 def _replay(node: AudioReplayNode) -> None:

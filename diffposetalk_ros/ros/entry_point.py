@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -17,7 +20,19 @@ from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 
-__all__ = ['own_words', 'run_node', 'start_rclpy', 'told_in_a_line', 'until_shutdown']
+__all__ = [
+    'ParameterTable',
+    'declared',
+    'own_words',
+    'run_node',
+    'start_rclpy',
+    'tell_help',
+    'told_in_a_line',
+    'until_shutdown',
+]
+
+ParameterTable = Sequence[tuple[str, Any, str]]
+"""Name, default and description, with the unit, of each parameter of a node."""
 
 _Node = TypeVar('_Node', bound=Node)
 
@@ -44,12 +59,17 @@ def run_node(
     args: Sequence[str] | None = None,
     spin: Callable[[_Node], None] = rclpy.spin,
     finish: Callable[[_Node], None] = lambda node: None,
+    about: str | None = None,
+    table: ParameterTable = (),
 ) -> int:
     """Make a node, spin it until Ctrl-C, SIGTERM or the end of ``spin``, then ``finish`` and destroy it.
 
-    Returns the exit status of `told_in_a_line`: 2 also for a parameter of another type than the declared one.
+    With --help it prints ``about`` and ``table`` instead. Returns the exit status of `told_in_a_line`: 2 also
+    for a parameter of another type than the declared one.
     """
     with told_in_a_line(name) as status:
+        if tell_help(name, about, table, args):
+            return 0
         start_rclpy(args)
         node: _Node | None = None
         try:
@@ -67,15 +87,44 @@ def run_node(
     return status()
 
 
+def declared(node: Node, table: ParameterTable) -> dict[str, Any]:
+    """Declare the parameters of a table, which cannot change while the node runs; their values."""
+    return {
+        name: node.declare_parameter(
+            name, default, ParameterDescriptor(description=description, read_only=True)
+        ).value
+        for name, default, description in table
+    }
+
+
+def tell_help(name: str, about: str | None, table: ParameterTable, args: Sequence[str] | None) -> bool:
+    """Whether the arguments ask for help, which is then on stdout: what the node does, and its parameters."""
+    if not {'-h', '--help'} & set(own_words(args)):
+        return False
+    rows = [(parameter, json.dumps(default), description) for parameter, default, description in table]
+    wide, wider = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+    print(f'usage: {name} [--ros-args -p NAME:=VALUE -r FROM:=TO --params-file FILE ...]\n')
+    print(f'{(about or "").strip()}\n\nparameters, with their defaults:')
+    for parameter, default, description in rows:
+        print(f'  {parameter:{wide}}  {default:{wider}}  {description}')
+    return True
+
+
 @contextmanager
 def told_in_a_line(name: str) -> Iterator[Callable[[], int]]:
-    """What a person can mend ends the block with a line on stderr after ``name``; gives the exit status: 0, or 2."""
+    """What a person can mend ends the block with a line on stderr after ``name``; gives the exit status: 0, or 2.
+
+    141 when nobody reads stdout any more, as the command line.
+    """
     status = 0
     try:
         yield lambda: status
     except (DiffPoseTalkError, ParameterException, NameValidationException) as error:
         print(f'{name}: {" ".join(str(error).split())}', file=sys.stderr)
         status = 2
+    except BrokenPipeError:  # whoever read stdout has had enough, and Python shall not flush into it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
 
 
 def start_rclpy(args: Sequence[str] | None, **options: Any) -> None:

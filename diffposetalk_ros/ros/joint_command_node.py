@@ -6,6 +6,9 @@ face_motion, head_pose, face_motion_chunk ---> map, caps ---> joint_trajectory |
 Every trajectory holds all that is known and then the way to rest, so a controller that hears no more
 brings the robot to rest by itself. The other two outputs carry single positions: there the node itself
 goes to rest when input is stale, on ~/emergency_stop and on deactivate.
+
+    joint_command_node --ros-args -p map_file:=my_robot.yaml -p output:=forward
+    ros2 lifecycle set /joint_command configure        then activate
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.diagnostics import OK, WARN, Status, to_message
-from diffposetalk_ros.ros.entry_point import start_rclpy, told_in_a_line, until_shutdown
+from diffposetalk_ros.ros.entry_point import start_rclpy, tell_help, told_in_a_line, until_shutdown
 from diffposetalk_ros.ros.joint_messages import (
     action_units_message,
     chunk_rows,
@@ -372,6 +375,8 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of joint_command_node."""
     with told_in_a_line('joint_command_node') as status:
+        if tell_help('joint_command_node', __doc__, _PARAMETERS, args):
+            return 0
         # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
         start_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
         signal.signal(signal.SIGTERM, signal.default_int_handler)

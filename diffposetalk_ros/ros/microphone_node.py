@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The microphone to the ``audio`` topic, through PortAudio (package sounddevice)."""
+"""The microphone to the ``audio`` topic, through PortAudio (package sounddevice).
+
+    microphone_node --list                              names the devices
+    microphone_node --ros-args -p device:=USB
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
-from diffposetalk_ros.ros.entry_point import own_words, run_node, told_in_a_line
+from diffposetalk_ros.ros.entry_point import declared, own_words, run_node, told_in_a_line
 
 __all__ = ['MicrophoneNode', 'capture_delay', 'list_devices', 'main']
+
+_PARAMETERS = (
+    ('device', '', 'Number or part of the name of a device; empty: the default'),
+    ('rate', 16000, 'Sample rate [Hz]; 0: the default of the device'),
+    ('channel', 0, 'Channel to take, from 1; 0: the mean of the first two'),
+    ('chunk', 0.02, 'Length of a message [s]'),
+    ('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto'),
+    ('frame_id', 'microphone', 'frame_id of stamped messages'),
+)
 
 
 def capture_delay(frames: int, rate: int, first: float, now: float) -> float:
@@ -48,12 +60,8 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('microphone', **kwargs)
-        device = self._parameter('device', '', 'Number or part of the name of a device; empty: the default')
-        rate = self._parameter('rate', 16000, 'Sample rate [Hz]; 0: the default of the device')
-        channel = self._parameter('channel', 0, 'Channel to take, from 1; 0: the mean of the first two')
-        chunk = self._parameter('chunk', 0.02, 'Length of a message [s]')
-        kind = self._parameter('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto')
-        frame_id = self._parameter('frame_id', 'microphone', 'frame_id of stamped messages')
+        value = declared(self, _PARAMETERS)
+        device, rate, channel, chunk = (value[name] for name in ('device', 'rate', 'channel', 'chunk'))
         if not 0.001 <= chunk <= 1.0 or not 0 <= channel <= 64 or rate < 0:
             raise ConfigError(
                 f'chunk {chunk} s, channel {channel}, rate {rate} Hz; use 0.001 to 1 s, 0 to 64 and 0 or more'
@@ -77,17 +85,13 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
             raise AudioError(
                 f'microphone {device or "(default)"!r} cannot be opened ({reason}); --list names the devices'
             ) from error
-        self._output = AudioPublisher(self, self._rate, kind, frame_id, depth=50)
+        self._output = AudioPublisher(self, self._rate, value['message'], value['frame_id'], depth=50)
         self.get_logger().info(f'{found["name"]}, {self._rate} Hz')
         self._stream.start()
 
     def close(self) -> None:
         """Stop recording."""
         self._stream.close()
-
-    def _parameter(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _on_block(self, block: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
         """Called by a thread of PortAudio; publishing from it saves the way through the executor."""
@@ -116,7 +120,14 @@ def main(args: Sequence[str] | None = None) -> int:
         if '--list' in own_words(args):
             print(list_devices())
         else:
-            return run_node('microphone_node', MicrophoneNode, args, finish=MicrophoneNode.close)
+            return run_node(
+                'microphone_node',
+                MicrophoneNode,
+                args,
+                finish=MicrophoneNode.close,
+                about=__doc__,
+                table=_PARAMETERS,
+            )
     return status()
 
 

@@ -2,6 +2,8 @@
 """The example robot in MuJoCo: takes the commands a real one takes, publishes joint_states and /clock.
 
 joint_trajectory | commands | joint_command ---> servos, physics ---> joint_states, /clock
+
+    mujoco_node --ros-args -p map_file:=config/joint_map.yaml -p speed:=0.5
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -25,7 +26,7 @@ from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.simulated_head import SimulatedHead
 from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros import qos
-from diffposetalk_ros.ros.entry_point import run_node
+from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.joint_messages import (
     positions_by_name,
     stamp_of,
@@ -36,6 +37,12 @@ from diffposetalk_ros.ros.joint_messages import (
 __all__ = ['MujocoNode', 'main']
 
 _NS = 1_000_000_000
+_PARAMETERS = (
+    ('urdf', '', 'Robot description; empty: urdf/avatar_head.urdf of this package'),
+    ('map_file', '', 'Joint map that orders `commands`; empty: order of the URDF'),
+    ('speed', 1.0, 'Simulated seconds per second, 0.1 to 10'),
+    ('period', 0.005, 'Time between joint_states [s], 0.001 to 0.05'),
+)
 
 
 class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
@@ -43,10 +50,9 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('mujoco_robot', **kwargs)
-        urdf = self._parameter('urdf', '', 'Robot description; empty: urdf/avatar_head.urdf of this package')
-        joints = self._parameter('map_file', '', 'Joint map that orders `commands`; empty: order of the URDF')
-        self._speed = float(self._parameter('speed', 1.0, 'Simulated seconds per second, 0.1 to 10'))
-        self._period = float(self._parameter('period', 0.005, 'Time between joint_states [s], 0.001 to 0.05'))
+        value = declared(self, _PARAMETERS)
+        urdf, joints = value['urdf'], value['map_file']
+        self._speed, self._period = float(value['speed']), float(value['period'])
         if not 0.1 <= self._speed <= 10.0 or not 0.001 <= self._period <= 0.05:
             raise ConfigError(
                 f'speed {self._speed}, period {self._period}; use 0.1 to 10 and 0.001 to 0.05 s'
@@ -69,10 +75,6 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
         self._begin = time.monotonic()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(self._period / self._speed, self._tick, clock=steady)
-
-    def _parameter(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _on_trajectory(self, message: Any) -> None:
         try:
@@ -120,7 +122,7 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of mujoco_node: 2 on a user error."""
-    return run_node('mujoco_node', MujocoNode, args)
+    return run_node('mujoco_node', MujocoNode, args, about=__doc__, table=_PARAMETERS)
 
 
 if __name__ == '__main__':

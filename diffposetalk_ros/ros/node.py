@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle node: wiring only. Callbacks store, one thread infers, one publishes.
+"""The lifecycle node: speech on ``audio`` in, ``face_motion`` and ``head_pose`` out, when they are to be seen.
+
+Wiring only: callbacks store, one thread infers, one publishes.
 
 unconfigured --configure--> inactive --activate--> active
   (parameters)   model, publishers    subscriptions, services' effect, timers, worker
+
+    diffposetalk_node --ros-args -p style.name:=lively
+    ros2 lifecycle set /diffposetalk configure        then activate
 """
 
 from __future__ import annotations
@@ -396,7 +401,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """Entry point of diffposetalk_node."""
     # The release thread must not wait 5 ms for the worker to let go of the interpreter.
     sys.setswitchinterval(0.0005)
-    return run_node('diffposetalk_node', DiffPoseTalkNode, args, finish=DiffPoseTalkNode.close)
+    table = [
+        (spec.name, spec.default, f'{spec.full_description} ({spec.constraints})') for spec in parameters.PARAMETERS
+    ]
+    finish = DiffPoseTalkNode.close
+    return run_node('diffposetalk_node', DiffPoseTalkNode, args, finish=finish, about=__doc__, table=table)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound."""
+"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound.
+
+    motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
@@ -18,12 +20,19 @@ from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 from diffposetalk_ros.output_file import check_output
 from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class
-from diffposetalk_ros.ros.entry_point import run_node
+from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.motion_bag import BagMessage, write_motion_bag
 from diffposetalk_ros.ros.recorded_motion import clip_from_messages, lost_frames
 
 __all__ = ['MotionCollector', 'RecorderNode', 'main']
 
+_PARAMETERS = (
+    ('file', 'motion.npz', 'File to write: .npz, .csv, .json or .mcap'),
+    ('wait', 0.0, 'Give up after so long without motion [s]; 0: never'),
+    ('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C'),
+    ('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion'),
+    ('audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"),
+)
 _DEEP = QoSProfile(depth=1000)
 # A publisher of either kind of reliability is heard; a burst must fit.
 _DEEP_AUDIO = QoSProfile(depth=20000, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -102,21 +111,13 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('motion_recorder', **kwargs)
-        self.path = self._parameter('file', 'motion.npz', 'File to write: .npz, .csv, .json or .mcap')
-        self.wait = self._parameter('wait', 0.0, 'Give up after so long without motion [s]; 0: never')
-        self.limit = self._parameter('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C')
-        avatar = self._parameter('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion')
-        sound = self._parameter(
-            'audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"
-        )
+        value = declared(self, _PARAMETERS)
+        self.path, self.wait, self.limit = value['file'], value['wait'], value['duration']
+        sound = value['audio']
         check_output(Path(self.path), ('.npz', '.csv', '.json', '.mcap'))  # before the take, not after it
         if sound and Path(self.path).suffix.lower() != '.mcap':
             raise ConfigError(f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio')
-        self.collector = MotionCollector(self, f'{avatar}/info', sound)
-
-    def _parameter(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
+        self.collector = MotionCollector(self, f'{value["node"]}/info', sound)
 
     @property
     def full(self) -> bool:
@@ -127,7 +128,7 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of motion_recorder: 0 when the file is written, 2 when it could not be."""
-    return run_node('motion_recorder', RecorderNode, args, _record, _save)
+    return run_node('motion_recorder', RecorderNode, args, _record, _save, __doc__, _PARAMETERS)
 
 
 def _record(node: RecorderNode) -> None:

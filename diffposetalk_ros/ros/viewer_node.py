@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node behind the page: topics to viewers, their wishes to the talking node."""
+"""The node behind the page: topics to viewers, their wishes to the talking node.
+
+    viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -32,7 +34,7 @@ from diffposetalk_ros.ros.audio_messages import (
     message_class,
 )
 from diffposetalk_ros.ros.audio_player_node import read_sound
-from diffposetalk_ros.ros.entry_point import run_node
+from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.face_points import FacePoints
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
 from diffposetalk_ros.ros.speech_sender import SpeechSender
@@ -45,6 +47,19 @@ from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 __all__ = ['ViewerNode', 'main']
 
 _THROTTLE = 5.0
+_PARAMETERS = (
+    ('node', 'diffposetalk', 'Name of the talking node'),
+    ('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token'),
+    ('port', 8765, 'Port of the page; 0: any free one'),
+    ('token', '', 'Visitors must know it; empty off loopback: a random one'),
+    ('sample', '', 'Sound file the page offers to speak'),
+    ('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]'),
+    ('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz'),
+    ('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere'),
+    ('live_link.port', 11111, 'UDP port of the receiver'),
+    ('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject'),
+    ('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]'),
+)
 # A viewer that lags wants the newest frames; reliable publishers serve best effort as well.
 _MOTION = QoSProfile(
     depth=50, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
@@ -60,17 +75,12 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('viewer', **kwargs)
-        self._target = self._parameter('node', 'diffposetalk', 'Name of the talking node')
-        host = self._parameter('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token')
-        port = self._parameter('port', 8765, 'Port of the page; 0: any free one')
-        token = self._parameter('token', '', 'Visitors must know it; empty off loopback: a random one')
-        sample = self._parameter('sample', '', 'Sound file the page offers to speak')
-        rate = self._parameter('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]')
-        flame = self._parameter('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz')
-        link_host = self._parameter('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere')
-        link_port = self._parameter('live_link.port', 11111, 'UDP port of the receiver')
-        subject = self._parameter('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject')
-        self._snap = self._parameter('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]')
+        value = declared(self, _PARAMETERS)
+        self._target, sample, flame, self._snap = (
+            value[name] for name in ('node', 'sample', 'flame_model', 'closure_snap')
+        )
+        host, port, token = (value[name] for name in ('host', 'port', 'token'))
+        link_host, link_port, subject = (value[f'live_link.{name}'] for name in ('host', 'port', 'subject'))
         snap_closures(load_rig(), np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
         self._sample = read_sound(sample, 0, 1) if sample else None
         self._info: Any = None
@@ -79,7 +89,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._format = AudioFormat()
         self._heard = 0
         self._resampler: StreamResampler | None = None
-        self._points = FacePoints(self, rate, FlameMesh(load_flame_model(Path(flame))) if flame else None)
+        mesh = FlameMesh(load_flame_model(Path(flame))) if flame else None
+        self._points = FacePoints(self, value['rviz.rate'], mesh)
         self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
         self._speech = SpeechSender(self)
         self._server = ViewerServer(
@@ -102,10 +113,6 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._server.stop()
         if self._live_link is not None:
             self._live_link.close()
-
-    def _parameter(self, name: str, default: Any, description: str) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        return self.declare_parameter(name, default, descriptor).value
 
     def _subscribe(self) -> None:
         portaudio = has_portaudio_form()
@@ -269,7 +276,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of viewer_node: 0 when asked to end, 2 on a user error."""
-    return run_node('viewer_node', ViewerNode, args, finish=ViewerNode.close)
+    return run_node('viewer_node', ViewerNode, args, finish=ViewerNode.close, about=__doc__, table=_PARAMETERS)
 
 
 if __name__ == '__main__':

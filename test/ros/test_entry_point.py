@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -51,6 +52,18 @@ def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
 def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
     assert 'NAME:=VALUE' in refused(name, '-p', 'x')
     assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_help_teaches_and_starts_nothing(name: str) -> None:
+    if name == 'mujoco_node':
+        pytest.importorskip('mujoco')
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{name}', '--help']
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr
+    program = {'node': 'diffposetalk_node', 'recorder': 'motion_recorder'}.get(name, name)
+    assert done.stdout.startswith(f'usage: {program} ') and f'\n    {program} -' in done.stdout
+    assert name == 'avatars_node' or re.search(rf'^  {NODES[name]} +\S', done.stdout, re.M)
 
 
 def test_told_to_end_while_it_begins_a_node_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
