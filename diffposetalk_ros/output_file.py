@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is this a place to write to? Asked before anything is computed."""
+"""Is this a place to write to? Asked before anything is computed. And what to do where stdout is none any more."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['check_output', 'check_output_folder', 'ordinary_rights', 'part_of']
+__all__ = ['check_output', 'check_output_folder', 'drop_stdout', 'flush_stdout', 'ordinary_rights', 'part_of']
 
 
 def check_output(path: Path, suffixes: Sequence[str]) -> None:
@@ -65,3 +66,17 @@ def ordinary_rights(path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
+
+
+def flush_stdout() -> None:
+    """Write what is printed now: at exit a reader that is gone (| head) would cost a traceback."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def drop_stdout() -> int:
+    """After BrokenPipeError: what is still to be printed goes nowhere. Returns the exit status, the shell's."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return 141

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError
 from diffposetalk_ros.extras import install_hint
+from diffposetalk_ros.output_file import drop_stdout, flush_stdout
 
 __all__ = ['VERBS', 'main']
 
@@ -87,6 +88,16 @@ def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Errors of the input end in one line on stderr and status 1, never a traceback."""
+    try:
+        try:
+            return _main(arguments)
+        finally:
+            flush_stdout()
+    except BrokenPipeError:
+        return drop_stdout()
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ('-h', '--help', 'help'):
         print(_usage())
@@ -121,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError):
-            return 141
+            raise
         # The machine's fault, not the input's: a full disk, a file that vanished.
         where = f'{error.filename}: ' if error.filename else ''
         print(f'diffposetalk {verb}: {where}{error.strerror or error}', file=sys.stderr)

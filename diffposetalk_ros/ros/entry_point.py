@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.output_file import drop_stdout, flush_stdout
 
 __all__ = [
     'ParameterTable',
@@ -119,12 +119,12 @@ def told_in_a_line(name: str) -> Iterator[Callable[[], int]]:
     status = 0
     try:
         yield lambda: status
+        flush_stdout()
     except (DiffPoseTalkError, ParameterException, NameValidationException) as error:
         print(f'{name}: {" ".join(str(error).split())}', file=sys.stderr)
         status = 2
-    except BrokenPipeError:  # whoever read stdout has had enough, and Python shall not flush into it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
+    except BrokenPipeError:
+        status = drop_stdout()
 
 
 def start_rclpy(args: Sequence[str] | None, **options: Any) -> None:

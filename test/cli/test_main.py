@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line as a user meets it: real files in, real files out, one line when it goes wrong."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,19 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         main([verb, '--help'])
     assert stop.value.code == 0
     assert 'usage: diffposetalk' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('words', [['--help'], ['styles'], ['generate', '--help']])
+def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, '-m', 'diffposetalk_ros.cli', *words]
+    buffered = {name: value for name, value in os.environ.items() if name != 'PYTHONUNBUFFERED'}
+    try:
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=buffered, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b'')
 
 
 def test_misspelt_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
