@@ -12,6 +12,7 @@ import gzip
 import hmac
 import ipaddress
 import json
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -77,10 +78,15 @@ class ViewerServer:
     ) -> None:
         try:
             self._web: Any = import_module('aiohttp.web')
+            malformed: Any = import_module('aiohttp.http_exceptions').HttpProcessingError
         except ImportError as error:
             raise ConfigError(f'the page needs aiohttp ({error}); pip install aiohttp') from error
         if not 0 <= options.port <= 65535:
             raise ConfigError(f'port {options.port}; use 1 to 65535, or 0 for any free one')
+        # A request that is none is answered with 400: a scan of ports shall not fill the log with tracebacks.
+        self._log = logging.Logger(__name__)
+        self._log.parent = logging.getLogger('aiohttp.server')
+        self._log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], malformed)))
         self._options = options
         self._open = is_loopback(options.host)
         self.token = options.token or ('' if self._open else token_urlsafe(16))
@@ -159,13 +165,16 @@ class ViewerServer:
 
         @self._web.middleware  # type: ignore[untyped-decorator,unused-ignore]
         async def guard(request: Any, handler: Any) -> Any:
-            self._refuse_strangers(request)
+            try:
+                self._refuse_strangers(request)
+            except ValueError as error:  # a Host header that is none
+                raise self._web.HTTPBadRequest(text=f'{error}\n') from None
             return await handler(request)
 
         app = self._web.Application(middlewares=[guard])
         app.router.add_get('/socket', self._socket)
         app.router.add_get('/{name:.*}', self._file)
-        runner = self._web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = self._web.AppRunner(app, access_log=None, logger=self._log, shutdown_timeout=1.0)
         await runner.setup()
         try:
             site = self._web.TCPSite(runner, self._options.host, self._options.port)

@@ -136,6 +136,18 @@ def test_other_pages_and_names_are_refused(server: ViewerServer) -> None:
     talk(server.address, session)
 
 
+@pytest.mark.parametrize(
+    'request_line', [b'GET / HTTP/9.9', b'GET / HTTP/1.1\r\nBad Header', b'GET / HTTP/1.1\r\nHost: :::']
+)
+def test_a_scan_of_ports_leaves_nothing_in_the_log(
+    server: ViewerServer, request_line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(('127.0.0.1', server.port), 5.0) as scanner:
+        scanner.sendall(request_line + b'\r\n\r\n')
+        assert b' 400 ' in scanner.recv(100)
+    assert not caplog.records
+
+
 def test_token_opens_the_page_once_for_all_files() -> None:
     server = ViewerServer(ServerOptions('0.0.0.0', 0), b'rig', echo, time.time_ns)
     try:
