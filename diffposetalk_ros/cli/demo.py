@@ -76,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         except InvalidTopicNameException as error:
             raise ConfigError(f'--topic {args.topic!r}: {str(error).splitlines()[0].rstrip(":")}') from None
     check_at_least(args, 0, 'seconds')
+    if not 1 <= args.port <= 65535:
+        raise ConfigError(f'--port {args.port}; use 1 to 65535')
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         log = args.out / 'demo.log'
@@ -114,8 +116,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _free_port(wanted: int) -> int:
-    if not 1 <= wanted <= 65535:
-        raise ConfigError(f'--port {wanted}; use 1 to 65535')
     for port in range(wanted, min(wanted + 50, 65536)):
         with socket() as probe:
             try:

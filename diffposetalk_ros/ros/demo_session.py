@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from diffposetalk_ros.ros.sound_collector import SoundCollector
 __all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
 
 _NODE = 'diffposetalk'
+_LOG_HEADER = re.compile(r'^\[[A-Z]+\] \[[\d.]+\] \[\S+\]: ')
+"""Of a line of ROS's log: severity, time and node."""
 _PATIENCE = 20.0
 """Longest wait for the page before the player starts, s."""
 
@@ -163,4 +166,4 @@ class DemoSession:
 
     def _last_line(self) -> str:
         lines = self._log.read_text(errors='replace').strip().splitlines()
-        return f'{lines[-1] if lines else "no output"} (log: {self._log})'
+        return f'{_LOG_HEADER.sub("", lines[-1]) if lines else "no output"} (log: {self._log})'

@@ -63,13 +63,14 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
         ('--delay', '-1', 'use 0 to 5'),
         ('--seed', '-1', 'sampler.seed'),
         ('--seconds', 'nan', '--seconds'),
+        ('--port', '70000', '--port 70000; use 1 to 65535'),
         ('--topic', 'a//b', "--topic 'a//b': Invalid topic name"),
     ],
 )
 def test_options_out_of_range_end_before_anything_is_started(
     option: str, value: str, word: str, tmp_path: Path
 ) -> None:
-    done = demo(option, value, '-o', str(tmp_path / 'out'))
+    done = demo(option, value, '--no-page', '-o', str(tmp_path / 'out'))
     assert done.returncode == 1 and word in done.stderr
     assert len(done.stderr.splitlines()) == 1 and not done.stdout
     assert not (tmp_path / 'out').exists()
@@ -78,7 +79,7 @@ def test_options_out_of_range_end_before_anything_is_started(
 @pytest.mark.parametrize('style', ['5', 'true', '[x', 'a: b'])
 def test_a_style_is_a_name_whatever_yaml_makes_of_it(style: str, model_folder: Path, tmp_path: Path) -> None:
     done = demo('--style', style, '--model', str(model_folder), '--no-page', '-o', str(tmp_path / 'out'))
-    assert done.returncode == 1 and f'no style {style!r}' in done.stderr
+    assert done.returncode == 1 and f'could not start: configure failed: no style {style!r}' in done.stderr
 
 
 def test_a_node_that_ends_while_it_is_waited_for_is_told_at_once(tmp_path: Path) -> None:
