@@ -54,6 +54,7 @@ from diffposetalk_ros.ros.motion_messages import (
 )
 from diffposetalk_ros.ros.release_thread import ReleaseThread
 from diffposetalk_ros.ros.schedule import FrameSchedule
+from diffposetalk_ros.ros.told_once import ToldOnce
 from diffposetalk_ros.ros.transition import logged
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
@@ -73,6 +74,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         parameters.declare(self)
         self._avatar: Avatar | None = None
         self._active = False
+        self._news = ToldOnce(_THROTTLE)
         # How to take back what configure and activate made, in reverse order, whatever fails on the way.
         self._configured, self._activated = ExitStack(), ExitStack()
         self._release_thread: ReleaseThread | None = None
@@ -223,7 +225,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             chunk = chunk_from_message(message, self._format)
         except AudioError as error:
             avatar.bad_messages += 1
-            self.get_logger().warning(f'audio ignored: {error}', throttle_duration_sec=_THROTTLE)
+            self._warn(f'audio ignored: {error}')
             return
         avatar.hear(chunk, now, message if self._audio_out is not None else None)
 
@@ -231,15 +233,19 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         try:
             self._format = format_from_info(message)
         except AudioError as error:
-            self.get_logger().warning(f'audio_info ignored: {error}', throttle_duration_sec=_THROTTLE)
+            self._warn(f'audio_info ignored: {error}')
 
     def _on_style(self, message: Any) -> None:
         try:
             self._the_avatar().set_style(message)
         except DiffPoseTalkError as error:
-            self.get_logger().warning(f'style_reference refused: {error}', throttle_duration_sec=_THROTTLE)
+            self._warn(f'style_reference refused: {error}')
         else:
             self._publish_info()
+
+    def _warn(self, text: str) -> None:
+        if self._news(text):
+            self.get_logger().warning(text)
 
     # ---- output ----------------------------------------------------------------------------------
 
