@@ -128,7 +128,8 @@ def told_in_a_line(name: str) -> Iterator[Callable[[], int]]:
 
 
 def start_rclpy(args: Sequence[str] | None, **options: Any) -> None:
-    """`rclpy.init`. Raises ConfigError for arguments after --ros-args that ROS does not understand."""
+    """`rclpy.init`. Raises ConfigError for arguments after --ros-args that ROS does not understand, and where it
+    cannot write its log."""
     with _understood():
         rclpy.init(args=args, **options)
 
@@ -145,4 +146,6 @@ def _understood() -> Iterator[None]:
         yield
     except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
         reason = str(error).split(', at /')[0]  # of a file of rcl
+        if 'log directory' in reason:
+            raise ConfigError(f'{reason}; set ROS_LOG_DIR to a folder you may write in') from error
         raise ConfigError(f'{reason}; write --ros-args -p NAME:=VALUE') from error

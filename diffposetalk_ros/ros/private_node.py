@@ -10,15 +10,20 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from diffposetalk_ros.ros.entry_point import start_rclpy
+
 __all__ = ['private_node']
 
 
 @contextmanager
 def private_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    """Node ``name`` and the executor that spins it; both end with the block, nothing else of rclpy does."""
+    """Node ``name`` and the executor that spins it; both end with the block, nothing else of rclpy does.
+
+    Raises ConfigError as `start_rclpy`.
+    """
     with ExitStack() as stack:
         context = rclpy.Context()
-        rclpy.init(context=context)
+        start_rclpy(None, context=context)
         stack.callback(rclpy.try_shutdown, context=context)
         node = rclpy.create_node(name, context=context)
         stack.callback(node.destroy_node)

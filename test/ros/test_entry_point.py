@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +54,17 @@ def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
 def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
     assert 'NAME:=VALUE' in refused(name, '-p', 'x')
     assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
+
+
+@pytest.mark.parametrize('words', [['ros.audio_player_node'], ['cli', 'demo', '--no-page', '--no-video']])
+def test_where_ros_cannot_write_its_log_the_way_out_is_told(words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, '-m', f'diffposetalk_ros.{words[0]}', *words[1:]]
+    environment = os.environ | {'ROS_LOG_DIR': '/proc/nowhere'}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment
+    )
+    assert done.returncode in (1, 2) and done.stderr.count('\n') == 1, done.stderr
+    assert '/proc/nowhere' in done.stderr and 'set ROS_LOG_DIR' in done.stderr
 
 
 @pytest.mark.parametrize('name', NODES)
