@@ -24,7 +24,8 @@ def lost_frames(frames: Sequence[Any]) -> int:
 def clip_from_messages(info: Any, frames: Sequence[Any]) -> MotionClip:
     """FaceMotionInfo and FaceMotion messages in order of arrival -> clip at the published rate.
 
-    A lost frame repeats the one before it. Numbers that start again mean that the node was activated
+    A lost frame repeats the one before it, and so does one that is not finite: ``meta['unusable_frames']`` counts
+    those. Numbers that start again mean that the node was activated
     again: the longest stretch counts, and ``meta['stretches']`` tells how many there were.
     Raises MotionError when there is no frame, or when frames and info do not belong together.
     """
@@ -36,8 +37,12 @@ def clip_from_messages(info: Any, frames: Sequence[Any]) -> MotionClip:
     starts = np.flatnonzero(np.diff(numbers) < 0) + 1
     stretches = np.split(np.arange(len(frames)), starts)
     chosen = max(stretches, key=len)
-    numbers = numbers[chosen]
     rows = np.stack([row_from_message(frames[i], layout) for i in chosen])
+    usable = np.isfinite(rows).all(axis=1)
+    if not usable.any():
+        raise MotionError(f'all {len(rows)} frames of the motion hold NaN or infinite values')
+    chosen, rows = chosen[usable], rows[usable]
+    numbers = numbers[chosen]
     wanted = np.arange(numbers[0], numbers[-1] + 1)
     first = frames[chosen[0]].header.stamp
     meta = {
@@ -46,6 +51,8 @@ def clip_from_messages(info: Any, frames: Sequence[Any]) -> MotionClip:
         'model_checksum': info.model_checksum,
         'style': info.style,
     }
+    if not usable.all():
+        meta['unusable_frames'] = int(np.count_nonzero(~usable))
     if len(stretches) > 1:
         meta['stretches'] = len(stretches)
     source = np.searchsorted(numbers, wanted, side='right') - 1

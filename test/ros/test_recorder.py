@@ -140,6 +140,16 @@ def test_a_place_that_cannot_be_written_is_told_before_the_take(name: str, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_a_frame_that_is_not_finite_does_not_cost_the_take() -> None:
+    received = frames(range(6))
+    received[3].expression[0] = float('nan')
+    clip = clip_from_messages(info(), received)
+    np.testing.assert_array_equal(clip.values[3], clip.values[2])
+    assert (len(clip.values), clip.meta['unusable_frames']) == (6, 1)
+    with pytest.raises(MotionError, match='NaN'):
+        clip_from_messages(info(), received[3:4])
+
+
 def test_lost_frames_repeat_the_one_before() -> None:
     received = [frame for frame in frames(range(3, 13)) if frame.frame_index != 7]
     assert lost_frames(received) == 1
