@@ -222,6 +222,8 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         except MotionError as error:
             self.get_logger().warning(f'face_motion ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
+        if not np.isfinite(row).all():  # the commander does not use it, and counts it
+            self.get_logger().warning('face_motion ignored: NaN or infinite values', throttle_duration_sec=_THROTTLE)
         self._speaking = message.state == FaceMotion.SPEAKING
         now = self._now()
         stamp = message.header.stamp.sec * _NS + message.header.stamp.nanosec

@@ -169,6 +169,17 @@ def test_stale_input_and_deactivate_end_at_rest(bench: Bench) -> None:
     assert len(received) == silent
 
 
+def test_a_frame_that_is_not_finite_is_told_and_not_followed(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    node = bench.node()
+    node.trigger_configure()
+    now = bench.talker.get_clock().now().to_msg()
+    bad = frame_message(talking(0.0), LAYOUT, stamp=now, frame_id='neck', index=0, state=2)
+    bad.head_orientation.x = float('nan')
+    node._on_motion(bad)
+    assert node._the_commander().bad_frames == 1
+    assert 'face_motion ignored: NaN' in capfd.readouterr().err
+
+
 def test_emergency_stop(bench: Bench) -> None:
     node = bench.node(output='joint_state')
     received = bench.listen(JointState, 'joint_command')
