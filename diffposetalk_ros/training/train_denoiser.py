@@ -40,7 +40,7 @@ class DenoiserLossConfig:
         vert=0.15, vel=0.6, smooth=0.1, head_angle=0.0, head_vel=0.3, head_smooth=0.0, head_trans=0.0
     )
     speech: float = 0.0
-    closure: float = 4.0
+    closure: float = 8.0
     truncate: tuple[float, float] = (0.3, 0.4)
     hop_share: float = 0.5
     hop_frames: tuple[int, int] = (1, 24)
