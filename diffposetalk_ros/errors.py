@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors a user can act on: one line that names the offending value and the way out."""
 
+__all__ = [
+    'AudioError', 'CheckpointError', 'ConfigError', 'DiffPoseTalkError', 'ModelError', 'MotionError',
+    'StyleError', 'reason_of',
+]  # fmt: skip
+
 
 class DiffPoseTalkError(Exception):
     """Base of all errors that are the input's fault; the command line prints them without traceback."""
@@ -28,3 +33,12 @@ class StyleError(DiffPoseTalkError):
 
 class ConfigError(DiffPoseTalkError):
     """A configuration value outside its range or of the wrong type."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception of a library says, for the brackets of a message of ours: a line of at most 160
+    characters. NumPy takes every file it does not know for a pickle, and advises to trust it: not so here.
+    """
+    if 'allow_pickle' in str(error):
+        return 'not written by NumPy, or more than plain arrays'
+    return ' '.join(str(error).split())[:160] or type(error).__name__

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
+from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_of
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.resources import find_model
 
@@ -113,7 +113,7 @@ class LoadedModel:
             raw = _numbers(path, 'shape')
         except _UNREADABLE as error:
             raise ModelError(
-                f'{path} is not a file of FLAME shape coefficients ({_reason(error)}); use .npy, or .npz '
+                f'{path} is not a file of FLAME shape coefficients ({reason_of(error)}); use .npy, or .npz '
                 'with the key shape'
             ) from error
         row = raw.reshape(-1, raw.shape[-1])[0] if raw.ndim and raw.size else raw.reshape(-1)
@@ -158,7 +158,7 @@ class LoadedModel:
             return _numbers(path, 'style')
         except _UNREADABLE as error:
             raise StyleError(
-                f'{path} is not a style file ({_reason(error)}); use .npy from extract-style, or .npz '
+                f'{path} is not a style file ({reason_of(error)}); use .npy from extract-style, or .npz '
                 'with the key style'
             ) from error
 
@@ -188,10 +188,6 @@ def _numbers(path: Path, key: str) -> FloatArray:
 
 def _short(name: str) -> str:
     return name if len(name) <= 80 else f'{name[:77]}...'
-
-
-def _reason(error: BaseException) -> str:
-    return ' '.join(str(error).split())[:120] or type(error).__name__
 
 
 def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> Backend:
@@ -255,7 +251,7 @@ def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
             arrays: dict[str, Any] = {key: np.asarray(file[key], np.float32) for key in file.files}
         numbers = FlameNumbers(arrays['shape_mean'], arrays['shape_std'], arrays['pose_mean'][4:6])
     except _UNREADABLE as error:
-        raise ModelError(f'{path} is damaged ({_reason(error)}); import the checkpoint again') from error
+        raise ModelError(f'{path} is damaged ({reason_of(error)}); import the checkpoint again') from error
     if [array.shape for array in vars(numbers).values()] != [(100,), (100,), (2,)]:
         raise ModelError(f'{path} has statistics of other lengths; import the checkpoint again')
     return numbers

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffposetalk_ros.errors import CheckpointError, ConfigError, ModelError
+from diffposetalk_ros.errors import CheckpointError, ConfigError, ModelError, reason_of
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.denoiser import alignment_allowed
 from diffposetalk_ros.model.store import load_weights
@@ -133,7 +133,7 @@ def flame_stats(path: Path) -> dict[str, NDArray[np.float32]]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except (OSError, ValueError, TypeError, AttributeError, EOFError, BadZipFile) as error:
-        raise CheckpointError(f'cannot read statistics {path}: {error}') from error
+        raise CheckpointError(f'cannot read statistics {path} ({reason_of(error)})') from error
     for key, width in _WIDTHS.items():
         for part in ('mean', 'std'):
             value = arrays.get(f'{key}_{part}')

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.errors import MotionError, reason_of
 from diffposetalk_ros.numpy_pickle import ForeignPickleError, SparseMatrix, Wrapped, load_numbers
 
 __all__ = ['FlameModel', 'load_flame_model']
@@ -60,7 +60,7 @@ def load_flame_model(path: Path) -> FlameModel:
     except OSError as error:
         raise MotionError(f'cannot read the FLAME model {path}: {error.strerror or error}') from None
     except (ValueError, EOFError, ForeignPickleError) as error:
-        raise MotionError(f'{path} is not a FLAME model: {error}') from None
+        raise MotionError(f'{path} is not a FLAME model: {reason_of(error)}') from None
     try:
         return _arrange(content)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.errors import MotionError, reason_of
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.output_file import part_of
@@ -64,8 +64,7 @@ def load_motion(path: str | Path, fps: float | None = None) -> MotionClip:
     except FileNotFoundError:
         raise MotionError(f'{path}: no such file; check the path') from None
     except _UNREADABLE as error:
-        reason = ' '.join(str(error).split())[:160]
-        raise MotionError(f'{path}: not a readable {path.suffix} motion file ({reason})') from None
+        raise MotionError(f'{path}: not a readable {path.suffix} motion file ({reason_of(error)})') from None
 
 
 def load_face(path: str | Path, fps: float | None = None) -> MotionClip:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffposetalk_ros.errors import ConfigError, MotionError
+from diffposetalk_ros.errors import ConfigError, MotionError, reason_of
 from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 
@@ -61,7 +61,7 @@ def load_basis(path: str | Path) -> FlameBasis:
         with np.load(path, allow_pickle=False) as file:
             data = {name: np.asarray(file[name]) for name in file.files}
     except (OSError, ValueError) as error:
-        raise ConfigError(f'{path}: not a readable .npz basis ({error})') from error
+        raise ConfigError(f'{path}: not a readable .npz basis ({reason_of(error)})') from error
     lacking = [name for name in ('expression', 'jaw') if name not in data]
     if lacking or ('arkit' not in data and not {'landmarks', 'scale'} <= set(data)):
         raise ConfigError(

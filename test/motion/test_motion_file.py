@@ -256,3 +256,10 @@ def test_interrupted_in_the_middle_of_writing_nothing_is_left(
     with pytest.raises(KeyboardInterrupt):
         save_motion(tmp_path / 'a.npz', _clip())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_numpy_did_not_write_is_called_that_and_never_to_be_trusted(tmp_path):
+    (tmp_path / 'a.npz').write_bytes(b'garbage')
+    with pytest.raises(MotionError, match='not written by NumPy') as caught:
+        load_motion(tmp_path / 'a.npz')
+    assert 'pickle' not in str(caught.value)
