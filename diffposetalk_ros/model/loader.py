@@ -28,7 +28,7 @@ STYLES = 'styles.safetensors'
 NEUTRAL = 'neutral'
 """The style where none is asked for."""
 # What numpy and zipfile raise on files that are not theirs.
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OSError, EOFError, zipfile.BadZipFile)
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
 _LARGEST_FILE = 1 << 24
 """Bytes: no file of styles or identities comes near; a header may promise terabytes."""
 _LARGEST_STYLE = 1e3

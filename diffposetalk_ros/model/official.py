@@ -132,7 +132,7 @@ def flame_stats(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, BadZipFile) as error:
         raise CheckpointError(f'cannot read statistics {path} ({reason_of(error)})') from error
     for key, width in _WIDTHS.items():
         for part in ('mean', 'std'):

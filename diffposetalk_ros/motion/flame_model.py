@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def load_flame_model(path: Path) -> FlameModel:
                 content = load_numbers(stream)
     except OSError as error:
         raise MotionError(f'cannot read the FLAME model {path}: {error.strerror or error}') from None
-    except (ValueError, EOFError, ForeignPickleError) as error:
+    except (ValueError, EOFError, RuntimeError, BadZipFile, ForeignPickleError) as error:
         raise MotionError(f'{path} is not a FLAME model: {reason_of(error)}') from None
     try:
         return _arrange(content)

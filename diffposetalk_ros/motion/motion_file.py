@@ -40,8 +40,7 @@ _UNREADABLE = (
     AttributeError,
     OverflowError,
     EOFError,
-    RecursionError,
-    NotImplementedError,
+    RuntimeError,  # nesting without end, encrypted archives, compression nobody knows
     csv.Error,
     zipfile.BadZipFile,
     zlib.error,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,7 +61,7 @@ def load_basis(path: str | Path) -> FlameBasis:
     try:
         with np.load(path, allow_pickle=False) as file:
             data = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile) as error:
         raise ConfigError(f'{path}: not a readable .npz basis ({reason_of(error)})') from error
     lacking = [name for name in ('expression', 'jaw') if name not in data]
     if lacking or ('arkit' not in data and not {'landmarks', 'scale'} <= set(data)):

@@ -13,12 +13,24 @@ from lifecycle_msgs.srv import ChangeState, GetState
 __all__ = ['LifecycleClient', 'call']
 
 
+_AGAIN = 1.0
+"""An answer that is not there by then may have been lost, s."""
+
+
 def call(
-    node: Any, executor: Any, client: Any, request: Any, timeout: float, look: Callable[[], None] = lambda: None
+    node: Any,
+    executor: Any,
+    client: Any,
+    request: Any,
+    timeout: float,
+    look: Callable[[], None] = lambda: None,
+    repeat: bool = False,
 ) -> Any:
     """Call a service and spin ``executor`` until it answers; TimeoutError after ``timeout`` s.
 
-    ``look`` is called meanwhile, again and again; what it raises ends the waiting.
+    ``look`` is called meanwhile, again and again; what it raises ends the waiting. ``repeat``: ask again
+    every second, for requests that change nothing: a server that has discovered the client's requests
+    but not yet its ear for answers sends them to nobody.
     """
     deadline = time.monotonic() + timeout
 
@@ -30,8 +42,16 @@ def call(
                 raise TimeoutError(f'{client.srv_name} did not {what} within {timeout:g} s')
 
     wait(client.service_is_ready, 'appear')
-    future = client.call_async(request)
-    wait(future.done, 'answer')
+    future, asked = client.call_async(request), time.monotonic()
+
+    def answered() -> bool:
+        nonlocal future, asked
+        if repeat and not future.done() and time.monotonic() - asked > _AGAIN:
+            client.remove_pending_request(future)
+            future, asked = client.call_async(request), time.monotonic()
+        return bool(future.done())
+
+    wait(answered, 'answer')
     return future.result()
 
 
@@ -47,7 +67,8 @@ class LifecycleClient:
 
     def state(self, timeout: float = 10.0) -> str:
         """Label of the current state."""
-        answer = call(self._node, self._executor, self._get, GetState.Request(), timeout, self._look)
+        request = GetState.Request()
+        answer = call(self._node, self._executor, self._get, request, timeout, self._look, repeat=True)
         return str(answer.current_state.label)
 
     def configure(self, timeout: float = 60.0) -> bool:
@@ -70,9 +91,15 @@ class LifecycleClient:
         """Any state -> finalized."""
         request = ChangeState.Request()
         request.transition.label = 'shutdown'  # each state has a transition of its own by that name
-        return bool(call(self._node, self._executor, self._change, request, timeout, self._look).success)
+        return self._ask(request, timeout)
 
     def _to(self, transition: int, timeout: float) -> bool:
         request = ChangeState.Request()
         request.transition.id = transition
+        return self._ask(request, timeout)
+
+    def _ask(self, request: Any, timeout: float) -> bool:
+        # A transition must not be asked for twice. Once one answer has come, the next will: the ear for it was
+        # announced before that for the state.
+        self.state(timeout)
         return bool(call(self._node, self._executor, self._change, request, timeout, self._look).success)

@@ -263,3 +263,13 @@ def test_a_file_numpy_did_not_write_is_called_that_and_never_to_be_trusted(tmp_p
     with pytest.raises(MotionError, match='not written by NumPy') as caught:
         load_motion(tmp_path / 'a.npz')
     assert 'pickle' not in str(caught.value)
+
+
+def test_an_archive_marked_as_encrypted_is_not_readable(tmp_path):
+    np.savez(tmp_path / 'a.npz', values=np.zeros(3))
+    data = bytearray((tmp_path / 'a.npz').read_bytes())
+    for mark, flags in ((b'PK\x03\x04', 6), (b'PK\x01\x02', 8)):
+        data[data.index(mark) + flags] |= 1
+    (tmp_path / 'a.npz').write_bytes(data)
+    with pytest.raises(MotionError, match='encrypted'):
+        load_motion(tmp_path / 'a.npz')
