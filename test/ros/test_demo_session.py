@@ -36,7 +36,8 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / 'voice.wav'
     soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, 44100), 22050)
     out = tmp_path / 'out'
-    options = ['--steps', '1', '--delay', '2', '--burst']
+    # Paced: when a burst is shown depends on how fast the machine is.
+    options = ['--steps', '1', '--delay', '2']
     done = demo(str(path), '--model', str(model_folder), '-o', str(out), *options)
     assert done.returncode == 0, done.stdout + done.stderr + (out / 'demo.log').read_text()
     report = json.loads((out / 'latency.json').read_text())
