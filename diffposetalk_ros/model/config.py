@@ -25,6 +25,8 @@ def _build(cls: type[_T], values: Mapping[str, Any], where: str) -> _T:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ConfigError(f'{where}: unknown key {unknown[0]!r}; known keys: {", ".join(sorted(known))}')
+    # JSON has no tuples.
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     try:
         return cls(**values)
     except ConfigError as error:
@@ -84,16 +86,23 @@ class LogMelConfig:
     """The light streaming audio encoder of the embedded model.
 
     A mel frame lasts 10 ms; ``lookahead`` counts the mel frames after a motion frame's own four
-    that its feature may see (algorithmic delay 10 ms each).
+    that its feature may see (algorithmic delay 10 ms each). ``dilations``: one residual block each, in
+    steps of 20 ms.
     """
 
     n_mels: int = 64
     channels: int = 128
     hidden: int = 192
     lookahead: int = 8
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
 
     def __post_init__(self) -> None:
         _check(self)
+        steps = self.dilations
+        if not isinstance(steps, tuple) or not 1 <= len(steps) <= 64 or any(type(x) is not int for x in steps):
+            raise ConfigError(f'dilations is {steps!r}; use a list of 1 to 64 whole numbers')
+        if not 1 <= min(steps) <= max(steps) <= 256:
+            raise ConfigError(f'dilations {steps} reach beyond 1 to 256')
 
 
 @dataclass(frozen=True)
@@ -201,8 +210,6 @@ class ModelConfig:
             if isinstance(values.get(name), dict):
                 values[name] = _build(sub, values[name], f'{where}: {name}')
         try:
-            if isinstance(values.get('guiding_conditions'), list):
-                values['guiding_conditions'] = tuple(values['guiding_conditions'])
             return _build(cls, values, where)
         except TypeError as error:
             raise ConfigError(f'{where}: {error}') from error

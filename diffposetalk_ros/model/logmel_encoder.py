@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.model.config import LogMelConfig
-from diffposetalk_ros.model.mel_context import DILATIONS, block_lookaheads, logmel_context
+from diffposetalk_ros.model.mel_context import block_lookaheads, logmel_context
 
 __all__ = ['LogMelEncoder', 'logmel_context']
 
@@ -48,10 +48,21 @@ class LogMelEncoder(nn.Module):
         self.down = nn.Conv1d(config.channels, config.hidden, 4, stride=2)
         self.blocks = nn.ModuleList(
             _Residual(config.hidden, dilation, right)
-            for dilation, right in zip(DILATIONS, block_lookaheads(config.lookahead), strict=True)
+            for dilation, right in zip(config.dilations, block_lookaheads(config), strict=True)
         )
         self.pool = nn.Conv1d(config.hidden, config.hidden, 2, stride=2)
         self.norm = nn.LayerNorm(config.hidden)
+
+    def begin_as(self, smaller: LogMelEncoder) -> None:
+        """Take the weights of an encoder with the first of these blocks; the further ones add nothing yet.
+
+        Both then give the same features, though this one sees more of the past.
+        """
+        self.load_state_dict(smaller.state_dict(), strict=False)
+        for block in list(self.blocks)[len(smaller.blocks) :]:
+            assert isinstance(block, _Residual)
+            for parameter in block.mix.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Encode; the number of mel frames fixes F."""

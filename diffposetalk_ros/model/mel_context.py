@@ -9,17 +9,14 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, normalised_log_mel
 from diffposetalk_ros.model.config import LogMelConfig
 
-__all__ = ['DILATIONS', 'block_lookaheads', 'clip_mel', 'logmel_context']
-
-DILATIONS = (1, 2, 4, 8)
-"""Dilations of the encoder's residual blocks, in steps of 20 ms."""
+__all__ = ['block_lookaheads', 'clip_mel', 'logmel_context']
 
 
-def block_lookaheads(lookahead: int) -> list[int]:
+def block_lookaheads(config: LogMelConfig) -> list[int]:
     """Right context of each block in steps of 20 ms (two mel frames); early blocks take it first."""
-    left = lookahead // 2
+    left = config.lookahead // 2
     rights = []
-    for dilation in DILATIONS:
+    for dilation in config.dilations:
         rights.append(min(dilation, left))
         left -= rights[-1]
     return rights
@@ -30,8 +27,8 @@ def logmel_context(config: LogMelConfig) -> tuple[int, int]:
 
     The stem (kernel 5, then kernel 4 with stride 2) looks only to the left.
     """
-    rights = block_lookaheads(config.lookahead)
-    steps = sum(2 * dilation - right for dilation, right in zip(DILATIONS, rights, strict=True))
+    rights = block_lookaheads(config)
+    steps = sum(2 * dilation - right for dilation, right in zip(config.dilations, rights, strict=True))
     return 2 * steps + 2 + 4, config.lookahead
 
 

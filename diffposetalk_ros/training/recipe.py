@@ -20,6 +20,7 @@ from torch import Tensor
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
+from diffposetalk_ros.model.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.model.store import StoredModel, load_model, save_model
 from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
@@ -46,10 +47,10 @@ EMBEDDED = ModelConfig(
     shape_dim=0,
     audio_encoder='logmel',
     mouth_noise=0.3,
-    logmel=LogMelConfig(channels=96, hidden=128),
+    logmel=LogMelConfig(channels=96, hidden=128, dilations=(1, 2, 4, 8, 2, 4, 8)),
     style_encoder=StyleEncoderConfig(n_layers=2, mlp_ratio=2, position='per_frame'),
 )
-"""The network that ships: 2.6 million parameters."""
+"""The network that ships: 2.8 million parameters."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Recipe:
     """How much of everything. ``takes`` of 8.4 s each in a style of its own; steps per stage.
 
     ``model`` is the network; with ``deterministic`` set the last stage trains the regressor an
-    evaluation compares with. ``start``: a model folder of that network to go on from; its statistics,
-    style encoder and styles stay as they are, so that styles made with it keep their meaning.
+    evaluation compares with. ``start``: a model folder of that network to go on from, whose audio
+    encoder may have fewer blocks; its statistics, style encoder and styles stay as they are, so that styles
+    made with it keep their meaning.
     """
 
     takes: int = 9200
@@ -94,13 +96,24 @@ class _Material:
     stored: StoredModel | None = None
 
 
+def _grown(smaller: LogMelConfig | None, wanted: LogMelConfig | None) -> LogMelConfig | None:
+    """The wanted audio encoder, if it is the smaller one with further blocks; else the smaller one."""
+    if smaller is None or wanted is None or wanted.dilations[: len(smaller.dilations)] != smaller.dilations:
+        return smaller
+    return replace(smaller, dilations=wanted.dilations)
+
+
 def _start(recipe: Recipe) -> tuple[StoredModel, Tensor, Tensor] | None:
     """The model to go on from, and its statistics."""
     if recipe.start is None:
         return None
     stored = load_model(recipe.start)
-    # A regressor may begin as the denoiser it is compared with.
-    config = replace(stored.model.config, deterministic=recipe.model.deterministic)
+    # A regressor may begin as the denoiser it is compared with, and an audio encoder may grow.
+    config = replace(
+        stored.model.config,
+        deterministic=recipe.model.deterministic,
+        logmel=_grown(stored.model.config.logmel, recipe.model.logmel),
+    )
     if config != recipe.model or stored.style_encoder is None:
         raise ConfigError(f'{recipe.start} is not the network that is trained here; leave --start away')
     mean, std = motion_statistics(recipe.start, recipe.model.motion_dim)
@@ -175,11 +188,13 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
     assert recipe.model.logmel is not None
     stored = material.stored
     network = DiffPoseTalkModel(recipe.model)
-    encoder = None
+    start = None if stored is None else stored.model.audio_encoder
+    assert start is None or isinstance(start, LogMelEncoder), 'a recipe is for log-mel encoders'
     if stored is not None:
-        network.load_state_dict(stored.model.state_dict())
-        encoder = stored.model.audio_encoder
-    audio = train_audio(material.source, recipe.model.logmel, work, recipe.audio, encoder)
+        state = stored.model.state_dict().items()
+        others = {name: value for name, value in state if not name.startswith('audio_encoder.')}
+        network.load_state_dict(others, strict=False)
+    audio = train_audio(material.source, recipe.model.logmel, work, recipe.audio, start)
     name = 'regressor' if recipe.model.deterministic else 'denoiser'
     model = train_denoiser(
         material.source, network, audio, style, material.std, work, recipe.denoiser, name=name

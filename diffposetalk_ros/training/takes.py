@@ -25,7 +25,7 @@ __all__ = ['FRAMES', 'MARGIN', 'PHONES', 'Take', 'TakeSet', 'build_takes', 'make
 
 FRAMES = 210
 """Motion frames in a take, at 25 fps."""
-MARGIN = (16, 3)
+MARGIN = (30, 3)
 """Frames of audio kept before and after the motion, for the audio encoder's context."""
 _SAMPLES_PER_FRAME = HOP * MEL_PER_FRAME
 PHONES: tuple[str, ...] = (

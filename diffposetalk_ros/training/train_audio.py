@@ -60,12 +60,12 @@ def speech_losses(
 
 
 def train_audio(
-    source: BatchSource, config: LogMelConfig, out: Path, run: RunConfig, start: nn.Module | None = None
+    source: BatchSource, config: LogMelConfig, out: Path, run: RunConfig, start: LogMelEncoder | None = None
 ) -> AudioTrainee:
     """Train and return the encoder with its heads; ``start``: an encoder to go on from, with new heads."""
     trainee = AudioTrainee(config)
     if start is not None:
-        trainee.encoder.load_state_dict(start.state_dict())
+        trainee.encoder.begin_as(start)
 
     def loss(module: nn.Module, step: int, _: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         batch = source.draw(step, run.batch)

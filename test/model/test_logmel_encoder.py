@@ -31,3 +31,15 @@ def test_one_frame_at_a_time_equals_all_at_once() -> None:
     for frame in range(5):
         alone = encoder(mel[:, 4 * frame : 4 * frame + left + 4 + right])
         torch.testing.assert_close(alone[0, 0], whole[0, frame], atol=1e-5, rtol=0)
+
+
+def test_a_grown_encoder_begins_as_the_smaller_one() -> None:
+    torch.manual_seed(0)
+    small = LogMelEncoder(LogMelConfig(n_mels=8, channels=8, hidden=8)).eval()
+    large = LogMelEncoder(LogMelConfig(n_mels=8, channels=8, hidden=8, dilations=(1, 2, 4, 8, 2, 4))).eval()
+    mel = torch.randn(2, large.context[0] + 4 * 5 + 8, 8)
+    more = large.context[0] - small.context[0]
+    assert more > 0 and large.context[1] == small.context[1]
+    assert not torch.equal(large(mel), small(mel[:, more:]))
+    large.begin_as(small)
+    assert torch.equal(large(mel), small(mel[:, more:]))

@@ -75,6 +75,15 @@ def test_stages_alone_and_together(
     with pytest.raises(ConfigError, match='leave --start away'):
         run_recipe(tiny_corpus, tmp_path / 'other', tmp_path / 'x', replace(go_on, model=EMBEDDED))
 
+    # An audio encoder may grow on the way.
+    longer = replace(TINY.model.logmel, dilations=(*TINY.model.logmel.dilations, 2))
+    grown = replace(go_on, model=replace(TINY.model, logmel=longer))
+    run_recipe(tiny_corpus, tmp_path / 'longer', tmp_path / 'grown', grown)
+    encoder = load_model(tmp_path / 'grown').model.audio_encoder
+    assert len(encoder.blocks) == len(longer.dilations)
+    with pytest.raises(ConfigError, match='leave --start away'):
+        run_recipe(tiny_corpus, tmp_path / 'other', tmp_path / 'x', replace(go_on, start=tmp_path / 'grown'))
+
     short = replace(go_on, model=replace(TINY.model, deterministic=True))
     run_recipe(tiny_corpus, tmp_path / 'again', tmp_path / 'short', short)
     assert load_model(tmp_path / 'short').model.config.deterministic
