@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from diffposetalk_ros.audio.file import audio_duration
@@ -41,7 +44,7 @@ def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.
     """File -> (mono float32, rate). ``raw_rate`` > 0: headerless 16-bit PCM, '-' is standard input."""
     try:
         if raw_rate > 0:
-            data = sys.stdin.buffer.read() if path == '-' else Path(path).read_bytes()
+            data = _standard_input() if path == '-' else Path(path).read_bytes()
             whole = len(data) // (2 * raw_channels) * 2 * raw_channels
             pcm = np.frombuffer(data[:whole], '<i2').reshape(-1, raw_channels)
             samples, rate = pcm.astype(np.float32).mean(axis=1) / 32768.0, raw_rate
@@ -59,6 +62,18 @@ def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.
         at = int(np.flatnonzero(~np.isfinite(samples))[0]) / rate
         raise AudioError(f'{path} holds NaN or infinite samples, first at {at:.3f} s; repair the file')
     return samples.astype(np.float32), int(rate)
+
+
+def _standard_input() -> bytes:
+    """All of it. Raises ExternalShutdownException when ROS ends first: a plain read would wait for the sender."""
+    file = sys.stdin.fileno()
+    parts: list[bytes] = []
+    while not parts or parts[-1]:
+        if select.select([file], [], [], 0.1)[0]:
+            parts.append(os.read(file, 1 << 16))
+        elif not rclpy.ok():
+            raise ExternalShutdownException
+    return b''.join(parts)
 
 
 class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]

@@ -243,13 +243,13 @@ class Avatar:
         """What speech is generated with now."""
         return self.style.goal, _stream_config(self._config).sampling
 
-    def diagnose(self, now: int) -> list[diagnostics.Status]:
-        """What /diagnostics says at ``now`` (ns)."""
+    def diagnose(self, now: int, senders: int) -> list[diagnostics.Status]:
+        """What /diagnostics says at ``now`` (ns), when so many publish the audio."""
         worker = self._running
         arrival = self._intake.last_arrival
         age = float('nan') if arrival is None else (now - arrival) / _NS
         return [
-            diagnostics.audio_status(self._intake.counters, age, self.bad_messages),
+            diagnostics.audio_status(self._intake.counters, age, self.bad_messages, senders),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
             ),

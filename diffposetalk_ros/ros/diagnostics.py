@@ -39,14 +39,18 @@ class Status:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-def audio_status(counters: IntakeCounters, age: float, bad_messages: int) -> Status:
-    """``age``: seconds since the last message, NaN before the first."""
+def audio_status(counters: IntakeCounters, age: float, bad_messages: int, senders: int = 1) -> Status:
+    """``age``: seconds since the last message, NaN before the first; ``senders``: publishers of the topic."""
     level, text = OK, counters.note or 'listening'
     if bad_messages:
         level, text = WARN, f'{bad_messages} messages could not be used'
+    elif senders > 1:
+        level = WARN
+        text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
     elif age != age:
         level, text = STALE, 'no audio yet'
     values = {
+        'senders': senders,
         'messages': counters.messages,
         'utterances': counters.utterances,
         'unusable messages': bad_messages,

@@ -137,7 +137,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         )
         undo.callback(avatar.stop)
         avatar.start()
-        self._listen(self._audio_class, 'audio', self._on_audio, qos.AUDIO)
+        self._heard = self._listen(self._audio_class, 'audio', self._on_audio, qos.AUDIO)
         self._listen(StyleReference, 'style_reference', self._on_style, qos.STYLE)
         if not has_portaudio_form():
             self._listen(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO)
@@ -325,7 +325,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     def _diagnose(self) -> None:
         now = self.get_clock().now()
         name = self.get_fully_qualified_name().lstrip('/')
-        statuses = self._the_avatar().diagnose(now.nanoseconds)
+        statuses = self._the_avatar().diagnose(now.nanoseconds, self.count_publishers(self._heard))
         self._diagnostics.publish(to_message(statuses, now.to_msg(), name))
 
     # ---- services --------------------------------------------------------------------------------
@@ -389,11 +389,14 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._configured.callback(self.destroy_lifecycle_publisher, publisher)
         return publisher
 
-    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
+    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> str:
+        """Subscribe until deactivation; returns the full name of the topic, remapped as it may be."""
         made = self.create_subscription(
             kind, topic, callback, copy(profile), qos_overriding_options=qos.overridable()
         )
         self._activated.callback(self.destroy_subscription, made)
+        name: str = made.topic_name
+        return name
 
     def _the_avatar(self) -> Avatar:
         assert self._avatar is not None, 'only called between configure and cleanup'

@@ -17,6 +17,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('diffposetalk_ros.msg', reason='the messages are not built')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, StyleReference  # noqa: E402
 from diffposetalk_ros.srv import ListStyles, SetStyle  # noqa: E402
 from geometry_msgs.msg import PoseStamped  # noqa: E402
@@ -211,6 +212,22 @@ def test_bad_audio_is_survived(stage: Stage) -> None:
     stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
     stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_a_second_sender_is_pointed_out(model_folder: Path) -> None:
+    stage = Stage(model_folder, diagnostics__period=0.1)
+    said: list[Any] = []
+    try:
+        stage.client.create_subscription(DiagnosticArray, '/diagnostics', said.append, 10)
+        stage.start()
+        stage.until(lambda: said and said[-1].status[0].message == 'no audio yet')
+        second = stage.client.create_publisher(message_class(KIND), 'audio', 10)
+        stage.until(lambda: said[-1].status[0].message.startswith('2 senders'))
+        assert said[-1].status[0].level == b'\x01'
+        stage.client.destroy_publisher(second)
+        stage.until(lambda: said[-1].status[0].message == 'no audio yet')
+    finally:
+        stage.close()
 
 
 def test_styles_by_name_embedding_and_clip(stage: Stage) -> None:

@@ -23,14 +23,16 @@ from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
 ROOT = Path(__file__).parents[2]
 
 
-def start(words: list[str], folder: Path, name: str) -> subprocess.Popen[bytes]:
+def start(
+    words: list[str], folder: Path, name: str, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
     with (folder / f'{name}.log').open('wb') as log:
         return subprocess.Popen(
             [sys.executable, *words],
             stdout=log,
             stderr=log,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             env=os.environ | {'PYTHONPATH': os.pathsep.join(paths), 'PYTHONUNBUFFERED': '1'},
         )
 
@@ -81,6 +83,27 @@ def test_nodes_end(model_folder: Path, tmp_path: Path) -> None:
         for process in running.values():
             process.kill()
         executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def test_a_player_that_waits_for_its_input_ends(tmp_path: Path) -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('watcher', context=context)
+    words = ['--ros-args', '-p', 'file:="-"', '-p', 'raw_rate:=16000']
+    script = str(ROOT / 'scripts' / 'audio_player_node')
+    player = start([script, *words], tmp_path, 'player', subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while 'audio_player' not in node.get_node_names():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        player.terminate()
+        assert player.wait(10) == 0
+        assert (tmp_path / 'player.log').read_text() == ''
+    finally:
+        player.kill()
         node.destroy_node()
         rclpy.try_shutdown(context=context)
 
