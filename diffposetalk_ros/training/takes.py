@@ -20,6 +20,7 @@ from tqdm import tqdm
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, mel_power
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.training.animator import StyleParameters, animate, sample_style, viseme_targets
+from diffposetalk_ros.training.codec import coded
 
 __all__ = ['FRAMES', 'MARGIN', 'PHONES', 'Take', 'TakeSet', 'build_takes', 'make_takes']
 
@@ -27,6 +28,8 @@ FRAMES = 210
 """Motion frames in a take, at 25 fps."""
 MARGIN = (30, 3)
 """Frames of audio kept before and after the motion, for the audio encoder's context."""
+_CODED = 0.5
+"""Share of takes whose sound goes through a codec before the model hears it."""
 _SAMPLES_PER_FRAME = HOP * MEL_PER_FRAME
 PHONES: tuple[str, ...] = (
     'SIL', 'AA', 'AE', 'AH', 'AO', 'AW', 'AY', 'B', 'CH', 'D', 'DH', 'EH', 'ER', 'EY', 'F', 'G', 'HH',
@@ -150,11 +153,12 @@ def make_takes(
         samples, phones = _speech(clips, rng, need + 400 + int(rng.integers(16000, 48000)))
         first = int(rng.integers(240, len(samples) - need))
         audio = samples[first - 240 : first + need]
+        heard = coded(audio, 16000, rng) if rng.random() < _CODED else audio
         start = (first + before * _SAMPLES_PER_FRAME) / 16000
         spoken = _shift(phones, start, FRAMES / 25)
         body = audio[240 + before * _SAMPLES_PER_FRAME :][: FRAMES * _SAMPLES_PER_FRAME]
         yield Take(
-            np.log(mel_power(audio) + 1e-7).astype(np.float16),
+            np.log(mel_power(heard) + 1e-7).astype(np.float16),
             animate(spoken, body, style(rng), FRAMES, rng),
             viseme_targets(spoken, FRAMES),
             _phone_track(spoken, FRAMES * MEL_PER_FRAME),
