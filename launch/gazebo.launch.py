@@ -62,7 +62,8 @@ def generate_launch_description():
     controller = _spawner('head_trajectory_controller', controllers)
     avatar = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])),
-        launch_arguments={'use_sim_time': 'true'}.items(),
+        # One robot: the joints listen to this avatar.
+        launch_arguments={'use_sim_time': 'true', 'namespace': '', 'name': 'diffposetalk'}.items(),
     )
     default_map = PathJoinSubstitution([share, 'config', 'joint_map.yaml'])
     default_params = PathJoinSubstitution([share, 'config', 'avatar_robot.yaml'])

@@ -38,7 +38,8 @@ def generate_launch_description():
             ),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])),
-                launch_arguments={'use_sim_time': 'true'}.items(),
+                # One robot: the joints listen to this avatar.
+                launch_arguments={'use_sim_time': 'true', 'namespace': '', 'name': 'diffposetalk'}.items(),
             ),
             joints,
             LifecycleTransition(

@@ -33,12 +33,15 @@ class RingChunk:
 class AudioRingBuffer:
     """Samples of the current epoch (utterance), newest ``seconds`` of them. Thread-safe.
 
-    Sample 0 is the first after `reset`. A writer never waits: when full, the oldest are overwritten.
+    Sample 0 is the first after `reset`. A writer never waits: when full, the oldest are overwritten. For what
+    nobody has read yet the buffer grows, up to ``most`` seconds: speech synthesis sends minutes at once.
     """
 
-    def __init__(self, seconds: float = 120.0, rate: int = AUDIO_SAMPLE_RATE) -> None:
-        if not 0.1 <= seconds <= 3600:
-            raise AudioError(f'ring buffer of {seconds} s; use 0.1 to 3600 s')
+    def __init__(self, seconds: float = 120.0, rate: int = AUDIO_SAMPLE_RATE, most: float = 0.0) -> None:
+        if not 0.1 <= seconds <= 3600 or most > 3600:
+            raise AudioError(f'ring buffer of {seconds} s, at most {most} s; use 0.1 to 3600 s')
+        self._most = int(max(seconds, most) * rate)
+        self._read = 0
         # Written now: memory that is only promised would be taken page by page while somebody speaks.
         self._data = np.full(int(seconds * rate), 0, np.float32)
         self._lock = threading.Lock()
@@ -74,6 +77,7 @@ class AudioRingBuffer:
         with self._lock:
             if self._closed:
                 raise AudioError('the utterance is closed; reset the buffer before adding audio')
+            self._grow(self._end + len(samples) - self._read)
             start, size = self._end, len(self._data)
             tail = samples[-size:]
             at = (start + len(samples) - len(tail)) % size
@@ -91,7 +95,7 @@ class AudioRingBuffer:
     def reset(self) -> int:
         """Forget everything and start the next epoch; returns its number."""
         with self._lock:
-            self._end = 0
+            self._end = self._read = 0
             self._closed = False
             self._epoch += 1
             return self._epoch
@@ -117,7 +121,17 @@ class AudioRingBuffer:
             begin = max(start, self._end - len(self._data))
             stop = self._end if limit is None else min(self._end, begin + limit)
             closed = self._closed and stop == self._end
+            self._read = max(self._read, stop)
             return RingChunk(self._epoch, begin, self._copy(begin, stop), begin - start, closed)
+
+    def _grow(self, unread: int) -> None:
+        if unread <= len(self._data) or len(self._data) == self._most:
+            return
+        begin = max(0, self._end - len(self._data))
+        kept = self._copy(begin, self._end)
+        self._data = np.full(min(self._most, max(unread, 2 * len(self._data))), 0, np.float32)
+        places = np.arange(begin, self._end) % len(self._data)
+        self._data[places] = kept
 
     def _copy(self, start: int, stop: int) -> NDArray[np.float32]:
         size = len(self._data)

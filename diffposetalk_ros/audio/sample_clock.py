@@ -24,7 +24,10 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.resampler import check_rate
 
-__all__ = ['Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence']
+__all__ = ['DUPLICATE', 'Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence']
+
+DUPLICATE = 'duplicate'
+"""Why a `Drop` leaves out a message that came before."""
 
 _NS = 1_000_000_000
 
@@ -166,8 +169,8 @@ class SampleClock:
         if trusted:
             # Some synthesisers give every chunk of a sentence one stamp: only equal content repeats.
             identity = (stamp, zlib.crc32(np.ascontiguousarray(samples).tobytes()))
-            if identity in self._recent:
-                return [*actions, Drop(len(samples), 'duplicate')]
+            if identity in self._recent and np.ptp(samples):  # silence equals any other silence
+                return [*actions, Drop(len(samples), DUPLICATE)]
             self._recent.append(identity)
         # What comes without a stamp was recorded until now, for as long as it is.
         chunk = _Chunk(stamp if trusted else now - self._length(samples), samples, trusted)

@@ -234,10 +234,15 @@ def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_back
     _factory = factory
 
 
-def open_model(name: str | Path, backend: str = 'auto', device: str = 'auto') -> LoadedModel:
-    """Open a model by folder or by the name of one that ships; see `load_backend` for errors."""
+def open_model(
+    name: str | Path, backend: str = 'auto', device: str = 'auto', *, shared: bool = True
+) -> LoadedModel:
+    """Open a model by folder or by the name of one that ships; see `load_backend` for errors.
+
+    ``shared``: whether the backend may be one that others in this process use (`set_backend_factory`).
+    """
     folder = find_model(name)
-    runner = _factory(folder, backend, device)
+    runner = (_factory if shared else load_backend)(folder, backend, device)
     mean, std = motion_statistics(folder, runner.config.motion_dim)
     return LoadedModel(folder, runner, mean, std, named_styles(folder), _flame_numbers(folder, runner))
 

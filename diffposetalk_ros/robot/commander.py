@@ -83,6 +83,8 @@ class JointCommander:
         clipped = np.clip(np.asarray(position, np.float64), self.map.lower, self.map.upper)
         zero = np.zeros(len(clipped))
         self._state = JointState(self.map.clear(clipped), zero, zero.copy())
+        # The way to rest begins with the next command, however short the pause before it was.
+        self._time = None
         self._begin_ramp(0)
 
     def show(self, due: int, row: ArrayLike, now: int) -> None:

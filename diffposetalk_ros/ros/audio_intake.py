@@ -10,7 +10,7 @@ import numpy as np
 
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
-from diffposetalk_ros.audio.sample_clock import Append, Drop, Reset, SampleClock, Silence
+from diffposetalk_ros.audio.sample_clock import DUPLICATE, Append, Drop, Reset, SampleClock, Silence
 from diffposetalk_ros.ros.audio_messages import AudioChunk
 
 __all__ = ['AudioIntake', 'IntakeCounters']
@@ -87,8 +87,8 @@ class AudioIntake:
         """Whether an utterance is under way."""
         return self._open
 
-    def push(self, chunk: AudioChunk, now: int) -> None:
-        """Store one message that arrived at ``now`` (ns)."""
+    def push(self, chunk: AudioChunk, now: int) -> bool:
+        """Store one message that arrived at ``now`` (ns); False if it has been heard before and is not used."""
         if self._clock is None or self._resampler is None or self._clock.rate != chunk.rate:
             self._resampler, self._clock = StreamResampler(chunk.rate), SampleClock(chunk.rate)
         elif not self._open:
@@ -99,7 +99,9 @@ class AudioIntake:
         counters.clipped += sound.clipped
         self.last_arrival, self._paused = now, False
         self._chunk_ns = len(sound.samples) * _NS // chunk.rate
-        self._apply(self._clock.observe(chunk.stamp or 0, sound.samples, now))
+        actions = self._clock.observe(chunk.stamp or 0, sound.samples, now)
+        self._apply(actions)
+        return not any(isinstance(action, Drop) and action.reason == DUPLICATE for action in actions)
 
     def poll(self, now: int) -> bool:
         """End the utterance when its sound is over and nothing has come for the time-out.

@@ -25,9 +25,11 @@ __all__ = [
     'AudioFormat',
     'audio_to_message',
     'chunk_from_message',
+    'default_kind',
     'format_from_info',
     'has_portaudio_form',
     'message_class',
+    'stamped_kind',
 ]
 
 _PORTAUDIO = {1: ('float32_data', 'f4'), 2: ('int32_data', 'i4'), 8: ('int16_data', 'i2')}
@@ -65,6 +67,20 @@ def has_portaudio_form() -> bool:
     Raises AudioError when none is installed.
     """
     return 'float32_data' in message_class('AudioData').get_fields_and_field_types()
+
+
+def default_kind() -> str:
+    """What the audio topics carry unless somebody says otherwise, the same for senders and receivers.
+
+    ros-drivers' audio_capture publishes `audio` without stamps, so its form does. Raises AudioError when none
+    is installed.
+    """
+    return 'AudioStamped' if has_portaudio_form() else 'AudioData'
+
+
+def stamped_kind() -> str:
+    """The form with stamps, for who measures or lays sound by its time. Raises AudioError as `default_kind`."""
+    return 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
 
 
 def message_class(name: str) -> Any:

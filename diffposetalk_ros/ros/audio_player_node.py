@@ -21,12 +21,11 @@ from rclpy.node import Node
 
 from diffposetalk_ros.audio.file import audio_duration
 from diffposetalk_ros.errors import AudioError, ConfigError
-from diffposetalk_ros.ros.audio_publisher import AudioPublisher
+from diffposetalk_ros.ros.audio_publisher import HEAD_START, AudioPublisher
 from diffposetalk_ros.ros.entry_point import declared, run_node
 
 __all__ = ['AudioPlayerNode', 'main', 'read_sound']
 
-_HEAD_START = 100_000_000  # ns
 _PARAMETERS = (
     ('file', '', 'Sound file in any format libsndfile reads'),
     ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: a sound file'),
@@ -115,8 +114,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         if self._start is None:
             if self._output.listeners < self._wait_for:
                 return
-            # A format told on its own topic gets a head start: nothing orders two topics.
-            self._start = now + (_HEAD_START if self._output.announce(now) else 0)
+            self._start = now + (HEAD_START if self._output.announce(now) else 0)
         if now < self._start:
             return
         self._output.announce(now)

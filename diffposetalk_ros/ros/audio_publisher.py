@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 
-from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class
+from diffposetalk_ros.ros.audio_messages import (
+    audio_to_message,
+    default_kind,
+    has_portaudio_form,
+    message_class,
+)
 
-__all__ = ['AudioPublisher']
+__all__ = ['HEAD_START', 'AudioPublisher']
+
+HEAD_START = 100_000_000
+"""ns that a format told on a topic of its own gets before the sound: nothing orders two topics."""
 
 _INFO_PERIOD = 1_000_000_000  # ns
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -21,27 +29,36 @@ _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 class AudioPublisher:
     """Publisher of mono sound at ``rate`` Hz, made on ``node``.
 
-    ``kind``: AudioStamped, AudioDataStamped, AudioData or auto (the stamped one that is installed).
+    ``kind``: AudioStamped, AudioDataStamped, AudioData or auto (`default_kind`).
     Where messages carry no format (ros-drivers), it goes out on ``audio_info`` before the first
     message and every second: subscribers of that topic need not be latched.
     Raises AudioError when the type is not installed.
     """
 
     def __init__(self, node: Any, rate: int, kind: str, frame_id: str, depth: int) -> None:
-        portaudio = has_portaudio_form()
         if kind == 'auto':
-            kind = 'AudioStamped' if portaudio else 'AudioDataStamped'
+            kind = default_kind()
         self._kind, self._rate, self._frame_id = kind, rate, frame_id
         self.publisher = node.create_publisher(message_class(kind), 'audio', QoSProfile(depth=depth))
         self._info = None
         self._informed: int | None = None
-        if not portaudio:
+        if not has_portaudio_form():
             self._info = node.create_publisher(message_class('AudioInfo'), 'audio_info', _LATCHED)
 
     @property
     def listeners(self) -> int:
         """How many subscribers have been found."""
         return int(self.publisher.get_subscription_count())
+
+    @property
+    def rate(self) -> int:
+        """Hz, of what is published from now on; another one is announced anew."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: int) -> None:
+        if rate != self._rate:
+            self._rate, self._informed = rate, None
 
     def announce(self, now: int) -> bool:
         """Tell the format, where messages do not carry it; ``now`` in ns. Returns whether it was due."""

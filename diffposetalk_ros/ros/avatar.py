@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
-from diffposetalk_ros.errors import StyleError
+from diffposetalk_ros.audio.sample_clock import ClockConfig
+from diffposetalk_ros.diffusion.schedule import step_pairs
+from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
+from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.motion.foresight import Foresight, FramesAhead
@@ -40,6 +44,8 @@ from diffposetalk_ros.streaming.worker import InferenceWorker
 __all__ = ['Avatar']
 
 _NS = 1_000_000_000
+_BURST = ClockConfig().max_ahead
+"""Seconds that may wait to be heard by the networks: as much as may come ahead of time."""
 
 
 class Avatar:
@@ -61,6 +67,7 @@ class Avatar:
         self._on_frames = on_frames
         self._config = config
         self._worker: InferenceWorker | None = None
+        self._leaving: InferenceWorker | None = None
         self._playing = threading.Lock()
         self._startled = False
         network = self._model.backend.config
@@ -82,8 +89,9 @@ class Avatar:
 
     def start(self) -> None:
         """Fresh stream, worker running. Raises ConfigError for a hop the model's window cannot hold."""
+        self._check_alone()
         config = self._config
-        ring, self._timeline = AudioRingBuffer(), MotionTimeline(self.layout.width)
+        ring, self._timeline = AudioRingBuffer(most=_BURST), MotionTimeline(self.layout.width)
         generator = StreamingGenerator(self._model.backend, _stream_config(config), self.style.settle())
         worker = InferenceWorker(
             generator,
@@ -110,6 +118,7 @@ class Avatar:
         self._sound = DelayedSound()
         self._utterance: tuple[int, int] | None = None
         self.bad_messages = 0
+        self._audio_trouble, self._playout_trouble = diagnostics.Trouble(), diagnostics.Trouble()
         self.release.reset()
         self.slack.reset()
         worker.start()
@@ -120,11 +129,26 @@ class Avatar:
         if self._worker is not None:
             if not self._worker.stop():
                 self._log('inference: the thread is still in a window; it ends after it')
+                self._leaving = self._worker
             self._worker = None
 
-    def update(self, config: NodeConfig) -> None:
-        """Apply changed parameters: sampling at the next window, seed at the next utterance."""
-        if config.style_name != self._config.style_name:
+    def _check_alone(self) -> None:
+        """Raises ModelError while the thread of an earlier activation is still in its last window."""
+        if self._leaving is not None and not self._leaving.stop(timeout=0.0):
+            raise ModelError('the model is still busy with the window before; try again in a few seconds')
+        self._leaving = None
+
+    def check(self, config: NodeConfig) -> None:
+        """Raises ConfigError for settings this model cannot be sampled with."""
+        network, sampling = self._model.backend.config, _stream_config(config).sampling
+        branches_for(network, True, sampling)
+        scale_code(network, True, sampling)
+        step_pairs(network.n_diff_steps, sampling.steps)
+
+    def update(self, config: NodeConfig, restyle: bool = False) -> None:
+        """Apply changed parameters: sampling at the next window, seed at the next utterance. ``restyle``: go to
+        the parameter's style, whatever a message has asked for since."""
+        if restyle:
             self.style.by_name(config.style_name, config.style_transition)
         self._config = config
         if self._worker is not None:
@@ -143,7 +167,7 @@ class Avatar:
         """Store a message that arrived at ``now`` (ns). ``message``: what `due_sound` is to give back."""
         intake = self._intake
         epoch = intake.ring.epoch
-        intake.push(chunk, now)
+        used = intake.push(chunk, now)
         if intake.origin is not None:
             with self._playing:
                 if intake.ring.epoch != epoch or self._utterance is None:
@@ -151,7 +175,7 @@ class Avatar:
                 self._delay.heard(intake.received, intake.newest)
                 self._utterance = (intake.ring.epoch, intake.origin)
                 self._play(*self._utterance)
-            if message is not None:
+            if message is not None and used:
                 self._sound.add(intake.ring.epoch, intake.place, message)
         self._running.notify()
 
@@ -236,7 +260,8 @@ class Avatar:
 
     def new_generator(self) -> Generator:
         """For whole clips: the same model, opened once more, so that live and offline do not meet."""
-        return Generator(self._model.folder, self._config.model_backend, self._config.model_device)
+        config = self._config
+        return Generator(open_model(self._model.folder, config.model_backend, config.model_device, shared=False))
 
     @property
     def style_and_sampling(self) -> tuple[FloatArray | None, SamplingConfig]:
@@ -248,8 +273,12 @@ class Avatar:
         worker = self._running
         arrival = self._intake.last_arrival
         age = float('nan') if arrival is None else (now - arrival) / _NS
+        lost = worker.lost_samples / AUDIO_SAMPLE_RATE
+        faults = self.bad_messages + worker.lost_samples
         return [
-            diagnostics.audio_status(self._intake.counters, age, self.bad_messages, senders),
+            diagnostics.audio_status(
+                self._intake.counters, age, self.bad_messages, lost, senders, self._audio_trouble.seen(faults, now)
+            ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
             ),
@@ -259,6 +288,7 @@ class Avatar:
                 self._playout.shift,
                 self.release.summary(),
                 self.slack.summary(),
+                self._playout_trouble.seen(self._playout.underflows + self._playout.late_starts, now),
             ),
             diagnostics.Status(
                 'model',
@@ -279,6 +309,7 @@ class Avatar:
     def _encode(self, motion: FloatArray) -> FloatArray:
         """`Backend.encode_style`: on the worker's thread, between two windows, while that owns the backend."""
         if self._worker is None:
+            self._check_alone()
             return self._model.backend.encode_style(motion)
         answer: Future[FloatArray] = Future()
 

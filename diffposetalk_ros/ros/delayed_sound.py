@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ['DelayedSound']
 
-_MOST = 20000
+_MOST = 60_000  # ten minutes ahead of time in messages of 10 ms
 
 
 class DelayedSound:

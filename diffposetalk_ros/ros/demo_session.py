@@ -18,6 +18,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 
 from diffposetalk_ros.errors import ConfigError, ModelError
+from diffposetalk_ros.ros.audio_messages import default_kind, stamped_kind
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.parameters import Value
@@ -79,15 +80,18 @@ class DemoSession:
         with self._stack:
             log = self._stack.enter_context(self._log.open('wb'))
             self._processes = self._stack.enter_context(ChildProcesses(log))
+            # A sender of one's own need not have stamps.
+            self._kind = default_kind() if self.options.audio is None else stamped_kind()
             self._node, self._executor = self._stack.enter_context(private_node('diffposetalk_demo'))
             self.collector = MotionCollector(self._node, f'{_NODE}/info')
-            self.sound = SoundCollector(self._node)
+            self.sound = SoundCollector(self._node, self._kind)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             remaps = [] if self.options.topic == 'audio' else [f'audio:={self.options.topic}']
-            self._server = self._processes.start('node', self.options.parameters, remaps)
+            told: dict[str, Value] = {'audio.message': self._kind}
+            self._server = self._processes.start('node', told | self.options.parameters, remaps)
             if self.options.port is not None:
                 sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
-                page: dict[str, Value] = {'port': self.options.port, **sample}
+                page: dict[str, Value] = {'port': self.options.port, 'message': self._kind, **sample}
                 self._page = self._processes.start('viewer_node', page, remaps)
             self._stack = self._stack.pop_all()
         return self
@@ -118,6 +122,7 @@ class DemoSession:
                 'file': str(self.options.audio.resolve()),
                 'burst': self.options.burst,
                 'loop': self.options.loop,
+                'message': self._kind,
             }
             self._player = self._processes.start('audio_player_node', parameters)
 

@@ -19,6 +19,7 @@ __all__ = [
     'STALE',
     'WARN',
     'Status',
+    'Trouble',
     'audio_status',
     'inference_status',
     'percentiles',
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
+_RECENT = 10_000_000_000  # ns
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,32 @@ class Status:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-def audio_status(counters: IntakeCounters, age: float, bad_messages: int, senders: int = 1) -> Status:
-    """``age``: seconds since the last message, NaN before the first; ``senders``: publishers of the topic."""
+class Trouble:
+    """Whether a count of faults has grown within the last ``_RECENT``: what is over is no warning any more."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._grown: int | None = None
+
+    def seen(self, count: int, now: int) -> bool:
+        """Take the count of ``now`` (ns)."""
+        if count > self._count:
+            self._grown = now
+        self._count = count
+        return self._grown is not None and 0 <= now - self._grown < _RECENT
+
+
+def audio_status(
+    counters: IntakeCounters, age: float, bad_messages: int, lost: float, senders: int, troubled: bool
+) -> Status:
+    """``age``: seconds since the last message, NaN before the first; ``lost``: seconds that were overwritten before
+    they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent."""
     level, text = OK, counters.note or 'listening'
-    if bad_messages:
-        level, text = WARN, f'{bad_messages} messages could not be used'
+    if troubled:
+        level = WARN
+        parts = [f'{bad_messages} messages could not be used'] * bool(bad_messages)
+        parts += [f'{lost:.1f} s were sent too far ahead of time and are lost'] * bool(lost)
+        text = '; '.join(parts)
     elif senders > 1:
         level = WARN
         text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
@@ -58,6 +81,7 @@ def audio_status(counters: IntakeCounters, age: float, bad_messages: int, sender
         'sound [s]': counters.sound,
         'gaps filled [s]': counters.gaps,
         'sound not used [s]': counters.unused,
+        'sound lost [s]': lost,
         'NaN or infinite samples': counters.invalid,
         'clipped samples': counters.clipped,
     }
@@ -68,7 +92,7 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     """``factor``: seconds of computing per second of motion."""
     level, text = OK, 'in time'
     if failed:
-        level, text = ERROR, 'the utterance was given up after repeated errors; see the log'
+        level, text = ERROR, 'every window fails and is tried again; see the log'
     elif factor > 0.8:
         level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
     elif not windows.count:
@@ -84,13 +108,18 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
 
 
 def playout_status(
-    underflows: int, late_starts: int, shift: float, release: LatencySummary, slack: LatencySummary
+    underflows: int,
+    late_starts: int,
+    shift: float,
+    release: LatencySummary,
+    slack: LatencySummary,
+    troubled: bool,
 ) -> Status:
     """``late_starts``: utterances shown later than due, ``shift``: by how much now (s); ``release``: how
     late frames were published; ``slack``: how far generated motion reached ahead of the clock while
-    somebody spoke (negative: too late to be seen)."""
+    somebody spoke (negative: too late to be seen); ``troubled``: whether underflows or late starts are recent."""
     level, text = OK, 'in time'
-    if underflows or late_starts or slack.p50 < 0:
+    if troubled or slack.p50 < 0:
         level, text = WARN, 'frames come too late; raise playout.delay or lower sampler.steps'
     values = {
         'underflows': underflows,

@@ -22,9 +22,10 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -59,6 +60,8 @@ _NS = 1_000_000_000
 _THROTTLE = 5.0
 _FARTHEST = 600 * _NS
 """Frames farther ahead are of another clock: nobody speaks that long in advance."""
+_FRESH = _NS
+"""joint_states count for so long (ns)."""
 _OUTPUTS = ('trajectory', 'forward', 'joint_state')
 _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('map_file', '', 'Joint map; empty: config/joint_map.yaml of this package'),
@@ -75,6 +78,8 @@ _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('action_units', False, 'Publish ~/action_units (hri_msgs/FacialActionUnits)'),
 )
 
+_NAMES = {name for name, _, _ in _PARAMETERS}
+
 
 class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     """See the module. Commands only while active."""
@@ -85,6 +90,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self.declare_parameter(parameter, default, ParameterDescriptor(description=description))
         self._commander: JointCommander | None = None
         self._active = False
+        self.add_on_set_parameters_callback(self._check_parameters)
         self._made: list[tuple[Callable[[Any], Any], Any]] = []
         self._clockwork: list[Any] = []
         self._character: Character | None = None
@@ -114,6 +120,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._layout = joint_map.layout
         self._fits: bool | None = None
         self._measured: dict[str, float] = {}
+        self._measured_at = 0
         self._speaking = False
         self._missing: list[float] = []
         kind, topic = {
@@ -129,7 +136,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self._subscribe(FaceMotionInfo, f'{self._value("avatar")}/info', self._on_info, qos.INFO)
         self._subscribe(FaceMotion, 'face_motion', self._on_motion, qos.MOTION)
         self._subscribe(FaceMotionChunk, 'face_motion_chunk', self._on_chunk, qos.CHUNK)
-        self._subscribe(JointState, 'joint_states', self._on_joint_states, qos.MOTION)
+        self._subscribe(JointState, 'joint_states', self._on_joint_states, qos.JOINT_STATES)
         if source == 'head_pose':
             self._head = np.zeros(3)
             self._subscribe(PoseStamped, 'head_pose', self._on_head, qos.MOTION)
@@ -150,7 +157,9 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         """Begin where the robot stands (joint_states, if heard) and start to command."""
         commander = self._the_commander()
         names = [commander.map.names[i] for i in commander.map.driven]
-        if all(name in self._measured for name in names):
+        # What a driver that has ended said is not where the robot stands.
+        fresh = 0 <= self._now() - self._measured_at < _FRESH
+        if fresh and all(name in self._measured for name in names):
             commander.start_at([self._measured[name] for name in names])
         result = super().on_activate(state)
         timer = self.create_timer(1.0 / commander.config.rate, self._tick)
@@ -195,6 +204,11 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         """To rest and release without a transition: the process is about to end. Idempotent."""
         self._go_to_rest()
         self._release()
+
+    def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        late = [change.name for change in changes if change.name in _NAMES and self._commander is not None]
+        reason = f'{late[0]} may change only before configure; clean up first' if late else ''
+        return SetParametersResult(successful=not late, reason=reason)
 
     # ---- inputs ----------------------------------------------------------------------------------
 
@@ -267,6 +281,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _on_joint_states(self, message: Any) -> None:
         self._measured.update(positions_by_name(message, self._the_commander().map.names))
+        self._measured_at = self._now()
 
     def _on_emergency_stop(self, request: Any, response: Any) -> Any:
         commander = self._the_commander()

@@ -20,7 +20,7 @@ from diffposetalk_ros.benchmark.process_watch import ProcessSample, ProcessWatch
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros import qos
-from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class
+from diffposetalk_ros.ros.audio_messages import message_class, stamped_kind
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.paced_speech import PacedSpeech
@@ -42,7 +42,7 @@ class LiveBench:
     """
 
     def __init__(self, parameters: Mapping[str, Value], log: Path) -> None:
-        self._parameters = dict(parameters)
+        self._parameters = {'audio.message': stamped_kind(), **parameters}
         self._log = log
         self._stack = ExitStack()
 
@@ -94,7 +94,7 @@ class LiveBench:
             for status in message.status:
                 values.update({pair.key: pair.value for pair in status.values})
 
-        kind = message_class('AudioStamped' if has_portaudio_form() else 'AudioDataStamped')
+        kind = message_class(stamped_kind())
         subscriptions = [
             self.node.create_subscription(FaceMotion, 'face_motion', on_frame, _DEEP),
             self.node.create_subscription(PoseStamped, 'head_pose', lambda m: poses.append(_ns(m)), _DEEP),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from diffposetalk_ros.errors import AudioError, ConfigError
@@ -20,6 +21,8 @@ from diffposetalk_ros.ros.entry_point import declared, own_words, run_node, told
 
 __all__ = ['MicrophoneNode', 'capture_delay', 'list_devices', 'main']
 
+_LOOK = 0.5
+"""Seconds between two looks whether the device is still there."""
 _PARAMETERS = (
     ('device', '', 'Number or part of the name of a device; empty: the default'),
     ('rate', 16000, 'Sample rate [Hz]; 0: the default of the device'),
@@ -68,6 +71,7 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
             )
         library = _sounddevice()
         self._channel = channel
+        self._ended = False
         chosen: Any = int(device) if device.isdigit() else device or None
         try:
             found = library.query_devices(chosen, 'input')
@@ -79,6 +83,7 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
                 channels=channel or min(2, found['max_input_channels']),
                 dtype='float32',
                 callback=self._on_block,
+                finished_callback=self._on_end,
             )
         except (ValueError, library.PortAudioError) as error:
             reason = ' '.join(str(error).split())
@@ -88,10 +93,19 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
         self._output = AudioPublisher(self, self._rate, value['message'], value['frame_id'], depth=50)
         self.get_logger().info(f'{found["name"]}, {self._rate} Hz')
         self._stream.start()
+        self.create_timer(_LOOK, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def close(self) -> None:
         """Stop recording."""
         self._stream.close()
+
+    def _on_end(self) -> None:
+        """Called by a thread of PortAudio when no block will follow."""
+        self._ended = True
+
+    def _look(self) -> None:
+        if self._ended:
+            raise AudioError('the microphone has stopped; is it still plugged in? start this node again')
 
     def _on_block(self, block: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
         """Called by a thread of PortAudio; publishing from it saves the way through the executor."""

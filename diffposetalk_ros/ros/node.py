@@ -29,13 +29,14 @@ from rclpy.parameter import Parameter
 from rclpy.time import Time
 from std_srvs.srv import Trigger
 
-from diffposetalk_ros.errors import AudioError, DiffPoseTalkError
+from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.motion.foresight import FramesAhead
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
 from diffposetalk_ros.ros import parameters, qos
 from diffposetalk_ros.ros.audio_messages import (
     AudioFormat,
     chunk_from_message,
+    default_kind,
     format_from_info,
     has_portaudio_form,
     message_class,
@@ -62,6 +63,7 @@ __all__ = ['DiffPoseTalkNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
 _THROTTLE = 5.0
+_LONGEST_TRANSITION = 10.0
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
 
@@ -87,11 +89,9 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check parameters, load and warm up the model, create publishers and services."""
         config = self._read_config()
-        portaudio = has_portaudio_form() if config.audio_message == 'auto' else None
-        kind = config.audio_message
-        if portaudio is not None:
-            kind = 'AudioStamped' if portaudio else 'AudioData'
-        self._audio_class = message_class(kind)
+        self._audio_class = message_class(
+            default_kind() if config.audio_message == 'auto' else config.audio_message
+        )
         self._avatar = Avatar(config, self._log_from_avatar, self._on_frames)
         self._config = config
         self._motion = self._publish(FaceMotion, 'face_motion', qos.MOTION)
@@ -340,8 +340,10 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _on_set_style(self, request: Any, response: Any) -> Any:
         try:
-            duration = request.transition
-            self._the_avatar().set_style(request.style, duration.sec + duration.nanosec * 1e-9)
+            seconds = request.transition.sec + request.transition.nanosec * 1e-9
+            if not 0.0 <= seconds <= _LONGEST_TRANSITION:
+                raise StyleError(f'transition {seconds:g} s; use 0 to {_LONGEST_TRANSITION:g}, 0 is the parameter')
+            self._the_avatar().set_style(request.style, seconds)
             response.success = True
         except DiffPoseTalkError as error:
             response.message = str(error)
@@ -359,10 +361,10 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     # ---- parameters ------------------------------------------------------------------------------
 
-    def _read_config(self) -> parameters.NodeConfig:
+    def _read_config(self, changes: Sequence[Parameter] = ()) -> parameters.NodeConfig:
         names = [spec.name for spec in parameters.PARAMETERS]
-        values = self.get_parameters(names)
-        return parameters.config_from({p.name: p.value for p in values})
+        values = {p.name: p.value for p in (*self.get_parameters(names), *changes)}
+        return parameters.config_from({name: values[name] for name in names})
 
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
         state = 'active' if self._active else 'unconfigured' if self._avatar is None else 'inactive'
@@ -372,12 +374,17 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
                 reason = self._avatar.style.refusal(str(change.value))
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
+        if self._avatar is not None:
+            try:
+                self._avatar.check(self._read_config(changes))
+            except ConfigError as error:
+                return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _apply_parameters(self, changes: Sequence[Parameter]) -> None:
         if self._avatar is not None:
             self._config = self._read_config()
-            self._avatar.update(self._config)
+            self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
             if self._active:
                 self._publish_info()
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.benchmark.speech_plan import Stretch
+from diffposetalk_ros.ros.audio_messages import stamped_kind
 from diffposetalk_ros.ros.audio_publisher import AudioPublisher
 
 __all__ = ['PacedSpeech', 'SentMessage']
@@ -39,7 +40,7 @@ class PacedSpeech:
     """
 
     def __init__(self, node: Any, samples: NDArray[np.float32], rate: int, plan: Sequence[Stretch]) -> None:
-        self._output = AudioPublisher(node, rate, 'auto', 'microphone', 50)
+        self._output = AudioPublisher(node, rate, stamped_kind(), 'microphone', 50)
         self._samples, self._rate, self._plan = samples, rate, plan
         self._noise = np.random.default_rng(0).normal(0, _ROOM, rate).astype(np.float32)
         self._stopping = threading.Event()

@@ -13,6 +13,7 @@ __all__ = [
     'CHUNK',
     'DIAGNOSTICS',
     'INFO',
+    'JOINT_STATES',
     'MOTION',
     'STYLE',
     'TF',
@@ -52,6 +53,9 @@ INFO = QoSProfile(
 AUDIO_OUT = QoSProfile(
     depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
+
+# Best effort: many drivers publish it as sensor data.
+JOINT_STATES = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 # As diagnostic_updater publishes them.
 DIAGNOSTICS = QoSProfile(depth=10)

@@ -19,7 +19,7 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 from diffposetalk_ros.output_file import check_output
 from diffposetalk_ros.ros import qos
-from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class
+from diffposetalk_ros.ros.audio_messages import default_kind, has_portaudio_form, message_class
 from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.motion_bag import BagMessage, write_motion_bag
 from diffposetalk_ros.ros.recorded_motion import clip_from_messages, lost_frames
@@ -58,11 +58,8 @@ class MotionCollector:
         ]
         self.sound: list[BagMessage] = []
         if sound:
-            portaudio = has_portaudio_form()
-            if sound == 'auto':
-                sound = 'AudioStamped' if portaudio else 'AudioData'
-            self._keep(node, sound, 'audio', _DEEP_AUDIO)
-            if not portaudio:
+            self._keep(node, default_kind() if sound == 'auto' else sound, 'audio', _DEEP_AUDIO)
+            if not has_portaudio_form():
                 self._keep(node, 'AudioInfo', 'audio_info', qos.AUDIO_INFO)
 
     def _keep(self, node: Any, kind: str, topic: str, profile: QoSProfile) -> None:

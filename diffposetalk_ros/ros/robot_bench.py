@@ -27,6 +27,7 @@ from diffposetalk_ros.motion.joint_map import JointMap
 from diffposetalk_ros.motion.joint_map_file import load_joint_map
 from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.closed_loop import Recording
+from diffposetalk_ros.ros.audio_messages import stamped_kind
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
@@ -78,7 +79,7 @@ class RobotBench:
             self._processes = self._stack.enter_context(ChildProcesses(log))
             self._node, self._executor = self._stack.enter_context(private_node('robot_bench'))
             self._face = MotionCollector(self._node)
-            self._sound = SoundCollector(self._node)
+            self._sound = SoundCollector(self._node, stamped_kind())
             self._node.create_subscription(JointState, 'joint_states', self._states.append, _DEEP)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             self._start()
@@ -93,7 +94,8 @@ class RobotBench:
     def speak(self, audio: Path, patience: float = 120.0) -> RobotRun:
         """Play ``audio`` and record until it is over; at most ``patience`` s."""
         player = self._processes.start(
-            'audio_player_node', {'file': str(audio.resolve()), 'use_sim_time': True}
+            'audio_player_node',
+            {'file': str(audio.resolve()), 'use_sim_time': True, 'message': stamped_kind()},
         )
         self._until(lambda: player.poll() is not None, 'the player did not end', patience)
         if player.returncode:
@@ -109,10 +111,11 @@ class RobotBench:
 
     def _start(self) -> None:
         clock: dict[str, Value] = {'use_sim_time': True}
+        sound: dict[str, Value] = {'audio.message': stamped_kind()}
         start = self._processes.start
         self._nodes = [
             start('mujoco_node', {'speed': self._speed}),
-            start('node', clock | _parameters(find_shared('config/avatar_robot.yaml'))),
+            start('node', clock | _parameters(find_shared('config/avatar_robot.yaml')) | sound),
             start('joint_command_node', clock | {'compensate_delay': self._compensate}),
         ]
         for name in ('diffposetalk', 'joint_command'):

@@ -29,20 +29,17 @@ _JITTER = 50_000_000
 
 
 class SoundCollector:
-    """The last ten minutes of ``audio_out``, as (chunk, time of arrival in ns)."""
+    """The last ten minutes of ``audio_out``, messages of type ``kind``, as (chunk, time of arrival in ns)."""
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: Any, kind: str) -> None:
         self.chunks: deque[tuple[AudioChunk, int]] = deque()
         self._length = 0.0
         self._clock = node.get_clock()
         self._format = AudioFormat()
-        portaudio = has_portaudio_form()
-        # The subscription with information comes first: its format holds for the sound.
-        kinds = (
-            [('AudioStamped', 'audio_out')]
-            if portaudio
-            else [('AudioInfo', 'audio_info'), ('AudioData', 'audio_out')]
-        )
+        kinds = [(kind, 'audio_out')]
+        if not has_portaudio_form():
+            # The subscription with information comes first: its format holds for the sound.
+            kinds.insert(0, ('AudioInfo', 'audio_info'))
         self.subscriptions = [
             node.create_subscription(
                 message_class(kind),

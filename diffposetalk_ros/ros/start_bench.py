@@ -27,7 +27,7 @@ from std_srvs.srv import Trigger
 from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.msg import FaceMotion
 from diffposetalk_ros.resources import demo_clip
-from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class
+from diffposetalk_ros.ros.audio_messages import audio_to_message, message_class, stamped_kind
 from diffposetalk_ros.ros.child_processes import ChildProcesses
 from diffposetalk_ros.ros.demo_session import use_private_domain
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     """Print a Markdown table of the times in ms."""
     times = int(arguments[0]) if arguments else 20
     use_private_domain()
-    kind = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+    kind = stamped_kind()
     parameters: dict[str, Value] = {'audio.message': kind}
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())

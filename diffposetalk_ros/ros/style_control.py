@@ -35,7 +35,7 @@ class StyleControl:
         self._encode = encode
         self._layout = model.backend.config.layout
         self.name = name
-        self._goal = self._origin = self._vector(name)
+        self._goal = self._origin = self._now = self._vector(name)
         self._begin: int | None = None
         self._duration = 0
 
@@ -75,7 +75,8 @@ class StyleControl:
 
     def settle(self) -> FloatArray | None:
         """The style itself, transition cut short."""
-        self._origin, self._begin, self._duration = self._goal, None, 0
+        self._origin = self._now = self._goal
+        self._begin, self._duration = None, 0
         return self._goal
 
     def advance(self, now: int) -> tuple[bool, FloatArray | None]:
@@ -87,11 +88,12 @@ class StyleControl:
         share = (now - self._begin) / self._duration if self._duration > 0 else 1.0
         if share >= 1.0 or self._origin is None or self._goal is None:
             return True, self.settle()
-        return True, (self._origin + np.float32(max(0.0, share)) * (self._goal - self._origin))
+        self._now = self._origin + np.float32(max(0.0, share)) * (self._goal - self._origin)
+        return True, self._now
 
     def _go(self, name: str, vector: FloatArray | None, transition: float) -> None:
-        if self._begin is not None:
-            self._origin = self._goal
+        # From where it is, also in the middle of an earlier transition.
+        self._origin = self._now
         self.name, self._goal, self._begin = name, vector, None
         self._duration = round(transition * _NS)
 

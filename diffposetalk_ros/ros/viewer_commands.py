@@ -9,7 +9,9 @@ from typing import Any
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError, StyleError
@@ -31,6 +33,9 @@ LABELS = {
 }
 """Parameters a page shows, with the words it shows."""
 
+_PATIENCE = 10.0
+"""Seconds until an answer is given up."""
+_TRIES = 5
 _SPECS = {spec.name: spec for spec in PARAMETERS if spec.name in LABELS}
 # What a slider offers where the parameter would take far more.
 _UPPER = {'sampler.steps': 20.0, 'sampler.guidance_audio': 5.0, 'sampler.guidance_style': 5.0}
@@ -43,7 +48,7 @@ class AvatarClient:
     """
 
     def __init__(self, node: Any, target: str, report: Callable[[str, dict[str, Any]], None]) -> None:
-        self._target = target
+        self._node, self._target = node, target
         self._report = report
         self._list = node.create_client(ListStyles, f'{target}/list_styles')
         self._style = node.create_client(SetStyle, f'{target}/set_style')
@@ -99,10 +104,30 @@ class AvatarClient:
     async def _call(self, client: Any, request: Any) -> Any:
         if not client.service_is_ready():
             raise ConfigError(f'{client.srv_name} is not there; is the node {self._target} configured?')
-        answer = await client.call_async(request)
-        if answer is None:
-            raise ConfigError(f'{client.srv_name} gave no answer')
-        return answer
+        # A server that has discovered a client's requests but not yet its ear for answers sends them to nobody.
+        tries = _TRIES if client in (self._list, self._get) else 1
+        for _ in range(tries):
+            future = client.call_async(request)
+            await self._within(_PATIENCE / tries, future)
+            if future.done() and future.result() is not None:
+                return future.result()
+            client.remove_pending_request(future)
+        raise ConfigError(f'{client.srv_name} gave no answer within {_PATIENCE:g} s')
+
+    async def _within(self, seconds: float, future: Any) -> None:
+        """Return when ``future`` is done, or after ``seconds`` of wall-clock time."""
+        over: Any = Future(executor=self._node.executor)
+
+        def end(_: Any = None) -> None:
+            if not over.done():
+                over.set_result(None)
+
+        future.add_done_callback(end)
+        timer = self._node.create_timer(seconds, end, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        try:
+            await over
+        finally:
+            self._node.destroy_timer(timer)
 
 
 def _plain(value: Any) -> float | None:

@@ -29,6 +29,7 @@ from diffposetalk_ros.ros import qos
 from diffposetalk_ros.ros.audio_messages import (
     AudioFormat,
     chunk_from_message,
+    default_kind,
     format_from_info,
     has_portaudio_form,
     message_class,
@@ -58,6 +59,7 @@ _PARAMETERS = (
     ('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere'),
     ('live_link.port', 11111, 'UDP port of the receiver'),
     ('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject'),
+    ('message', 'auto', 'Type of audio and audio_out: AudioStamped, AudioDataStamped, AudioData or auto'),
     ('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]'),
 )
 # A viewer that lags wants the newest frames; reliable publishers serve best effort as well.
@@ -92,7 +94,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         mesh = FlameMesh(load_flame_model(Path(flame))) if flame else None
         self._points = FacePoints(self, value['rviz.rate'], mesh)
         self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
-        self._speech = SpeechSender(self)
+        self._kind = default_kind() if value['message'] == 'auto' else value['message']
+        self._speech = SpeechSender(self, self._kind)
         self._server = ViewerServer(
             ServerOptions(host, port, token), pack_rig(load_rig()), self._on_command, self._now
         )
@@ -115,13 +118,12 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self._live_link.close()
 
     def _subscribe(self) -> None:
-        portaudio = has_portaudio_form()
-        kind = message_class('AudioStamped' if portaudio else 'AudioData')
+        kind = message_class(self._kind)
         self.create_subscription(FaceMotionInfo, f'{self._target}/info', self._on_info, qos.INFO)
         self.create_subscription(FaceMotion, 'face_motion', self._on_motion, _MOTION)
         self.create_subscription(kind, 'audio_out', self._on_audio, qos.AUDIO_OUT)
         self.create_subscription(FaceMotion, 'tracked_face', self._on_tracked, _MOTION)
-        if not portaudio:
+        if not has_portaudio_form():
             info = message_class('AudioInfo')
             self.create_subscription(info, 'audio_info', self._on_audio_info, qos.AUDIO_INFO)
 
