@@ -110,7 +110,6 @@ setup(
     data_files=list(SHARE.items()),
     install_requires=[
         'aiohttp>=3.8',
-        'array-api-compat',
         'numpy>=1.26',
         'pyyaml',
         'safetensors',

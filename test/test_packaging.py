@@ -135,3 +135,13 @@ def test_every_source_file_names_its_licence() -> None:
         and 'SPDX-License-Identifier: Apache-2.0' not in path.read_text()[:200]
     ]
     assert not missing
+
+
+def test_an_installation_carries_what_the_code_looks_for() -> None:
+    code = ''.join(path.read_text() for path in ROOT.glob('diffposetalk_ros/**/*.py'))
+    wanted = {*re.findall(r"find_shared\('([^']+)'", code)}
+    assert wanted and all((ROOT / name).is_file() for name in wanted)
+    shipped = re.search(r'for folder in \((.*)\)', (ROOT / 'setup.py').read_text())
+    assert shipped is not None
+    folders = {*re.findall(r"'([^']+)'", shipped[1])}
+    assert {str(Path(name).parent) for name in wanted} | {'models/demo'} <= folders

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound files of any format libsndfile knows -> mono float32 at 16 kHz, whole or block by block."""
+"""Sound files of any format libsndfile knows -> mono float32, at 16 kHz or as recorded, whole or block by block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from diffposetalk_ros.audio.resampler import check_rate
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 
-__all__ = ['audio_blocks', 'audio_duration', 'read_audio']
+__all__ = ['audio_blocks', 'audio_duration', 'read_audio', 'read_native']
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +81,27 @@ def audio_duration(path: str | Path, least: float = 0.0) -> float:
     if seconds < least:
         raise AudioError(f'{path} lasts {1e3 * seconds:.3g} ms; give at least {1e3 * least:g} ms')
     return seconds
+
+
+def read_native(path: str | Path, seconds: float | None = None) -> tuple[NDArray[np.float32], int]:
+    """Mono sound (n,) at the file's own rate, and that rate in Hz; at most the first ``seconds``.
+
+    Raises AudioError as `read_audio`.
+    """
+    import soundfile
+
+    with _open(Path(path)) as source:
+        rate = int(source.samplerate)
+        count = -1 if seconds is None else round(seconds * rate)
+        try:
+            values = source.read(count, dtype='float32', always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f'{path} cannot be decoded ({error})') from error
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        at = int(np.flatnonzero(~finite)[0]) / rate
+        raise AudioError(f'{path} holds NaN or infinite samples, first at {at:.3f} s; repair the file')
+    return np.asarray(values.mean(axis=1), np.float32), rate
 
 
 def audio_blocks(

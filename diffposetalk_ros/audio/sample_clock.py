@@ -142,11 +142,6 @@ class SampleClock:
         assert self._anchor is not None, 'no chunk yet'
         return self._anchor + round(seconds * _NS)
 
-    def seconds_at(self, time: int) -> float:
-        """Inverse of `time_of`."""
-        assert self._anchor is not None, 'no chunk yet'
-        return (time - self._anchor) / _NS
-
     def observe(self, stamp: int, samples: NDArray[np.float32], now: int) -> list[ClockAction]:
         """Take one message.
 

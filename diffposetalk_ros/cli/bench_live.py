@@ -121,10 +121,10 @@ def _cycle(bench: LiveBench, count: int) -> Table:
 
 
 def _speech(options: argparse.Namespace) -> Speech:
+    from diffposetalk_ros.audio.file import read_native
     from diffposetalk_ros.benchmark.speech_plan import plan_speech
-    from diffposetalk_ros.ros.audio_player_node import read_sound
 
-    samples, rate = read_sound(str(options.audio or demo_clip()), 0, 1)
+    samples, rate = read_native(options.audio or demo_clip())
     return samples, rate, plan_speech(60 * options.minutes, options.seed)
 
 

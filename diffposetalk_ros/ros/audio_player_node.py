@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from diffposetalk_ros.audio.file import audio_duration
+from diffposetalk_ros.audio.file import read_native
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.audio_publisher import HEAD_START, AudioPublisher
 from diffposetalk_ros.ros.entry_point import declared, run_node
 
-__all__ = ['AudioPlayerNode', 'main', 'read_sound']
+__all__ = ['AudioPlayerNode', 'main', 'raw_sound']
 
 _PARAMETERS = (
     ('file', '', 'Sound file in any format libsndfile reads'),
@@ -39,28 +39,17 @@ _PARAMETERS = (
 )
 
 
-def read_sound(path: str, raw_rate: int, raw_channels: int) -> tuple[NDArray[np.float32], int]:
-    """File -> (mono float32, rate). ``raw_rate`` > 0: headerless 16-bit PCM, '-' is standard input."""
+def raw_sound(path: str, rate: int, channels: int) -> tuple[NDArray[np.float32], int]:
+    """Headerless 16-bit PCM -> (mono float32, rate); '-' is standard input. Raises AudioError."""
     try:
-        if raw_rate > 0:
-            data = _standard_input() if path == '-' else Path(path).read_bytes()
-            whole = len(data) // (2 * raw_channels) * 2 * raw_channels
-            pcm = np.frombuffer(data[:whole], '<i2').reshape(-1, raw_channels)
-            samples, rate = pcm.astype(np.float32).mean(axis=1) / 32768.0, raw_rate
-        else:
-            import soundfile
-
-            audio_duration(path)  # refuses missing and damaged files with a clear word
-            values, rate = soundfile.read(path, dtype='float32', always_2d=True)
-            samples = values.mean(axis=1)
-    except (OSError, RuntimeError, TypeError) as error:  # soundfile: TypeError for *.raw
+        data = _standard_input() if path in ('-', '/dev/stdin') else Path(path).read_bytes()
+    except OSError as error:
         raise AudioError(f'cannot read {path}: {error}') from error
-    if not len(samples):
+    whole = len(data) // (2 * channels) * 2 * channels
+    if not whole:
         raise AudioError(f'{path} holds no sound')
-    if not np.isfinite(samples).all():
-        at = int(np.flatnonzero(~np.isfinite(samples))[0]) / rate
-        raise AudioError(f'{path} holds NaN or infinite samples, first at {at:.3f} s; repair the file')
-    return samples.astype(np.float32), int(rate)
+    pcm = np.frombuffer(data[:whole], '<i2').reshape(-1, channels)
+    return pcm.astype(np.float32).mean(axis=1) / np.float32(32768.0), rate
 
 
 def _standard_input() -> bytes:
@@ -97,7 +86,8 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
                 f'chunk {chunk} s, raw_channels {raw_channels}, raw_rate {raw_rate} Hz; '
                 'use 0.0001 to 60 s, 1 or more and 0 or more'
             )
-        self._samples, self._rate = read_sound(path, raw_rate, raw_channels)
+        sound = raw_sound(path, raw_rate, raw_channels) if raw_rate else read_native(path)
+        self._samples, self._rate = sound
         self._chunk = max(1, round(chunk * self._rate))
         self._wait_for = value['wait_for']
         # Deep and reliable: a burst must not overflow the writer's history.

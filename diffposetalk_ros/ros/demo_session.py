@@ -69,7 +69,6 @@ class DemoSession:
     def __init__(self, options: DemoOptions, log: Path) -> None:
         self.options = options
         self.values: dict[str, str] = {}
-        self.level = 0
         self._log = log
         self._stack = ExitStack()
         self._player: subprocess.Popen[bytes] | None = None
@@ -167,7 +166,6 @@ class DemoSession:
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
             self.values |= {pair.key: pair.value for pair in status.values}
-        self.level = max((status.level[0] for status in message.status), default=0)
 
     def _last_line(self) -> str:
         lines = self._log.read_text(errors='replace').strip().splitlines()

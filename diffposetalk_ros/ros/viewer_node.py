@@ -16,6 +16,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+from diffposetalk_ros.audio.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.model.layout import MotionLayout
@@ -34,7 +35,6 @@ from diffposetalk_ros.ros.audio_messages import (
     has_portaudio_form,
     message_class,
 )
-from diffposetalk_ros.ros.audio_player_node import read_sound
 from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.face_points import FacePoints
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
@@ -84,7 +84,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         host, port, token = (value[name] for name in ('host', 'port', 'token'))
         link_host, link_port, subject = (value[f'live_link.{name}'] for name in ('host', 'port', 'subject'))
         snap_closures(load_rig(), np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
-        self._sample = read_sound(sample, 0, 1) if sample else None
+        self._sample = read_native(sample) if sample else None
         self._info: Any = None
         self._layout: MotionLayout | None = None
         self._style = StyleRecorder()

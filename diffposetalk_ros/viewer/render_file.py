@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import AudioError, ConfigError, MotionError
+from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
@@ -204,18 +204,9 @@ def _mux_sound(file: Any, track: Any, sound: NDArray[np.float32], rate: int) -> 
 
 def _read_sound(path: Path, duration: float) -> tuple[NDArray[np.float32], int]:
     """Mono sound (n,) of at most ``duration`` seconds and a sample rate AAC knows (Hz)."""
-    import soundfile
+    from diffposetalk_ros.audio.file import read_audio, read_native
 
-    from diffposetalk_ros.audio.file import audio_duration, read_audio
-
-    audio_duration(path)  # refuses missing and damaged files with a clear word
-    try:
-        rate = soundfile.info(path).samplerate
-        if rate not in (16000, 22050, 24000, 32000, 44100, 48000):
-            return read_audio(path)[: round(duration * 16000)], 16000
-        data, _ = soundfile.read(path, round(duration * rate), dtype='float32', always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise AudioError(f'{path} cannot be read ({error})') from error
-    if not np.isfinite(data).all():
-        raise AudioError(f'{path} holds NaN or infinite samples; repair the file')
-    return np.asarray(data.mean(axis=1), np.float32), rate
+    sound, rate = read_native(path, duration)
+    if rate in (16000, 22050, 24000, 32000, 44100, 48000):
+        return sound, rate
+    return read_audio(path)[: round(duration * 16000)], 16000

@@ -79,3 +79,28 @@ def test_one_writer_and_one_reader_lose_nothing():
         at = chunk.start + len(chunk.samples)
     writer.join()
     np.testing.assert_array_equal(np.concatenate(got), ramp(0, total))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=20))
+def test_what_nobody_has_read_yet_makes_it_grow_up_to_its_limit(turns):
+    ring = AudioRingBuffer(0.1, 1600, most=1.0)
+    end = cursor = lost = 0
+    for size, read in turns:
+        ring.append(ramp(end, end + size))
+        end += size
+        lost = max(lost, end - 1600 - cursor)
+        if read:
+            chunk = ring.read_new(0, cursor)
+            assert chunk.lost == max(0, lost)
+            np.testing.assert_array_equal(chunk.samples, ramp(chunk.start, end))
+            cursor, lost = end, 0
+    assert ring.capacity <= 1600
+
+
+def test_without_a_backlog_it_stays_as_it_is():
+    ring, cursor = AudioRingBuffer(0.1, 1600, most=1.0), 0
+    for begin in range(0, 3200, 100):
+        ring.append(ramp(begin, begin + 100))
+        cursor = begin + len(ring.read_new(0, cursor).samples)
+    assert ring.capacity == 160

@@ -183,6 +183,15 @@ def test_it_begins_where_the_robot_stands() -> None:
     np.testing.assert_allclose(positions[-1], EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
 
 
+def test_a_short_pause_does_not_shorten_the_way_from_where_the_robot_stands() -> None:
+    commander = JointCommander(EXAMPLE)
+    play(commander, 0.0, 0.5)
+    begin = EXAMPLE.rest + 0.6 * (EXAMPLE.upper - EXAMPLE.rest)
+    commander.start_at(begin)
+    positions = play(commander, 0.56, 0.8, fresh=False)
+    assert_within_caps(np.concatenate([EXAMPLE.expand(begin)[None], positions]), 0.02)
+
+
 @pytest.mark.parametrize('values', [{'rate': 5.0}, {'rate': float('nan')}, {'stale_after': 5.0}])
 def test_unusable_settings_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError):

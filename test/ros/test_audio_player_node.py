@@ -18,15 +18,16 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
+from diffposetalk_ros.audio.file import read_native  # noqa: E402
 from diffposetalk_ros.errors import AudioError, DiffPoseTalkError  # noqa: E402
 from diffposetalk_ros.ros import qos  # noqa: E402
 from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
     AudioFormat,
     chunk_from_message,
-    has_portaudio_form,
     message_class,
+    stamped_kind,
 )
-from diffposetalk_ros.ros.audio_player_node import AudioPlayerNode, read_sound  # noqa: E402
+from diffposetalk_ros.ros.audio_player_node import AudioPlayerNode  # noqa: E402
 
 RATE = 8000
 
@@ -51,10 +52,10 @@ def test_every_sample_arrives_with_its_time(context: Any, tmp_path: Path, burst:
     path = tmp_path / 'sound.raw'
     path.write_bytes(pcm.tobytes())
     listener = rclpy.create_node('listener', context=context)
-    kind = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+    kind = stamped_kind()
     received: list[Any] = []
     listener.create_subscription(message_class(kind), 'audio', received.append, qos.AUDIO)
-    node = player(context, path, burst=burst, chunk=0.02)
+    node = player(context, path, burst=burst, chunk=0.02, message=kind)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(listener)
     executor.add_node(node)
@@ -98,4 +99,4 @@ def test_a_damaged_file_is_refused_as_generate_does(kind: str, tmp_path: Path) -
         path.write_bytes(path.read_bytes()[:RATE])
     words = {'nan': 'first at 0.500 s', 'cut': 'is cut off', 'missing': 'does not exist'}
     with pytest.raises(AudioError, match=words[kind]):
-        read_sound(str(path), 0, 1)
+        read_native(path)

@@ -11,6 +11,7 @@ import pytest
 
 from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.motion.playout import PlayoutState
 from diffposetalk_ros.ros.audio_messages import AudioChunk
 from diffposetalk_ros.ros.avatar import Avatar
@@ -156,3 +157,50 @@ def test_a_style_change_in_mid_sentence_does_not_jump(scene, hello) -> None:
         elsewhere = np.concatenate([quantity(before), quantity(after)[seen.stop :]])
         print(f'largest step at the change {quantity(after)[seen].max():.4f}, elsewhere {elsewhere.max():.4f}')
         assert quantity(after)[seen].max() <= elsewhere.max()
+
+
+def test_what_is_sent_twice_is_heard_once(scene, hello) -> None:
+    stage = scene()
+    for i in range(0, 4 * CHUNK, CHUNK):
+        for _ in range(2):
+            stage.say(hello[RATE + i : RATE + i + CHUNK], stage.now + i * NS // RATE, i // CHUNK)
+    for _ in range(20):
+        stage.tick()
+    assert [message for _, message in stage.heard] == [0, 1, 2, 3]
+
+
+def test_minutes_in_one_burst_lose_nothing(scene, hello) -> None:
+    stage = scene()
+    speech = np.tile(hello, 1 + 200 * RATE // len(hello))[: 200 * RATE]
+    stage.say(speech, None, 'all')
+    assert stage.avatar._running.wait_idle(120.0)
+    assert stage.avatar._running.lost_samples == 0
+
+
+def test_a_new_style_begins_where_the_old_one_was_going(scene) -> None:
+    style = scene().avatar.style
+    style.by_name('lively', 10.0)
+    style.advance(START)
+    _, before = style.advance(START + NS)
+    style.by_name('neutral', 10.0)
+    _, now = style.advance(START + NS + TICK)
+    assert np.array_equal(now, before)
+    _, later = style.advance(START + NS + 2 * TICK)
+    assert 0 < np.abs(later - before).max() < 0.01 * np.abs(style.goal - before).max()
+
+
+def test_whole_clips_are_made_beside_the_live_networks(scene) -> None:
+    made: list[object] = []
+
+    def factory(*arguments: object) -> object:
+        made.append(arguments)
+        return load_backend(*arguments)
+
+    set_backend_factory(factory)
+    try:
+        avatar = scene().avatar
+        assert len(made) == 1
+        assert avatar.new_generator().model.backend is not avatar._model.backend
+        assert len(made) == 1, 'another backend than the shared one'
+    finally:
+        set_backend_factory()

@@ -25,12 +25,12 @@ from rclpy.time import Time  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from diffposetalk_ros.model.loader import set_backend_factory  # noqa: E402
-from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class  # noqa: E402
+from diffposetalk_ros.ros.audio_messages import audio_to_message, message_class, stamped_kind  # noqa: E402
 from diffposetalk_ros.ros.avatars_node import BackendPool, main, make_avatars  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call  # noqa: E402
 
 RATE, COUNT = 16000, 3
-KIND = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+KIND = stamped_kind()
 
 
 class Stage:

@@ -21,6 +21,7 @@ from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
@@ -178,6 +179,38 @@ def test_a_frame_that_is_not_finite_is_told_and_not_followed(bench: Bench, capfd
     node._on_motion(bad)
     assert node._the_commander().bad_frames == 1
     assert 'face_motion ignored: NaN' in capfd.readouterr().err
+
+
+def test_settings_of_a_configured_node_stay(bench: Bench) -> None:
+    node = bench.node()
+    assert node.set_parameters([Parameter('rate', value=100.0)])[0].successful
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    answer = node.set_parameters([Parameter('output', value='forward')])[0]
+    assert not answer.successful and 'before configure' in answer.reason
+    assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+    assert node.set_parameters([Parameter('output', value='forward')])[0].successful
+
+
+def test_it_begins_where_a_driver_with_sensor_qos_says(bench: Bench) -> None:
+    node = bench.node(output='forward')
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
+    commands = bench.listen(Float64MultiArray, 'commands')
+    names = node._the_commander().map.names
+    far = node._the_commander().map.upper[0]
+    message = JointState(name=list(names), position=[0.0] * len(names))
+    message.position[node._the_commander().map.driven[0]] = float(far)
+
+    def heard() -> bool:
+        driver.publish(message)
+        return bool(node._measured)
+
+    bench.spin(20.0, until=heard)
+    assert node._measured
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.spin(20.0, until=lambda: bool(commands))
+    first = commands[0].data[node._the_commander().map.driven[0]]
+    assert abs(first - far) < 0.2 * abs(far), 'on the way from there'
 
 
 def test_emergency_stop(bench: Bench) -> None:

@@ -23,8 +23,8 @@ from diffposetalk_ros.ros import qos  # noqa: E402
 from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
     AudioFormat,
     chunk_from_message,
-    has_portaudio_form,
     message_class,
+    stamped_kind,
 )
 from diffposetalk_ros.ros.microphone_node import capture_delay  # noqa: E402
 
@@ -90,10 +90,10 @@ def test_sound_arrives(tmp_path: Path) -> None:
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(listener)
     received: list[Any] = []
-    kind = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+    kind = stamped_kind()
     listener.create_subscription(message_class(kind), 'audio', received.append, qos.AUDIO)
     process = subprocess.Popen(
-        [*NODE, '--ros-args', '-p', 'channel:=1'],
+        [*NODE, '--ros-args', '-p', 'channel:=1', '-p', f'message:={kind}'],
         env=os.environ | {'ALSA_CONFIG_PATH': f'/usr/share/alsa/alsa.conf:{config}'},
         stderr=subprocess.PIPE,
         text=True,

@@ -29,14 +29,21 @@ from rclpy.time import Time  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from diffposetalk_ros.ros import qos  # noqa: E402
-from diffposetalk_ros.ros.audio_messages import audio_to_message, has_portaudio_form, message_class  # noqa: E402
+from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
+    audio_to_message,
+    default_kind,
+    has_portaudio_form,
+    message_class,
+    stamped_kind,
+)
+from diffposetalk_ros.ros.audio_publisher import AudioPublisher  # noqa: E402
 from diffposetalk_ros.ros.demo_session import stamp_ns  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call  # noqa: E402
 from diffposetalk_ros.ros.node import DiffPoseTalkNode  # noqa: E402
 from diffposetalk_ros.ros.recorder import MotionCollector  # noqa: E402
 
 RATE = 16000
-KIND = 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
+KIND = stamped_kind()
 
 
 class Stage:
@@ -68,7 +75,8 @@ class Stage:
         self.seen = MotionCollector(self.client)
         self.poses: list[Any] = []
         self.client.create_subscription(PoseStamped, 'head_pose', self.poses.append, 100)
-        self.audio = self.client.create_publisher(message_class(values['audio.message']), 'audio', 1000)
+        kind = default_kind() if values['audio.message'] == 'auto' else values['audio.message']
+        self.audio = self.client.create_publisher(message_class(kind), 'audio', 1000)
 
     def close(self) -> None:
         self._node_executor.shutdown()
@@ -183,6 +191,7 @@ def test_parameters_while_active(stage: Stage) -> None:
         ('model.path', '/x', 'before configure'),
         ('sampler.solver', 'euler', 'use one of'),
         ('style.name', 'nobody', 'nobody'),
+        ('sampler.steps', stage.node._the_avatar()._model.backend.config.n_diff_steps + 1, 'sampling steps'),
         ('strength.mouth', float('nan'), ''),
         ('playout.hold', 'long', ''),
     ]:
@@ -191,6 +200,33 @@ def test_parameters_while_active(stage: Stage) -> None:
         assert words in answer.reason
     stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+
+
+def test_the_parameter_wins_over_an_earlier_wish(stage: Stage) -> None:
+    stage.start()
+    wish = SetStyle.Request()
+    wish.style.name = 'lively'
+    assert stage.call(SetStyle, 'set_style', wish).name == 'lively'
+    assert stage.set('style.name', 'neutral').successful
+    assert stage.call(ListStyles, 'list_styles', ListStyles.Request()).current == 'neutral'
+    for seconds in (-1, 11):
+        wish.transition.sec = seconds
+        answer = stage.call(SetStyle, 'set_style', wish)
+        assert not answer.success and 'use 0 to 10' in answer.message
+
+
+def test_sender_and_node_meet_on_their_defaults(model_folder: Path) -> None:
+    stage = Stage(model_folder, audio__message='auto')
+    try:
+        sender = AudioPublisher(stage.client, RATE, 'auto', '', 10)
+        assert stage.lifecycle.configure() and stage.lifecycle.activate()
+        stage.until(lambda: sender.listeners)
+        sender.announce(1)
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE).astype(np.float32)
+        sender.publish(noise, stage.client.get_clock().now().nanoseconds)
+        stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
+    finally:
+        stage.close()
 
 
 def test_bad_audio_is_survived(stage: Stage) -> None:

@@ -91,7 +91,7 @@ def test_a_player_that_waits_for_its_input_ends(tmp_path: Path) -> None:
     context = rclpy.Context()
     rclpy.init(context=context)
     node = rclpy.create_node('watcher', context=context)
-    words = ['--ros-args', '-p', 'file:="-"', '-p', 'raw_rate:=16000']
+    words = ['--ros-args', '-p', 'file:=/dev/stdin', '-p', 'raw_rate:=16000']
     script = str(ROOT / 'scripts' / 'audio_player_node')
     player = start([script, *words], tmp_path, 'player', subprocess.PIPE)
     try:

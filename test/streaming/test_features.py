@@ -100,3 +100,25 @@ def test_the_wrong_stream_for_a_model_is_refused():
         LogMelFeatures(AnalyticBackend(model_config('hubert', False)))
     with pytest.raises(ConfigError, match='context 3'):
         WindowedFeatures(AnalyticBackend(model_config('hubert', False)), 3)
+
+
+def test_a_window_that_is_read_twice_is_encoded_once():
+    class Counting(AnalyticBackend):
+        encodings = 0
+
+        def encode_audio(self, samples, frames):
+            self.encodings += 1
+            return super().encode_audio(samples, frames)
+
+    backend = Counting(model_config('hubert', False))
+    features = WindowedFeatures(backend, 20)
+    features.push(speech(640 * 40))
+    np.testing.assert_array_equal(features.read(20, 24), features.read(20, 24))
+    features.read(16, 24)
+    assert backend.encodings == 1
+    features.read(22, 26)
+    assert backend.encodings == 2
+    features.reset()
+    features.push(speech(640 * 30))
+    features.read(22, 26)
+    assert backend.encodings == 3, 'another stream'
