@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     'bench': 'measure speed on this machine, beside the reference algorithm',
     'bench-stream': 'hop and look-ahead of the live stream: lip sync, seams, delay',
     'bench-live': 'the node over DDS for minutes: jitter, delay, lost frames, processor, memory',
+    'bench-start': 'how soon a burst of synthesised speech is seen, and an interrupt obeyed',
     'bench-quality': 'quality and time of every solver and number of steps, one table',
     'bench-render': 'how fast this machine makes a video of a spoken clip',
     'bench-page': 'how many pictures a second the page draws without a GPU, in a headless Chromium',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How soon synthesised speech is seen: `python -m diffposetalk_ros.ros.start_bench [TIMES]`.
+"""How soon synthesised speech is seen and heard, and how soon an interrupt silences the face.
 
 The node with the shipped model is a process of its own; bursts of the bundled clip go to it over DDS, in
 messages of 20 ms, without stamps and with stamps that advance with the sound. From the publishing of the
@@ -9,7 +9,6 @@ Then an interrupt, until the first frame after it that is idle or at rest has ar
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +24,8 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
 from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.benchmark.table import Table
+from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion
 from diffposetalk_ros.resources import demo_clip
 from diffposetalk_ros.ros.audio_messages import audio_to_message, message_class, stamped_kind
@@ -34,32 +35,41 @@ from diffposetalk_ros.ros.lifecycle_client import LifecycleClient, call
 from diffposetalk_ros.ros.parameters import Value
 from diffposetalk_ros.ros.private_node import private_node
 
-__all__ = ['main']
+__all__ = ['start_table']
 
 _RATE, _CHUNK = 16000, 320
+_SPOKEN = 3
+"""Seconds of speech in a burst."""
+_PATIENCE = 60.0
 _QUIET = (FaceMotion.REST, FaceMotion.IDLE)
 _DEEP = QoSProfile(depth=1000)
 
 
-def main(arguments: list[str]) -> int:
-    """Print a Markdown table of the times in ms."""
-    times = int(arguments[0]) if arguments else 20
+def start_table(times: int, parameters: dict[str, Value], show: Callable[[int], None]) -> Table:
+    """``times`` bursts without stamps and as many with, to a node with ``parameters``; ``show(n)`` after the n-th.
+
+    Raises ModelError when the node does not start or answer.
+    """
     use_private_domain()
     kind = stamped_kind()
-    parameters: dict[str, Value] = {'audio.message': kind}
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
-        stack.enter_context(ChildProcesses(log)).start('node', parameters)
-        rows = _measure(times, kind, *stack.enter_context(private_node('start_bench')))
-    print(f'{times} bursts each | p50 [ms] | p95 [ms] | largest [ms]\n--- | ---: | ---: | ---:')
-    for name, seconds in rows.items():
-        p50, p95, largest = 1e3 * np.percentile(seconds, [50, 95, 100])
-        print(f'{name} | {p50:.0f} | {p95:.0f} | {largest:.0f}')
-    return 0
+        stack.enter_context(ChildProcesses(log)).start('node', {'audio.message': kind} | parameters)
+        rows = _measure(times, kind, *stack.enter_context(private_node('start_bench')), show)
+    return Table(
+        'From a burst of speech to the face',
+        f'{times} bursts of {_SPOKEN} s in messages of {1000 * _CHUNK // _RATE} ms each way; ms from the first '
+        'message published, or the interrupt asked for, to the arrival in another process.',
+        ('moment', 'p50 [ms]', 'p95 [ms]', 'largest [ms]'),
+        tuple(
+            (name, *(float(round(1e3 * value, 1)) for value in np.percentile(seconds, [50, 95, 100])))
+            for name, seconds in rows.items()
+        ),
+    )
 
 
 def _measure(
-    times: int, kind: str, node: Node, executor: SingleThreadedExecutor
+    times: int, kind: str, node: Node, executor: SingleThreadedExecutor, show: Callable[[int], None]
 ) -> dict[str, list[float]]:
     seen: list[tuple[float, int]] = []
     heard: list[float] = []
@@ -71,16 +81,19 @@ def _measure(
     )
     audio = node.create_publisher(message_class(kind), 'audio', _DEEP)
     client = LifecycleClient(node, executor, 'diffposetalk')
-    client.configure(60.0)
-    client.activate(30.0)
+    if not (client.configure(_PATIENCE) and client.activate(_PATIENCE)):
+        raise ModelError('the node could not start; run diffposetalk demo to see why')
     interrupt = node.create_client(Trigger, 'diffposetalk/interrupt')
 
     def until(condition: Callable[[], Any]) -> None:
+        end = time.monotonic() + _PATIENCE
         while not condition():
             executor.spin_once(timeout_sec=0.05)
+            if time.monotonic() > end:
+                raise ModelError(f'nothing came from the node for {_PATIENCE:g} s')
 
     until(lambda: audio.get_subscription_count() and seen)
-    speech = read_audio(demo_clip())[: 3 * _RATE]
+    speech = read_audio(demo_clip())[: _SPOKEN * _RATE]
     rows: dict[str, list[float]] = {}
     for turn in range(2 * times):
         stamped = turn % 2 == 1
@@ -104,8 +117,6 @@ def _measure(
         until(lambda: any(state in _QUIET for _, state in seen))
         rest = next(at for at, state in seen if state in _QUIET)
         rows.setdefault('at rest after an interrupt', []).append(rest - asked)
+        show(turn + 1)
     return rows
 
-
-if __name__ == '__main__':
-    raise SystemExit(main(sys.argv[1:]))
