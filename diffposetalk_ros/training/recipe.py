@@ -64,7 +64,7 @@ class Recipe:
     """
 
     takes: int = 9200
-    audio: RunConfig = RunConfig(steps=8800, batch=16, learning_rate=2e-3, ema=0.995)
+    audio: RunConfig = RunConfig(steps=20_000, batch=20, learning_rate=2e-3, ema=0.998)
     style: RunConfig = RunConfig(steps=700, batch=48, learning_rate=1e-3, ema=0.99)
     denoiser: RunConfig = RunConfig(steps=8300, batch=12, learning_rate=1e-3)
     seed: int = 0
@@ -73,9 +73,9 @@ class Recipe:
 
 
 GO_ON = Recipe(
-    takes=4600,
-    audio=RunConfig(steps=3000, batch=16, learning_rate=1e-3, ema=0.995),
-    denoiser=RunConfig(steps=3000, batch=12, learning_rate=5e-4),
+    takes=6000,
+    audio=RunConfig(steps=12_000, batch=20, learning_rate=1.2e-3, ema=0.998),
+    denoiser=RunConfig(steps=4500, batch=12, learning_rate=5e-4),
 )
 """How much of everything where `Recipe.start` is given: on speech the model has not heard."""
 

@@ -44,7 +44,7 @@ class DenoiserLossConfig:
     )
     speech: float = 0.0
     closure: float = 8.0
-    rivals: float = 0.0
+    rivals: float = 3.0
     truncate: tuple[float, float] = (0.3, 0.4)
     hop_share: float = 0.5
     hop_frames: tuple[int, int] = (1, 24)
