@@ -17,6 +17,8 @@ from diffposetalk_ros.evaluation.reference import clip_frames, clip_seed, refere
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.motion.closure_snap import snap_closures
+from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.training.animator import named_style
 
 __all__ = ['DEFAULT_SAMPLERS', 'contenders', 'main_sampler', 'parse_sampler']
@@ -70,6 +72,12 @@ def _other_style(
     return _generated(generator, sampling, other, clip, seed)
 
 
+def _as_shown(
+    generator: Generator, sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
+) -> Floats:
+    return snap_closures(load_rig(), _generated(generator, sampling, style, clip, seed))
+
+
 def _mean(mean: Floats, clip: SpeechClip, seed: int) -> Floats:
     return np.tile(mean, (clip_frames(clip), 1))
 
@@ -81,7 +89,8 @@ def contenders(
     style: str = 'neutral',
     regressor: Generator | None = None,
 ) -> list[Contender]:
-    """The model with each sampler, with shuffled styles, the mean motion and the animator itself.
+    """The model with each sampler, as the head shows it (`motion/closure_snap.py`), with shuffled styles, the mean
+    motion and the animator itself.
 
     ``generators`` hold the same model; slow samplers use all of them at once, the others the first.
     ``regressor`` adds a model that was trained to regress; it answers in one step. Raises
@@ -100,6 +109,8 @@ def contenders(
         slow = sampler.steps > _SLOW_STEPS
         motion = partial(_in_turn, free, sampler, style) if slow else partial(_generated, generator, sampler, style)
         listed.append(Contender(name, motion, slow))
+    shown = partial(_as_shown, generator, parse_sampler(few, base), style)
+    listed.append(Contender(f'{few}, as shown', shown))
     if len(model.styles) > 1:
         shuffled = partial(_other_style, generator, parse_sampler(few, base), style)
         listed.append(Contender(f'{few}, shuffled style', shuffled))
