@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,10 @@ def test_reset_forgets_and_goes_on(stage: Stage) -> None:
     assert stage.seen.missing == 0
 
 
-def test_parameters_while_active(stage: Stage) -> None:
+def test_parameters_while_active(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.start()
+    backend = stage.node._the_avatar()._model.backend
+    narrow = replace(backend.config, n_diff_steps=3, scale_inputs=True)
     assert stage.set('sampler.steps', 2).successful
     assert stage.set('style.name', 'lively').successful
     for name, value, words in [
@@ -191,11 +194,14 @@ def test_parameters_while_active(stage: Stage) -> None:
         ('model.path', '/x', 'before configure'),
         ('sampler.solver', 'euler', 'use one of'),
         ('style.name', 'nobody', 'nobody'),
-        ('sampler.steps', stage.node._the_avatar()._model.backend.config.n_diff_steps + 1, 'sampling steps'),
+        ('sampler.steps', 4, '4 sampling steps'),
+        ('sampler.guidance_audio', 5.0, 'distilled for 1 to 3'),
         ('strength.mouth', float('nan'), ''),
         ('playout.hold', 'long', ''),
     ]:
-        answer = stage.set(name, value)
+        with monkeypatch.context() as patch:
+            patch.setattr(backend, 'config', narrow)  # a distilled model of few steps
+            answer = stage.set(name, value)
         assert not answer.successful, name
         assert words in answer.reason
     stage.speak(3.0)
