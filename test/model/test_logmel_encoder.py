@@ -40,6 +40,7 @@ def test_a_grown_encoder_begins_as_the_smaller_one() -> None:
     mel = torch.randn(2, large.context[0] + 4 * 5 + 8, 8)
     more = large.context[0] - small.context[0]
     assert more > 0 and large.context[1] == small.context[1]
-    assert not torch.equal(large(mel), small(mel[:, more:]))
+    assert (large(mel) - small(mel[:, more:])).abs().max() > 0.1
     large.begin_as(small)
-    assert torch.equal(large(mel), small(mel[:, more:]))
+    # Another length may be summed in another order.
+    torch.testing.assert_close(large(mel), small(mel[:, more:]), atol=1e-5, rtol=0)
