@@ -222,7 +222,7 @@ def test_the_parameter_wins_over_an_earlier_wish(stage: Stage) -> None:
 
 
 def test_sender_and_node_meet_on_their_defaults(model_folder: Path) -> None:
-    stage = Stage(model_folder, audio__message='auto')
+    stage = Stage(model_folder, **{'audio.message': 'auto'})
     try:
         sender = AudioPublisher(stage.client, RATE, 'auto', '', 10)
         assert stage.lifecycle.configure() and stage.lifecycle.activate()
