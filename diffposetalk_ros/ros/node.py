@@ -63,7 +63,8 @@ __all__ = ['DiffPoseTalkNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
 _THROTTLE = 5.0
-_LONGEST_TRANSITION = 10.0
+_LONGEST_TRANSITION = next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
+"""Seconds that ~/set_style may ask for: as the parameter."""
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
 

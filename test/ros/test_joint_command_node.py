@@ -191,7 +191,8 @@ def test_settings_of_a_configured_node_stay(bench: Bench) -> None:
     assert node.set_parameters([Parameter('output', value='forward')])[0].successful
 
 
-def test_it_begins_where_a_driver_with_sensor_qos_says(bench: Bench) -> None:
+@pytest.mark.parametrize('age', [0, 2])
+def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench: Bench, age: int) -> None:
     node = bench.node(output='forward')
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
@@ -207,10 +208,12 @@ def test_it_begins_where_a_driver_with_sensor_qos_says(bench: Bench) -> None:
 
     bench.spin(20.0, until=heard)
     assert node._measured
+    node._measured_at -= age * NS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.spin(20.0, until=lambda: bool(commands))
     first = commands[0].data[node._the_commander().map.driven[0]]
-    assert abs(first - far) < 0.2 * abs(far), 'on the way from there'
+    begin = far if age == 0 else node._the_commander().map.rest[0]
+    assert abs(first - begin) < 0.2 * abs(far), 'on the way from there'
 
 
 def test_emergency_stop(bench: Bench) -> None:
