@@ -25,7 +25,9 @@ ROBOT = ['mujoco>=3.3', 'ruckig>=0.14']
 
 # the share folder of an installed ROS package, as far as the command line needs it
 SHARE = {
-    f'share/diffposetalk_ros/{folder}': [str(path) for path in sorted(Path(folder).iterdir()) if path.is_file()]
+    f'share/diffposetalk_ros/{folder}': [
+        str(path) for path in sorted(Path(folder).iterdir()) if path.is_file()
+    ]
     for folder in ('models/embedded', 'models/demo', 'config', 'urdf')
 }
 

@@ -16,9 +16,10 @@ from typing import IO
 
 import numpy as np
 
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.model.backend import Backend, FloatArray
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE, ModelConfig
+from diffposetalk_ros.model.config import ModelConfig
 
 __all__ = ['EXACT_SECONDS', 'context_features', 'speech_windows']
 

@@ -43,13 +43,17 @@ def test_workflow_runs_what_exists() -> None:
                 assert (ROOT / word).is_file(), word
 
 
-@pytest.mark.skipif((sys.platform, platform.machine()) != ('linux', 'x86_64'), reason='builds no messages here')
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ('linux', 'x86_64'), reason='builds no messages here'
+)
 @pytest.mark.parametrize('name', ['für', 'a:b', 'a;b'])
 def test_setup_says_where_the_messages_cannot_be_built(tmp_path: Path, name: str) -> None:
     clone = tmp_path / name
     for folder in ('scripts', 'interfaces'):
         shutil.copytree(ROOT / folder, clone / folder)
-    done = subprocess.run([clone / 'scripts' / 'setup'], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [clone / 'scripts' / 'setup'], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1 and done.stderr.count('\n') == 1
     assert str(clone) in done.stderr and 'move the clone' in done.stderr
     assert not (clone / '.venv').exists()

@@ -10,7 +10,7 @@ import pytest
 
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.extras import EXTRAS, install_hint
-from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 
 SETUP = (Path(__file__).parents[1] / 'setup.py').read_text()
@@ -27,7 +27,11 @@ def test_other_modules_have_no_hint() -> None:
 
 @pytest.mark.parametrize(('ending', 'module'), [('mp4', 'av'), ('png', 'PIL')])
 def test_pictures_without_the_extra(
-    ending: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ending: str,
+    module: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     motion = tmp_path / 'm.npz'
     save_motion(motion, MotionClip(np.zeros((2, 55), np.float32), 25, arkit_layout()))

@@ -75,7 +75,9 @@ def test_unknown_styles_suggest_near_names(generator: Generator) -> None:
 
 
 @pytest.mark.parametrize('name', ['x' * 5000, '~nobody-of-that-name', '+' * 3000, '\0'])
-def test_what_is_neither_a_style_nor_a_file_is_refused_in_a_short_line(generator: Generator, name: str) -> None:
+def test_what_is_neither_a_style_nor_a_file_is_refused_in_a_short_line(
+    generator: Generator, name: str
+) -> None:
     with pytest.raises(StyleError, match='not a file') as caught:
         generator.model.style(name)
     assert len(str(caught.value)) < 500

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -97,6 +99,21 @@ def test_scripts_start_what_exists() -> None:
         if imported:
             assert os.access(path, os.X_OK), path
             assert (ROOT / (imported.group(1).replace('.', '/') + '.py')).is_file(), path
+
+
+def test_rooms_import_one_way() -> None:
+    package = ROOT / 'diffposetalk_ros'
+    rooms: dict[str, set[str]] = {}
+    for path in package.rglob('*.py'):
+        room = path.relative_to(package).parts[0].removesuffix('.py')
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or '').startswith('diffposetalk_ros.'):
+                rooms.setdefault(room, set()).add(str(node.module).split('.')[1])
+    for room, used in rooms.items():
+        used.discard(room)
+    # Raises CycleError, which names the rooms that use each other.
+    order = list(TopologicalSorter(rooms).static_order())
+    assert order.index('audio') < order.index('streaming') < order.index('ros') < order.index('cli')
 
 
 @pytest.mark.parametrize('path', INTERFACES, ids=lambda path: path.name)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.pcm import check_channels, to_mono_float32
 from diffposetalk_ros.audio.resampler import check_rate
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 
 __all__ = ['audio_blocks', 'audio_duration', 'read_audio', 'read_native']
 
@@ -134,9 +134,7 @@ def audio_blocks(
             try:
                 raw = source.read(_READ_FRAMES, dtype='float32', always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise AudioError(
-                    f'{path} cannot be decoded after {read / rate:.2f} s ({error})'
-                ) from error
+                raise AudioError(f'{path} cannot be decoded after {read / rate:.2f} s ({error})') from error
             if len(raw) and not np.isfinite(raw).all():
                 frame = read + int(np.flatnonzero(~np.isfinite(raw).all(axis=1))[0])
                 raise AudioError(f'{path} holds NaN or infinite samples, first at {frame / rate:.3f} s')
@@ -157,7 +155,9 @@ def audio_blocks(
         if read == 0 or (read < promised and source.format not in ('MP3', 'MPEG', 'OGG')):
             raise AudioError(f'{path} is cut off: {read} of {promised} frames can be read')
         if peak < _SILENT_PEAK and refuse_silence:
-            raise AudioError(f'{path} is silent (peak {peak:.1e} of 1); check the recording, or --allow-silence')
+            raise AudioError(
+                f'{path} is silent (peak {peak:.1e} of 1); check the recording, or --allow-silence'
+            )
         if peak < _SILENT_PEAK:
             _log.warning('%s is silent (peak %.1e); check the recording', path, peak)
         elif at_limit > _CLIPPED_SHARE * max(read, rate // 10):

@@ -52,9 +52,7 @@ def pcm_from_bytes(data: bytes | bytearray | memoryview, sample_format: str) -> 
         raise AudioError(f'sample format {sample_format!r} is not raw PCM{hint}; use one of {known}')
     kind, width = PCM_FORMATS[sample_format]
     if len(data) % width:
-        raise AudioError(
-            f'{len(data)} bytes are not a whole number of {width}-byte {sample_format} samples'
-        )
+        raise AudioError(f'{len(data)} bytes are not a whole number of {width}-byte {sample_format} samples')
     raw = np.frombuffer(data, dtype=np.dtype(kind))
     if sample_format != 'S24LE':
         return raw
@@ -104,9 +102,7 @@ def to_mono_float32(samples: NDArray[np.generic], channels: int = 1) -> MonoAudi
         if clipped:
             np.clip(values, -1.0, 1.0, out=values)
     else:
-        raise AudioError(
-            f'audio of type {flat.dtype}; use int8, uint8, int16, int32, float32 or float64'
-        )
+        raise AudioError(f'audio of type {flat.dtype}; use int8, uint8, int16, int32, float32 or float64')
     if channels > 1:
         values = values.reshape(-1, channels).mean(axis=1)
     return MonoAudio(values.astype(np.float32), invalid, clipped)

@@ -14,8 +14,8 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 
 __all__ = ['StreamResampler', 'check_rate']
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 
 __all__ = ['AudioRingBuffer', 'RingChunk']
 
@@ -105,9 +105,7 @@ class AudioRingBuffer:
         with self._lock:
             begin = max(0, self._end - len(self._data))
             if not begin <= start <= stop <= self._end:
-                raise AudioError(
-                    f'samples {start}..{stop} are not held; the buffer has {begin}..{self._end}'
-                )
+                raise AudioError(f'samples {start}..{stop} are not held; the buffer has {begin}..{self._end}')
             return self._copy(start, stop)
 
     def read_new(self, epoch: int, start: int, limit: int | None = None) -> RingChunk:

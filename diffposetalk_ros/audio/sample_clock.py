@@ -261,11 +261,7 @@ class SampleClock:
         for length in range(longest, max(0, overlap - slack - 1), -1):
             head = samples[:length]
             # Silence equals any other silence and proves nothing.
-            if (
-                head[0] == self._tail[-length]
-                and np.array_equal(head, self._tail[-length:])
-                and np.ptp(head)
-            ):
+            if head[0] == self._tail[-length] and np.array_equal(head, self._tail[-length:]) and np.ptp(head):
                 return length
         return 0
 

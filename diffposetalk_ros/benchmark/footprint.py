@@ -37,9 +37,7 @@ print(json.dumps([imported, computed, opened, int(status['VmRSS'].split()[0]) / 
 
 def footprint_table(model: str) -> Table:
     """Import time, time to open the model, memory while talking. Linux only."""
-    done = subprocess.run(
-        [sys.executable, '-c', _SCRIPT, model], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, '-c', _SCRIPT, model], capture_output=True, text=True, check=False)
     if done.returncode:
         raise ModelError(f'{model} cannot be measured: {(done.stderr.strip().splitlines() or ["?"])[-1]}')
     imported, computed, opened, resident, peak, torch = json.loads(done.stdout)

@@ -70,7 +70,9 @@ def measure_quality(
     look = named_style(settings.style)
 
     def motion(clip: SpeechClip, seed: int) -> Floats:
-        return generator.generate(clip.samples, settings.style, clip_seed(clip, seed + draw) % 2**31, sampling).values
+        return generator.generate(
+            clip.samples, settings.style, clip_seed(clip, seed + draw) % 2**31, sampling
+        ).values
 
     references = [reference_motion(clip, look, settings.seed) for clip in clips]
     takes = perform(Contender('', motion), clips, references, settings.seed)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import timed
-from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.joint_limits import JointLimiter
 from diffposetalk_ros.motion.joint_map import Clearance, Joint, JointMap, NeckMap, Source
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.robot.closed_loop import Recording, closure_offsets, lag_of
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
@@ -53,7 +53,9 @@ def thirty_joints() -> JointMap:
         )
     pairs = [(names[i], names[i + 1]) for i in range(3, 15, 2)]
     clearances = tuple(Clearance(f'{a} and {b}', ((a, 1.0), (b, 1.0)), 0.3) for a, b in pairs)
-    return JointMap('thirty', layout, tuple(joints), NeckMap(tuple(names[:3]), ('+z', '+y', '+x')), clearances)
+    return JointMap(
+        'thirty', layout, tuple(joints), NeckMap(tuple(names[:3]), ('+z', '+y', '+x')), clearances
+    )
 
 
 def speed_table(example: JointMap, seconds: float = 2.0) -> Table:
@@ -62,7 +64,11 @@ def speed_table(example: JointMap, seconds: float = 2.0) -> Table:
     for name, joint_map in (('30 joints', thirty_joints()), (f'example, {len(example.names)}', example)):
         faces = _faces(joint_map)
         turn = iter(np.tile(faces, (2000, 1)))
-        rows.append((f'map, one frame ({name})', *_cells(timed(lambda: joint_map.evaluate(next(turn)), seconds))))  # noqa: B023
+
+        def look_up() -> None:
+            joint_map.evaluate(next(turn))  # noqa: B023
+
+        rows.append((f'map, one frame ({name})', *_cells(timed(look_up, seconds))))
         limiter = JointLimiter(joint_map, 0.02)
         state, targets = limiter.at_rest(), iter(joint_map.evaluate(np.tile(faces, (2000, 1))))
 

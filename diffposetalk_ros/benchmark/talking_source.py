@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_speech
 from diffposetalk_ros.viewer.rig_file import pack_rig

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=10,
         help='steps of the reference that are measured; 500 makes one complete run (default: 10)',
     )
-    parser.add_argument('-o', '--output', type=Path, default=Path('benchmark'), help='file name without suffix')
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('benchmark'), help='file name without suffix'
+    )
 
 
 def run(options: argparse.Namespace) -> int:

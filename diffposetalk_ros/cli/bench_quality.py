@@ -88,7 +88,9 @@ def _scales(text: str) -> tuple[tuple[float, float], ...]:
         pairs = [tuple(float(part) for part in pair.split(':')) for pair in text.split(',')]
         return tuple((speech, style) for speech, style in pairs)
     except ValueError as error:
-        raise ConfigError(f'--scales {text!r}; write SPEECH:STYLE, comma-separated, as in 1:1,1.5:1') from error
+        raise ConfigError(
+            f'--scales {text!r}; write SPEECH:STYLE, comma-separated, as in 1:1,1.5:1'
+        ) from error
 
 
 def _clips(index: Path | None) -> list[SpeechClip]:

@@ -14,7 +14,9 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument('--times', type=int, default=20, help='bursts with and without stamps (default: %(default)s)')
+    parser.add_argument(
+        '--times', type=int, default=20, help='bursts with and without stamps (default: %(default)s)'
+    )
     parser.add_argument('--model', default='', help='model folder or name (default: the embedded one)')
     parser.add_argument(
         '-o', '--output', type=Path, default=Path('start'), help='file name without suffix (default: start)'

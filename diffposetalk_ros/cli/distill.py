@@ -21,10 +21,14 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk distill`."""
     parser.add_argument('--model', default='embedded', help='teacher: folder, or the name of one that ships')
-    parser.add_argument('--takes', type=Path, required=True, help="folder `takes` in the --work of a training")
+    parser.add_argument(
+        '--takes', type=Path, required=True, help='folder `takes` in the --work of a training'
+    )
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     parser.add_argument('--work', type=Path, default=Path('runs/distilled'), help='checkpoint and logs')
-    parser.add_argument('--steps', type=int, default=0, help='sampling steps it is made for (default: any number)')
+    parser.add_argument(
+        '--steps', type=int, default=0, help='sampling steps it is made for (default: any number)'
+    )
     parser.add_argument('--substeps', type=int, default=1, help='steps of the teacher for each of them')
     parser.add_argument('--scale-audio', type=float, default=2.0, help='largest guidance scale of the speech')
     parser.add_argument('--scale-style', type=float, default=2.0, help='largest guidance scale of the style')

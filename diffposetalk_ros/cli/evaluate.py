@@ -47,12 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='clips of each set for samplers of more than 50 steps (default 12)',
     )
-    parser.add_argument('--jobs', type=int, help='clips such samplers answer at once (default: the cores, at most 4)')
+    parser.add_argument(
+        '--jobs', type=int, help='clips such samplers answer at once (default: the cores, at most 4)'
+    )
     parser.add_argument('--samplers', help='comma-separated SOLVER:STEPS, the first is compared with')
     parser.add_argument('--style', default='neutral', help='style of model and reference')
     parser.add_argument('--scale-audio', type=float, help='guidance scale of the speech')
     parser.add_argument('--scale-style', type=float, help='guidance scale of the style')
-    parser.add_argument('--mouth-noise', type=float, help="noise of the mouth, 0 to 1 (default: the model's own)")
+    parser.add_argument(
+        '--mouth-noise', type=float, help="noise of the mouth, 0 to 1 (default: the model's own)"
+    )
     parser.add_argument('--regressor', help='model folder of a deterministic regressor to compare with')
     parser.add_argument('--styles', type=int, default=100, help='styles of the retrieval test; 0 skips it')
     parser.add_argument('--backend', default='auto', help='auto, onnx or torch')

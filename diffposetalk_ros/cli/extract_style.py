@@ -18,7 +18,7 @@ from diffposetalk_ros.errors import StyleError
 
 if TYPE_CHECKING:
     from diffposetalk_ros.model.backend import FloatArray
-    from diffposetalk_ros.model.layout import MotionLayout
+    from diffposetalk_ros.motion.layout import MotionLayout
     from diffposetalk_ros.motion.motion_clip import MotionClip
 
 __all__ = ['add_arguments', 'run']
@@ -52,7 +52,11 @@ def run(options: argparse.Namespace) -> int:
     values = _columns(at_rate(clip, config.fps), config.layout, options.motion, model.folder.name)
     first = round(options.start * config.fps)
     count = round(min(options.seconds or 30.0, 30.0) * config.fps)
-    if options.seconds is None and config.style_encoder is not None and config.style_encoder.position == 'legacy':
+    if (
+        options.seconds is None
+        and config.style_encoder is not None
+        and config.style_encoder.position == 'legacy'
+    ):
         count = config.style_encoder.n_motions  # the reference takes one stretch, whatever the clip's length
     values = values[first : first + count]
     if len(values) < config.fps:

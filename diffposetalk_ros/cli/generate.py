@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', type=Path, required=True, help='.npz, .csv or .json to write')
     parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
     parser.add_argument('--style', help='name (see `diffposetalk styles`), .npy or .npz; default: neutral')
-    parser.add_argument('--shape', type=Path, help='FLAME identity, .npy or .npz with shape (default: the mean)')
+    parser.add_argument(
+        '--shape', type=Path, help='FLAME identity, .npy or .npz with shape (default: the mean)'
+    )
     parser.add_argument('--vertices', type=Path, metavar='NPZ', help='write FLAME vertices as well')
     parser.add_argument('--flame-model', type=Path, help='your generic_model.pkl of FLAME 2020')
     parser.add_argument('--seed', type=int, default=0, help='same seed, same motion (default 0)')
@@ -163,5 +165,5 @@ def _conditions(given: str | None) -> tuple[str, ...] | None:
         return None
     names = () if given == 'none' else tuple(given.split(','))
     if not set(names) <= {'audio', 'style'}:
-        raise ConfigError(f"--guide-by {given}; use audio, style, audio,style or none")
+        raise ConfigError(f'--guide-by {given}; use audio, style, audio,style or none')
     return names

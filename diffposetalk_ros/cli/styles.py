@@ -23,5 +23,8 @@ def run(options: argparse.Namespace) -> int:
     for name in names:
         print(name)
     if not names:
-        print(f'{options.model} ships no named styles; make one: diffposetalk extract-style MOTION', file=sys.stderr)
+        print(
+            f'{options.model} ships no named styles; make one: diffposetalk extract-style MOTION',
+            file=sys.stderr,
+        )
     return 0

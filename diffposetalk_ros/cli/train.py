@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     parser.add_argument('--work', type=Path, default=Path('runs/embedded'), help='checkpoints and logs')
     parser.add_argument(
-        '--start', metavar='MODEL', help='go on from the weights of this model; its style encoder and styles stay'
+        '--start',
+        metavar='MODEL',
+        help='go on from the weights of this model; its style encoder and styles stay',
     )
     parser.add_argument('--takes', type=int, help='animated clips of 8.4 s to train on')
     parser.add_argument('--style-steps', type=int, help='steps of the style encoder')

@@ -26,10 +26,14 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument('--corpus', type=Path, help='folder of `diffposetalk corpus`: ARKit motion')
     data.add_argument('--lmdb', type=Path, help='folder of the official layout: FLAME motion')
     parser.add_argument('--split', type=Path, help='clips to train on (default: LMDB/train.txt)')
-    parser.add_argument('--validation', type=Path, help='clips to validate on (default: LMDB/val.txt if there)')
+    parser.add_argument(
+        '--validation', type=Path, help='clips to validate on (default: LMDB/val.txt if there)'
+    )
     parser.add_argument('--stats', type=Path, help='statistics (default: LMDB/stats_train.npz)')
     parser.add_argument('--config', type=Path, help='config.json of the network (default: the published one)')
-    parser.add_argument('--work', type=Path, help='checkpoints and logs (default: runs/embedded or runs/flame)')
+    parser.add_argument(
+        '--work', type=Path, help='checkpoints and logs (default: runs/embedded or runs/flame)'
+    )
     parser.add_argument('--takes', type=int, help='animated clips of 8.4 s, with --corpus')
     parser.add_argument('--steps', type=int, help='steps in all')
     parser.add_argument('--batch', type=int, help='items in a batch, for each process')

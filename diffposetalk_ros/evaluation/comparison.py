@@ -20,7 +20,7 @@ from diffposetalk_ros.evaluation.viseme_correlation import (
     viseme_correlation,
     visemes_of_motion,
 )
-from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.rig import Rig
 from diffposetalk_ros.training.animator import viseme_targets
 

@@ -107,7 +107,11 @@ def contenders(
     for name in samplers:
         sampler = parse_sampler(name, base)
         slow = sampler.steps > _SLOW_STEPS
-        motion = partial(_in_turn, free, sampler, style) if slow else partial(_generated, generator, sampler, style)
+        motion = (
+            partial(_in_turn, free, sampler, style)
+            if slow
+            else partial(_generated, generator, sampler, style)
+        )
         listed.append(Contender(name, motion, slow))
     shown = partial(_as_shown, generator, parse_sampler(few, base), style)
     listed.append(Contender(f'{few}, as shown', shown))

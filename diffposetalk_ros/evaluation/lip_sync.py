@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.evaluation.alignment import PAUSE, Phone
+from diffposetalk_ros.training.corpus.alignment import PAUSE, Phone
 
 __all__ = ['Closure', 'ClosureConfig', 'ClosureScore', 'bilabials', 'closure_score', 'find_closures']
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.evaluation.alignment import PAUSE, Phone
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.training.animator import animate
+from diffposetalk_ros.training.corpus.alignment import PAUSE, Phone
 
 if TYPE_CHECKING:
     from diffposetalk_ros.training.animator import StyleParameters

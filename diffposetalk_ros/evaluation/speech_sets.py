@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError, ConfigError
-from diffposetalk_ros.evaluation.alignment import Phone, align, normalise_text
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
+from diffposetalk_ros.training.corpus.alignment import Phone, align, normalise_text
 
 __all__ = [
     'SpeechClip', 'Transcribed', 'asterisk_prompts', 'librivox_clips', 'load_clips', 'own_clips',

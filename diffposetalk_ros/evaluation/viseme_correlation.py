@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.layout import MotionLayout
 
 __all__ = ['VISEME_NAMES', 'trusted_frames', 'viseme_correlation', 'visemes_of_motion']
 

@@ -9,13 +9,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import MotionLayout, layout_for
+from diffposetalk_ros.motion.layout import MotionLayout, layout_for
 
-__all__ = ['AUDIO_SAMPLE_RATE', 'LogMelConfig', 'ModelConfig', 'StyleEncoderConfig']
-
-AUDIO_SAMPLE_RATE = 16000
-"""Hz; the rate every audio encoder of this package works at."""
+__all__ = ['LogMelConfig', 'ModelConfig', 'StyleEncoderConfig']
 
 _T = TypeVar('_T')
 
@@ -99,7 +97,11 @@ class LogMelConfig:
     def __post_init__(self) -> None:
         _check(self)
         steps = self.dilations
-        if not isinstance(steps, tuple) or not 1 <= len(steps) <= 64 or any(type(x) is not int for x in steps):
+        if (
+            not isinstance(steps, tuple)
+            or not 1 <= len(steps) <= 64
+            or any(type(x) is not int for x in steps)
+        ):
             raise ConfigError(f'dilations is {steps!r}; use a list of 1 to 64 whole numbers')
         if not 1 <= min(steps) <= max(steps) <= 256:
             raise ConfigError(f'dilations {steps} reach beyond 1 to 256')
@@ -159,10 +161,16 @@ class ModelConfig:
         if AUDIO_SAMPLE_RATE % self.fps:
             raise ConfigError(f'fps {self.fps} does not divide {AUDIO_SAMPLE_RATE} samples per second')
         if not isinstance(self.guiding_conditions, tuple):
-            raise ConfigError(f'guiding_conditions is {self.guiding_conditions!r}; use a list of audio, style')
+            raise ConfigError(
+                f'guiding_conditions is {self.guiding_conditions!r}; use a list of audio, style'
+            )
         for name in self.guiding_conditions:
             _choice('guiding_conditions', name, ('audio', 'style'))
-        parts = (('audio_encoder_config', dict), ('logmel', LogMelConfig), ('style_encoder', StyleEncoderConfig))
+        parts = (
+            ('audio_encoder_config', dict),
+            ('logmel', LogMelConfig),
+            ('style_encoder', StyleEncoderConfig),
+        )
         for name, kind in parts:
             if not isinstance(getattr(self, name), kind | None):
                 raise ConfigError(f'{name} is {getattr(self, name)!r}; use an object of settings')

@@ -101,18 +101,14 @@ class Denoiser(nn.Module):
         self.config = config
         width, motion = config.feature_dim, config.motion_dim
         tokens = config.n_prev_motions + config.n_motions
-        self.register_buffer(
-            'step_table', sinusoidal_table(config.n_diff_steps + 1, width), persistent=False
-        )
+        self.register_buffer('step_table', sinusoidal_table(config.n_diff_steps + 1, width), persistent=False)
         if config.learnable_pe:
             self.PE = nn.Parameter(torch.randn(1, 1 + tokens, width))
         else:
             # The reference indexes its table by the sequence length: one row for every token (SPEC 4.2).
             table = sinusoidal_table(max(_LEGACY_ROWS, tokens + 2), width)
             self.register_buffer('legacy_position', table, persistent=False)
-        self.register_buffer(
-            'allowed', alignment_allowed(tokens, config.align_mask_width), persistent=False
-        )
+        self.register_buffer('allowed', alignment_allowed(tokens, config.align_mask_width), persistent=False)
         self.diff_step_map = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         person = config.person_dim
         self.person_proj = nn.Linear(person, width) if person else None

@@ -28,7 +28,16 @@ STYLES = 'styles.safetensors'
 NEUTRAL = 'neutral'
 """The style where none is asked for."""
 # What numpy and zipfile raise on files that are not theirs.
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+)
 _LARGEST_FILE = 1 << 24
 """Bytes: no file of styles or identities comes near; a header may promise terabytes."""
 _LARGEST_STYLE = 1e3
@@ -273,7 +282,9 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
     if mean.shape != (width,) or std.shape != (width,):
         raise ModelError(f'{path} holds {mean.size} numbers per row; this model needs {width}')
     if not np.isfinite(mean).all() or not (std > 0).all() or not np.isfinite(std).all():
-        raise ModelError(f'{path} holds NaN, infinite numbers or deviations of 0; copy the model folder again')
+        raise ModelError(
+            f'{path} holds NaN, infinite numbers or deviations of 0; copy the model folder again'
+        )
     return mean, std
 
 

@@ -264,7 +264,9 @@ class OnnxBackend:
             return [np.concatenate([*shape, *scales], axis=-1)] * len(branches)
         style = request.style
         if style is not None and style.shape[-1] != config.style_dim:
-            raise ModelError(f'a style code of {style.shape[-1]} numbers; this model takes {config.style_dim}')
+            raise ModelError(
+                f'a style code of {style.shape[-1]} numbers; this model takes {config.style_dim}'
+            )
         persons = []
         for branch in branches:
             used = style if branch.style else None

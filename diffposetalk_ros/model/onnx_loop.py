@@ -324,9 +324,7 @@ def _assemble(
         [info('motion', TensorProto.FLOAT, window)],
         initializer=list(tensors.values()),
     )
-    return helper.make_model(
-        main, opset_imports=[helper.make_opsetid('', OPSET)], ir_version=_IR_VERSION
-    )
+    return helper.make_model(main, opset_imports=[helper.make_opsetid('', OPSET)], ir_version=_IR_VERSION)
 
 
 def _rename(graph: Any, prefix: str, keep: set[str]) -> None:

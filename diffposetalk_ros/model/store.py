@@ -49,11 +49,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
     ]
     bad = [name for name, value in sorted(tensors.items()) if not value.isfinite().all()]
     kinds = (('missing', missing), ('surplus', surplus), ('wrong shape', shapes), ('not finite', bad))
-    problems = [
-        f'{label}: {", ".join(names)}'
-        for label, names in kinds
-        if names
-    ]
+    problems = [f'{label}: {", ".join(names)}' for label, names in kinds if names]
     if problems:
         raise ModelError(f'{where} does not fit its configuration; {"; ".join(problems)}')
     module.load_state_dict(dict(tensors))

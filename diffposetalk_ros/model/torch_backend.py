@@ -121,15 +121,15 @@ class TorchBackend:
             'known_weight',
         )  # fmt: skip
         given = {name: getattr(request, name) for name in names}
-        arrays = {
-            name: np.asarray(value, np.float32) for name, value in given.items() if value is not None
-        }
+        arrays = {name: np.asarray(value, np.float32) for name, value in given.items() if value is not None}
         code = scale_code(self.config, request.style is not None, sampling)
         if code is not None:
             arrays['scales'] = np.tile(code, (len(request.noise), 1))
         if sampling.solver == 'ddpm' and request.step_noise is not None:
             drawn = [request.step_noise(t) for t in times[:-1]]  # the last step takes none
-            arrays['step_noise'] = np.stack(drawn) if drawn else np.zeros((0, *request.noise.shape), np.float32)
+            arrays['step_noise'] = (
+                np.stack(drawn) if drawn else np.zeros((0, *request.noise.shape), np.float32)
+            )
         return arrays
 
     def _tensor(self, array: NDArray[np.floating]) -> Tensor:

@@ -66,9 +66,7 @@ class DiffPoseTalkModel(nn.Module):
     def encode_mel(self, mel: Tensor) -> Tensor:
         """Normalised log mel with context (N, left + 4 F + right, mels) -> (N, F, C)."""
         if self.config.audio_encoder != 'logmel':
-            raise ModelError(
-                f'this model encodes speech through {self.config.audio_encoder}, not log mel'
-            )
+            raise ModelError(f'this model encodes speech through {self.config.audio_encoder}, not log mel')
         out: Tensor = self.audio_feature_map(self.audio_encoder(mel))
         return out
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.rotation import flame_to_ros
 
 __all__ = ['DRIVEN', 'UNITS', 'action_units']

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import Rig
 
 __all__ = ['DEFAULT_SNAP', 'snap_closures', 'snapped']

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.motion.playout import Playout
-from diffposetalk_ros.streaming.timeline import MotionTimeline
+from diffposetalk_ros.motion.timeline import MotionTimeline
 
 __all__ = ['Foresight', 'FramesAhead']
 

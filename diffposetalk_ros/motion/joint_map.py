@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.rotation import flame_to_ros, vector_to_quaternion
 
 __all__ = ['Clearance', 'Follow', 'Joint', 'JointMap', 'NeckMap', 'Source', 'neck_angles']

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk_ros.model.layout import MotionLayout, layout_for
 from diffposetalk_ros.motion.joint_map import Clearance, Follow, Joint, JointMap, NeckMap, Source
+from diffposetalk_ros.motion.layout import MotionLayout, layout_for
 from diffposetalk_ros.motion.yaml_lines import Entry, read_entries
 
 __all__ = ['dump_joint_map', 'load_joint_map']

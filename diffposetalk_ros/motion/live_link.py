@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.motion_file import write_atomically
 from diffposetalk_ros.motion.resampling import at_rate

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.layout import MotionLayout, layout_for
+from diffposetalk_ros.motion.layout import MotionLayout, layout_for
 
 __all__ = ['MotionClip', 'arrange', 'check_face', 'layout_of']
 
@@ -60,7 +60,9 @@ class MotionClip:
         object.__setattr__(self, 'values', values)
         object.__setattr__(self, 'fps', float(self.fps))
         if not isinstance(self.meta, Mapping):
-            raise MotionError(f'meta is a {type(self.meta).__name__}; it must be an object of names and values')
+            raise MotionError(
+                f'meta is a {type(self.meta).__name__}; it must be an object of names and values'
+            )
         object.__setattr__(self, 'meta', dict(self.meta))
 
     @property

@@ -86,7 +86,9 @@ def _rate(timecodes: Sequence[str]) -> float:
     parts = [code.split(':') for code in timecodes]
     if all(len(part) == 4 for part in parts) and len({tuple(part[:3]) for part in parts}) > 1:
         return float(int(max(float(part[3]) for part in parts)) + 1)
-    raise MotionError('the file tells no frame rate (no fps column, Timecode too short); give it, --motion-fps')
+    raise MotionError(
+        'the file tells no frame rate (no fps column, Timecode too short); give it, --motion-fps'
+    )
 
 
 def encode_csv(clip: MotionClip) -> bytes:

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.motion.idle import IdleMotion
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.presentation import Presentation
 from diffposetalk_ros.motion.regions import RegionValues, by_column, region_of
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, slerp, vector_to_quaternion
+from diffposetalk_ros.motion.timeline import MotionTimeline
 from diffposetalk_ros.motion.transition import Transition
-from diffposetalk_ros.streaming.timeline import MotionTimeline
 
 __all__ = ['Playout', 'PlayoutConfig', 'PlayoutFrame', 'PlayoutState']
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frame of the utterance is due, and by how much speech is shown late where it comes late.
 
-    sound of frame   |---- 0 ----|---- 1 ----|---- 2 ----|
-    due                    0           1           2           each at the middle of its sound
+sound of frame   |---- 0 ----|---- 1 ----|---- 2 ----|
+due                    0           1           2           each at the middle of its sound
 """
 
 from __future__ import annotations

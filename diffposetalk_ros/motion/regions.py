@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.layout import MotionLayout
 
 __all__ = ['RegionValues', 'by_column', 'region_of']
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.yaml_lines import read_entries
 
 __all__ = ['Character', 'load_character', 'mirror']

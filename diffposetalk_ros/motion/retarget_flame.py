@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError, reason_of
-from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 
 __all__ = ['FlameBasis', 'FlameToArkit', 'bounded_smooth_solve', 'load_basis', 'rig_basis']
@@ -123,7 +123,9 @@ class FlameToArkit:
         head = clip.layout.head_rotation
         turn = np.zeros((len(weights), 0)) if head is None else clip.values[:, head].astype(np.float64)
         layout = arkit_layout(head is not None)
-        return MotionClip(np.concatenate([weights, turn], axis=1).astype(np.float32), clip.fps, layout, clip.meta)
+        return MotionClip(
+            np.concatenate([weights, turn], axis=1).astype(np.float32), clip.fps, layout, clip.meta
+        )
 
     def next_frame(self, row: ArrayLike) -> Floats:
         """ARKit weights (52,) of one FLAME row (54 or 51,), smooth with the frame before."""

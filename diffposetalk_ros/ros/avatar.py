@@ -16,18 +16,19 @@ import numpy as np
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import ClockConfig
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.model.guided import branches_for, scale_code
-from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.motion.foresight import Foresight, FramesAhead
 from diffposetalk_ros.motion.idle import IdleMotion
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.playout import Playout, PlayoutConfig
 from diffposetalk_ros.motion.regions import RegionValues
+from diffposetalk_ros.motion.timeline import MotionTimeline
 from diffposetalk_ros.resources import DEFAULT_MODEL
 from diffposetalk_ros.ros import diagnostics
 from diffposetalk_ros.ros.audio_intake import AudioIntake
@@ -38,7 +39,6 @@ from diffposetalk_ros.ros.style_control import StyleControl
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.latency import LatencyTracker
 from diffposetalk_ros.streaming.start_delay import StartDelay
-from diffposetalk_ros.streaming.timeline import MotionTimeline
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
 __all__ = ['Avatar']
@@ -112,9 +112,7 @@ class Avatar:
             self.rest,
         )
         self._foresight = Foresight(self._timeline, self._playout)
-        self._delay = StartDelay(
-            round(config.playout_delay * _NS), round(config.playout_min_delay * _NS)
-        )
+        self._delay = StartDelay(round(config.playout_delay * _NS), round(config.playout_min_delay * _NS))
         self._sound = DelayedSound()
         self._utterance: tuple[int, int] | None = None
         self.bad_messages = 0
@@ -261,7 +259,9 @@ class Avatar:
     def new_generator(self) -> Generator:
         """For whole clips: the same model, opened once more, so that live and offline do not meet."""
         config = self._config
-        return Generator(open_model(self._model.folder, config.model_backend, config.model_device, shared=False))
+        return Generator(
+            open_model(self._model.folder, config.model_backend, config.model_device, shared=False)
+        )
 
     @property
     def style_and_sampling(self) -> tuple[FloatArray | None, SamplingConfig]:
@@ -277,7 +277,12 @@ class Avatar:
         faults = self.bad_messages + worker.lost_samples
         return [
             diagnostics.audio_status(
-                self._intake.counters, age, self.bad_messages, lost, senders, self._audio_trouble.seen(faults, now)
+                self._intake.counters,
+                age,
+                self.bad_messages,
+                lost,
+                senders,
+                self._audio_trouble.seen(faults, now),
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed

@@ -89,8 +89,10 @@ class FacePoints:
 
     def _marker(self, points: Floats, space: str, header: Any) -> MarkerArray:
         if space not in self._markers:
-            self._markers[space] = _rig_marker() if self._flame is None or space == 'arkit' else _triangles(
-                len(self._flame.faces)
+            self._markers[space] = (
+                _rig_marker()
+                if self._flame is None or space == 'arkit'
+                else _triangles(len(self._flame.faces))
             )
         marker = self._markers[space]
         faces = load_rig().faces if self._flame is None or space == 'arkit' else self._flame.faces

@@ -108,7 +108,8 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         if source not in ('face_motion', 'head_pose'):
             raise ConfigError(f'head_source is {source!r}; use face_motion or head_pose')
         joint_map = load_joint_map(
-            self._value('map_file') or find_shared('config/joint_map.yaml'), self._value('calibration_file') or None
+            self._value('map_file') or find_shared('config/joint_map.yaml'),
+            self._value('calibration_file') or None,
         )
         file = self._value('character_file')
         self._character = load_character(file, joint_map.layout) if file else None
@@ -237,7 +238,9 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'face_motion ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
         if not np.isfinite(row).all():  # the commander does not use it, and counts it
-            self.get_logger().warning('face_motion ignored: NaN or infinite values', throttle_duration_sec=_THROTTLE)
+            self.get_logger().warning(
+                'face_motion ignored: NaN or infinite values', throttle_duration_sec=_THROTTLE
+            )
         self._speaking = message.state == FaceMotion.SPEAKING
         now = self._now()
         stamp = message.header.stamp.sec * _NS + message.header.stamp.nanosec

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.model.layout import MotionLayout
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, ros_to_flame
 from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros.motion_messages import expression_columns

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError, StyleError
-from diffposetalk_ros.model.layout import MotionLayout, layout_for
 from diffposetalk_ros.motion.foresight import FramesAhead
+from diffposetalk_ros.motion.layout import MotionLayout, layout_for
 from diffposetalk_ros.motion.motion_clip import MotionClip, check_face
 from diffposetalk_ros.motion.rotation import (
     flame_to_ros,

@@ -63,7 +63,9 @@ __all__ = ['DiffPoseTalkNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
 _THROTTLE = 5.0
-_LONGEST_TRANSITION = next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
+_LONGEST_TRANSITION = (
+    next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
+)
 """Seconds that ~/set_style may ask for: as the parameter."""
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
@@ -343,7 +345,9 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         try:
             seconds = request.transition.sec + request.transition.nanosec * 1e-9
             if not 0.0 <= seconds <= _LONGEST_TRANSITION:
-                raise StyleError(f'transition {seconds:g} s; use 0 to {_LONGEST_TRANSITION:g}, 0 is the parameter')
+                raise StyleError(
+                    f'transition {seconds:g} s; use 0 to {_LONGEST_TRANSITION:g}, 0 is the parameter'
+                )
             self._the_avatar().set_style(request.style, seconds)
             response.success = True
         except DiffPoseTalkError as error:
@@ -419,7 +423,8 @@ def main(args: Sequence[str] | None = None) -> int:
     # The release thread must not wait 5 ms for the worker to let go of the interpreter.
     sys.setswitchinterval(0.0005)
     table = [
-        (spec.name, spec.default, f'{spec.full_description} ({spec.constraints})') for spec in parameters.PARAMETERS
+        (spec.name, spec.default, f'{spec.full_description} ({spec.constraints})')
+        for spec in parameters.PARAMETERS
     ]
     finish = DiffPoseTalkNode.close
     return run_node('diffposetalk_node', DiffPoseTalkNode, args, finish=finish, about=__doc__, table=table)

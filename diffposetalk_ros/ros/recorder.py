@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound.
 
-    motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
+motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
         sound = value['audio']
         check_output(Path(self.path), ('.npz', '.csv', '.json', '.mcap'))  # before the take, not after it
         if sound and Path(self.path).suffix.lower() != '.mcap':
-            raise ConfigError(f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio')
+            raise ConfigError(
+                f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio'
+            )
         self.collector = MotionCollector(self, f'{value["node"]}/info', sound)
 
     @property

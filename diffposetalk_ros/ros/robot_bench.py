@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speech to a simulated robot over DDS, every node a process of its own: what closes when.
 
-    audio_player_node -> diffposetalk_node -> joint_command_node -> mujoco_node -> joint_states, /clock
+audio_player_node -> diffposetalk_node -> joint_command_node -> mujoco_node -> joint_states, /clock
 """
 
 from __future__ import annotations

@@ -119,4 +119,3 @@ def _measure(
         rows.setdefault('at rest after an interrupt', []).append(rest - asked)
         show(turn + 1)
     return rows
-

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk_ros.errors import StyleError
-from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.ros.motion_messages import row_from_message
 from diffposetalk_ros.srv import SetStyle
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node behind the page: topics to viewers, their wishes to the talking node.
 
-    viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
+viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from diffposetalk_ros.audio.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
-from diffposetalk_ros.model.layout import MotionLayout
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.flame_model import load_flame_model
+from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.live_link import LiveLinkSender
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
@@ -278,7 +278,9 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of viewer_node: 0 when asked to end, 2 on a user error."""
-    return run_node('viewer_node', ViewerNode, args, finish=ViewerNode.close, about=__doc__, table=_PARAMETERS)
+    return run_node(
+        'viewer_node', ViewerNode, args, finish=ViewerNode.close, about=__doc__, table=_PARAMETERS
+    )
 
 
 if __name__ == '__main__':

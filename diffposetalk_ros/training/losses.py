@@ -128,9 +128,7 @@ def denoiser_terms(
         truth, guess = torch.cat([previous, clean], dim=1), prediction
         if not constrain_previous:
             guess = torch.cat([previous, prediction[:, start:]], dim=1)
-        mask = torch.cat(
-            [torch.full_like(mask[:, :1], constrain_previous).expand(-1, start), mask], dim=1
-        )
+        mask = torch.cat([torch.full_like(mask[:, :1], constrain_previous).expand(-1, start), mask], dim=1)
 
     terms = {'noise': (_distance(truth, guess, weights), mask)}
     if vertices is not None and (weights.vert > 0 or weights.vel > 0):
@@ -144,9 +142,7 @@ def denoiser_terms(
         names = ('head_angle', 'head_vel', 'head_smooth')
         terms |= _trajectory(truth[..., head], guess[..., head], mask, weights, names)
         if previous is not None and weights.head_trans > 0:
-            seam = torch.cat(
-                [truth[:, start - 3 : start, head], guess[:, start : start + 3, head]], dim=1
-            )
+            seam = torch.cat([truth[:, start - 3 : start, head], guess[:, start : start + 3, head]], dim=1)
             velocity = seam.diff(dim=1)
             acceleration = velocity.diff(dim=1)
             speed = _distance(velocity[:, 2:4], velocity[:, 1:3], weights)
@@ -159,9 +155,7 @@ def denoiser_terms(
     return means
 
 
-def weighted_terms(
-    halves: Collection[Mapping[str, Tensor]], weights: LossWeights
-) -> dict[str, Tensor]:
+def weighted_terms(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> dict[str, Tensor]:
     """Each term, weighted and averaged over the halves; 'head_trans' (second half only) counts whole."""
     factors = {'noise': 1.0} | {k: v for k, v in asdict(weights).items() if k != 'criterion'}
     out: dict[str, Tensor] = {}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe of the embedded model: sizes, stages in order, and the folder they end in.
 
-    takes -> style encoder -> audio encoder -> denoiser -> model folder
-                (kept)       (both go on from a model that is there: `Recipe.start`)
+takes -> style encoder -> audio encoder -> denoiser -> model folder
+            (kept)       (both go on from a model that is there: `Recipe.start`)
 """
 
 from __future__ import annotations

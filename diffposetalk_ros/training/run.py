@@ -49,7 +49,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.schedule not in ('cosine', 'none', 'Warmup', 'WarmupThenDecay'):
-            raise ConfigError(f"schedule {self.schedule!r}; use cosine, none, Warmup or WarmupThenDecay")
+            raise ConfigError(f'schedule {self.schedule!r}; use cosine, none, Warmup or WarmupThenDecay')
         for name in ('steps', 'batch', 'save_every'):
             if getattr(self, name) < 1:
                 raise ConfigError(f'{name} is {getattr(self, name)}; use 1 or more')
@@ -154,7 +154,9 @@ def train(
         if writer is not None and validate is not None and _due(step, config):
             module.eval()
             with torch.no_grad():
-                _log(writer, 'validation', validate(module, 0, torch.Generator().manual_seed(0), device), step)
+                _log(
+                    writer, 'validation', validate(module, 0, torch.Generator().manual_seed(0), device), step
+                )
             module.train()
     if config.ema > 0:
         module.load_state_dict(average.module.state_dict())

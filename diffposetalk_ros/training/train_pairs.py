@@ -56,9 +56,7 @@ def freeze_speech_encoder(model: DiffPoseTalkModel) -> None:
 def _over_batches(loss: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
     """Mean terms over the first batches of a validation source."""
 
-    def validate(
-        module: nn.Module, _: int, rng: torch.Generator, device: torch.device
-    ) -> dict[str, Tensor]:
+    def validate(module: nn.Module, _: int, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         sums: dict[str, list[Tensor]] = {}
         for number in range(_VALIDATION_BATCHES):
             for key, value in loss(module, number, rng, device).items():

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.end_with_parent import end_with_parent
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.viewer.render_scene import DAY, Image, Scene, Theme

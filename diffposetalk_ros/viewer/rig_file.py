@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import PARTS, Rig
 from diffposetalk_ros.motion.rig import surface as sf
 from diffposetalk_ros.viewer.render_scene import BIAS, DAY, GLOSS, Theme

@@ -73,9 +73,7 @@ class ViewerServer:
     of this machine, or when aiohttp is not installed.
     """
 
-    def __init__(
-        self, options: ServerOptions, rig: bytes, handler: Handler, now: Callable[[], int]
-    ) -> None:
+    def __init__(self, options: ServerOptions, rig: bytes, handler: Handler, now: Callable[[], int]) -> None:
         try:
             self._web: Any = import_module('aiohttp.web')
             malformed: Any = import_module('aiohttp.http_exceptions').HttpProcessingError
@@ -86,7 +84,9 @@ class ViewerServer:
         # A request that is none is answered with 400: a scan of ports shall not fill the log with tracebacks.
         self._log = logging.Logger(__name__)
         self._log.parent = logging.getLogger('aiohttp.server')
-        self._log.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], malformed)))
+        self._log.addFilter(
+            lambda record: not (record.exc_info and isinstance(record.exc_info[1], malformed))
+        )
         self._options = options
         self._open = is_loopback(options.host)
         self.token = options.token or ('' if self._open else token_urlsafe(16))

@@ -88,7 +88,10 @@ def _brows(points: Array) -> Array:
 
 def _eye(points: Array) -> tuple[Array, Array]:
     """Angle (V,) in rad from the axis of the nearer eye, and height (V,) on it, -1 to 1."""
-    arm = points - np.stack([np.sign(points[:, 0]), 1 + 0 * points[:, 0], 1 + 0 * points[:, 0]], 1) * sf.EYE_CENTER
+    arm = (
+        points
+        - np.stack([np.sign(points[:, 0]), 1 + 0 * points[:, 0], 1 + 0 * points[:, 0]], 1) * sf.EYE_CENTER
+    )
     return np.arctan2(np.hypot(arm[:, 0], arm[:, 1]), arm[:, 2]), arm[:, 1] / sf.EYE_RADIUS
 
 

@@ -16,9 +16,7 @@ def tone(rate: int, seconds: float = 0.5) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)).astype('f4')
 
 
-@pytest.mark.parametrize(
-    ('rate', 'suffix'), [(16000, 'wav'), (44100, 'flac'), (48000, 'wav'), (8000, 'wav')]
-)
+@pytest.mark.parametrize(('rate', 'suffix'), [(16000, 'wav'), (44100, 'flac'), (48000, 'wav'), (8000, 'wav')])
 def test_any_rate_and_channel_count_becomes_16_khz_mono(tmp_path, rate, suffix):
     path = tmp_path / f'a.{suffix}'
     soundfile.write(path, np.stack([tone(rate), tone(rate)], axis=1), rate)

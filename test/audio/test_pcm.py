@@ -49,9 +49,7 @@ def test_every_byte_format_carries_the_same_signal(name):
         data = b''.join(int(v * 2**23).to_bytes(3, 'little', signed=True) for v in signal)
     else:
         data = signal.astype('<f4' if name == 'F32LE' else '<f8').tobytes()
-    np.testing.assert_array_equal(
-        to_mono_float32(pcm_from_bytes(data, name)).samples, signal.astype('f4')
-    )
+    np.testing.assert_array_equal(to_mono_float32(pcm_from_bytes(data, name)).samples, signal.astype('f4'))
 
 
 @pytest.mark.parametrize('name', ['mp3', 'WAVE', 'S20', ''])

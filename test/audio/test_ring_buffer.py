@@ -67,9 +67,7 @@ def test_reset_starts_an_epoch_that_the_reader_sees_from_its_beginning():
 def test_one_writer_and_one_reader_lose_nothing():
     ring = AudioRingBuffer(10, 16000)
     total = 100_000
-    writer = threading.Thread(
-        target=lambda: [ring.append(ramp(i, i + 100)) for i in range(0, total, 100)]
-    )
+    writer = threading.Thread(target=lambda: [ring.append(ramp(i, i + 100)) for i in range(0, total, 100)])
     writer.start()
     got = []
     at = 0

@@ -77,9 +77,7 @@ def test_neighbours_that_changed_places_are_put_in_order(swaps):
             i += 1
         i += 1
     actions = feed(SampleClock(RATE), [(i, 0) for i in order])
-    np.testing.assert_array_equal(
-        joined(actions), np.concatenate([speech(i) for i in range(len(order))])
-    )
+    np.testing.assert_array_equal(joined(actions), np.concatenate([speech(i) for i in range(len(order))]))
 
 
 def test_duplicates_are_dropped():
@@ -175,9 +173,7 @@ def test_drift_of_the_sound_card_is_followed(ppm):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 2**62), st.integers(0, 500), st.integers(0, 2**62)), max_size=30)
-)
+@given(st.lists(st.tuples(st.integers(0, 2**62), st.integers(0, 500), st.integers(0, 2**62)), max_size=30))
 def test_absurd_stamps_never_break_the_count(messages):
     clock = SampleClock(RATE)
     count = 0

@@ -98,7 +98,9 @@ def test_the_reference_is_the_same_network() -> None:
         'PE': 'position', 'diff_step_map': 'step_map', 'person_proj': 'person', 'feature_proj': 'motion_in',
         'transformer': 'decoder', 'motion_dec': 'motion_out',
     }  # fmt: skip
-    state = {names[key.split('.')[0]] + key[len(key.split('.')[0]) :]: v for key, v in ours.state_dict().items()}
+    state = {
+        names[key.split('.')[0]] + key[len(key.split('.')[0]) :]: v for key, v in ours.state_dict().items()
+    }
     missing, surplus = reference.load_state_dict(state, strict=False)
     assert set(missing) == {'table', 'mask'} and not surplus
     request = window_request(config, 1, 12)

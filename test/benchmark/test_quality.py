@@ -38,7 +38,16 @@ def test_worst_loss() -> None:
 
 def test_table_of_every_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clips(clips(), tmp_path)
-    words = ['bench-quality', str(tmp_path / 'clips.jsonl'), '--per-set', '1', '--reference', '3', '--styles', '2']
+    words = [
+        'bench-quality',
+        str(tmp_path / 'clips.jsonl'),
+        '--per-set',
+        '1',
+        '--reference',
+        '3',
+        '--styles',
+        '2',
+    ]
     assert main([*words, '--scales', '1.5:1', '-o', str(tmp_path / 'q')]) == 0
     table = json.loads((tmp_path / 'q.json').read_text())['tables'][0]
     assert [row[0] for row in table['rows'][:3]] == ['ddpm 3', 'ddpm 3, other seed', 'ddim 1']

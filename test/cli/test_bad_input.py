@@ -164,7 +164,7 @@ def outputs(tmp_path: Path) -> dict[str, tuple[Path, str]]:
     (tmp_path / 'file').write_text('')
     return {
         'folder': (tmp_path / 'folder.npz', 'is a folder'),
-        'suffix': (tmp_path / 'a.txt', ".txt"),
+        'suffix': (tmp_path / 'a.txt', '.txt'),
         'no_suffix': (tmp_path / 'a', 'suffix'),
         'no_folder': (tmp_path / 'gone' / 'a.npz', 'no folder'),
         'below_a_file': (tmp_path / 'file' / 'a.npz', 'no folder'),
@@ -297,7 +297,9 @@ def test_options_that_cannot_be_parsed(extra: list[str], capsys: pytest.CaptureF
     assert error.count('\n') == 1 and '--help' in error
 
 
-@pytest.mark.parametrize('extra', [['--start', 'nan'], ['--start', '-1'], ['--seconds', 'nan'], ['--start', 'inf']])
+@pytest.mark.parametrize(
+    'extra', [['--start', 'nan'], ['--start', '-1'], ['--seconds', 'nan'], ['--start', 'inf']]
+)
 def test_bad_stretch_of_a_style(extra: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(['extract-style', 'a.npz', '-o', tmp_path / 's.npy', *extra], capsys, '--start')
 

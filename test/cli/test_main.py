@@ -43,7 +43,9 @@ def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
     command = [sys.executable, '-m', 'diffposetalk_ros.cli', *words]
     buffered = {name: value for name, value in os.environ.items() if name != 'PYTHONUNBUFFERED'}
     try:
-        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=buffered, timeout=60, check=False)
+        done = subprocess.run(
+            command, stdout=writer, stderr=subprocess.PIPE, env=buffered, timeout=60, check=False
+        )
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b'')
@@ -84,7 +86,11 @@ def test_styles_lists_at_least_ten_and_neutral(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     ('content', 'word'),
-    [(b'', 'empty'), (b'this is not sound at all', 'sound file'), (b'RIFF\x24\x00\x00\x00WAVEfmt ', 'sound file')],
+    [
+        (b'', 'empty'),
+        (b'this is not sound at all', 'sound file'),
+        (b'RIFF\x24\x00\x00\x00WAVEfmt ', 'sound file'),
+    ],
 )
 def test_bad_sound_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, word: str

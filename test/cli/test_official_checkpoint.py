@@ -160,7 +160,12 @@ def test_a_long_clip_gives_the_style_of_its_first_stretch_as_the_reference_does(
         np.savez(work / f'{name}.npz', exp=exp[start:], pose=pose[start:])
         np.savez(work / f'{name}_cut.npz', exp=exp[start : start + 100], pose=pose[start : start + 100])
     made = {}
-    for name, extra in (('whole', []), ('whole_cut', []), ('later_cut', []), ('from_57', ['--start', 57 / 25])):
+    for name, extra in (
+        ('whole', []),
+        ('whole_cut', []),
+        ('later_cut', []),
+        ('from_57', ['--start', 57 / 25]),
+    ):
         clip = work / ('whole.npz' if name == 'from_57' else f'{name}.npz')
         assert run('extract-style', clip, '-o', work / 'x.npy', '--model', work / 'model', *extra) == 0
         made[name] = np.load(work / 'x.npy')
@@ -200,7 +205,10 @@ def load_motion_width(work: Path) -> int:
 def test_the_live_stream_and_the_benchmark_take_it(work: Path) -> None:
     model = open_model(work / 'model')
     made = StreamingGenerator(model.backend, StreamConfig(4, 1, sampling=SamplingConfig(steps=2)))
-    frames = [*made.push(np.random.default_rng(0).normal(0, 0.1, 640 * 15).astype(np.float32)), *made.finish()]
+    frames = [
+        *made.push(np.random.default_rng(0).normal(0, 0.1, 640 * 15).astype(np.float32)),
+        *made.finish(),
+    ]
     assert sum(window.committed for window in frames) == 15
     request = window_request(model.backend.config, 2, 3)
     assert request.indicator is not None and request.indicator.sum() == 6

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffposetalk_ros.model.layout import layout_for
+from diffposetalk_ros.motion.layout import layout_for
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 
 psutil = pytest.importorskip('psutil')

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 
 CONFIG = Path(__file__).parents[2] / 'config'
 MESSAGE = (CONFIG.parent / 'msg' / 'FaceMotion.msg').read_text()
@@ -45,7 +45,9 @@ def test_rviz_displays_are_known_and_so_are_their_properties() -> None:
         assert set(display.get('Topic', TOPIC)) == TOPIC
     assert manager['Global Options']['Fixed Frame'] == 'neck'
     view = manager['Views']['Current']
-    assert view['Class'] == 'rviz_default_plugins/Orbit' and view['Yaw'] == 0, 'the camera is at +x, before the face'
+    assert view['Class'] == 'rviz_default_plugins/Orbit' and view['Yaw'] == 0, (
+        'the camera is at +x, before the face'
+    )
 
 
 def test_foxglove_panels_are_placed_and_known() -> None:

@@ -11,7 +11,7 @@ from diffposetalk_ros.evaluation.viseme_correlation import (
     viseme_correlation,
     visemes_of_motion,
 )
-from diffposetalk_ros.model.layout import arkit_layout, flame_layout
+from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
 
 RNG = np.random.default_rng(0)
 

@@ -39,9 +39,7 @@ def test_decoder_equals_torchs_own(width: int) -> None:
     net = Denoiser(config).eval()
     layer = nn.TransformerDecoderLayer(32, 4, 128, activation='gelu', batch_first=True)
     reference = nn.TransformerDecoder(layer, 2).eval()
-    state = {
-        k.removeprefix('transformer.'): v for k, v in net.state_dict().items() if 'transformer' in k
-    }
+    state = {k.removeprefix('transformer.'): v for k, v in net.state_dict().items() if 'transformer' in k}
     reference.load_state_dict(state)
     h, memory = torch.randn(2, 16, 32), torch.randn(2, 15, 32)
     allowed = alignment_allowed(15, width)

@@ -37,7 +37,9 @@ def test_tables_become_the_formula() -> None:
         helper.make_node('Constant', [], [name], value=numpy_helper.from_array(value))
         for name, value in (('table', table), ('other', other))
     ]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None]) for name in ('table', 'other')]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None]) for name in ('table', 'other')
+    ]
     graph = helper.make_graph(nodes, 'g', [], outputs)
     compute_tables(graph)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)], ir_version=8)

@@ -68,6 +68,9 @@ def test_files_can_be_read_by_all_and_nothing_half_written_stays(
 
 def test_weights_that_are_not_finite_are_named() -> None:
     model = DiffPoseTalkModel(TINY)
-    tensors = {**model.state_dict(), 'start_motion_feat': torch.full_like(model.start_motion_feat, float('nan'))}
+    tensors = {
+        **model.state_dict(),
+        'start_motion_feat': torch.full_like(model.start_motion_feat, float('nan')),
+    }
     with pytest.raises(ModelError, match='here does not fit.*not finite: start_motion_feat$'):
         load_weights(model, tensors, 'here')

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.action_units import DRIVEN, UNITS, action_units
+from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.rotation import ros_to_flame
 
 LAYOUT = arkit_layout()

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.closure_snap import snap_closures, snapped
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import load_rig
 
 RIG = load_rig()

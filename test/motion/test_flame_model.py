@@ -14,8 +14,8 @@ import pytest
 from scipy.sparse import csc_matrix
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.layout import flame_layout
 from diffposetalk_ros.motion.flame_model import load_flame_model
+from diffposetalk_ros.motion.layout import flame_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 
 VERTICES = 30
@@ -102,8 +102,10 @@ def test_vertices(tmp_path: Path) -> None:
         assert set(file.files) == {'vertices', 'faces', 'fps'} and file['fps'] == 25.0
         flat = file['vertices']
     blend = arrays()['shapedirs']
-    expected = arrays()['v_template'] + blend[..., :100] @ shape + np.einsum(
-        'vck,tk->tvc', blend[..., 300:350], values[:, :50]
+    expected = (
+        arrays()['v_template']
+        + blend[..., :100] @ shape
+        + np.einsum('vck,tk->tvc', blend[..., 300:350], values[:, :50])
     )
     np.testing.assert_allclose(flat, expected, atol=1e-5)
 

@@ -5,11 +5,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.foresight import Foresight, FramesAhead
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.playout import Playout, PlayoutConfig
 from diffposetalk_ros.motion.regions import RegionValues
-from diffposetalk_ros.streaming.timeline import MotionTimeline
+from diffposetalk_ros.motion.timeline import MotionTimeline
 
 LAYOUT = arkit_layout()
 JAW = LAYOUT.index('jawOpen')

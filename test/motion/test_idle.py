@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.idle import IdleConfig, IdleMotion
+from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
 
 LAYOUT = arkit_layout()
 TIME = np.arange(0, 120, 0.02)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.benchmark.robot import thirty_joints
-from diffposetalk_ros.model.layout import arkit_layout
 from diffposetalk_ros.motion.joint_map import Clearance, Follow, Joint, JointMap, NeckMap, Source, neck_angles
 from diffposetalk_ros.motion.joint_map_file import load_joint_map
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.rotation import ros_to_flame
 
 LAYOUT = arkit_layout()
@@ -133,7 +133,9 @@ def test_clearances_that_share_a_joint_are_one_group() -> None:
     names = ('a', 'b', 'c', 'd')
     joints = tuple(joint(name, sources=(Source('jawOpen', 1.0),)) for name in names)
     pairs = (('a', 'b'), ('c', 'd'), ('b', 'c'))
-    clearances = tuple(Clearance(x + y, ((x, 1.0), (y, 1.0)), 1.0 - 0.2 * i) for i, (x, y) in enumerate(pairs))
+    clearances = tuple(
+        Clearance(x + y, ((x, 1.0), (y, 1.0)), 1.0 - 0.2 * i) for i, (x, y) in enumerate(pairs)
+    )
     chain = JointMap('r', LAYOUT, joints, clearances=clearances)
     np.testing.assert_allclose(chain.evaluate(row(jawOpen=1.0)), 0.3)
     apart = JointMap('r', LAYOUT, joints, clearances=clearances[:2])

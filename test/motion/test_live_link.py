@@ -13,7 +13,7 @@ import pytest
 
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES, arkit_layout, flame_layout
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout, flame_layout
 from diffposetalk_ros.motion.live_link import (
     LIVE_LINK_NAMES,
     PACKET_NAMES,

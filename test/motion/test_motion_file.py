@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.layout import MotionLayout, arkit_layout, flame_layout, layout_for
+from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout, layout_for
 from diffposetalk_ros.motion.motion_file import MotionClip, load_face, load_motion, save_motion
 
 ARKIT, FLAME = arkit_layout(), flame_layout()
@@ -178,7 +178,10 @@ TABLES = {
     'semicolons': (lambda rows: _joined(rows, ';'), 'separated by semicolons; save it with commas'),
     'tabulators': (lambda rows: _joined(rows, '\t'), 'separated by tabulators'),
     'word': (_with_word, "line 4, column jawOpen: 'wide' is not a number"),
-    'backwards': (lambda rows: _joined([rows[0], *rows[:0:-1]]), 'line 3: Timecode 00:00:00:05.* sort the rows'),
+    'backwards': (
+        lambda rows: _joined([rows[0], *rows[:0:-1]]),
+        'line 3: Timecode 00:00:00:05.* sort the rows',
+    ),
 }
 
 
@@ -192,7 +195,12 @@ def test_a_table_says_where_it_is_wrong(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('layout', 'column', 'value', 'words'),
     [
-        (ARKIT, 'jawOpen', 45.0, r'm\.npz: frame 2, channel jawOpen is 45; it goes from 0 to 1; divide per cent'),
+        (
+            ARKIT,
+            'jawOpen',
+            45.0,
+            r'm\.npz: frame 2, channel jawOpen is 45; it goes from 0 to 1; divide per cent',
+        ),
         (ARKIT, 'mouthClose', -1e30, 'mouthClose is -1e.30'),
         (ARKIT, 'headRotationY', 20.0, 'headRotationY is 20; it goes from -3.14 to 3.14 rad, not degrees'),
         (FLAME, 'exp03', 1e9, 'exp03 is 1e.09; it goes from -10 to 10 .1 values'),

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.idle import IdleMotion
+from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.playout import Playout, PlayoutConfig, PlayoutState
 from diffposetalk_ros.motion.regions import RegionValues, region_of
 from diffposetalk_ros.motion.rotation import slerp, vector_to_quaternion
-from diffposetalk_ros.streaming.timeline import MotionTimeline
+from diffposetalk_ros.motion.timeline import MotionTimeline
 
 LAYOUT = arkit_layout()
 JAW = LAYOUT.index('jawOpen')

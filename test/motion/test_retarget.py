@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import arkit_layout, flame_layout
+from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.retarget import load_character, mirror
 
 LAYOUT = arkit_layout()

@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.model.layout import arkit_layout, flame_layout
+from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.retarget_flame import (
     FlameBasis,

@@ -55,7 +55,9 @@ def test_jaw_closes_with_the_sound_when_delays_are_compensated(speech: MotionCli
     with_it, without = play(speech, True), play(speech, False)
     offset, found = median_offset(with_it)
     late, _ = median_offset(without)
-    print(f'jaw closure: {offset * 1e3:.0f} ms ({found} of {len(BILABIALS)}), not compensated {late * 1e3:.0f} ms')
+    print(
+        f'jaw closure: {offset * 1e3:.0f} ms ({found} of {len(BILABIALS)}), not compensated {late * 1e3:.0f} ms'
+    )
     assert abs(offset) <= 0.040 and found >= 8
     assert late > offset + 0.040
     for name in ('jaw', 'neck_pan', 'lid_upper_left', 'brow_left', 'lip_corner_right'):

@@ -85,7 +85,9 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
             read_sound_bag(path)
 
 
-@pytest.mark.parametrize(('arguments', 'words'), [([], 'no bag'), (['-p', 'file:=/no.mcap'], 'cannot be read')])
+@pytest.mark.parametrize(
+    ('arguments', 'words'), [([], 'no bag'), (['-p', 'file:=/no.mcap'], 'cannot be read')]
+)
 def test_what_cannot_be_replayed_is_said_in_a_line(arguments: list[str], words: str, capsys: Any) -> None:
     assert main(['audio_replay_node', '--ros-args', *arguments]) == 2
     error = capsys.readouterr().err

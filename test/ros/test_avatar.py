@@ -155,7 +155,9 @@ def test_a_style_change_in_mid_sentence_does_not_jump(scene, hello) -> None:
     assert np.abs(before[seen] - after[seen]).max() > 0, 'the style changes something'
     for quantity in (lambda step: step.max(axis=1), lambda step: step.mean(axis=1)):
         elsewhere = np.concatenate([quantity(before), quantity(after)[seen.stop :]])
-        print(f'largest step at the change {quantity(after)[seen].max():.4f}, elsewhere {elsewhere.max():.4f}')
+        print(
+            f'largest step at the change {quantity(after)[seen].max():.4f}, elsewhere {elsewhere.max():.4f}'
+        )
         assert quantity(after)[seen].max() <= elsewhere.max()
 
 

@@ -86,7 +86,10 @@ def test_a_style_is_a_name_whatever_yaml_makes_of_it(style: str, model_folder: P
 def test_a_node_that_ends_while_it_is_waited_for_is_told_at_once(tmp_path: Path) -> None:
     begin = time.monotonic()
     options = DemoOptions(None, parameters={'sampler.steps': 'many'})
-    with DemoSession(options, tmp_path / 'log') as session, pytest.raises(ModelError, match='ended by itself'):
+    with (
+        DemoSession(options, tmp_path / 'log') as session,
+        pytest.raises(ModelError, match='ended by itself'),
+    ):
         session.activate()
     assert time.monotonic() - begin < 60
 

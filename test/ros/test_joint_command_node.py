@@ -28,8 +28,8 @@ from std_msgs.msg import Float64MultiArray  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
-from diffposetalk_ros.model.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
+from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.ros.joint_command_node import JointCommandNode  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import frame_message  # noqa: E402
 
@@ -170,7 +170,9 @@ def test_stale_input_and_deactivate_end_at_rest(bench: Bench) -> None:
     assert len(received) == silent
 
 
-def test_a_frame_that_is_not_finite_is_told_and_not_followed(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_frame_that_is_not_finite_is_told_and_not_followed(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
     node = bench.node()
     node.trigger_configure()
     now = bench.talker.get_clock().now().to_msg()

@@ -29,7 +29,9 @@ ROWS = st.integers(0, 60)
 STYLE = st.fixed_dictionaries(
     {},
     optional={
-        'name': st.one_of(st.sampled_from(['neutral', 'lively*0.5', 'neutral+lively*nan', '/', '\0']), st.text()),
+        'name': st.one_of(
+            st.sampled_from(['neutral', 'lively*0.5', 'neutral+lively*nan', '/', '\0']), st.text()
+        ),
         'space': st.sampled_from(['arkit', 'flame', '', 'ARKit']),
         'rate': st.one_of(st.sampled_from([25.0, 50.0, 1.0, 0.0, -25.0]), FLOAT32),
         'channel_names': st.lists(st.sampled_from(['jawOpen', 'headRotationX', '']), max_size=4),
@@ -100,7 +102,9 @@ def test_a_storm_on_all_topics_passes(model_folder: Path) -> None:
             values = rng.uniform(-2, 2, size).astype(np.float32)
             (stage.audio, second)[rng.integers(2)].publish(audio_to_message(values, rate, stamp, KIND))
             if rng.random() < 0.1:
-                motion = np.full(int(rng.choice([3, 55, 55 * 30])), rng.choice([0.1, np.nan, 1e30]), np.float32)
+                motion = np.full(
+                    int(rng.choice([3, 55, 55 * 30])), rng.choice([0.1, np.nan, 1e30]), np.float32
+                )
                 reference = StyleReference(space='arkit', rate=25.0, motion=motion.tolist())
                 styles.publish(reference)
         stage.client.destroy_publisher(second)

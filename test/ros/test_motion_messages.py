@@ -10,8 +10,8 @@ from builtin_interfaces.msg import Time  # noqa: E402
 from diffposetalk_ros.msg import StyleReference  # noqa: E402
 
 from diffposetalk_ros.errors import StyleError  # noqa: E402
-from diffposetalk_ros.model.layout import MotionLayout, arkit_layout, flame_layout  # noqa: E402
 from diffposetalk_ros.motion.foresight import FramesAhead  # noqa: E402
+from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout  # noqa: E402
 from diffposetalk_ros.ros.joint_messages import chunk_rows  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import (  # noqa: E402
     chunk_message,

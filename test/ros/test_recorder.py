@@ -22,7 +22,7 @@ from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo  # noqa: E402
 
 from diffposetalk_ros.cli.main import main as command  # noqa: E402
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError, MotionError  # noqa: E402
-from diffposetalk_ros.model.layout import layout_for  # noqa: E402
+from diffposetalk_ros.motion.layout import layout_for  # noqa: E402
 from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.ros import motion_bag, qos  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import frame_message, info_message  # noqa: E402

@@ -68,7 +68,9 @@ class Listener:
 def speech(rate: int) -> np.ndarray:
     """1.1 s of sound in eight bits."""
     rng = np.random.default_rng(rate)
-    return (rng.uniform(-1, 1, rate * 11 // 10) * np.repeat(rng.uniform(10, 100, 11), rate // 10)).astype('i1')
+    return (rng.uniform(-1, 1, rate * 11 // 10) * np.repeat(rng.uniform(10, 100, 11), rate // 10)).astype(
+        'i1'
+    )
 
 
 def encode(values: np.ndarray, name: str | int, channels: int, rate: int, stamp: int):

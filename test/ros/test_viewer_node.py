@@ -31,9 +31,9 @@ from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
 
-from diffposetalk_ros.model.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
 from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
+from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.ros.face_points import FacePoints  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import frame_message  # noqa: E402
@@ -304,7 +304,14 @@ def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
             (f'flame_model:={tmp_path}', 'generic_model.pkl'),
             ('closure_snap:=7.0', 'use 0 to 3'),
         ):
-            command = [sys.executable, '-m', 'diffposetalk_ros.ros.viewer_node', '--ros-args', '-p', parameter]
+            command = [
+                sys.executable,
+                '-m',
+                'diffposetalk_ros.ros.viewer_node',
+                '--ros-args',
+                '-p',
+                parameter,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
             assert done.returncode == 2
             assert word in done.stderr and 'Traceback' not in done.stderr

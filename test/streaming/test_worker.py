@@ -11,8 +11,8 @@ import pytest
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.motion.timeline import MotionTimeline
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
-from diffposetalk_ros.streaming.timeline import MotionTimeline
 from diffposetalk_ros.streaming.worker import InferenceWorker, WorkerConfig
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -38,7 +38,9 @@ def test_a_step_fixes_its_batch(takes: TakeSet) -> None:
 
 def test_numbers_are_normalised_and_shares_sum_to_one(takes: TakeSet) -> None:
     batch = source(takes).draw(0, 6)
-    torch.testing.assert_close(batch.motion.sort(0).values * 0.25 + 0.5, torch.from_numpy(np.sort(takes.motion, 0)))
+    torch.testing.assert_close(
+        batch.motion.sort(0).values * 0.25 + 0.5, torch.from_numpy(np.sort(takes.motion, 0))
+    )
     assert batch.phones.shape == (6, FRAMES, len(PHONES))
     torch.testing.assert_close(batch.phones.sum(-1), torch.ones(6, FRAMES))
     assert torch.isfinite(batch.mel).all()

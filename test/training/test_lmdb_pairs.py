@@ -58,7 +58,10 @@ def test_pairs_are_normalised_neighbours(data: Path, head: bool) -> None:
     truths = [clip_data(p, 0, 230)[1]['exp'] for p in range(4)]
     for item in raw:
         matches = [
-            (p, s) for p, t in enumerate(truths) for s in range(31) if np.allclose(t[s : s + 200], item, atol=1e-4)
+            (p, s)
+            for p, t in enumerate(truths)
+            for s in range(31)
+            if np.allclose(t[s : s + 200], item, atol=1e-4)
         ]
         assert len(matches) == 1
 

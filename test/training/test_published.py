@@ -88,7 +88,16 @@ def test_a_run_goes_on_and_logs(data: Path, tmp_path: Path) -> None:
     assert stages(data, tmp_path, TINY, '--no-vertices') == 0
     before = torch.load(tmp_path / 'work' / 'denoiser.ckpt', weights_only=True)
     assert before['step'] == 3
-    common = ['--lmdb', data, '--config', tmp_path / 'config.json', '--work', tmp_path / 'work', '--batch', '2']
+    common = [
+        '--lmdb',
+        data,
+        '--config',
+        tmp_path / 'config.json',
+        '--work',
+        tmp_path / 'work',
+        '--batch',
+        '2',
+    ]
     again = ['train-denoiser', *common, '--out', tmp_path / 'model', '--no-vertices', '--steps', '5']
     assert run(*again) == 0
     assert torch.load(tmp_path / 'work' / 'denoiser.ckpt', weights_only=True)['step'] == 5
@@ -144,7 +153,9 @@ def test_pretrained_speech_encoder(data: Path, tmp_path: Path) -> None:
     encoder = transformers.HubertModel(transformers.HubertConfig(**SPEECH))
     encoder.save_pretrained(tmp_path / 'hubert')
     plain = replace(TINY, audio_encoder_config={})
-    assert stages(data, tmp_path / 'run', plain, '--no-vertices', '--speech-encoder', tmp_path / 'hubert') == 0
+    assert (
+        stages(data, tmp_path / 'run', plain, '--no-vertices', '--speech-encoder', tmp_path / 'hubert') == 0
+    )
     trained = load_model(tmp_path / 'run' / 'model').model
     assert trained.config.audio_encoder_config['hidden_size'] == 16
     name = 'feature_projection.projection.weight'

@@ -26,9 +26,7 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.Linear(8, 1))
 
 
-def loss(
-    module: nn.Module, number: int, rng: torch.Generator, device: torch.device
-) -> dict[str, Tensor]:
+def loss(module: nn.Module, number: int, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
     x = torch.randn(4, 3, generator=rng).to(device)
     return {'fit': ((module(x)[:, 0] - x.sum(1)) ** 2).mean()}
 

@@ -22,7 +22,7 @@ from diffposetalk_ros.benchmark.talking_source import RATE, SpokenClip, TalkingS
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')
 
 DEMO = Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac'
-# Middles (s) of the B and P of this clip that are gaps of its sound, by `evaluation.alignment`.
+# Middles (s) of the B and P of this clip that are gaps of its sound, by `training.corpus.alignment`.
 CLOSURES = np.array([5.19, 8.50, 9.11, 9.91, 11.47, 12.86, 13.70])
 
 
@@ -217,13 +217,13 @@ def test_traces_numbers_and_theme_show(browser: Browser, source: TalkingSource) 
     drawn = 'viewer.traces.pen.getImageData(0, 0, viewer.traces.canvas.width, viewer.traces.canvas.height)'
     browser.wait(f'viewer.traces.canvas.width > 100 && {drawn}.data.some((value) => value > 0)')
     assert 'pictures/s' in browser.wait("document.getElementById('numbers').textContent")
-    pixel = '''(() => {
+    pixel = """(() => {
       const { gl, canvas } = viewer.head;
       viewer.head.draw(viewer.row, [0, 0, 0]);
       const out = new Uint8Array(4);
       gl.readPixels(canvas.width / 2, canvas.height * HEIGHT, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, out);
       return [...out];
-    })()'''
+    })()"""
     red, green, blue, alpha = browser.run(pixel.replace('HEIGHT', '0.9'))
     assert alpha == 255 and green > 3 * red and green > 3 * blue, 'hair above'
     red, green, blue, alpha = browser.run(pixel.replace('HEIGHT', '0.74'))
@@ -244,10 +244,14 @@ def test_traces_numbers_and_theme_show(browser: Browser, source: TalkingSource) 
     ],
 )
 def test_drawing_is_as_fine_as_there_is_time_for(
-    browser: Browser, source: TalkingSource, most: int, intervals: list[tuple[int, float]], changes: list[float]
+    browser: Browser,
+    source: TalkingSource,
+    most: int,
+    intervals: list[tuple[int, float]],
+    changes: list[float],
 ) -> None:
     browser.open(source.server.address)
-    script = f'''import('./pace.js').then(({{ Pace }}) => {{
+    script = f"""import('./pace.js').then(({{ Pace }}) => {{
       const pace = new Pace({most});
       const seen = [1];
       for (const [interval, seconds] of {[list(pair) for pair in intervals]}) {{
@@ -257,26 +261,30 @@ def test_drawing_is_as_fine_as_there_is_time_for(
         }}
       }}
       return seen.slice(1);
-    }})'''
+    }})"""
     assert browser.run(script) == changes
 
 
 def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait('viewer.state === 1')
-    browser.run('''(() => {
+    browser.run("""(() => {
       const { head } = viewer;
       head.pace.add = () => {}; // nothing else may ask for a new picture
       head.draw = (...pose) => { viewer.times += 1; Object.getPrototypeOf(head).draw.call(head, ...pose); };
       viewer.times = 0;
-    })()''')
+    })()""")
     time.sleep(0.2)
     browser.run('viewer.times = 0')
     time.sleep(0.5)
     assert browser.run('viewer.times') == 0
-    browser.call('Emulation.setDeviceMetricsOverride', width=470, height=350, deviceScaleFactor=1, mobile=False)
+    browser.call(
+        'Emulation.setDeviceMetricsOverride', width=470, height=350, deviceScaleFactor=1, mobile=False
+    )
     browser.wait('viewer.times > 0')
-    browser.call('Emulation.setDeviceMetricsOverride', width=480, height=360, deviceScaleFactor=1, mobile=False)
+    browser.call(
+        'Emulation.setDeviceMetricsOverride', width=480, height=360, deviceScaleFactor=1, mobile=False
+    )
     source.talking.set()
     browser.wait('viewer.times > 10')
 
@@ -284,7 +292,7 @@ def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource
 def test_background_reaches_every_corner(browser: Browser, source: TalkingSource) -> None:
     browser.open(f'{source.server.address}?kiosk&top=ff8000&bottom=0040ff')
     browser.wait('viewer.state === 1')
-    corners = browser.run('''(() => {
+    corners = browser.run("""(() => {
       const { gl, canvas } = viewer.head;
       viewer.head.draw(viewer.row, [0, 0, 0]);
       const [right, top] = [canvas.width - 1, canvas.height - 1];
@@ -293,7 +301,7 @@ def test_background_reaches_every_corner(browser: Browser, source: TalkingSource
         gl.readPixels(x, y, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, out);
         return [...out];
       });
-    })()''')
+    })()""")
     for corner, colour in zip(corners, [(255, 128, 0), (255, 128, 0), (0, 64, 255)], strict=True):
         assert np.abs(np.array(corner[:3]) - colour).max() <= 3
 

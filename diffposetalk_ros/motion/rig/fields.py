@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import surface as sf
 from diffposetalk_ros.motion.rig.eye_fields import eye_fields
 from diffposetalk_ros.motion.rig.mesh import Mesh

@@ -112,4 +112,6 @@ def on_plane(position: Array) -> Array:
     plane = sf.unroll(position[:, :2])
     radius = np.hypot(*plane.T)
     behind = position[:, 2] < 0
-    return np.where(behind[:, None], plane * ((np.pi * 90.0 - radius) / np.maximum(radius, 1e-9))[:, None], plane)
+    return np.where(
+        behind[:, None], plane * ((np.pi * 90.0 - radius) / np.maximum(radius, 1e-9))[:, None], plane
+    )

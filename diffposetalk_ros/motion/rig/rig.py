@@ -82,7 +82,7 @@ class Rig:
         """Vertices (P,) of the inner upper lip from left to right, and those of the lower lip below them."""
         ring = self.openings['mouth']
         half = len(ring) // 2
-        return ring[1:half], ring[: half : -1]
+        return ring[1:half], ring[:half:-1]
 
     def gram(self, mask: str) -> Floats:
         """Matrix G (52, 52) mm^2 with dw G dw = mean squared distance of the mask's vertices.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.training.animator.blinks import blink_times, lid_closure
 from diffposetalk_ros.training.animator.brows import brow_activity
 from diffposetalk_ros.training.animator.coarticulation import Floats, frame_times

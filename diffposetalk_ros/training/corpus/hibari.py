@@ -2,7 +2,7 @@
 """hibari, a small neural voice (PyPI, Apache-2.0, voice inside the wheel): the most human of the engines.
 
 Its network does not tell when a phone starts; pocketsphinx finds that out (10 ms in the median, see
-`evaluation/alignment.py`). A line whose words it does not know is left out.
+`training/corpus/alignment.py`). A line whose words it does not know is left out.
 """
 
 from __future__ import annotations

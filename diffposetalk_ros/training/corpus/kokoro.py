@@ -3,7 +3,7 @@
 
 Its network lies in wheels on PyPI, its English speakers in an npm package: 20 Americans and 8 Britons. A
 speaker is a style vector, so the mean of two is a third speaker. All read American phonemes, which hibari's
-dictionary gives in the same alphabet. The phones are timed by pocketsphinx (see `evaluation/alignment.py`).
+dictionary gives in the same alphabet. The phones are timed by pocketsphinx (see `training/corpus/alignment.py`).
 A line it cannot align is left out.
 """
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import soxr
 
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.evaluation.alignment import align
+from diffposetalk_ros.training.corpus.alignment import align
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, Phone, Speech
 
 __all__ = ['timed_speech']
@@ -17,7 +17,7 @@ __all__ = ['timed_speech']
 def timed_speech(sound: npt.NDArray[np.float32], rate: int, text: str) -> Speech | None:
     """Speech at CORPUS_RATE of mono ``sound`` [n] in [-1, 1] at ``rate`` Hz that says ``text``.
 
-    Times are right to 10 ms in the median (`evaluation/alignment.py`). None where alignment fails.
+    Times are right to 10 ms in the median (`training/corpus/alignment.py`). None where alignment fails.
     """
     samples = soxr.resample(sound, rate, CORPUS_RATE)
     try:

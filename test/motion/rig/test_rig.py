@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import PARTS, load_rig
 
 RIG = load_rig()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.layout import arkit_layout
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.training.animator import NAMED_STYLES, animate, sample_style, viseme_targets
 
 from .conftest import FRAMES, utterance

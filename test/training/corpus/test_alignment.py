@@ -6,7 +6,7 @@ import pytest
 
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.evaluation import speech_sets
-from diffposetalk_ros.evaluation.alignment import PAUSE, align, normalise_text
+from diffposetalk_ros.training.corpus.alignment import PAUSE, align, normalise_text
 
 pytest.importorskip('pocketsphinx')
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.streaming.timeline import MotionTimeline
+from diffposetalk_ros.motion.timeline import MotionTimeline
 
 
 def ramp(start: int, stop: int) -> np.ndarray:
@@ -67,7 +67,12 @@ def test_gaps_overlaps_and_wrong_shapes_are_errors():
 def test_known_frames_are_the_final_ones_and_the_look_ahead():
     timeline = MotionTimeline(3)
     timeline.merge(0, 0, ramp(0, 6), 4)
-    for start, most, expected, final in [(0, 9, (0, 6), 4), (3, 2, (3, 5), 1), (5, 9, (5, 6), 0), (1, 2, (1, 3), 2)]:
+    for start, most, expected, final in [
+        (0, 9, (0, 6), 4),
+        (3, 2, (3, 5), 1),
+        (5, 9, (5, 6), 0),
+        (1, 2, (1, 3), 2),
+    ]:
         known = timeline.known(start, most)
         assert (known.start, known.committed, known.end) == (start, final, 4)
         np.testing.assert_array_equal(known.motion, ramp(*expected))

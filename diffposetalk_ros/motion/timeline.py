@@ -7,11 +7,13 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.model.backend import FloatArray
 
 __all__ = ['KnownFrames', 'MotionTimeline', 'TimelineFrames']
+
+FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError, ConfigError
-from diffposetalk_ros.model.config import AUDIO_SAMPLE_RATE
 
 __all__ = ['PAUSE', 'Phone', 'align', 'normalise_text']
 
