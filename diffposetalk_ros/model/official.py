@@ -175,7 +175,7 @@ def _content(path: Path, key: str) -> Mapping[str, Any]:
 def _speech_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """Where the speech encoder is not of base size: its configuration, read off the tensor shapes.
 
-    Heads are 64 wide in every published HuBERT and wav2vec2.
+    Raises CheckpointError for a width that heads of 64 do not fill.
     """
 
     def shape(name: str) -> tuple[int, ...]:
@@ -189,6 +189,11 @@ def _speech_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         groups = hidden // position[1]
     except (KeyError, IndexError, ZeroDivisionError):
         return {}  # loading will list what is missing
+    if hidden > 64 and hidden % 64:
+        raise CheckpointError(
+            f'a speech encoder {hidden} wide; the number of its heads is not in the file, and 64, the width of a '
+            f'head in every published HuBERT and wav2vec2, does not divide {hidden}'
+        )
     layers = {name.split('.')[3] for name in tensors if name.startswith('audio_encoder.encoder.layers.')}
     found = {
         'hidden_size': (hidden, 768),

@@ -122,10 +122,10 @@ class Avatar:
         worker.start()
         self._worker = worker
 
-    def stop(self) -> None:
-        """Worker joined; nothing of the stream is left."""
+    def stop(self, timeout: float = 5.0) -> None:
+        """Worker joined; nothing of the stream is left, unless a window takes longer than ``timeout`` s."""
         if self._worker is not None:
-            if not self._worker.stop():
+            if not self._worker.stop(timeout):
                 self._log('inference: the thread is still in a window; it ends after it')
                 self._leaving = self._worker
             self._worker = None

@@ -13,18 +13,14 @@ from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.training.batches import Batch, BatchSource
+from diffposetalk_ros.training.emphasis import lip_emphasis
 from diffposetalk_ros.training.losses import LossWeights, Vertices, truncate, weighted_terms
 from diffposetalk_ros.training.run import RunConfig, train
-from diffposetalk_ros.training.takes import PHONES
 from diffposetalk_ros.training.train_audio import AudioTrainee, speech_losses
 from diffposetalk_ros.training.train_style import HALF, halves
 from diffposetalk_ros.training.window_loss import Window, WindowTerms, draw_end, window_terms
 
 __all__ = ['DenoiserLossConfig', 'rig_projection', 'train_denoiser']
-
-_BILABIALS = [PHONES.index(name) for name in ('P', 'B', 'M')]
-# What is taken for them on real voices.
-_RIVALS = [PHONES.index(name) for name in ('DH', 'N', 'NG', 'V', 'F', 'D', 'T', 'L', 'W')]
 
 
 @dataclass(frozen=True)
@@ -34,16 +30,14 @@ class DenoiserLossConfig:
     ``hop_share`` of the batches are short windows of ``hop_frames``, whose prefix carries
     ``prefix_noise`` (normalised units) because live prefixes are generated, not recorded.
     ``speech`` weighs the first stage's losses, kept on while the audio encoder learns along; at 0 the
-    encoder is frozen, which costs a third of the time. ``closure`` is added to the weight of a frame's
-    lip error as far as P, B or M fill it, ``rivals`` as far as phones do that are taken for them: the first
-    alone draws what is in doubt towards closing, which costs precision where few steps are taken.
+    encoder is frozen, which costs a third of the time. ``closure`` and ``rivals``: see `lip_emphasis`.
     """
 
     weights: LossWeights = LossWeights(
         vert=0.15, vel=0.6, smooth=0.1, head_angle=0.0, head_vel=0.3, head_smooth=0.0, head_trans=0.0
     )
     speech: float = 0.0
-    closure: float = 8.0
+    closure: float = 16.0
     rivals: float = 3.0
     truncate: tuple[float, float] = (0.3, 0.4)
     hop_share: float = 0.5
@@ -122,9 +116,8 @@ class _Loss:
         return out
 
     def _emphasis(self, batch: Batch, span: slice, device: torch.device) -> Tensor:
-        phones = batch.phones[:, span]
-        closing, rival = phones[..., _BILABIALS].sum(-1), phones[..., _RIVALS].sum(-1)
-        return (1.0 + self._config.closure * closing + self._config.rivals * rival).to(device)
+        config = self._config
+        return lip_emphasis(batch.phones, config.closure, config.rivals)[:, span].to(device)
 
     def _styles(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

@@ -110,6 +110,13 @@ def test_old_argument_fields() -> None:
         denoiser_config({'target': 'vq'})
 
 
+def test_a_speech_encoder_whose_heads_cannot_be_known_is_refused(tmp_path: Path) -> None:
+    norm = 'audio_encoder.encoder.layer_norm.weight'
+    write(tmp_path / 'wide.pt', **{norm: torch.ones(100)})
+    with pytest.raises(CheckpointError, match='100 wide.*does not divide'):
+        read_denoiser(tmp_path / 'wide.pt')
+
+
 def test_missing_and_surplus_tensors_are_listed(tmp_path: Path) -> None:
     write(tmp_path / 'a.pt', **{'lip_net.weight': torch.zeros(2)}, args={'n_layers': 3})
     with pytest.raises(CheckpointError) as caught:

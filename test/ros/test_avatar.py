@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.motion.playout import PlayoutState
 from diffposetalk_ros.ros.audio_messages import AudioChunk
@@ -206,3 +208,24 @@ def test_whole_clips_are_made_beside_the_live_networks(scene) -> None:
         assert len(made) == 1, 'another backend than the shared one'
     finally:
         set_backend_factory()
+
+
+def test_it_does_not_start_while_an_old_window_is_still_computed(scene, hello) -> None:
+    stage = scene()
+    avatar, begun, go_on = stage.avatar, threading.Event(), threading.Event()
+
+    def slow(_: object) -> None:
+        begun.set()
+        assert go_on.wait(60.0)
+
+    avatar._running.call(slow)
+    assert begun.wait(60.0)
+    avatar.stop(timeout=0.01)
+    with pytest.raises(ModelError, match='try again'):
+        avatar.start()
+    go_on.set()
+    assert avatar._leaving is not None and avatar._leaving.stop(60.0)
+    avatar.start()
+    stage.burst(hello[:RATE])
+    while not stage.heard:
+        stage.tick()
