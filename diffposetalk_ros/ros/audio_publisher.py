@@ -38,12 +38,19 @@ class AudioPublisher:
     def __init__(self, node: Any, rate: int, kind: str, frame_id: str, depth: int) -> None:
         if kind == 'auto':
             kind = default_kind()
+        self._node = node
         self._kind, self._rate, self._frame_id = kind, rate, frame_id
         self.publisher = node.create_publisher(message_class(kind), 'audio', QoSProfile(depth=depth))
         self._info = None
         self._informed: int | None = None
         if not has_portaudio_form():
             self._info = node.create_publisher(message_class('AudioInfo'), 'audio_info', _LATCHED)
+
+    def destroy(self) -> None:
+        """Take the publishers off their topics."""
+        self._node.destroy_publisher(self.publisher)
+        if self._info is not None:
+            self._node.destroy_publisher(self._info)
 
     @property
     def listeners(self) -> int:

@@ -17,7 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.rig import PARTS, load_rig
-from diffposetalk_ros.viewer.render_scene import DAY
+from diffposetalk_ros.viewer.light import DAY, Light
 from diffposetalk_ros.viewer.tint import corner_tint
 
 __all__ = ['FacePoints', 'cloud_message', 'to_ros_axes']
@@ -114,10 +114,13 @@ def _triangles(count: int) -> Marker:
 
 
 def _rig_marker() -> Marker:
+    """RViz does not light triangles that bring their own colours: half of the neutral face's light is baked in,
+    which costs nothing per frame; the other half is left to programs that do light them."""
     rig = load_rig()
     base = np.array([getattr(DAY, name) for name in PARTS], np.float32)[rig.part] / 255.0
     # Linear tint on sRGB colours: its root of 2.2.
-    colours = (base[:, None] * corner_tint(rig) ** (1 / 2.2)).reshape(-1, 3).tolist()
+    plain = base[:, None] * corner_tint(rig) ** (1 / 2.2)
+    colours = (0.5 * plain + 0.5 * Light(rig).colours(rig.neutral)[..., :3]).reshape(-1, 3).tolist()
     marker = _triangles(len(rig.faces))
     marker.colors = [ColorRGBA(r=r, g=g, b=b, a=1.0) for r, g, b in colours]
     return marker

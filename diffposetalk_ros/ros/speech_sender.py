@@ -14,17 +14,27 @@ __all__ = ['SpeechSender']
 
 _CHUNK = 0.02
 _NS = 1_000_000_000
+_PATIENCE = 2 * _NS
+"""ns in which somebody has to listen; then the sound is sent all the same."""
+_LINGER = 5.0
+"""Seconds after the last word in which the publisher stays, for what is still under way."""
 
 
 class SpeechSender:
-    """Says one thing at a time on ``audio``: new speech replaces what is being said."""
+    """Says one thing at a time on ``audio``: new speech replaces what is being said.
+
+    It is a publisher of that topic only while it speaks: two at once look like a mistake to whoever counts
+    them, and are one.
+    """
 
     def __init__(self, node: Any, kind: str = 'auto') -> None:
-        self._node = node
-        self._output = AudioPublisher(node, 16000, kind, 'page', depth=50)
+        self._node, self._kind = node, kind
+        self._output: AudioPublisher | None = None
         self._samples = np.zeros(0, np.float32)
-        self._sent, self._start = 0, 0
+        self._sent, self._asked = 0, 0
+        self._start: int | None = None
         self._timer: Any = None
+        self._leaving: Any = None
 
     @property
     def speaking(self) -> bool:
@@ -32,11 +42,15 @@ class SpeechSender:
         return self._timer is not None
 
     def say(self, samples: NDArray[np.float32], rate: int) -> None:
-        """Begin with mono sound (n,) at ``rate`` Hz now."""
+        """Begin with mono sound (n,) at ``rate`` Hz as soon as somebody listens."""
         self.stop()
-        self._samples, self._output.rate, self._sent = samples, rate, 0
-        now = self._node.get_clock().now().nanoseconds
-        self._start = now + (HEAD_START if self._output.announce(now) else 0)
+        self._stay()
+        self._samples, self._sent, self._asked, self._start = samples, 0, self._now(), None
+        if self._output is None:
+            self._output = AudioPublisher(self._node, rate, self._kind, 'page', depth=50)
+        else:
+            self._output.rate = rate
+            self._start = self._asked + (HEAD_START if self._output.announce(self._asked) else 0)
         self._timer = self._node.create_timer(_CHUNK / 2, self._tick)
 
     def stop(self) -> None:
@@ -44,15 +58,37 @@ class SpeechSender:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
+            self._leaving = self._node.create_timer(_LINGER, self._leave)
+
+    def _now(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
+
+    def _stay(self) -> None:
+        if self._leaving is not None:
+            self._node.destroy_timer(self._leaving)
+            self._leaving = None
+
+    def _leave(self) -> None:
+        self._stay()
+        if self._output is not None:
+            self._output.destroy()
+            self._output = None
 
     def _tick(self) -> None:
-        now = self._node.get_clock().now().nanoseconds
-        rate = self._output.rate
+        output, now = self._output, self._now()
+        assert output is not None
+        rate = output.rate
+        if self._start is None:
+            if not output.listeners and 0 <= now - self._asked < _PATIENCE:
+                return
+            # The listener may not have found this publisher yet.
+            output.announce(now)
+            self._start = now + HEAD_START
         size = max(1, round(_CHUNK * rate))
         while self._sent < len(self._samples):
             end = min(self._sent + size, len(self._samples))
             if self._start + end * _NS // rate > now:
                 return
-            self._output.publish(self._samples[self._sent : end], self._start + self._sent * _NS // rate)
+            output.publish(self._samples[self._sent : end], self._start + self._sent * _NS // rate)
             self._sent = end
         self.stop()

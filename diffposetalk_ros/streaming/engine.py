@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.streaming.features import encode_together
 from diffposetalk_ros.streaming.generator import GeneratedFrames, StreamingGenerator
 from diffposetalk_ros.streaming.window import Window
 
@@ -29,12 +30,14 @@ class BatchEngine:
 
     def step(self) -> dict[int, GeneratedFrames]:
         """At most one window of every stream: index of the stream -> its new frames."""
+        planned = [(index, stream.plan()) for index, stream in enumerate(self.streams)]
+        windows = {index: window for index, window in planned if window is not None}
+        self._encode(windows)
         groups: dict[Hashable, list[tuple[int, Window, WindowRequest]]] = defaultdict(list)
-        for index, stream in enumerate(self.streams):
-            window = stream.plan()
-            if window is not None:
-                request = stream.request(window)
-                groups[request_kind(stream.sampling, request)].append((index, window, request))
+        for index, window in windows.items():
+            stream = self.streams[index]
+            request = stream.request(window)
+            groups[request_kind(stream.sampling, request)].append((index, window, request))
         out: dict[int, GeneratedFrames] = {}
         for members in groups.values():
             sampling = self.streams[members[0][0]].sampling
@@ -42,6 +45,16 @@ class BatchEngine:
             for (index, window, _), row in zip(members, motion, strict=True):
                 out[index] = self.streams[index].accept(window, row)
         return out
+
+    def _encode(self, windows: dict[int, Window]) -> None:
+        """The audio of all windows, in as few calls as their shapes allow."""
+        wanted = [
+            (self.streams[index], self.streams[index].missing(window)) for index, window in windows.items()
+        ]
+        missing = [(stream, encoding) for stream, encoding in wanted if encoding is not None]
+        features = encode_together(self._backend, [encoding for _, encoding in missing])
+        for (stream, encoding), values in zip(missing, features, strict=True):
+            stream.fill(encoding, values)
 
 
 def join_requests(requests: Sequence[WindowRequest]) -> WindowRequest:

@@ -6,6 +6,9 @@ What is encoded together depends on frame numbers only, never on how the audio w
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,18 +19,45 @@ from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.model.mel_context import logmel_context
 
 __all__ = [
+    'Encoding',
     'FeatureStream',
     'LogMelFeatures',
     'WindowedFeatures',
+    'encode_together',
     'feature_stream',
 ]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the audio encoder has to do: frames [start, start + frames) from ``sound``, which is log mel with
+    its context (n, mels) or normalised samples (n,)."""
+
+    sound: FloatArray
+    start: int
+    frames: int
+
+
+def encode_together(backend: Backend, encodings: Sequence[Encoding]) -> list[FloatArray]:
+    """Features (frames, C) of each; those of equal shape go through the encoder in one batch."""
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for index, encoding in enumerate(encodings):
+        groups[encoding.sound.shape, encoding.frames].append(index)
+    out: dict[int, FloatArray] = {}
+    for members in groups.values():
+        first = encodings[members[0]]
+        sounds = np.stack([encodings[index].sound for index in members])
+        made = backend.encode_mel(sounds) if sounds.ndim == 3 else backend.encode_audio(sounds, first.frames)
+        out.update(zip(members, made, strict=True))
+    return [out[index] for index in range(len(encodings))]
 
 
 class FeatureStream(Protocol):
     """Samples in, features of frames out.
 
     ``available`` counts the frames that can be read. ``read`` is called with ranges that move
-    forward; `forget` names the first frame that will still be asked for.
+    forward; `forget` names the first frame that will still be asked for. Who reads several streams asks
+    each for what is ``missing`` and gives it to `fill` first: the encoder then serves all at once.
     """
 
     @property
@@ -41,6 +71,14 @@ class FeatureStream(Protocol):
 
     def finish(self) -> None:
         """No more audio: the last frames go without what they would have seen of it."""
+        ...
+
+    def missing(self, start: int, stop: int) -> Encoding | None:
+        """What `read` would have to encode."""
+        ...
+
+    def fill(self, encoding: Encoding, features: FloatArray) -> None:
+        """Take the features (frames, C) of what was missing."""
         ...
 
     def read(self, start: int, stop: int) -> FloatArray:
@@ -112,16 +150,26 @@ class LogMelFeatures:
         self._mel = np.concatenate([self._mel, np.zeros((self._right, self._n_mels), np.float32)])
         self._ended = True
 
+    def missing(self, start: int, stop: int) -> Encoding | None:
+        """Frames up to ``stop`` that were not encoded yet, with their context."""
+        first = self._encoded
+        if stop <= first:
+            return None
+        begin = first * MEL_PER_FRAME - self._left - self._mel_start
+        end = stop * MEL_PER_FRAME + self._right - self._mel_start
+        return Encoding(self._mel[begin:end], first, stop - first)
+
+    def fill(self, encoding: Encoding, features: FloatArray) -> None:
+        """Keep features; the mel frames that only they needed are dropped."""
+        self._features = features if self._features is None else np.concatenate([self._features, features])
+        first = (encoding.start + encoding.frames) * MEL_PER_FRAME - self._left
+        self._mel, self._mel_start = self._mel[first - self._mel_start :], first
+
     def read(self, start: int, stop: int) -> FloatArray:
         """Features (stop - start, C); frames not encoded yet are encoded in one call."""
-        first = self._encoded
-        if stop > first:
-            begin = first * MEL_PER_FRAME - self._left - self._mel_start
-            end = stop * MEL_PER_FRAME + self._right - self._mel_start
-            new = self._backend.encode_mel(self._mel[None, begin:end])[0]
-            self._features = new if self._features is None else np.concatenate([self._features, new])
-            self._mel = self._mel[stop * MEL_PER_FRAME - self._left - self._mel_start :]
-            self._mel_start = stop * MEL_PER_FRAME - self._left
+        missing = self.missing(start, stop)
+        if missing is not None:
+            self.fill(missing, *encode_together(self._backend, [missing]))
         assert self._features is not None
         return self._features[start - self._start : stop - self._start]
 
@@ -181,19 +229,29 @@ class WindowedFeatures:
         """The last frames go without their right context."""
         self._ended = True
 
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Features (stop - start, C) of frames encoded together with their context."""
+    def missing(self, start: int, stop: int) -> Encoding | None:
+        """The window that ends with ``stop``, unless it was the last one encoded: a window is read when it is
+        denoised and again when its frames are committed."""
         total = (self._origin + len(self._samples)) // self._block
         end = min(stop + self._right, total)
         begin = max(0, min(start, stop - self._context))
-        # A window is read twice: when it is denoised and when its frames are committed.
-        if self._encoded is None or self._encoded[:2] != (begin, end):
-            window = self._samples[begin * self._block - self._origin : end * self._block - self._origin]
-            new = self._backend.encode_audio(_normalise(window)[None], end - begin)[0]
-            self._encoded = begin, end, new
-        features = self._encoded[2]
-        wanted: FloatArray = features[start - begin : stop - begin]
-        return wanted
+        if self._encoded is not None and self._encoded[:2] == (begin, end):
+            return None
+        window = self._samples[begin * self._block - self._origin : end * self._block - self._origin]
+        return Encoding(_normalise(window), begin, end - begin)
+
+    def fill(self, encoding: Encoding, features: FloatArray) -> None:
+        """Keep the window in place of the one before."""
+        self._encoded = encoding.start, encoding.start + encoding.frames, features
+
+    def read(self, start: int, stop: int) -> FloatArray:
+        """Features (stop - start, C) of frames encoded together with their context."""
+        missing = self.missing(start, stop)
+        if missing is not None:
+            self.fill(missing, *encode_together(self._backend, [missing]))
+        assert self._encoded is not None
+        begin, _, features = self._encoded
+        return features[start - begin : stop - begin]
 
     def padding(self) -> FloatArray:
         """Feature of silence (C,)."""

@@ -21,7 +21,7 @@ from diffposetalk_ros.model.backend import (
     noise_scale,
     sampling_for,
 )
-from diffposetalk_ros.streaming.features import FeatureStream, feature_stream
+from diffposetalk_ros.streaming.features import Encoding, FeatureStream, feature_stream
 from diffposetalk_ros.streaming.noise import FrameNoise
 from diffposetalk_ros.streaming.window import Window, blend_weights, check_window, plan_window
 
@@ -68,7 +68,7 @@ class StreamingGenerator:
 
     Simple use: ``push(samples)`` returns what can be generated so far, ``finish()`` the rest. A
     worker feeds with `feed` and `end` and takes one window at a time with `step`; an engine that
-    batches avatars uses `plan`, `request` and `accept` instead.
+    batches avatars uses `plan`, `missing` and `fill`, `request` and `accept` instead.
 
     ``shape`` is a normalised FLAME identity (shape_dim,), for models that take one; None: the data's mean.
 
@@ -198,6 +198,14 @@ class StreamingGenerator:
             self._features.available,
             self._ended,
         )
+
+    def missing(self, window: Window) -> Encoding | None:
+        """Audio of ``window`` that `request` would have to encode."""
+        return self._features.missing(window.start, window.stop)
+
+    def fill(self, encoding: Encoding, features: FloatArray) -> None:
+        """Take the features of what was `missing`."""
+        self._features.fill(encoding, features)
 
     def request(self, window: Window) -> WindowRequest:
         """What the backend needs for ``window``: a batch of one."""

@@ -17,6 +17,9 @@ _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 
+_KEPT = 256
+"""Frames of x_T that are kept, at least as long as a window asks for them."""
+
 _Words = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
 
 
@@ -39,16 +42,29 @@ def philox(counter: _Words, key: tuple[int, int]) -> _Words:
 class FrameNoise:
     """Standard normal noise for frames of ``width`` numbers.
 
-    ``seed`` and ``stream`` (avatar) choose the sequence, both 0..2^32-1.
+    ``seed`` and ``stream`` (avatar) choose the sequence, both 0..2^32-1. Not thread-safe.
     """
 
     def __init__(self, seed: int, stream: int, width: int) -> None:
         self._key = (seed & 0xFFFFFFFF, stream & 0xFFFFFFFF)
         self._width = width
+        self._kept = np.zeros((0, width), np.float32)
+        self._first = 0
 
     def initial(self, start: int, stop: int) -> NDArray[np.float32]:
-        """x_T of frames [start, stop): (stop - start, width)."""
-        return self.step(0, start, stop)
+        """x_T of frames [start, stop): (stop - start, width), read-only.
+
+        What earlier windows asked for is kept: a window of 100 frames that moves by 2 costs 2.
+        """
+        last = self._first + len(self._kept)
+        if not self._first <= start <= last:
+            self._kept, self._first, last = self._kept[:0], start, start
+        if stop > last:
+            rows = np.concatenate([self._kept, self.step(0, last, stop)])
+            drop = max(0, min(len(rows) - _KEPT, start - self._first))
+            self._kept, self._first = rows[drop:], self._first + drop
+            self._kept.flags.writeable = False
+        return self._kept[start - self._first : stop - self._first]
 
     def step(self, t: int, start: int, stop: int) -> NDArray[np.float32]:
         """z of diffusion step ``t`` >= 1 (0 is x_T) for frames [start, stop): (stop - start, width)."""

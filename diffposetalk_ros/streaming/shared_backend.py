@@ -111,8 +111,13 @@ class SharedBackend:
             self.waiting.add(time.perf_counter() - job.since)
 
     def encode(self, mels: list[FloatArray]) -> list[FloatArray]:
-        """Rows of equal length, encoded together."""
+        """Log mel of equal length, encoded together."""
         return _rows(self._backend.encode_mel(np.concatenate(mels)), mels)
+
+    def encode_speech(self, jobs: list[tuple[FloatArray, int]]) -> list[FloatArray]:
+        """Samples of equal length that give as many frames each, encoded together."""
+        sounds = [samples for samples, _ in jobs]
+        return _rows(self._backend.encode_audio(np.concatenate(sounds), jobs[0][1]), sounds)
 
     def denoise(self, jobs: list[tuple[WindowRequest, SamplingConfig]]) -> list[FloatArray]:
         """Windows of one kind, denoised together."""
@@ -163,7 +168,8 @@ class _Member:
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         """See `Backend`."""
-        out: FloatArray = self._shared.call('encode_audio', samples, frames)
+        kind = ('speech', samples.shape[1:], frames)
+        out: FloatArray = self._shared.submit(kind, (samples, frames), self._shared.encode_speech)
         return out
 
     def encode_mel(self, mel: FloatArray) -> FloatArray:

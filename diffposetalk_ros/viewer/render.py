@@ -19,7 +19,8 @@ from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.viewer.render_scene import DAY, Image, Scene, Theme
+from diffposetalk_ros.viewer.light import DAY, Theme
+from diffposetalk_ros.viewer.render_scene import Image, Scene
 
 __all__ = ['channel_sheet', 'clip_sheet', 'contact_sheet', 'render_frames']
 

@@ -19,8 +19,9 @@ from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.output_file import check_output, part_of
+from diffposetalk_ros.viewer.light import DAY, Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
-from diffposetalk_ros.viewer.render_scene import DAY, Image, Theme
+from diffposetalk_ros.viewer.render_scene import Image
 
 __all__ = ['RenderOptions', 'render_to_file', 'write_image', 'write_mp4']
 

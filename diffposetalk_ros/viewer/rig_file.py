@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import PARTS, Rig
 from diffposetalk_ros.motion.rig import surface as sf
-from diffposetalk_ros.viewer.render_scene import BIAS, DAY, GLOSS, Theme
+from diffposetalk_ros.viewer.light import DAY, GLOSS, Theme
+from diffposetalk_ros.viewer.render_scene import BIAS
 from diffposetalk_ros.viewer.tint import corner_tint
 
 __all__ = ['pack_rig']

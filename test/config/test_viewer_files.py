@@ -19,14 +19,14 @@ CONFIG = Path(__file__).parents[2] / 'config'
 MESSAGE = (CONFIG.parent / 'msg' / 'FaceMotion.msg').read_text()
 # Classes of rviz_common and rviz_default_plugins (plugins_description.xml) and properties of their displays.
 DISPLAYS = {
-    'rviz_default_plugins/Grid': {'Cell Size', 'Plane Cell Count', 'Reference Frame'},
+    'rviz_default_plugins/Grid': {'Cell Size', 'Plane Cell Count', 'Reference Frame', 'Offset'},
     'rviz_default_plugins/MarkerArray': {'Topic'},
     'rviz_default_plugins/PointCloud2': {'Topic', 'Style', 'Size (Pixels)', 'Color Transformer', 'Axis'},
     'rviz_default_plugins/Pose': {'Topic', 'Shape', 'Axes Length', 'Axes Radius'},
 }
 TOPIC = {'Value', 'Depth', 'Reliability Policy', 'Durability Policy'}
 # Panels of Foxglove by the type in their id.
-PANELS = {'3D', 'Plot', 'DiagnosticSummary'}
+PANELS = {'3D', 'Plot', 'StateTransitions', 'DiagnosticSummary'}
 
 
 def rviz() -> dict[str, Any]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from diffposetalk_ros.streaming.noise import FrameNoise, philox
 
@@ -30,6 +32,17 @@ def test_any_window_sees_the_same_noise_on_shared_frames():
     np.testing.assert_array_equal(noise.initial(40, 43), whole[40:43])
     np.testing.assert_array_equal(noise.step(7, 99, 100), noise.step(7, 0, 100)[99:])
     assert whole.shape == (100, 55) and whole.dtype == np.float32
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 700), st.integers(1, 120)), max_size=20))
+def test_what_is_kept_changes_nothing(windows):
+    noise = FrameNoise(3, 1, 5)
+    for start, length in windows:
+        window = noise.initial(start, start + length)
+        np.testing.assert_array_equal(window, noise.step(0, start, start + length))
+        assert not window.flags.writeable
+    assert len(noise._kept) <= 256 + 120
 
 
 def test_it_is_standard_normal_and_uncorrelated():

@@ -7,8 +7,8 @@ import pytest
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
-from diffposetalk_ros.viewer.render_scene import Theme
 
 SIZE = (160, 120)
 
