@@ -98,17 +98,26 @@ class AvatarRun:
 
 
 def run_avatars(
-    backend: Backend, style: FloatArray | None, sampling: SamplingConfig, avatars: int, seconds: float
+    backend: Backend,
+    style: FloatArray | None,
+    sampling: SamplingConfig,
+    avatars: int,
+    seconds: float,
+    hop: int = StreamConfig.hop,
 ) -> AvatarRun:
-    """``avatars`` that all speak, and whose hops all fall due at the same moment (the worst case)."""
+    """``avatars`` that all speak, and whose hops of ``hop`` frames all fall due at the same moment (the worst
+    case); measured once windows have the length they keep."""
     streams = [
-        StreamingGenerator(backend, StreamConfig(stream=i, sampling=sampling), style) for i in range(avatars)
+        StreamingGenerator(backend, StreamConfig(hop, stream=i, sampling=sampling), style)
+        for i in range(avatars)
     ]
-    hop, rate = streams[0].config.hop, backend.config.fps
+    rate = backend.config.fps
     period, samples = hop / rate, hop * backend.config.samples_per_frame
-    sound = speech_like(1.0 + seconds)
+    steady = 1 if backend.config.audio_encoder == 'logmel' else -(-streams[0].config.context // rate) + 1
+    begin = 16000 * steady
+    sound = speech_like(steady + seconds)
     for stream in streams:
-        stream.feed(sound[:16000])
+        stream.feed(sound[:begin])
     engine = BatchEngine(backend, streams)
     while engine.step():
         pass
@@ -120,7 +129,7 @@ def run_avatars(
             break  # hopelessly behind
         _sleep_until(due)
         for stream in streams:
-            stream.feed(sound[16000 + tick * samples : 16000 + (tick + 1) * samples])
+            stream.feed(sound[begin + tick * samples : begin + (tick + 1) * samples])
         while engine.step():
             pass
         spans.append(time.perf_counter() - due)

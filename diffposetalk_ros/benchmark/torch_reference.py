@@ -8,6 +8,7 @@ mask, float32, eager. Weights are random: it is here to be timed.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from diffposetalk_ros.model.denoiser import alignment_allowed
 from diffposetalk_ros.model.positions import sinusoidal_table
 from diffposetalk_ros.model.torch_model import ScheduleBuffers
 
-__all__ = ['ReferenceDenoiser', 'reference_hubert', 'sample_ancestral']
+__all__ = ['ReferenceDenoiser', 'finish', 'reference_hubert', 'sample_ancestral']
 
 
 class ReferenceDenoiser(nn.Module):
@@ -58,19 +59,24 @@ class ReferenceDenoiser(nn.Module):
 
 
 @torch.inference_mode()
-def sample_ancestral(net: ReferenceDenoiser, schedule: ScheduleBuffers, steps: int) -> list[float]:
-    """``steps`` of the ancestral steps from T on with random inputs; seconds of each."""
-    config = net.config
+def sample_ancestral(net: ReferenceDenoiser, schedule: ScheduleBuffers, steps: int) -> float:
+    """Seconds that ``steps`` of the ancestral steps from T on take with random inputs, on the device where
+    network and schedule are."""
+    config, device = net.config, net.position.device
     past, length = config.n_prev_motions, config.n_motions
-    before = torch.randn(1, past, config.motion_dim)
-    audio = torch.randn(3, past + length, config.feature_dim)
-    person = torch.randn(3, 1, config.shape_dim + config.style_dim)
-    flags = torch.cat([torch.zeros(3, past, 1), torch.ones(3, length, 1)], dim=1)
-    x = torch.randn(1, length, config.motion_dim)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, device=device)
+
+    before = normal(1, past, config.motion_dim)
+    audio = normal(3, past + length, config.feature_dim)
+    person = normal(3, 1, config.shape_dim + config.style_dim)
+    flags = torch.cat([torch.zeros(3, past, 1), torch.ones(3, length, 1)], dim=1).to(device)
+    x = normal(1, length, config.motion_dim)
     buffers: Any = schedule
-    seconds = []
+    finish(device)
+    begin = time.perf_counter()
     for t in range(config.n_diff_steps, config.n_diff_steps - steps, -1):
-        begin = time.perf_counter()
         out = net(torch.cat([before, x], 1).expand(3, -1, -1), audio, person, flags, t)[:, past:]
         theta = out[:1] + 1.15 * (out[1:2] - out[:1]) + 3.0 * (out[2:] - out[1:2])
         alpha, bar, bar_prev = buffers.alphas[t], buffers.alpha_bars[t], buffers.alpha_bars[t - 1]
@@ -78,15 +84,22 @@ def sample_ancestral(net: ReferenceDenoiser, schedule: ScheduleBuffers, steps: i
         c1 = (1 - alpha) * torch.sqrt(bar_prev) / (1 - bar)
         z = torch.randn_like(x) if t > 1 else torch.zeros_like(x)
         x = c0 * x + c1 * theta + buffers.sigmas_inflex[t] * z
-        seconds.append(time.perf_counter() - begin)
-    return seconds
+    finish(device)
+    return time.perf_counter() - begin
 
 
-def reference_hubert() -> Any:
-    """HuBERT-base with random weights and, as in the reference, eager attention that keeps its maps."""
+def finish(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def reference_hubert(sizes: Mapping[str, Any]) -> Any:
+    """HuBERT with random weights and, as in the reference, eager attention that keeps its maps; ``sizes``:
+    what differs from the base model."""
     import transformers as untyped
 
     transformers: Any = untyped
-    config = transformers.HubertConfig(attn_implementation='eager')
+    config = transformers.HubertConfig(**sizes, attn_implementation='eager')
     config.output_attentions = True
     return transformers.HubertModel(config).eval()

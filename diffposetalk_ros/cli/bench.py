@@ -2,7 +2,8 @@
 """Measure speed on this machine and write JSON and Markdown.
 
 Quick (under a minute): the shipped model live and offline. --full (about three minutes, needs torch)
-adds the released configuration at its full size beside the reference algorithm at 500 steps.
+adds the released configuration at its full size beside the reference algorithm at 500 steps. --device cuda
+measures that configuration on a GPU instead: against the reference there, live hops, avatars, memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from diffposetalk_ros.benchmark.table import Table
+from diffposetalk_ros.errors import ConfigError
 
 __all__ = ['add_arguments', 'run']
 
@@ -29,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='steps of the reference that are measured; 500 makes one complete run (default: 10)',
     )
     parser.add_argument(
+        '--device',
+        metavar='WORD',
+        help='only the released configuration, on this device of torch: cuda, cuda:1 (or cpu, which takes long)',
+    )
+    parser.add_argument(
         '-o', '--output', type=Path, default=Path('benchmark'), help='file name without suffix'
     )
 
@@ -38,10 +45,12 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.benchmark.table import machine, write_report
 
     command = f'diffposetalk bench --model {options.model}' + (' --full' if options.full else '')
-    if options.full:
+    if options.device:
+        command = f'diffposetalk bench --device {options.device}'
+    if options.full or options.device:
         command += f' --reference-steps {options.reference_steps}'
     about, tables = {'command': command, **machine()}, []
-    for table in _tables(options):
+    for table in _device_tables(options) if options.device else _tables(options):
         print(table.markdown(), flush=True)
         tables.append(table)
         # After every table, so that what was measured is there when the rest is interrupted.
@@ -72,3 +81,17 @@ def _tables(options: argparse.Namespace) -> Iterator[Table]:
         yield reference_table(config, options.reference_steps if options.full else 5)
     if options.full:
         yield full_size_table(options.reference_steps)
+
+
+def _device_tables(options: argparse.Namespace) -> Iterator[Table]:
+    if find_spec('torch') is None or find_spec('transformers') is None:
+        raise ConfigError("--device needs torch and transformers; pip install 'diffposetalk_ros[torch]'")
+    from diffposetalk_ros.benchmark.full_size import full_size_table
+    from diffposetalk_ros.benchmark.served import ServedConfig, served_tables
+    from diffposetalk_ros.model.torch_backend import usable_device
+
+    usable_device(options.device)
+    yield full_size_table(options.reference_steps, options.device)
+    # A CPU takes a second for what a GPU does in milliseconds.
+    small = ServedConfig(hops=20, avatars=(1, 2), seconds=2.0)
+    yield from served_tables(options.device, small if options.device == 'cpu' else None)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from diffposetalk_ros.model.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch_loop import StaticLoop
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
-__all__ = ['TorchBackend', 'padded_rows']
+__all__ = ['TorchBackend', 'padded_rows', 'usable_device']
 
 _MOST_LOOPS = 32
 """Loops kept: one for each shape of a window and setting of the sampler in use."""
@@ -45,16 +45,15 @@ class TorchBackend:
         wanted = parse_device(device)
         self._type: torch.dtype = getattr(torch, wanted.precision)
         self._schedule = model.diffusion_sched.schedule()
-        try:
-            self._device = torch.device(wanted.name)
-            self._model = model.to(self._device, self._type).eval()
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"device {wanted.name!r} cannot be used ({reason}); try 'cpu'") from error
+        self._device = usable_device(wanted.name)
+        self._model = model.to(self._device, self._type).eval()
         if wanted.precision == 'float16' and self._device.type == 'cpu':
             raise ConfigError(f"device {device!r}: float16 needs a GPU; use 'cpu/bfloat16' or 'cpu'")
         self._style_encoder = style_encoder.to(self._device).eval() if style_encoder else None
         self._loops: OrderedDict[Hashable, StaticLoop] = OrderedDict()
+        self._graphs = self._device.type == 'cuda'
+        self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
+        self._last_speech: Hashable = None
         self.config = model.config
 
     @classmethod
@@ -69,7 +68,7 @@ class TorchBackend:
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         """Speech (N, n) at 16 kHz -> features (N, frames, C); see `Backend`."""
         if self.config.audio_encoder != 'logmel':
-            return _array(self._model.extract_audio_feature(self._tensor(samples).to(self._type), frames))
+            return self._encode_speech(samples, frames)
         return self.encode_mel(clip_mel(samples, frames, self.config.logmel or LogMelConfig()))
 
     @torch.inference_mode()
@@ -98,19 +97,45 @@ class TorchBackend:
         times = [t for t, _ in step_pairs(self._schedule.steps, sampling.steps)]
         arrays = self._arrays(request, sampling, times)
         count = len(request.noise)
-        if self._device.type == 'cuda':
+        if self._graphs:
             # Few graphs serve any number of streams.
             arrays = {name: padded_rows(array, name == 'step_noise') for name, array in arrays.items()}
+
+        def denoising() -> Callable[[Mapping[str, Tensor]], Tensor]:
+            branches = branches_for(self.config, request.style is not None, sampling)
+            return _Denoising(self._model, self._schedule, branches, sampling, times, self._type)
+
         key = (sampling, *((name, array.shape) for name, array in arrays.items()))
+        return self._loop(key, arrays, denoising)(arrays)[:count]
+
+    def _encode_speech(self, samples: FloatArray, frames: int) -> FloatArray:
+        """HuBERT or wav2vec2. On a GPU a shape that comes twice running becomes a graph: a stream's window grows
+        for its first seconds, and graphs of shapes that never come again would cost more than they save."""
+        arrays = {'samples': padded_rows(samples) if self._graphs else samples}
+
+        def encode(given: Mapping[str, Tensor]) -> Tensor:
+            return self._model.extract_audio_feature(given['samples'].to(self._type), frames)
+
+        key = ('speech', arrays['samples'].shape, frames)
+        again, self._last_speech = key == self._last_speech, key
+        if self._graphs and (again or key in self._loops):
+            return self._loop(key, arrays, lambda: encode)(arrays)[: len(samples)]
+        return _array(encode({'samples': self._tensor(samples)}))
+
+    def _loop(
+        self,
+        key: Hashable,
+        example: Mapping[str, FloatArray],
+        make: Callable[[], Callable[[Mapping[str, Tensor]], Tensor]],
+    ) -> StaticLoop:
+        """The loop of this key, made where it is missing; the one unused for longest gives way."""
         loop = self._loops.pop(key, None)
         if loop is None:
-            branches = branches_for(self.config, request.style is not None, sampling)
-            denoise = _Denoising(self._model, self._schedule, branches, sampling, times, self._type)
-            loop = StaticLoop(denoise, arrays, self._device)
+            loop = StaticLoop(make(), example, self._device, self._pool)
             if len(self._loops) >= _MOST_LOOPS:
                 self._loops.popitem(last=False)
         self._loops[key] = loop
-        return loop(arrays)[:count]
+        return loop
 
     def _arrays(
         self, request: WindowRequest, sampling: SamplingConfig, times: list[int]
@@ -229,6 +254,17 @@ class _Prediction:
             out = dynamic_threshold(out, *self._threshold)
         mixed: Tensor = mix(out, self._weights)
         return mixed
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of this name ('cpu', 'cuda', 'cuda:1'). Raises ModelError where torch cannot use it."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"device {name!r} cannot be used ({reason}); try 'cpu'") from error
+    return device
 
 
 def padded_rows(array: FloatArray, second: bool = False) -> FloatArray:

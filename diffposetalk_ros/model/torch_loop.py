@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,8 @@ class StaticLoop:
     """``function`` for arrays of the names and shapes of ``example``.
 
     Inputs go through page-locked host memory where the device is a GPU. Where a graph cannot be captured,
-    a warning says why and the function is called as it is.
+    a warning says why and the function is called as it is. ``pool`` (`torch.cuda.graph_pool_handle`) is memory
+    that graphs share which never run at once: what one computes on its way, the next may overwrite.
     """
 
     def __init__(
@@ -36,8 +38,9 @@ class StaticLoop:
         function: Callable[[Mapping[str, Tensor]], Tensor],
         example: Mapping[str, FloatArray],
         device: torch.device,
+        pool: Any = None,
     ) -> None:
-        self._function, self._device = function, device
+        self._function, self._device, self._pool = function, device, pool
         gpu = device.type == 'cuda'
         self._staged = {
             name: torch.empty(array.shape, dtype=torch.float32, pin_memory=gpu)
@@ -84,7 +87,7 @@ class StaticLoop:
                     self._function(self._inputs)
             torch.cuda.current_stream(self._device).wait_stream(side)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, pool=self._pool):
                 self._output = self._function(self._inputs).float()
         except RuntimeError as error:
             reason = str(error).splitlines()[0]

@@ -336,6 +336,11 @@ class Avatar:
         noise = np.random.default_rng(0).normal(0.0, 0.05, 16000).astype(np.float32)
         generator.push(noise)
         generator.finish()
+        if generator.model.audio_encoder != 'logmel':
+            # The window grows for seconds before it has the size it then keeps; a GPU captures that at the second.
+            window = np.resize(noise, (1, generator.config.context * generator.model.samples_per_frame))
+            for _ in range(2):
+                self._model.backend.encode_audio(window, generator.config.context)
 
 
 def _stream_config(config: NodeConfig) -> StreamConfig:

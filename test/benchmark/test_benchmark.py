@@ -116,7 +116,49 @@ def test_the_reference_is_the_same_network() -> None:
         audio = torch.cat([tensor['previous_audio'], tensor['audio']], 1)
         got = reference(frames, audio, person, flags, 7)
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
-    assert len(sample_ancestral(reference, ScheduleBuffers(make_schedule('cosine', 500)), 3)) == 3
+    assert sample_ancestral(reference, ScheduleBuffers(make_schedule('cosine', 500)), 3) > 0
+
+
+TINY_SPEECH = {
+    'hidden_size': 16, 'num_hidden_layers': 1, 'num_attention_heads': 1, 'intermediate_size': 8,
+    'conv_dim': [8] * 7, 'num_conv_pos_embeddings': 16, 'num_conv_pos_embedding_groups': 4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def tiny() -> ModelConfig:
+    pytest.importorskip('torch')
+    pytest.importorskip('transformers')
+    return ModelConfig(
+        feature_dim=16,
+        n_heads=2,
+        n_layers=1,
+        mlp_ratio=2,
+        use_indicator=True,
+        audio_encoder_config=TINY_SPEECH,
+    )
+
+
+def test_full_size_is_compared_with_the_reference_on_its_own_device(tiny: ModelConfig) -> None:
+    from diffposetalk_ros.benchmark.full_size import full_size_table
+
+    table = full_size_table(3, 'cpu', tiny, seconds=0.01)
+    names = [row[0] for row in table.rows]
+    assert str(names[0]).startswith('reference algorithm') and table.rows[0][-1] == 1.0
+    assert {'ours, torch', 'ours, torch, bfloat16', 'ours, ONNX loop'} <= set(names)
+    for row in table.rows:
+        assert row[4] == pytest.approx(float(row[2]) + float(row[3])) and float(row[5]) > 0
+
+
+def test_a_served_model_has_hops_and_avatars(tiny: ModelConfig) -> None:
+    from diffposetalk_ros.benchmark.served import ServedConfig, served_tables
+
+    wanted = ServedConfig(('float32',), hops=4, avatars=(1, 3), seconds=0.5, model=tiny)
+    hops, avatars = served_tables('cpu', wanted)
+    assert [row[:2] for row in hops.rows] == [('float32', 4), ('float32', 8)]
+    assert [row[:3] for row in avatars.rows] == [('float32', 1, 2), ('float32', 3, 6)]
+    for row in hops.rows:
+        assert 0 < float(row[3]) <= float(row[4]) <= float(row[5]) <= float(row[6])
 
 
 def test_speech_is_in_range() -> None:

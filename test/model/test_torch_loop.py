@@ -11,8 +11,10 @@ torch = pytest.importorskip('torch')
 from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
+from diffposetalk_ros.model.config import ModelConfig  # noqa: E402
 from diffposetalk_ros.model.torch_backend import TorchBackend, padded_rows  # noqa: E402
 from diffposetalk_ros.model.torch_loop import StaticLoop  # noqa: E402
+from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.resources import find_model  # noqa: E402
 
 DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
@@ -47,3 +49,27 @@ def test_bfloat16_stays_within_its_tolerance(device: str) -> None:
     assert np.sqrt((difference**2).mean()) < 0.05 and difference.max() < 0.4
     with pytest.raises(ConfigError, match='float16 needs a GPU'):
         TorchBackend.load(find_model(), 'cpu/float16')
+
+
+def test_a_speech_window_that_comes_again_is_kept_and_growing_ones_are_not() -> None:
+    pytest.importorskip('transformers')
+    sizes = {
+        'hidden_size': 64, 'num_hidden_layers': 1, 'num_attention_heads': 1, 'intermediate_size': 32,
+        'conv_dim': [16] * 7, 'num_conv_pos_embeddings': 16, 'num_conv_pos_embedding_groups': 4,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    config = ModelConfig(feature_dim=32, n_heads=4, n_layers=1, audio_encoder_config=sizes)
+    plain = TorchBackend(DiffPoseTalkModel(config))
+    kept = TorchBackend(plain._model)
+    kept._graphs = True  # the same buffers, without a graph on a CPU
+    sound = np.random.default_rng(0).normal(size=(3, 640 * 12)).astype(np.float32)
+    for frames in (9, 10, 11):
+        kept.encode_audio(sound[:, : 640 * frames], frames)
+    assert not kept._loops
+    for _ in range(3):
+        kept.encode_audio(sound, 12)
+    assert len(kept._loops) == 1
+    np.testing.assert_allclose(kept.encode_audio(sound, 12), plain.encode_audio(sound, 12), atol=1e-6)
+    np.testing.assert_allclose(
+        kept.encode_audio(-sound[:1], 12), plain.encode_audio(-sound[:1], 12), atol=1e-6
+    )

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.streaming.engine import BatchEngine
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 
 sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend  # noqa: E402
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 
 def speech(frames: int, seed: int) -> np.ndarray:
@@ -59,3 +60,36 @@ def test_idle_streams_cost_nothing():
     engine.streams[1].feed(speech(8, 0))
     assert list(engine.step()) == [1]
     assert len(backend.windows[0].noise) == 1
+
+
+@pytest.mark.parametrize('encoder', ['logmel', 'hubert'])
+def test_the_audio_of_all_streams_is_encoded_together(encoder: str):
+    sizes: list[int] = []
+
+    class Counting(AnalyticBackend):
+        def encode_mel(self, mel):
+            sizes.append(len(mel))
+            return super().encode_mel(mel)
+
+        def encode_audio(self, samples, frames):
+            sizes.append(len(samples))
+            return super().encode_audio(samples, frames)
+
+    config = model_config(encoder, variable=encoder == 'logmel')
+    alone = []
+    for i in range(3):
+        frames = StreamingGenerator(AnalyticBackend(config), StreamConfig(stream=i)).push(speech(40, i))
+        alone.append(np.concatenate([f.motion[: f.committed] for f in frames]))
+    backend = Counting(config)
+    engine = BatchEngine(backend, [StreamingGenerator(backend, StreamConfig(stream=i)) for i in range(3)])
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for i, stream in enumerate(engine.streams):
+        stream.feed(speech(40, i))
+    while new := engine.step():
+        for i, made in new.items():
+            parts[i].append(made.motion[: made.committed])
+    for i in range(3):
+        np.testing.assert_allclose(np.concatenate(parts[i]), alone[i], atol=1e-5)
+    windows = [size for size in sizes if size == 3]
+    # The padding of fixed windows is encoded once a stream.
+    assert len(windows) == len(backend.windows) and len(sizes) - len(windows) <= 3

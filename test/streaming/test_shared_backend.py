@@ -15,7 +15,7 @@ from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerato
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
 sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend  # noqa: E402
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 
 class Slow(AnalyticBackend):
@@ -109,3 +109,39 @@ def test_an_error_reaches_its_own_stream_only() -> None:
     shared.close()
     with pytest.raises(ModelError, match='closed'):
         bad.encode_mel(np.zeros((1, 2, 3), 'f4'))
+
+
+def test_speech_that_waits_is_encoded_together() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    sizes: list[int] = []
+
+    class Held(AnalyticBackend):
+        def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
+            sizes.append(len(samples))
+            begun.set()
+            assert go_on.wait(20.0)
+            return super().encode_audio(samples, frames)
+
+    shared = SharedBackend(Held(model_config('hubert')))
+    sounds = [np.random.default_rng(i).normal(0, 1, (1, 640 * 5)).astype('f4') for i in range(5)]
+    got: dict[int, np.ndarray] = {}
+    members = [shared.join() for _ in sounds]
+
+    def encode(index: int) -> None:
+        got[index] = members[index].encode_audio(sounds[index], 5)
+
+    threads = [threading.Thread(target=encode, args=(i,)) for i in range(5)]
+    threads[0].start()
+    assert begun.wait(20.0)
+    for thread in threads[1:]:
+        thread.start()
+    while shared.longest_queue < 4:
+        time.sleep(0.001)
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    shared.close()
+    assert sizes == [1, 4]
+    alone = AnalyticBackend(model_config('hubert'))
+    for index, sound in enumerate(sounds):
+        np.testing.assert_allclose(got[index], alone.encode_audio(sound, 5), atol=1e-5)
