@@ -17,11 +17,11 @@ from diffposetalk_ros.benchmark.full_size import FULL_SIZE, device_name, full_si
 from diffposetalk_ros.benchmark.live import run_avatars
 from diffposetalk_ros.benchmark.requests import speech_like
 from diffposetalk_ros.benchmark.table import Cell, Table
-from diffposetalk_ros.model.backend import Backend, SamplingConfig
+from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 
-__all__ = ['ServedConfig', 'served_tables']
+__all__ = ['ServedConfig', 'host_table', 'served_tables']
 
 _LIVE = SamplingConfig('ddim', 4, 1.0, 1.0)
 """As the node samples unless told otherwise."""
@@ -120,3 +120,41 @@ def _memory(device: str, fresh: bool = False) -> tuple[int | None, int]:
     if fresh:
         torch.cuda.reset_peak_memory_stats(device)
     return torch.cuda.max_memory_allocated(device), host
+
+
+class _Free:
+    """A back end whose answers cost nothing: what is left is the streams' own work."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self._features: dict[tuple[int, int], FloatArray] = {}
+
+    def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
+        shape = len(samples), frames
+        if shape not in self._features:
+            self._features[shape] = np.zeros((*shape, self.config.feature_dim), np.float32)
+        return self._features[shape]
+
+    def encode_mel(self, mel: FloatArray) -> FloatArray:
+        raise NotImplementedError
+
+    def encode_style(self, motion: FloatArray) -> FloatArray:
+        raise NotImplementedError
+
+    def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
+        return np.zeros_like(request.noise)
+
+
+def host_table(config: ServedConfig | None = None) -> Table:
+    """What many large avatars cost the host, whatever computes their networks."""
+    config = config or ServedConfig(avatars=(64, 256, 512), seconds=4.0)
+    rows = []
+    for count in config.avatars:
+        run = run_avatars(_Free(config.model), None, _LIVE, count, config.seconds, config.hop)
+        rows.append((count, *run.busy, run.busy[0] / count))
+    note = (
+        f'Networks that cost nothing; windows, noise, normalising and joining on one thread, every '
+        f'{1000 * config.hop // config.model.fps} ms.'
+    )
+    columns = ('avatars', 'busy p50 [ms]', 'busy p95 [ms]', 'busy p99 [ms]', 'each [ms]')
+    return Table('Full size: what avatars cost the host', note, columns, tuple(rows))

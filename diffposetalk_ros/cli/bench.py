@@ -74,6 +74,7 @@ def _tables(options: argparse.Namespace) -> Iterator[Table]:
     import torch
 
     from diffposetalk_ros.benchmark.full_size import full_size_table, reference_table
+    from diffposetalk_ros.benchmark.served import host_table
 
     torch.set_num_threads(os.cpu_count() or 1)
     config = model.backend.config
@@ -81,6 +82,7 @@ def _tables(options: argparse.Namespace) -> Iterator[Table]:
         yield reference_table(config, options.reference_steps if options.full else 5)
     if options.full:
         yield full_size_table(options.reference_steps)
+        yield host_table()
 
 
 def _device_tables(options: argparse.Namespace) -> Iterator[Table]:

@@ -7,6 +7,7 @@ Nothing else in the package knows which space is in use.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import pi
 
 from diffposetalk_ros.errors import ConfigError
@@ -84,6 +85,7 @@ class MotionLayout:
             ) from None
 
 
+@cache
 def arkit_layout(head_pose: bool = True) -> MotionLayout:
     """52 ARKit weights in 0..1, then 3 head rotation components: 55 columns (52 without head)."""
     channels = tuple(Channel(name, '1', 0.0, 1.0) for name in ARKIT_BLENDSHAPES)
@@ -93,6 +95,7 @@ def arkit_layout(head_pose: bool = True) -> MotionLayout:
     return MotionLayout('arkit', channels, slice(0, 52), head)
 
 
+@cache
 def flame_layout(head_pose: bool = True) -> MotionLayout:
     """50 FLAME expression coefficients, 3 head rotation components, 1 jaw angle: 54 (51) columns."""
     channels = tuple(Channel(f'exp{i:02d}', '1', -10.0, 10.0) for i in range(50))

@@ -278,7 +278,8 @@ def feature_stream(backend: Backend, context: int = 100, right: int = 0) -> Feat
 
 def _normalise(samples: FloatArray) -> FloatArray:
     """(a - mean) / (std + 1e-5) with the unbiased deviation (SPEC 2.1)."""
-    deviation = float(samples.std(ddof=1, dtype=np.float64)) if len(samples) > 1 else 0.0
-    mean = float(samples.mean(dtype=np.float64))
-    normalised: FloatArray = ((samples - mean) / (deviation + 1e-5)).astype(np.float32)
+    exact = samples.astype(np.float64)
+    exact -= exact.mean()
+    deviation = np.sqrt(exact @ exact / max(1, len(exact) - 1))
+    normalised: FloatArray = (exact * (1 / (deviation + 1e-5))).astype(np.float32)
     return normalised

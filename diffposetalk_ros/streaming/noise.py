@@ -19,6 +19,8 @@ _SHIFT = np.uint64(32)
 
 _KEPT = 256
 """Frames of x_T that are kept, at least as long as a window asks for them."""
+_AHEAD = 32
+"""Frames of x_T that are drawn at once: three cost nearly as much."""
 
 _Words = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
 
@@ -54,13 +56,13 @@ class FrameNoise:
     def initial(self, start: int, stop: int) -> NDArray[np.float32]:
         """x_T of frames [start, stop): (stop - start, width), read-only.
 
-        What earlier windows asked for is kept: a window of 100 frames that moves by 2 costs 2.
+        What earlier windows asked for is kept: a window of 100 frames that moves by 2 costs no more than 2.
         """
         last = self._first + len(self._kept)
         if not self._first <= start <= last:
             self._kept, self._first, last = self._kept[:0], start, start
         if stop > last:
-            rows = np.concatenate([self._kept, self.step(0, last, stop)])
+            rows = np.concatenate([self._kept, self.step(0, last, max(stop, last + _AHEAD))])
             drop = max(0, min(len(rows) - _KEPT, start - self._first))
             self._kept, self._first = rows[drop:], self._first + drop
             self._kept.flags.writeable = False

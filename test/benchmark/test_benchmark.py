@@ -161,6 +161,13 @@ def test_a_served_model_has_hops_and_avatars(tiny: ModelConfig) -> None:
         assert 0 < float(row[3]) <= float(row[4]) <= float(row[5]) <= float(row[6])
 
 
+def test_the_host_has_its_share(tiny: ModelConfig) -> None:
+    from diffposetalk_ros.benchmark.served import ServedConfig, host_table
+
+    (row,) = host_table(ServedConfig(avatars=(3,), seconds=0.4, model=tiny)).rows
+    assert row[0] == 3 and float(row[1]) > 0 and row[4] == pytest.approx(float(row[1]) / 3)
+
+
 def test_speech_is_in_range() -> None:
     sound = speech_like(0.5)
     assert sound.dtype == np.float32 and len(sound) == 8000 and np.abs(sound).max() < 1
