@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a sound file to the ``audio`` topic: paced like a microphone or in one burst like TTS.
 
-audio_player_node --ros-args -p file:=speech.wav
+For example:
+    audio_player_node --ros-args -p file:=speech.wav
 """
 
 from __future__ import annotations

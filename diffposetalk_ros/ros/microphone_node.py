@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The microphone to the ``audio`` topic, through PortAudio (package sounddevice).
 
-microphone_node --list                              names the devices
-microphone_node --ros-args -p device:=USB
+For example:
+    microphone_node --list                              names the devices
+    microphone_node --ros-args -p device:=USB
 """
 
 from __future__ import annotations

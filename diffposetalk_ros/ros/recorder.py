@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound.
 
-motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
+For example:
+    motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node behind the page: topics to viewers, their wishes to the talking node.
 
-viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
+For example:
+    viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
 """
 
 from __future__ import annotations
