@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files for RViz and Foxglove, as far as they can be judged without either program.
+"""The files for RViz and Foxglove, as far as they can be judged without either program (docs/viewer.md: with them).
 
 That the topics exist with these types is tested where the nodes run (test/ros/test_viewer_node.py).
 """
@@ -77,3 +77,12 @@ def test_foxglove_curves_are_the_channels_they_are_called() -> None:
             assert re.search(rf'^\S+ {found[1]}$', MESSAGE, re.MULTILINE), f'FaceMotion has no {found[1]}'
             if found[2]:
                 assert path['label'] == ARKIT_BLENDSHAPES[int(found[2])]
+
+
+def test_states_have_names() -> None:
+    # Foxglove names the values of a field by the constants of its type that stand right before it.
+    assert re.search(r'(^uint8 [A-Z]+=\d.*\n){5}(^#.*\n)*^uint8 state$', MESSAGE, re.MULTILINE)
+    (paths,) = (
+        panel['paths'] for name, panel in foxglove()['configById'].items() if name.startswith('State')
+    )
+    assert [path['value'] for path in paths] == ['/face_motion.state']
