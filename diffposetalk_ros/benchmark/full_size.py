@@ -99,14 +99,14 @@ def full_size_table(
             rows.append((name + scales, way.steps, *_sum(ears, seconds_of(backend, way), reference)))
 
     eight, four = (SamplingConfig('ddim', steps, 1.15, 3.0) for steps in (8, 4))
+    others = [replace(four, scale_audio=scale, scale_style=scale) for scale in (1.5, 1.0)]
     with tempfile.TemporaryDirectory() as where:
         folder = Path(where)
         full_size_model(config, folder)
         add('ours, torch', TorchBackend.load(folder, device), (eight, four), exact=True)
-        add('ours, torch, bfloat16', TorchBackend.load(folder, f'{device}/bfloat16'), (eight, four))
+        add('ours, torch, bfloat16', TorchBackend.load(folder, f'{device}/bfloat16'), (eight, four, *others))
         if place.type == 'cpu' or 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
             export_onnx(folder)
-            others = [replace(four, scale_audio=scale, scale_style=scale) for scale in (1.5, 1.0)]
             graph = OnnxBackend.load(folder, place.type)
             add('ours, ONNX loop', graph, (eight, four, *others), exact=True)
     columns = ('what', 'steps', 'encoder [s]', 'denoising [s]', 'both [s]', 'times faster')

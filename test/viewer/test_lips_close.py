@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped model on the bundled speech, as it is shown: lips closed at every P, B and M."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.generation import Generator
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.loader import open_model
+from diffposetalk_ros.motion.closure_snap import snap_closures
+from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.resources import demo_clip
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+
+_NEAR = 0.06
+"""Seconds around the middle of a P, B or M within which its closure has to be."""
+
+
+def _as_file(sound: FloatArray) -> FloatArray:
+    return Generator('embedded').generate(sound, 'neutral').values
+
+
+def _as_stream(sound: FloatArray) -> FloatArray:
+    model = open_model('embedded', 'onnx', 'cpu')
+    sampling = SamplingConfig('ddim', 4, 1.0, 1.0)
+    stream = StreamingGenerator(model.backend, StreamConfig(sampling=sampling), model.style('neutral'))
+    made = stream.push(sound) + stream.finish()
+    return model.denormalise(np.concatenate([frames.motion[: frames.committed] for frames in made]))
+
+
+@pytest.mark.parametrize('way', [_as_file, _as_stream])
+def test_the_demo_clip_is_shown_closed_at_every_p_b_m(way) -> None:
+    sound = read_audio(demo_clip())
+    middles = np.loadtxt(demo_clip().with_name('hello_bilabials.txt'))
+    rig = load_rig()
+    opening = rig.lip_opening(snap_closures(rig, way(sound))[:, :52])
+    times = (np.arange(len(opening)) + 0.5) / 25
+    least = np.array([opening[abs(times - middle) <= _NEAR].min() for middle in middles])
+    print(f'{way.__name__}: {len(least)} closures, widest {least.max():.2f} mm')
+    assert len(least) == 23 and least.max() <= 1.0
+    # They are closures, not a mouth that stays shut.
+    assert np.median(opening[(times > 1) & (times < 14)]) > 2.0
