@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ class TorchBackend:
         self._type: torch.dtype = getattr(torch, wanted.precision)
         self._schedule = model.diffusion_sched.schedule()
         self._device = usable_device(wanted.name)
-        self._model = model.to(self._device, self._type).eval()
+        with _said_plainly(wanted.name):  # it may not have the memory
+            self._model = model.to(self._device, self._type).eval()
         if wanted.precision == 'float16' and self._device.type == 'cpu':
             raise ConfigError(f"device {device!r}: float16 needs a GPU; use 'cpu/bfloat16' or 'cpu'")
         self._style_encoder = style_encoder.to(self._device).eval() if style_encoder else None
@@ -258,13 +260,20 @@ class _Prediction:
 
 def usable_device(name: str) -> torch.device:
     """The device of this name ('cpu', 'cuda', 'cuda:1'). Raises ModelError where torch cannot use it."""
-    try:
+    with _said_plainly(name):
         device = torch.device(name)
         torch.empty(1, device=device)
+    return device
+
+
+@contextmanager
+def _said_plainly(name: str) -> Iterator[None]:
+    """Torch's own errors about a device as a ModelError."""
+    try:
+        yield
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"device {name!r} cannot be used ({reason}); try 'cpu'") from error
-    return device
 
 
 def padded_rows(array: FloatArray, second: bool = False) -> FloatArray:

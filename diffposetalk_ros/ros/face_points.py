@@ -24,6 +24,9 @@ __all__ = ['FacePoints', 'cloud_message', 'to_ros_axes']
 
 Floats = NDArray[np.float32]
 
+_NS = 1_000_000_000
+_EARLY = 1_000_000
+
 
 def to_ros_axes(points: Floats) -> Floats:
     """Face axes in mm (x to the subject's left, y up, z forward) -> REP-103 in m, any shape (..., 3)."""
@@ -60,16 +63,17 @@ class FacePoints:
             raise ConfigError(f'rviz.rate {rate:g} Hz; use more than 0, at most 120')
         self._cloud = node.create_publisher(PointCloud2, 'face_points', QoSProfile(depth=5))
         self._mesh = node.create_publisher(MarkerArray, 'face_mesh', QoSProfile(depth=2))
-        self._pause = 1.0 / rate
-        self._last = 0.0
+        # Stamps are rounded: on a grid of 20 ms the fifth may be a nanosecond early.
+        self._pause = round(_NS / rate) - _EARLY
+        self._last = -self._pause
         self._flame = flame
         self._markers: dict[str, Marker] = {}
 
     def show(self, row: Floats, space: str, header: Any) -> None:
         """Publish one frame: row of ARKit motion (55,) or (52,), or of FLAME motion (54,) or (51,)."""
         wants_cloud = self._cloud.get_subscription_count() > 0
-        seconds = header.stamp.sec + header.stamp.nanosec * 1e-9
-        due = not 0 <= seconds - self._last < self._pause
+        stamp = _NS * header.stamp.sec + header.stamp.nanosec
+        due = not 0 <= stamp - self._last < self._pause
         wants_mesh = due and self._mesh.get_subscription_count() > 0
         if not (wants_cloud or wants_mesh) or (space == 'flame' and self._flame is None):
             return
@@ -77,7 +81,7 @@ class FacePoints:
         if wants_cloud:
             self._cloud.publish(cloud_message(points, header))
         if wants_mesh:
-            self._last = seconds
+            self._last = stamp
             self._mesh.publish(self._marker(points, space, header))
 
     def _points(self, row: Floats, space: str) -> Floats:

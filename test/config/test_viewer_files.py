@@ -44,6 +44,9 @@ def test_rviz_displays_are_known_and_so_are_their_properties() -> None:
         assert set(display) <= DISPLAYS[display['Class']] | {'Class', 'Name', 'Enabled', 'Value'}, display
         assert set(display.get('Topic', TOPIC)) == TOPIC
     assert manager['Global Options']['Fixed Frame'] == 'neck'
+    window = rviz()['Window Geometry']
+    # RViz 2 reads these into a variable it has not set; without them a dock may be hidden.
+    assert window['Hide Left Dock'] is False and window['Hide Right Dock'] is False
     view = manager['Views']['Current']
     assert view['Class'] == 'rviz_default_plugins/Orbit' and view['Yaw'] == 0, (
         'the camera is at +x, before the face'

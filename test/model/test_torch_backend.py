@@ -134,3 +134,15 @@ def test_missing_surplus_and_misshapen_tensors_are_listed(tmp_path: Path) -> Non
     path.write_bytes(b'nonsense')
     with pytest.raises(ModelError, match='damaged'):
         load_model(tmp_path)
+
+
+def test_a_device_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match="'warp' cannot be used.*try 'cpu'"):
+        TorchBackend(DiffPoseTalkModel(TINY), device='warp')
+
+    def full(*_: object) -> None:
+        raise RuntimeError('CUDA out of memory')
+
+    monkeypatch.setattr(DiffPoseTalkModel, 'to', full)
+    with pytest.raises(ModelError, match='CUDA out of memory'):
+        TorchBackend(DiffPoseTalkModel(TINY))

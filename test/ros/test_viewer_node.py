@@ -27,6 +27,7 @@ import rclpy  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.time import Time  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
@@ -34,6 +35,7 @@ from visualization_msgs.msg import MarkerArray  # noqa: E402
 from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
 from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
+from diffposetalk_ros.motion.rig import PARTS, load_rig  # noqa: E402
 from diffposetalk_ros.ros.face_points import FacePoints  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import frame_message  # noqa: E402
@@ -242,6 +244,31 @@ def test_flame_vertices_reach_rviz(stack: Stack, tmp_path: Path) -> None:
     np.testing.assert_allclose(points, mesh.points(row)[:, [2, 0, 1]], atol=1e-6)
     corner = markers[0].markers[0].points[0]
     np.testing.assert_allclose((corner.x, corner.y, corner.z), points[mesh.faces[0, 0]], atol=1e-6)
+    stack.executor.remove_node(node)
+    node.destroy_node()
+
+
+def test_the_mesh_keeps_its_rate_and_brings_its_light(stack: Stack) -> None:
+    node = rclpy.create_node('rates', namespace='/rate_test', context=stack.context)
+    stack.executor.add_node(node)
+    shown = FacePoints(node, 10.0)
+    meshes: list[Any] = []
+    node.create_subscription(MarkerArray, 'face_mesh', meshes.append, QoSProfile(depth=20))
+    stack.spin(lambda: shown._mesh.get_subscription_count() > 0)
+    # 50 frames a second, of which five make a tenth, with stamps that were rounded.
+    stamps = [1_795_000_000 * 10**9 + index * 20_000_000 - index % 2 for index in range(26)]
+    for stamp in stamps:
+        header = Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id='neck')
+        shown.show(np.zeros(55, np.float32), 'arkit', header)
+    stack.spin(lambda: len(meshes) >= 6)
+    sent = [Time.from_msg(mesh.markers[0].header.stamp).nanoseconds for mesh in meshes]
+    assert sent == stamps[::5]
+    rig = load_rig()
+    skin = rig.part == PARTS.index('skin')
+    bright = np.array([[c.r + c.g + c.b for c in meshes[0].markers[0].colors]]).reshape(-1, 3).mean(axis=1)
+    height = rig.neutral[rig.faces, 1].mean(axis=1)
+    # Light comes from above: the forehead is brighter than what faces down.
+    assert bright[skin & (height > 40)].mean() > 1.15 * bright[skin & (height < -90)].mean()
     stack.executor.remove_node(node)
     node.destroy_node()
 
