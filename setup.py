@@ -34,7 +34,7 @@ SHARE = {
 EXTRAS = {
     # onnxruntime and onnxruntime-gpu own the same module: install one of them, never both
     'onnx': ['onnxruntime>=1.18'],
-    'onnx-gpu': ['onnxruntime-gpu>=1.18'],
+    'onnx-gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.21'],
     'torch': TORCH,
     'render': RENDER,
     'train': [

@@ -59,11 +59,11 @@ def full_size_table(
 ) -> Table:
     """Seconds for 4 s of motion, encoder included, and how many times faster than the reference, which
     runs on the same device ('cpu', 'cuda', 'cuda:1'). Each is timed for about ``seconds``."""
-    import onnxruntime
     import torch
 
     from diffposetalk_ros.model.onnx_backend import OnnxBackend
     from diffposetalk_ros.model.onnx_export import export_onnx
+    from diffposetalk_ros.model.onnx_providers import CPU
     from diffposetalk_ros.model.torch_backend import TorchBackend
 
     speech = speech_like(4.0)[None]
@@ -105,9 +105,9 @@ def full_size_table(
         full_size_model(config, folder)
         add('ours, torch', TorchBackend.load(folder, device), (eight, four), exact=True)
         add('ours, torch, bfloat16', TorchBackend.load(folder, f'{device}/bfloat16'), (eight, four, *others))
-        if place.type == 'cpu' or 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
-            export_onnx(folder)
-            graph = OnnxBackend.load(folder, place.type)
+        export_onnx(folder)
+        graph = OnnxBackend.load(folder, device)
+        if place.type == 'cpu' or graph.provider != CPU:
             add('ours, ONNX loop', graph, (eight, four, *others), exact=True)
     columns = ('what', 'steps', 'encoder [s]', 'denoising [s]', 'both [s]', 'times faster')
     note = (

@@ -125,7 +125,7 @@ class _Free:
     """A back end whose answers cost nothing: what is left is the streams' own work."""
 
     def __init__(self, config: ModelConfig) -> None:
-        self.config = config
+        self.config, self.runner = config, 'nothing'
         self._features: dict[tuple[int, int], FloatArray] = {}
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:

@@ -69,7 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
     parser.add_argument('--allow-silence', action='store_true', help='accept a file without any sound')
     parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
-    parser.add_argument('--device', default='auto', help="'auto', 'cpu', 'cuda', 'cuda/bfloat16', 'tensorrt'")
+    parser.add_argument(
+        '--device',
+        default='auto',
+        help="'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt/float16'; auto: a GPU where there is one, but the CPU for "
+        'a model as light as the embedded one (docs/gpu.md)',
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -110,6 +110,11 @@ class Backend(Protocol):
 
     config: ModelConfig
 
+    @property
+    def runner(self) -> str:
+        """What computes, and where, for people: 'torch on cuda:1/bfloat16'."""
+        ...
+
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         """Speech (N, n) at 16 kHz -> features (N, frames, C).
 

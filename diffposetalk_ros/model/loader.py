@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_of
 from diffposetalk_ros.model.backend import Backend, FloatArray
+from diffposetalk_ros.model.config import ModelConfig
+from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
 from diffposetalk_ros.resources import find_model
 
 __all__ = [
@@ -202,36 +204,46 @@ def _short(name: str) -> str:
 def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> Backend:
     """Open the networks of a model folder.
 
-    ``backend``: 'onnx', 'torch', or 'auto' (ONNX Runtime where the folder holds graphs, unless 'cuda' is
-    asked for and torch is there). ``device``: 'auto', 'cpu', 'cuda' or, for ONNX Runtime, 'tensorrt';
-    half precision as in 'cuda/bfloat16' (torch) or 'tensorrt/float16'. Raises ConfigError for another name,
+    ``backend``: 'onnx', 'torch', or 'auto': torch for half precision and on a GPU that torch can use,
+    otherwise ONNX Runtime where the folder holds graphs. ``device``: 'cpu', 'cuda', 'cuda:1', for ONNX Runtime
+    also 'tensorrt', or 'auto': a GPU where there is one, but the CPU for a model as light as the embedded one.
+    Half precision as in 'cuda/bfloat16' (torch) or 'tensorrt/float16'. Raises ConfigError for another name,
     ModelError when neither run time is installed or the folder is not sound.
     """
     if backend not in ('auto', 'onnx', 'torch'):
         raise ConfigError(f"backend {backend!r}; use 'auto', 'onnx' or 'torch'")
+    wanted = parse_device(device)
+    if wanted.kind == 'auto' and (not has_nvidia_driver() or _is_light(folder)):
+        wanted = replace(wanted, kind='cpu')
     has_graphs = (folder / 'denoiser.onnx').is_file() and find_spec('onnxruntime') is not None
-    wants_torch = device.startswith('cuda') and find_spec('torch') is not None
-    if backend == 'onnx' or (backend == 'auto' and has_graphs and not wants_torch):
+    has_torch = find_spec('torch') is not None
+    on_gpu = has_torch and wanted.kind in ('auto', 'cuda') and _torch_has_cuda()
+    halved = has_torch and wanted.kind != 'tensorrt' and wanted.precision != 'float32'
+    if backend == 'onnx' or (backend == 'auto' and has_graphs and not (on_gpu or halved)):
         from diffposetalk_ros.model.onnx_backend import OnnxBackend
 
-        return OnnxBackend.load(folder, device)
-    if find_spec('torch') is None:
+        return OnnxBackend.load(folder, wanted.word)
+    if not has_torch:
         raise ModelError(
             f'{folder} needs torch, which is not installed; pip install torch, or write ONNX graphs '
             'where torch is: diffposetalk export --model DIR'
         )
     from diffposetalk_ros.model.torch_backend import TorchBackend
 
-    return TorchBackend.load(folder, _torch_device(device))
+    if wanted.kind == 'auto':
+        wanted = replace(wanted, kind='cuda' if on_gpu else 'cpu')
+    return TorchBackend.load(folder, wanted.word)
 
 
-def _torch_device(device: str) -> str:
-    name, slash, precision = device.partition('/')
-    if name != 'auto':
-        return device
+def _is_light(folder: Path) -> bool:
+    """Whether a hop is over on a CPU before a GPU would have been asked."""
+    return ModelConfig.load(folder / 'config.json').audio_encoder == 'logmel'
+
+
+def _torch_has_cuda() -> bool:
     import torch
 
-    return f'{"cuda" if torch.cuda.is_available() else "cpu"}{slash}{precision}'
+    return torch.cuda.is_available()
 
 
 _factory: Callable[[Path, str, str], Backend] = load_backend

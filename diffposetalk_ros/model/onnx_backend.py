@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +22,10 @@ from diffposetalk_ros.model.device import parse_device
 from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.onnx_binding import BoundSession
-from diffposetalk_ros.model.onnx_providers import input_device, provider_options, providers
+from diffposetalk_ros.model.onnx_providers import CPU, open_session, provider_reason, providers
 from diffposetalk_ros.model.speech_padding import pad_speech
 
 __all__ = ['LONGEST_STYLE_CLIP', 'OnnxBackend']
-
-_log = logging.getLogger(__name__)
 
 LONGEST_STYLE_CLIP = 750
 """Frames the exported style encoder takes at most: 30 s at 25 fps."""
@@ -68,11 +65,9 @@ class OnnxBackend:
     ) -> None:
         self.config = config
         self._folder = folder
-        wanted = parse_device(device)
-        self._providers = providers(wanted.name)
-        self._options = [provider_options(name, wanted) for name in self._providers]
-        place = input_device(self._providers[0])
-        self._bind_to = place if bind or (bind is None and place != 'cpu') else None
+        self._device = parse_device(device)
+        self._providers = providers(self._device)
+        self._bind = bind
         self._threads = threads or min(4, os.cpu_count() or 1)
         for name in _NEEDED:
             if not (folder / f'{name}.onnx').is_file():
@@ -94,6 +89,16 @@ class OnnxBackend:
     def load(cls, folder: Path, device: str = 'auto') -> OnnxBackend:
         """Open a model folder. Raises ModelError or ConfigError naming what is wrong with it."""
         return cls(folder, ModelConfig.load(folder / 'config.json'), device)
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of what runs the graphs."""
+        return self._providers[0][0]
+
+    @property
+    def runner(self) -> str:
+        """See `Backend`."""
+        return f'ONNX Runtime on {self.provider.removesuffix("ExecutionProvider")}'
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
         """Speech (N, n) at 16 kHz -> features (N, frames, C); see `Backend`."""
@@ -293,15 +298,17 @@ class OnnxBackend:
             for name, value in feeds.items()
             if name in names
         }
+        gpu = self.provider != CPU
         try:
-            if self._bind_to is None:
+            if not (gpu if self._bind is None else self._bind):
                 out: list[FloatArray] = session.run(None, arrays)
                 return out
             if (graph, threads) not in self._bound:
-                self._bound[graph, threads] = BoundSession(session, self._bind_to)
+                place = 'cuda' if gpu else 'cpu'
+                self._bound[graph, threads] = BoundSession(session, place, self._device.index)
             return self._bound[graph, threads](arrays)
         except Exception as error:  # ONNX Runtime raises bare classes of its own
-            path, reason = self._folder / f'{graph}.onnx', str(error).splitlines()[0]
+            path, reason = self._folder / f'{graph}.onnx', provider_reason(error)
             raise ModelError(
                 f'{path} cannot be run ({reason}); if it is not of this config.json, export it again'
             ) from error
@@ -317,16 +324,7 @@ class OnnxBackend:
             options.add_session_config_entry('session.intra_op.allow_spinning', '0')
             options.log_severity_level = 3
             path = self._folder / f'{name}.onnx'
-            try:
-                session = onnxruntime.InferenceSession(
-                    str(path), options, providers=self._providers, provider_options=self._options
-                )
-            except Exception as error:  # ONNX Runtime raises bare classes of its own
-                reason = str(error).splitlines()[0]
-                raise ModelError(f'{path} cannot be loaded ({reason}); export it again') from error
-            if self._providers[0] not in session.get_providers():
-                # ONNX Runtime goes on without a provider whose libraries do not load.
-                _log.warning('%s did not start; %s runs on the CPU', self._providers[0], path.name)
+            session, self._providers = open_session(path, options, self._providers)
             self._sessions[name, threads] = session, frozenset(i.name for i in session.get_inputs())
         return self._sessions[name, threads]
 

@@ -30,13 +30,13 @@ class _Bound:
 class BoundSession:
     """Calls ``session`` through buffers it keeps for every set of input shapes seen, at most 32.
 
-    ``device`` is where the inputs lie ('cpu', 'cuda'); outputs lie in host memory. On a GPU this
-    saves allocating and registering each input of each window; on a CPU it saves nothing
+    ``device`` is where the inputs lie ('cpu', 'cuda'), ``index`` on which GPU; outputs lie in host memory.
+    On a GPU this saves allocating and registering each input of each window; on a CPU it saves nothing
     (docs/benchmarks).
     """
 
-    def __init__(self, session: Any, device: str) -> None:
-        self._session, self._device = session, device
+    def __init__(self, session: Any, device: str, index: int = 0) -> None:
+        self._session, self._device, self._index = session, device, index
         self._outputs = [output.name for output in session.get_outputs()]
         self._bound: OrderedDict[Hashable, _Bound] = OrderedDict()
 
@@ -67,7 +67,7 @@ class BoundSession:
         inputs = {}
         for name, array in arrays.items():
             value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                list(array.shape), array.dtype.type, self._device, 0
+                list(array.shape), array.dtype.type, self._device, self._index
             )
             binding.bind_ortvalue_input(name, value)
             inputs[name] = value

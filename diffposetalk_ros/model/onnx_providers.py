@@ -1,77 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hardware ONNX Runtime uses, by one word, and the options it is given."""
+"""Which hardware ONNX Runtime uses, by one word; a graph is opened on the best that starts."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.device import Device
+from diffposetalk_ros.errors import ConfigError, ModelError
+from diffposetalk_ros.model.device import Device, has_nvidia_driver
 
-__all__ = ['input_device', 'provider_options', 'providers']
+__all__ = ['CPU', 'Provider', 'open_session', 'provider_reason', 'providers']
 
 _log = logging.getLogger(__name__)
 
-_WANTED = {
-    'auto': ['CUDAExecutionProvider'],
-    'cpu': [],
-    'cuda': ['CUDAExecutionProvider'],
-    'tensorrt': ['TensorrtExecutionProvider', 'CUDAExecutionProvider'],
-}
+Provider = tuple[str, dict[str, str]]
+"""Name of an execution provider and its options."""
+
+CPU, _CUDA, _TENSORRT = 'CPUExecutionProvider', 'CUDAExecutionProvider', 'TensorrtExecutionProvider'
+_WANTED = {'auto': [_CUDA], 'cpu': [], 'cuda': [_CUDA], 'tensorrt': [_TENSORRT, _CUDA]}
+_LIBRARIES = {_CUDA: "pip install 'onnxruntime-gpu[cuda,cudnn]'", _TENSORRT: 'pip install tensorrt'}
 
 
-def providers(device: str) -> list[str]:
+def providers(device: Device) -> list[Provider]:
     """Execution providers for 'auto', 'cpu', 'cuda' or 'tensorrt', best first; the CPU always last.
 
-    One that this build of ONNX Runtime lacks is left out; where somebody named it, a warning says so
-    and what to install. Raises ConfigError for another word.
+    What this machine or this build of ONNX Runtime lacks is left out; where somebody named it, a warning
+    says so and what to install. Raises ConfigError for another word, or a precision it cannot have.
     """
     import onnxruntime
 
-    if device not in _WANTED:
-        raise ConfigError(f"device {device!r}; use 'auto', 'cpu', 'cuda' or 'tensorrt'")
-    have = onnxruntime.get_available_providers()
-    chosen = [name for name in _WANTED[device] if name in have]
-    if device != 'auto' and len(chosen) < len(_WANTED[device]):
-        _log.warning(
-            'device %r: this build of ONNX Runtime has no %s, %s is used instead; for an NVIDIA GPU install '
-            'onnxruntime-gpu in place of onnxruntime',
-            device,
-            ' and no '.join(name for name in _WANTED[device] if name not in have),
-            chosen[0] if chosen else 'the CPU',
+    if device.kind not in _WANTED:
+        raise ConfigError(f"device {device.name!r}; use 'auto', 'cpu', 'cuda' or 'tensorrt'")
+    wanted, have = _WANTED[device.kind], onnxruntime.get_available_providers()
+    chosen = [name for name in wanted if name in have]
+    missing = ''
+    if wanted and not has_nvidia_driver():
+        chosen, missing = [], 'no NVIDIA driver (libcuda.so.1) is installed'
+    elif len(chosen) < len(wanted):
+        missing = (
+            f'this build of ONNX Runtime has no {" and no ".join(name for name in wanted if name not in have)}; '
+            'for an NVIDIA GPU install onnxruntime-gpu in place of onnxruntime'
         )
-    return [*chosen, 'CPUExecutionProvider']
+    if missing and device.kind != 'auto':
+        _log.warning('device %r: %s; %s is used', device.name, missing, chosen[0] if chosen else 'the CPU')
+    options = [(name, _options(name, device)) for name in (*chosen, CPU)]
+    if chosen:
+        _load_libraries(_TENSORRT in chosen)
+    return options
 
 
-def provider_options(name: str, device: Device) -> dict[str, str]:
+def open_session(path: Path, options: Any, choice: Sequence[Provider]) -> tuple[Any, list[Provider]]:
+    """Session of a graph, and those of ``choice`` that started: the others are not worth another try.
+
+    A warning names the one that did not start. Raises ModelError where not even the CPU runs the graph.
+    """
+    import onnxruntime
+
+    left = list(choice)
+    while True:
+        reason = 'its libraries do not load'
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=left, enable_fallback=0)
+        except Exception as error:  # ONNX Runtime raises bare classes of its own
+            reason = provider_reason(error)
+            if len(left) == 1:
+                raise ModelError(f'{path} cannot be loaded ({reason}); export it again') from error
+        else:
+            started = session.get_providers()
+            if left[0][0] in started:
+                return session, [provider for provider in left if provider[0] in started]
+        failed, *left = left
+        _log.warning(
+            '%s did not start (%s), %s is used; what it needs: %s',
+            failed[0], reason, 'the CPU' if left[0][0] == CPU else left[0][0], _LIBRARIES[failed[0]],
+        )  # fmt: skip
+
+
+def provider_reason(error: Exception) -> str:
+    """What ONNX Runtime says, a line without the places in its sources."""
+    line = str(error).splitlines()[0]
+    failure = re.search(r'CUDA failure \d+: [^;]+', line)
+    return failure[0].strip() if failure else re.sub(r'^/\S+:\d+ (.*?\) )?', '', line)
+
+
+def _options(name: str, device: Device) -> dict[str, str]:
     """Options of one execution provider.
 
     Graphs and weights are float32; only TensorRT turns them into half precision by itself. It keeps its
-    engines, which take minutes to build, in ~/.cache/diffposetalk_ros. Raises ConfigError for half precision
-    elsewhere.
+    engines, which take minutes to build, in ~/.cache/diffposetalk_ros.
     """
-    if name == 'TensorrtExecutionProvider':
+    which = {'device_id': str(device.index)} if device.index else {}
+    if name == _TENSORRT:
         cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'diffposetalk_ros'
         return {
+            **which,
             'trt_fp16_enable': str(int(device.precision == 'float16')),
             'trt_bf16_enable': str(int(device.precision == 'bfloat16')),
             'trt_engine_cache_enable': '1',
             'trt_engine_cache_path': str(cache),
             'trt_timing_cache_enable': '1',
         }
-    if device.precision != 'float32' and device.name != 'tensorrt':
+    if device.precision != 'float32' and device.kind != 'tensorrt':
         raise ConfigError(
-            f"device '{device.name}/{device.precision}': ONNX Runtime runs these graphs in half precision with "
+            f'device {device.word!r}: ONNX Runtime runs these graphs in half precision with '
             f"'tensorrt/{device.precision}' only; or take the torch back end"
         )
-    if name == 'CUDAExecutionProvider':
-        # TF32 would round the products to 10 bits; exhaustive search would try kernels in the first word.
-        return {'use_tf32': '0', 'cudnn_conv_algo_search': 'HEURISTIC', 'do_copy_in_default_stream': '1'}
+    if name == _CUDA:
+        return {
+            **which,
+            # TF32 would round the products to 10 bits; exhaustive search would try kernels in the first word.
+            'use_tf32': '0',
+            'cudnn_conv_algo_search': 'HEURISTIC',
+            'do_copy_in_default_stream': '1',
+        }
     return {}
 
 
-def input_device(provider: str) -> str:
-    """Where inputs of a session with this first provider lie: 'cuda' or 'cpu'."""
-    return 'cpu' if provider == 'CPUExecutionProvider' else 'cuda'
+def _load_libraries(tensorrt: bool) -> None:
+    """Libraries of CUDA and TensorRT that pip installed lie where the linker does not look."""
+    import onnxruntime
+
+    if hasattr(onnxruntime, 'preload_dlls'):  # since 1.21
+        onnxruntime.preload_dlls()
+    if tensorrt:
+        with contextlib.suppress(ImportError, OSError):
+            __import__('tensorrt')

@@ -23,7 +23,7 @@ from diffposetalk_ros.model.device import parse_device
 from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_loop import StaticLoop
+from diffposetalk_ros.model.torch_loop import GraphMemory, StaticLoop
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
 __all__ = ['TorchBackend', 'padded_rows', 'usable_device']
@@ -54,9 +54,10 @@ class TorchBackend:
         self._style_encoder = style_encoder.to(self._device).eval() if style_encoder else None
         self._loops: OrderedDict[Hashable, StaticLoop] = OrderedDict()
         self._graphs = self._device.type == 'cuda'
-        self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
+        self._memory = GraphMemory.on(self._device) if self._graphs else None
         self._last_speech: Hashable = None
         self.config = model.config
+        self.runner = f'torch on {wanted.word}'
 
     @classmethod
     def load(cls, folder: Path, device: str = 'cpu') -> TorchBackend:
@@ -133,7 +134,7 @@ class TorchBackend:
         """The loop of this key, made where it is missing; the one unused for longest gives way."""
         loop = self._loops.pop(key, None)
         if loop is None:
-            loop = StaticLoop(make(), example, self._device, self._pool)
+            loop = StaticLoop(make(), example, self._device, self._memory)
             if len(self._loops) >= _MOST_LOOPS:
                 self._loops.popitem(last=False)
         self._loops[key] = loop

@@ -9,7 +9,9 @@ the copy out nothing comes back to the host.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,19 +20,36 @@ from torch import Tensor
 
 from diffposetalk_ros.model.backend import FloatArray
 
-__all__ = ['StaticLoop']
+__all__ = ['GraphMemory', 'StaticLoop']
 
 _log = logging.getLogger(__name__)
 
 _WARM_UP = 3
+_capturing = threading.Lock()
+"""A process may capture one graph at a time, whatever its threads do."""
+
+
+@dataclass(frozen=True)
+class GraphMemory:
+    """Memory of graphs that never run at once: what one computes on its way, the next may overwrite.
+
+    ``pool``: of `torch.cuda.graph_pool_handle`; ``stream``: all that share a pool are captured on one stream.
+    """
+
+    pool: Any
+    stream: torch.cuda.Stream
+
+    @classmethod
+    def on(cls, device: torch.device) -> GraphMemory:
+        """New memory on this GPU."""
+        return cls(torch.cuda.graph_pool_handle(), torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
 
 
 class StaticLoop:
     """``function`` for arrays of the names and shapes of ``example``.
 
     Inputs go through page-locked host memory where the device is a GPU. Where a graph cannot be captured,
-    a warning says why and the function is called as it is. ``pool`` (`torch.cuda.graph_pool_handle`) is memory
-    that graphs share which never run at once: what one computes on its way, the next may overwrite.
+    a warning says why and the function is called as it is. ``memory`` may be shared by loops of one GPU.
     """
 
     def __init__(
@@ -38,9 +57,9 @@ class StaticLoop:
         function: Callable[[Mapping[str, Tensor]], Tensor],
         example: Mapping[str, FloatArray],
         device: torch.device,
-        pool: Any = None,
+        memory: GraphMemory | None = None,
     ) -> None:
-        self._function, self._device, self._pool = function, device, pool
+        self._function, self._device = function, device
         gpu = device.type == 'cuda'
         self._staged = {
             name: torch.empty(array.shape, dtype=torch.float32, pin_memory=gpu)
@@ -52,7 +71,9 @@ class StaticLoop:
         self._graph: torch.cuda.CUDAGraph | None = None
         if gpu:
             self._fill(example)
-            self._capture()
+            # Streams and graphs belong to the current GPU, which need not be this one.
+            with _capturing, torch.cuda.device(device):
+                self._capture(memory or GraphMemory.on(device))
 
     @property
     def captured(self) -> bool:
@@ -78,16 +99,16 @@ class StaticLoop:
             if self._inputs is not self._staged:
                 self._inputs[name].copy_(staged, non_blocking=True)
 
-    def _capture(self) -> None:
+    def _capture(self, memory: GraphMemory) -> None:
         try:
-            side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-            side.wait_stream(torch.cuda.current_stream(self._device))
-            with torch.cuda.stream(side):
+            memory.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(memory.stream):
                 for _ in range(_WARM_UP):
                     self._function(self._inputs)
-            torch.cuda.current_stream(self._device).wait_stream(side)
+            torch.cuda.current_stream().wait_stream(memory.stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
+            # Other threads may use the GPU meanwhile: a file that is generated, another model.
+            with torch.cuda.graph(graph, memory.pool, memory.stream, capture_error_mode='thread_local'):
                 self._output = self._function(self._inputs).float()
         except RuntimeError as error:
             reason = str(error).splitlines()[0]

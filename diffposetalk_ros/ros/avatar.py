@@ -80,7 +80,7 @@ class Avatar:
         self.style = StyleControl(self._model, self.checksum, self._encode, config.style_name)
         self.bad_messages = 0
         self.release, self.slack = LatencyTracker(), LatencyTracker()
-        runner = type(self._model.backend).__name__
+        runner = self._model.backend.runner
         self.description = (
             f'model {self._model.folder} ({runner}, sha256 {self.checksum[:12]}), {network.space} '
             f'{self.layout.width} channels at {network.fps} fps, {len(self.styles)} styles'

@@ -82,7 +82,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         choices=('auto', 'onnx', 'torch'),
         when='unconfigured',
     ),
-    ParameterSpec('model.device', 'cpu', "Device of the networks: 'cpu', 'cuda', ...", when='unconfigured'),
+    ParameterSpec(
+        'model.device',
+        'auto',
+        "Device of the networks: 'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt', ...; auto: a GPU where there is one, "
+        'but the CPU for a model as light as the embedded one',
+        when='unconfigured',
+    ),
     ParameterSpec(
         'audio.message',
         'auto',

@@ -54,7 +54,7 @@ class SharedBackend:
     def __init__(self, backend: Backend, limit: int = 16) -> None:
         if limit < 1:
             raise ModelError(f'a limit of {limit} avatars; use 1 or more')
-        self.config = backend.config
+        self.config, self.runner = backend.config, backend.runner
         self.limit = limit
         self.waiting = LatencyTracker()
         self.sizes: dict[int, int] = {}
@@ -156,7 +156,7 @@ class _Member:
     """What one stream sees; `leave` when it ends. A member that is dropped leaves by itself."""
 
     def __init__(self, shared: SharedBackend) -> None:
-        self.config = shared.config
+        self.config, self.runner = shared.config, shared.runner
         self._shared = shared
 
     def leave(self) -> None:

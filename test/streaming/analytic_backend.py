@@ -32,6 +32,8 @@ class AnalyticBackend:
     """Every output depends on all inputs the network would use: own audio, neighbours, prefix,
     style, indicator, noise."""
 
+    runner = 'NumPy'
+
     def __init__(self, config: ModelConfig | None = None) -> None:
         self.config = config or model_config()
         rng = np.random.default_rng(0)
