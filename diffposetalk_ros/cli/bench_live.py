@@ -44,7 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--output-rate', type=float, default=50.0, help='frames per second (default 50)')
     parser.add_argument('--seed', type=int, default=0, help='of speech, pauses and noise (default 0)')
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
-    parser.add_argument('--steps', type=int, help="network evaluations per window (default: the node's)")
+    parser.add_argument(
+        '-p',
+        dest='parameters',
+        metavar='NAME:=VALUE',
+        action='append',
+        default=[],
+        help='parameter of the node, as in sampler.steps:=8; may be repeated',
+    )
     parser.add_argument('--cycles', type=int, default=0, help='lifecycle cycles to run first (default 0)')
     parser.add_argument('-o', '--output', type=Path, default=Path('live'), help='file name without suffix')
 
@@ -62,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.ros.demo_session import use_private_domain
     from diffposetalk_ros.ros.live_bench import LiveBench
-    from diffposetalk_ros.ros.parameters import config_from
+    from diffposetalk_ros.ros.parameters import config_from, read_assignment
 
     if not 0 <= options.minutes < inf or options.cycles < 0 or not (options.minutes or options.cycles):
         raise ConfigError(f'--minutes {options.minutes:g} --cycles {options.cycles}: nothing to measure')
@@ -73,8 +80,7 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.model:
         parameters['model.path'] = str(Path(options.model).resolve())
-    if options.steps is not None:
-        parameters['sampler.steps'] = options.steps
+    parameters |= dict(map(read_assignment, options.parameters))
     config_from(parameters)
     check_output_folder(options.output.parent)
     speech = _speech(options) if options.minutes else None
@@ -106,9 +112,9 @@ def _command(options: argparse.Namespace) -> str:
     command = f'diffposetalk bench-live --minutes {options.minutes:g} --output-rate {options.output_rate:g}'
     if options.cycles:
         command += f' --cycles {options.cycles}'
-    if options.steps:
-        command += f' --steps {options.steps}'
-    return command
+    if options.model:
+        command += f' --model {options.model}'
+    return ' '.join([command, *(f'-p {word}' for word in options.parameters)])
 
 
 def _cycle(bench: LiveBench, count: int) -> Table:

@@ -76,7 +76,7 @@ def open_session(path: Path, options: Any, choice: Sequence[Provider]) -> tuple[
                 return session, [provider for provider in left if provider[0] in started]
         failed, *left = left
         _log.warning(
-            '%s did not start (%s), %s is used; what it needs: %s',
+            '%s did not start (%s), %s is used; what it needs besides a GPU: %s',
             failed[0], reason, 'the CPU' if left[0][0] == CPU else left[0][0], _LIBRARIES[failed[0]],
         )  # fmt: skip
 

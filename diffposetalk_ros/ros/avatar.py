@@ -39,6 +39,7 @@ from diffposetalk_ros.ros.style_control import StyleControl
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.latency import LatencyTracker
 from diffposetalk_ros.streaming.start_delay import StartDelay
+from diffposetalk_ros.streaming.warm_up import too_slow, warm_up
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
 __all__ = ['Avatar']
@@ -85,7 +86,10 @@ class Avatar:
             f'model {self._model.folder} ({runner}, sha256 {self.checksum[:12]}), {network.space} '
             f'{self.layout.width} channels at {network.fps} fps, {len(self.styles)} styles'
         )
-        self._warm_up()
+        stream = _stream_config(config)
+        self.too_slow = too_slow(
+            warm_up(self._model.backend, stream, self.style.settle()), self._model.backend, stream
+        )
 
     def start(self) -> None:
         """Fresh stream, worker running. Raises ConfigError for a hop the model's window cannot hold."""
@@ -329,18 +333,6 @@ class Avatar:
             return answer.result(timeout=5.0)
         except FutureTimeout as error:
             raise StyleError('the model is too busy to read the style; try again') from error
-
-    def _warm_up(self) -> None:
-        """Generate one second once: allocations and compilation happen now, not in the first word."""
-        generator = StreamingGenerator(self._model.backend, _stream_config(self._config), self.style.settle())
-        noise = np.random.default_rng(0).normal(0.0, 0.05, 16000).astype(np.float32)
-        generator.push(noise)
-        generator.finish()
-        if generator.model.audio_encoder != 'logmel':
-            # The window grows for seconds before it has the size it then keeps; a GPU captures that at the second.
-            window = np.resize(noise, (1, generator.config.context * generator.model.samples_per_frame))
-            for _ in range(2):
-                self._model.backend.encode_audio(window, generator.config.context)
 
 
 def _stream_config(config: NodeConfig) -> StreamConfig:

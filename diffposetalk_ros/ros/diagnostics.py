@@ -12,6 +12,7 @@ from typing import Any
 
 from diffposetalk_ros.ros.audio_intake import IntakeCounters
 from diffposetalk_ros.streaming.latency import LatencySummary
+from diffposetalk_ros.streaming.warm_up import LARGEST_FACTOR
 
 __all__ = [
     'ERROR',
@@ -93,7 +94,7 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     level, text = OK, 'in time'
     if failed:
         level, text = ERROR, 'every window fails and is tried again; see the log'
-    elif factor > 0.8:
+    elif factor > LARGEST_FACTOR:
         level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
     elif not windows.count:
         text = 'nothing generated yet'

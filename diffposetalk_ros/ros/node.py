@@ -122,6 +122,8 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
         self._configured.callback(action.close)
         self.get_logger().info(self._avatar.description)
+        if self._avatar.too_slow:
+            self.get_logger().warning(self._avatar.too_slow)
         return _SUCCESS
 
     @logged

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+
+import yaml
 
 from diffposetalk_ros.audio.pcm import PCM_FORMATS
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['PARAMETERS', 'ParameterSpec', 'Value', 'config_from', 'declare', 'reject_reason', 'to_yaml']
+__all__ = [
+    'PARAMETERS', 'ParameterSpec', 'Value', 'config_from', 'declare', 'read_assignment', 'reject_reason', 'to_yaml',
+]  # fmt: skip
 
 Value = bool | int | float | str
 When = Literal['unconfigured', 'inactive', 'always']
@@ -272,6 +277,25 @@ def config_from(values: Mapping[str, Any]) -> NodeConfig:
     for spec in PARAMETERS:
         spec.check(merged[spec.name])
     return NodeConfig(**{name.replace('.', '_'): value for name, value in merged.items()})
+
+
+def read_assignment(word: str) -> tuple[str, Value]:
+    """Name and value of NAME:=VALUE, as ROS writes it. Raises ConfigError for what is not in the table."""
+    name, sign, text = word.partition(':=')
+    if not sign:
+        raise ConfigError(f'{word!r} sets no parameter; write NAME:=VALUE, as in stream.hop:=4')
+    if name not in _BY_NAME:
+        near = get_close_matches(name, _BY_NAME, n=1)
+        raise ConfigError(f'no parameter {name!r}' + (f'; did you mean {near[0]!r}?' if near else ''))
+    spec = _BY_NAME[name]
+    try:
+        value = text if isinstance(spec.default, str) else yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f'{name} is {text!r}; it must be a {type(spec.default).__name__}') from error
+    if isinstance(spec.default, float) and type(value) is int:
+        value = float(value)
+    spec.check(value)
+    return name, value
 
 
 def reject_reason(name: str, value: object, state: str) -> str | None:

@@ -67,6 +67,7 @@ def test_without_a_driver_no_gpu_is_tried(
     assert "device 'tensorrt': no NVIDIA driver (libcuda.so.1) is installed; the CPU is used" in caplog.text
 
 
+@pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason='onnxruntime-gpu is installed')
 @pytest.mark.usefixtures('gpu_build')
 @pytest.mark.filterwarnings('ignore:Specified provider')
 def test_a_gpu_that_does_not_start_gives_way_to_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
@@ -76,8 +77,8 @@ def test_a_gpu_that_does_not_start_gives_way_to_the_cpu(caplog: pytest.LogCaptur
     fallen, plain = (OnnxBackend.load(folder, word) for word in ('cuda:1', 'cpu'))
     assert fallen.provider == CPU and fallen.runner == 'ONNX Runtime on CPU'
     assert [message for message in caplog.messages if 'did not start' in message] == [
-        f'{CUDA} did not start (its libraries do not load), the CPU is used; what it needs: pip install '
-        "'onnxruntime-gpu[cuda,cudnn]'"
+        f'{CUDA} did not start (its libraries do not load), the CPU is used; what it needs besides a GPU: pip '
+        "install 'onnxruntime-gpu[cuda,cudnn]'"
     ], 'said once, not for every graph'
     request = window_request(plain.config, 2, 6)
     sampling = SamplingConfig(steps=2)

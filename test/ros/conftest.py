@@ -1,19 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A DDS domain of this machine only, chosen before anything imports rclpy; and a model to run."""
+"""A model to run."""
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
-
-os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-os.environ.setdefault('ROS_DOMAIN_ID', str(100 + os.getpid() % 100))
-
-# A shell starts what runs in the background with Ctrl-C ignored; the programs started here would inherit it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EMBEDDED = Path(__file__).parents[2] / 'models' / 'embedded'
 

@@ -21,7 +21,7 @@ psutil = pytest.importorskip('psutil')
 
 def command(model: Path, out: Path, *options: str) -> list[str]:
     words = [sys.executable, '-m', 'diffposetalk_ros.cli.main', 'bench-live', '--model', str(model)]
-    return [*words, '--steps', '1', '-o', str(out / 'live'), *options]
+    return [*words, '-p', 'sampler.steps:=1', '-o', str(out / 'live'), *options]
 
 
 def test_it_measures_and_writes(model_folder: Path, tmp_path: Path) -> None:

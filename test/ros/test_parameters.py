@@ -12,6 +12,7 @@ from diffposetalk_ros.ros.parameters import (
     NodeConfig,
     ParameterSpec,
     config_from,
+    read_assignment,
     reject_reason,
     to_yaml,
 )
@@ -62,3 +63,19 @@ def test_nan_is_refused() -> None:
 def test_when_a_parameter_may_change(name: str, value: object, state: str, reason: str | None) -> None:
     answer = reject_reason(name, value, state)
     assert answer is None if reason is None else answer is not None and reason in answer
+
+
+def test_assignments_are_read_as_ros_writes_them() -> None:
+    assert read_assignment('stream.hop:=8') == ('stream.hop', 8)
+    assert read_assignment('playout.delay:=1') == ('playout.delay', 1.0)
+    assert read_assignment('idle.enabled:=false') == ('idle.enabled', False)
+    assert read_assignment('style.name:=1') == ('style.name', '1')
+    for word, reason in [
+        ('stream.hop=8', 'write NAME:=VALUE'),
+        ('stream.hopp:=8', "no parameter 'stream.hopp'; did you mean 'stream.hop'"),
+        ('stream.hop:=99', 'stream.hop is 99; use 1 to 25'),
+        ('stream.hop:=two', "stream.hop is 'two'; it must be a int"),
+        ('stream.hop:=[', "stream.hop is '\\['; it must be a int"),
+    ]:
+        with pytest.raises(ConfigError, match=reason):
+            read_assignment(word)
