@@ -38,6 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--delay', type=float, help='playout delay in s; more for a slow machine')
     parser.add_argument('--seed', type=int, default=0, help='seed of the noise')
     parser.add_argument('--rate', type=float, default=50.0, help='published frames per second')
+    parser.add_argument(
+        '-p',
+        dest='parameters',
+        metavar='NAME:=VALUE',
+        action='append',
+        default=[],
+        help='another parameter of the node, as in stream.hop:=4; may be repeated',
+    )
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
     parser.add_argument('--seconds', type=float, default=0.0, help='stop after so long')
@@ -56,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
     from diffposetalk_ros.ros.demo_session import DemoOptions, DemoSession, use_private_domain
-    from diffposetalk_ros.ros.parameters import config_from
+    from diffposetalk_ros.ros.parameters import config_from, read_assignment
 
     parameters: dict[str, Value] = {
         'style.name': args.style,
@@ -65,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.model:
         parameters['model.path'] = str(Path(args.model).resolve())
+    parameters |= dict(map(read_assignment, args.parameters))
     if args.delay is not None:
         parameters['playout.delay'] = args.delay
     if args.steps is not None:
@@ -92,11 +101,13 @@ def run(args: argparse.Namespace) -> int:
         print(f'domain {use_private_domain()}, {audio.name}, {length:.1f} s, style {args.style}')
     port = None if args.no_page else _free_port(args.port)
     options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters, port)
-    tail = 1.0 + (args.delay or 0.0)  # a burst is sent long before its face is due
+    tail = 1.0 + float(parameters.get('playout.delay', 0.0))  # a burst is sent long before its face is due
     stopped = False
     with DemoSession(options, log) as session:
         try:
             session.activate()
+            for warning in session.warnings:
+                print(f'warning: {warning}')
             if port is not None:
                 print(f'page: http://127.0.0.1:{port}/', flush=True)
             session.play()

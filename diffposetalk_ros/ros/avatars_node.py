@@ -26,6 +26,7 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.ros.entry_point import own_words, start_rclpy, told_in_a_line, until_shutdown
+from diffposetalk_ros.ros.library_log import library_log
 from diffposetalk_ros.ros.node import DiffPoseTalkNode
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
@@ -94,11 +95,12 @@ def _run(args: Sequence[str] | None) -> None:
             nodes += make_avatars(options.avatars, options.prefix)
             for node in nodes:
                 executor.add_node(node)
-            if options.autostart:
-                for node in nodes:
-                    node.trigger_configure()
-                    node.trigger_activate()
-            executor.spin()
+            with library_log(nodes[0].get_logger()):
+                if options.autostart:
+                    for node in nodes:
+                        node.trigger_configure()
+                        node.trigger_activate()
+                executor.spin()
     finally:
         for node in nodes:
             node.close()

@@ -110,6 +110,12 @@ class DemoSession:
         if not ready:
             raise ModelError(f'the node could not start: {self._last_line()}')
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the processes have warned of so far."""
+        lines = self._log.read_text(errors='replace').splitlines()
+        return [_LOG_HEADER.sub('', line) for line in lines if line.startswith('[WARN]')]
+
     def play(self) -> None:
         """Start the player, once this session and the page would hear the first word."""
         if self.options.audio is not None:

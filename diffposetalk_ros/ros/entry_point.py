@@ -19,6 +19,7 @@ from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.output_file import drop_stdout, flush_stdout
+from diffposetalk_ros.ros.library_log import library_log
 
 __all__ = [
     'ParameterTable',
@@ -75,7 +76,8 @@ def run_node(
         try:
             with until_shutdown():
                 node = make()
-                spin(node)
+                with library_log(node.get_logger()):
+                    spin(node)
         finally:
             try:
                 if node is not None:

@@ -19,6 +19,8 @@ __all__ = ['LARGEST_FACTOR', 'too_slow', 'warm_up']
 
 LARGEST_FACTOR = 0.8
 """Seconds of computing per second of motion up to which frames come in time; the rest is for what else runs."""
+_ADVISED_FACTOR = 0.6
+"""What a hop that is advised comes to: beside the node, others work on a machine."""
 _LONGEST_HOP = 25
 _ROUNDS = 3
 
@@ -63,9 +65,9 @@ def too_slow(seconds: float, backend: Backend, config: StreamConfig) -> str:
         'live speech: '
     )
     # A window that is always whole costs the same, however much of it is new.
-    hop = math.ceil(seconds * fps / LARGEST_FACTOR)
+    hop = math.ceil(seconds * fps / _ADVISED_FACTOR)
     if not backend.config.variable_window and hop <= _LONGEST_HOP:
         # The middle of the hop's first frame is heard this long before its last sample.
-        delay = (hop + config.look_ahead - 0.5) / fps + 1.5 * seconds
+        delay = (hop + config.look_ahead - 0.5) / fps + 2 * seconds
         text += f'set stream.hop to {hop} and playout.delay to {delay:.2f}, or '
     return text + 'lower sampler.steps, or use a GPU (docs/gpu.md)'

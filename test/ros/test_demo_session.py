@@ -37,7 +37,7 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
     soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, 44100), 22050)
     out = tmp_path / 'out'
     # Paced: when a burst is shown depends on how fast the machine is.
-    options = ['--steps', '1', '--delay', '2']
+    options = ['-p', 'sampler.steps:=1', '--delay', '2']
     done = demo(str(path), '--model', str(model_folder), '-o', str(out), *options)
     assert done.returncode == 0, done.stdout + done.stderr + (out / 'demo.log').read_text()
     report = json.loads((out / 'latency.json').read_text())
@@ -63,6 +63,8 @@ def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
         ('--steps', '0', 'use 1 to 500'),
         ('--delay', '-1', 'use 0 to 5'),
         ('--seed', '-1', 'sampler.seed'),
+        ('-p', 'stream.hop:=0', 'stream.hop is 0; use 1 to 25'),
+        ('-p', 'stream.hopp:=2', "did you mean 'stream.hop'"),
         ('--seconds', 'nan', '--seconds'),
         ('--port', '70000', '--port 70000; use 1 to 65535'),
         ('--topic', 'a//b', "--topic 'a//b': Invalid topic name"),
@@ -92,6 +94,15 @@ def test_a_node_that_ends_while_it_is_waited_for_is_told_at_once(tmp_path: Path)
     ):
         session.activate()
     assert time.monotonic() - begin < 60
+
+
+def test_what_the_processes_warn_of_is_found_in_their_log(tmp_path: Path) -> None:
+    log = tmp_path / 'log'
+    log.write_text(
+        '[INFO] [1.5] [diffposetalk]: model m\n[WARN] [1.6] [diffposetalk]: a hop of 80 ms takes 239 ms\nodd\n'
+        '[ERROR] [1.7] [diffposetalk]: no\n'
+    )
+    assert DemoSession(DemoOptions(None), log).warnings == ['a hop of 80 ms takes 239 ms']
 
 
 @pytest.mark.parametrize('case', ['sound', 'model'])
