@@ -8,7 +8,6 @@ follow from a formula are computed.
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.denoiser import Denoiser, LayerMemory
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.model.onnx_backend import LONGEST_STYLE_CLIP
-from diffposetalk_ros.model.onnx_loop import OPSET, sampler_graph
+from diffposetalk_ros.model.onnx_loop import sampler_graph
 from diffposetalk_ros.model.onnx_speech import SpeechGraph
 from diffposetalk_ros.model.onnx_tables import compute_tables
+from diffposetalk_ros.model.onnx_trace import trace
 from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
@@ -143,21 +143,8 @@ def _write(
     axes: dict[str, dict[int, str]],
     weights: str = WEIGHTS,
 ) -> Path:
-    import onnx
-
-    buffer = io.BytesIO()
-    torch.onnx.export(
-        module.eval(),
-        arguments,
-        buffer,  # type: ignore[arg-type]  # the stub does not know file objects
-        input_names=inputs,
-        output_names=outputs,
-        dynamic_axes={key: {0: 'batch', **axes.get(key, {})} for key in inputs if key != 'frames'},
-        opset_version=OPSET,
-        do_constant_folding=False,
-        dynamo=False,
-    )
-    return _save(folder, name, onnx.load_from_string(buffer.getvalue()), weights)
+    open_axes = {key: {0: 'batch', **axes.get(key, {})} for key in inputs if key != 'frames'}
+    return _save(folder, name, trace(module, arguments, inputs, outputs, open_axes), weights)
 
 
 def _write_audio(folder: Path, model: DiffPoseTalkModel) -> Path:

@@ -13,7 +13,6 @@ leaves out what cannot change the result:
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import torch
@@ -22,12 +21,10 @@ from torch.nn import functional as F
 
 from diffposetalk_ros.model.attention import Attention
 from diffposetalk_ros.model.denoiser import Denoiser
+from diffposetalk_ros.model.onnx_trace import IR_VERSION, OPSET, trace
 from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
-__all__ = ['OPSET', 'sampler_graph']
-
-OPSET = 18
-_IR_VERSION = 8
+__all__ = ['sampler_graph']
 
 
 class _Window(nn.Module):
@@ -255,8 +252,6 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
 def _trace(
     module: nn.Module, example: tuple[Tensor, ...], inputs: list[str], outputs: list[str], axes: Any
 ) -> Any:
-    import onnx
-
     dynamic = {
         'previous_motion': {0: 'N'}, 'previous_audio': {0: 'N'}, 'audio': {0: 'N', 1: 'L'},
         'person': {0: 'B', 1: 'N'}, 'steps': {0: 'K'}, 'heard': {0: 'B'},
@@ -265,19 +260,9 @@ def _trace(
         'known_weight': {0: 'w0', 1: 'w1'}, 'indicator': {0: 'N', 1: 'L'}, 'prompts': {0: 'K'},
         'token': {0: 'rows'}, 'position': {1: 'L'}, 'past': {0: 'N'}, 'past_qkv': {0: 'N'}, **axes,
     }  # fmt: skip
-    buffer = io.BytesIO()
-    torch.onnx.export(
-        module.eval(),
-        example,
-        buffer,  # type: ignore[arg-type]  # the stub does not know file objects
-        input_names=inputs,
-        output_names=outputs,
-        dynamic_axes={name: dynamic[name] for name in inputs if name in dynamic},
-        opset_version=OPSET,
-        do_constant_folding=False,
-        dynamo=False,
+    return trace(
+        module, example, inputs, outputs, {name: dynamic[name] for name in inputs if name in dynamic}
     )
-    return onnx.load_from_string(buffer.getvalue())
 
 
 def _assemble(
@@ -324,7 +309,7 @@ def _assemble(
         [info('motion', TensorProto.FLOAT, window)],
         initializer=list(tensors.values()),
     )
-    return helper.make_model(main, opset_imports=[helper.make_opsetid('', OPSET)], ir_version=_IR_VERSION)
+    return helper.make_model(main, opset_imports=[helper.make_opsetid('', OPSET)], ir_version=IR_VERSION)
 
 
 def _rename(graph: Any, prefix: str, keep: set[str]) -> None:
