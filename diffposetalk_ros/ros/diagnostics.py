@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 OK, WARN, ERROR, STALE = 0, 1, 2, 3
+_SILENCE, _QUIET = -65.0, -40.0
+"""dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
 _RECENT = 10_000_000_000  # ns
 
 
@@ -58,10 +60,18 @@ class Trouble:
 
 
 def audio_status(
-    counters: IntakeCounters, age: float, bad_messages: int, lost: float, senders: int, troubled: bool
+    counters: IntakeCounters,
+    age: float,
+    bad_messages: int,
+    lost: float,
+    senders: int,
+    troubled: bool,
+    loudest: float = float('nan'),
+    waiting: bool = False,
 ) -> Status:
     """``age``: seconds since the last message, NaN before the first; ``lost``: seconds that were overwritten before
-    they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent."""
+    they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent;
+    ``loudest``: of the last seconds, dBFS; ``waiting``: for a voice."""
     level, text = OK, counters.note or 'listening'
     if troubled:
         level = WARN
@@ -73,6 +83,10 @@ def audio_status(
         text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
     elif age != age:
         level, text = STALE, 'no audio yet'
+    elif waiting:
+        text = 'waiting for a voice'
+    elif _SILENCE < loudest < _QUIET:
+        text = f'quiet: at most {loudest:.0f} dBFS; if that is speech, raise audio.gain'
     values = {
         'senders': senders,
         'messages': counters.messages,
@@ -85,6 +99,7 @@ def audio_status(
         'sound lost [s]': lost,
         'NaN or infinite samples': counters.invalid,
         'clipped samples': counters.clipped,
+        'loudest of 5 s [dBFS]': loudest,
     }
     return Status('audio in', level, text, values)
 

