@@ -16,6 +16,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffposetalk_ros.cli.node_parameters import add_node_parameters
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.resources import demo_clip
 
@@ -44,14 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--output-rate', type=float, default=50.0, help='frames per second (default 50)')
     parser.add_argument('--seed', type=int, default=0, help='of speech, pauses and noise (default 0)')
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
-    parser.add_argument(
-        '-p',
-        dest='parameters',
-        metavar='NAME:=VALUE',
-        action='append',
-        default=[],
-        help='parameter of the node, as in sampler.steps:=8; may be repeated',
-    )
+    add_node_parameters(parser)
     parser.add_argument('--cycles', type=int, default=0, help='lifecycle cycles to run first (default 0)')
     parser.add_argument('-o', '--output', type=Path, default=Path('live'), help='file name without suffix')
 
@@ -98,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
         if options.cycles:
             tables.append(_cycle(bench, options.cycles))
         if speech is not None:
-            tables += _speak(bench, speech, options)
+            rate = float(parameters['playout.output_rate'])
+            tables += _speak(bench, speech, options.minutes, rate)
     for table in tables:
         print('\n' + table.markdown(), end='')
     for path in write_report(options.output, about, tables):
@@ -134,7 +129,7 @@ def _speech(options: argparse.Namespace) -> Speech:
     return samples, rate, plan_speech(60 * options.minutes, options.seed)
 
 
-def _speak(bench: LiveBench, sound: Speech, options: argparse.Namespace) -> list[Table]:
+def _speak(bench: LiveBench, sound: Speech, minutes: float, rate: float) -> list[Table]:
     from tqdm import tqdm
 
     from diffposetalk_ros.benchmark.live_report import live_tables
@@ -142,7 +137,7 @@ def _speak(bench: LiveBench, sound: Speech, options: argparse.Namespace) -> list
 
     speech = PacedSpeech(bench.node, *sound)
     bench.activate()
-    length = round(60 * options.minutes)
+    length = round(60 * minutes)
     with tqdm(total=length, unit='s', desc='live', disable=not sys.stderr.isatty()) as bar:
 
         def show(seconds: float, state: int) -> None:
@@ -152,4 +147,4 @@ def _speak(bench: LiveBench, sound: Speech, options: argparse.Namespace) -> list
         record = bench.speak(speech, show)
     info = bench.info
     delay = info.playout_delay.sec + info.playout_delay.nanosec * 1e-9
-    return live_tables(record, options.output_rate, delay, 1.0 / info.model_rate)
+    return live_tables(record, rate, delay, 1.0 / info.model_rate)

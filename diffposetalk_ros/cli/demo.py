@@ -12,6 +12,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from diffposetalk_ros.cli.checks import check_at_least
+from diffposetalk_ros.cli.node_parameters import add_node_parameters
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.resources import demo_clip
 
@@ -38,14 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--delay', type=float, help='playout delay in s; more for a slow machine')
     parser.add_argument('--seed', type=int, default=0, help='seed of the noise')
     parser.add_argument('--rate', type=float, default=50.0, help='published frames per second')
-    parser.add_argument(
-        '-p',
-        dest='parameters',
-        metavar='NAME:=VALUE',
-        action='append',
-        default=[],
-        help='another parameter of the node, as in stream.hop:=4; may be repeated',
-    )
+    add_node_parameters(parser)
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
     parser.add_argument('--seconds', type=float, default=0.0, help='stop after so long')
