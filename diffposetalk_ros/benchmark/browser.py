@@ -41,18 +41,24 @@ _FLAGS = (
 
 class Browser:
     """One window of ``size`` pixels on software GL. ``sound``: pages may play without a click, as in a kiosk.
+    ``microphone``: a WAV file that pages hear, again and again, through the microphone.
 
     ``problems`` collects what its console tells. Raises ConfigError where there is no Chromium or it does
     not start.
     """
 
-    def __init__(self, size: tuple[int, int] = (1280, 720), sound: bool = True) -> None:
+    def __init__(
+        self, size: tuple[int, int] = (1280, 720), sound: bool = True, microphone: Path | None = None
+    ) -> None:
         if CHROMIUM is None:
             raise ConfigError('no Chromium on this machine; apt install chromium')
         self._folder = tempfile.mkdtemp(prefix='chromium-')
         flags = [f'--user-data-dir={self._folder}', f'--window-size={size[0]},{size[1]}']
         if sound:
             flags.append('--autoplay-policy=no-user-gesture-required')
+        if microphone is not None:
+            flags += ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
+            flags.append(f'--use-file-for-fake-audio-capture={microphone}')
         self._process = subprocess.Popen(
             [CHROMIUM, *_FLAGS, *flags, 'about:blank'],
             stdout=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_speech
+from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 
@@ -82,7 +82,8 @@ class SpokenClip:
 class TalkingSource:
     """Serves the page and plays a voice and its face, 50 frames a second, in real time.
 
-    It keeps ``commands`` and ``speech`` of its visitors, and talks while ``talking`` is set.
+    It keeps ``commands``, ``speech`` and what is ``heard`` of its visitors, talks while ``talking`` is set, and
+    refuses a microphone while ``deaf`` is.
     """
 
     def __init__(
@@ -95,7 +96,8 @@ class TalkingSource:
         self._speaker = speaker or Formula()
         self.commands: list[dict[str, Any]] = []
         self.speech: list[tuple[NDArray[np.float32], int]] = []
-        self.talking = threading.Event()
+        self.heard: list[tuple[NDArray[np.float32], int, int]] = []
+        self.talking, self.deaf = threading.Event(), threading.Event()
         self.server = ViewerServer(
             ServerOptions(port=port, token=token), pack_rig(load_rig()), self._command, time.time_ns
         )
@@ -124,6 +126,11 @@ class TalkingSource:
             self.server.send({'type': 'interrupt'})
         elif command['do'] == 'speak':
             self.speech.append(read_speech(upload))
+        elif command['do'] == 'hear':
+            if self.deaf.is_set():
+                done.set_exception(ConfigError('nobody listens'))
+                return done
+            self.heard.append(read_live(upload))
         elif command['do'] == 'parameter' and command['value'] > 10:
             done.set_exception(ConfigError('too many steps'))
             return done

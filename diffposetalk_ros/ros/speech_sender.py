@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.ros.audio_publisher import HEAD_START, AudioPublisher
+from diffposetalk_ros.ros.visiting_publisher import VisitingPublisher
 
 __all__ = ['SpeechSender']
 
@@ -16,25 +17,18 @@ _CHUNK = 0.02
 _NS = 1_000_000_000
 _PATIENCE = 2 * _NS
 """ns in which somebody has to listen; then the sound is sent all the same."""
-_LINGER = 5.0
-"""Seconds after the last word in which the publisher stays, for what is still under way."""
 
 
 class SpeechSender:
-    """Says one thing at a time on ``audio``: new speech replaces what is being said.
+    """Says one thing at a time on ``audio``: new speech replaces what is being said."""
 
-    It is a publisher of that topic only while it speaks: two at once look like a mistake to whoever counts
-    them, and are one.
-    """
-
-    def __init__(self, node: Any, kind: str = 'auto') -> None:
-        self._node, self._kind = node, kind
+    def __init__(self, node: Any, publisher: VisitingPublisher) -> None:
+        self._node, self._publisher = node, publisher
         self._output: AudioPublisher | None = None
         self._samples = np.zeros(0, np.float32)
         self._sent, self._asked = 0, 0
         self._start: int | None = None
         self._timer: Any = None
-        self._leaving: Any = None
 
     @property
     def speaking(self) -> bool:
@@ -44,12 +38,9 @@ class SpeechSender:
     def say(self, samples: NDArray[np.float32], rate: int) -> None:
         """Begin with mono sound (n,) at ``rate`` Hz as soon as somebody listens."""
         self.stop()
-        self._stay()
         self._samples, self._sent, self._asked, self._start = samples, 0, self._now(), None
-        if self._output is None:
-            self._output = AudioPublisher(self._node, rate, self._kind, 'page', depth=50)
-        else:
-            self._output.rate = rate
+        self._output, new = self._publisher.come(rate)
+        if not new:
             self._start = self._asked + (HEAD_START if self._output.announce(self._asked) else 0)
         self._timer = self._node.create_timer(_CHUNK / 2, self._tick)
 
@@ -58,21 +49,10 @@ class SpeechSender:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-            self._leaving = self._node.create_timer(_LINGER, self._leave)
+            self._publisher.leave()
 
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
-
-    def _stay(self) -> None:
-        if self._leaving is not None:
-            self._node.destroy_timer(self._leaving)
-            self._leaving = None
-
-    def _leave(self) -> None:
-        self._stay()
-        if self._output is not None:
-            self._output.destroy()
-            self._output = None
 
     def _tick(self) -> None:
         output, now = self._output, self._now()

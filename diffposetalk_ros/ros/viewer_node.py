@@ -39,10 +39,12 @@ from diffposetalk_ros.ros.audio_messages import (
 from diffposetalk_ros.ros.entry_point import declared, run_node
 from diffposetalk_ros.ros.face_points import FacePoints
 from diffposetalk_ros.ros.motion_messages import layout_from_info, row_from_message
+from diffposetalk_ros.ros.page_microphone import PageMicrophone
 from diffposetalk_ros.ros.speech_sender import SpeechSender
 from diffposetalk_ros.ros.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.viewer_commands import AvatarClient, checked_number
-from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_speech
+from diffposetalk_ros.ros.visiting_publisher import VisitingPublisher
+from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 
@@ -96,7 +98,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._points = FacePoints(self, value['rviz.rate'], mesh)
         self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
         self._kind = default_kind() if value['message'] == 'auto' else value['message']
-        self._speech = SpeechSender(self, self._kind)
+        voice = VisitingPublisher(self, self._kind, 'page')
+        self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
         self._server = ViewerServer(
             ServerOptions(host, port, token), pack_rig(load_rig()), self._on_command, self._now
         )
@@ -246,6 +249,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         kind = command['do']
         if kind == 'interrupt':
             self._speech.stop()
+            self._microphone.stop()
             self._server.send({'type': 'interrupt'})
             return await self._avatar.interrupt()
         if kind == 'style':
@@ -257,11 +261,21 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             return await self._record(min(30.0, checked_number(command.get('seconds', 8.0))))
         if kind == 'speak':
             return await self._say(*read_speech(upload))
+        if kind == 'hear':
+            return self._hear(str(command.get('page', '')), upload)
         if kind == 'sample' and self._sample is not None:
             return await self._say(*self._sample)
         raise ConfigError(f'{kind!r} is not a command of this page')
 
+    def _hear(self, page: str, upload: bytes) -> dict[str, Any]:
+        """A piece of what a page's microphone hears; it goes before what is being said."""
+        self._speech.stop()
+        self._microphone.hear(page, *read_live(upload))
+        return {}
+
     async def _say(self, samples: Any, rate: int) -> dict[str, Any]:
+        if self._microphone.on:
+            raise ConfigError('the microphone of a page is on; stop it first')
         if self._speech.speaking:
             self._speech.stop()
             self._server.send({'type': 'interrupt'})

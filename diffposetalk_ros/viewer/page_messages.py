@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import AudioError
 
-__all__ = ['audio_block', 'motion_block', 'read_speech']
+__all__ = ['audio_block', 'motion_block', 'read_live', 'read_speech']
 
 _HEAD = struct.Struct('<BBHId')
 _MOTION, _AUDIO, _SPEECH = 1, 2, 3
-_LONGEST = 300.0
+_LONGEST, _LONGEST_PIECE = 300.0, 1.0
+_LAST_TIME = 2.0**63 / 1e6
 
 
 def motion_block(row: ArrayLike, state: int, index: int, stamp_ns: int) -> bytes:
@@ -34,13 +35,29 @@ def audio_block(samples: NDArray[np.float32], rate: int, due_ns: int) -> bytes:
 
 
 def read_speech(data: bytes) -> tuple[NDArray[np.float32], int]:
-    """Sound a page sent: mono float32 (n,), rate in Hz. Raises AudioError for anything else."""
+    """Sound a page sent as a whole: mono float32 (n,), rate in Hz. Raises AudioError for anything else."""
+    samples, rate, _ = _read_sound(data, _LONGEST)
+    return samples, rate
+
+
+def read_live(data: bytes) -> tuple[NDArray[np.float32], int, int]:
+    """A piece of what a page's microphone hears: mono float32 (n,), rate in Hz, time of the first sample in ns.
+
+    Raises AudioError for anything else.
+    """
+    samples, rate, time = _read_sound(data, _LONGEST_PIECE)
+    if not 0 <= time < _LAST_TIME:
+        raise AudioError(f'sound of time {time} ms; reload the page')
+    return samples, rate, round(time * 1e6)
+
+
+def _read_sound(data: bytes, longest: float) -> tuple[NDArray[np.float32], int, float]:
     if len(data) < _HEAD.size or data[0] != _SPEECH or (len(data) - _HEAD.size) % 2:
-        raise AudioError(f'{len(data)} bytes from the page are not a block of speech')
-    rate = _HEAD.unpack_from(data)[3]
+        raise AudioError(f'{len(data)} bytes from the page are not a block of sound')
+    _, _, _, rate, time = _HEAD.unpack_from(data)
     samples = np.frombuffer(data, '<i2', offset=_HEAD.size).astype(np.float32) / 32768.0
     if not 8000 <= rate <= 96000:
-        raise AudioError(f'speech at {rate} Hz; use 8000 to 96000 Hz')
-    if not 0 < len(samples) <= _LONGEST * rate:
-        raise AudioError(f'speech of {len(samples) / rate:.1f} s; drop 0 to {_LONGEST:.0f} s')
-    return samples, int(rate)
+        raise AudioError(f'sound at {rate} Hz; use 8000 to 96000 Hz')
+    if not 0 < len(samples) <= longest * rate:
+        raise AudioError(f'sound of {len(samples) / rate:.1f} s; send 0 to {longest:.0f} s')
+    return samples, int(rate), float(time)

@@ -14,7 +14,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
-from diffposetalk_ros.ros import qos, speech_sender  # noqa: E402
+from diffposetalk_ros.ros import qos, speech_sender, visiting_publisher  # noqa: E402
 from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
     AudioFormat,
     chunk_from_message,
@@ -33,7 +33,8 @@ class Stage:
         self.executor.add_node(self.speaker)
         self.executor.add_node(self.ear)
         self.heard: list[Any] = []
-        self.sender = speech_sender.SpeechSender(self.speaker)
+        publisher = visiting_publisher.VisitingPublisher(self.speaker, 'auto', 'page')
+        self.sender = speech_sender.SpeechSender(self.speaker, publisher)
 
     def listen(self) -> None:
         self.ear.create_subscription(message_class(default_kind()), 'audio', self.heard.append, qos.AUDIO)
@@ -66,7 +67,7 @@ def samples(messages: list[Any]) -> np.ndarray:
 def test_all_of_it_arrives_from_a_publisher_that_comes_and_goes(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speech_sender, '_LINGER', 0.2)
+    monkeypatch.setattr(visiting_publisher, '_LINGER', 0.2)
     stage.listen()
     assert not stage.speaker.count_publishers('audio')
     sound = np.sin(np.arange(RATE // 4) / 20).astype(np.float32)

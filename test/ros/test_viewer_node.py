@@ -36,6 +36,13 @@ from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
 from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.rig import PARTS, load_rig  # noqa: E402
+from diffposetalk_ros.ros import qos  # noqa: E402
+from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
+    AudioFormat,
+    chunk_from_message,
+    default_kind,
+    message_class,
+)
 from diffposetalk_ros.ros.face_points import FacePoints  # noqa: E402
 from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
 from diffposetalk_ros.ros.motion_messages import frame_message  # noqa: E402
@@ -182,6 +189,48 @@ def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
             assert 'interrupt' in page.told
 
     asyncio.run(session())
+
+
+def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
+    kind = message_class(default_kind())
+    heard: list[Any] = []
+    sound = np.random.default_rng(0).integers(-8000, 8000, 320).astype('<i2')
+
+    def piece(stamp: float) -> bytes:
+        return struct.pack('<BBHId', 3, 0, 0, 16000, 1e3 * stamp) + sound.tobytes()
+
+    async def session() -> None:
+        async with aiohttp.ClientSession() as client:
+            page = Page(await connect(client, stack.port))
+            await page.until(lambda: 'setup' in page.told)
+            subscription = stack.node.create_subscription(kind, 'audio', heard.append, qos.AUDIO)
+            begin = time.time()
+            assert (await page.ask(piece(begin), do='hear', page='mine'))['ok']
+            while time.time() < begin + 20 and not (2 in page.states and len(heard) > 50):
+                assert (await page.ask(piece(time.time() - 0.02), do='hear', page='mine'))['ok']
+                stack.executor.spin_once(timeout_sec=0.005)
+                await asyncio.sleep(0.01)
+            assert 2 in page.states, 'the face speaks'
+            stamps = [chunk_from_message(message, AudioFormat(16000, 1)).stamp for message in heard]
+            if any(stamps):
+                newest = (stamps[-1] or 0) / 1e9
+                assert begin - 0.1 < newest < time.time()
+            answer = await page.ask(piece(time.time()), do='hear', page='yours')
+            assert not answer['ok'] and 'another page' in answer['message']
+            for upload, word in ((b'noise', 'not a block'), (piece(float('nan')), 'of time')):
+                answer = await page.ask(upload, do='hear', page='mine')
+                assert not answer['ok'] and word in answer['message']
+            speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + sound.tobytes()
+            answer = await page.ask(speech, do='speak')
+            assert not answer['ok'] and 'microphone' in answer['message']
+            until = time.monotonic() + 20
+            while not (await page.ask(speech, do='speak'))['ok']:  # a second of silence, and it is free
+                assert time.monotonic() < until
+                await asyncio.sleep(0.1)
+            stack.node.destroy_subscription(subscription)
+
+    asyncio.run(session())
+    stack.spin(lambda: not stack.node.count_publishers('/page_test/audio'))
 
 
 def test_points_and_mesh_reach_rviz(stack: Stack) -> None:

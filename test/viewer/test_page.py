@@ -160,6 +160,57 @@ def test_dropped_sound_is_decoded_and_sent(browser: Browser, source: TalkingSour
     assert 'not a sound file' in browser.wait("document.getElementById('notice').textContent")
 
 
+@pytest.fixture
+def spoken_to(tmp_path: Path) -> Iterator[Browser]:
+    """A browser whose microphone hears the demo clip."""
+    soundfile = pytest.importorskip('soundfile')
+    samples, rate = soundfile.read(DEMO)
+    path = tmp_path / 'voice.wav'
+    soundfile.write(path, samples, rate, subtype='PCM_16')
+    browser = Browser((480, 360), microphone=path)
+    yield browser
+    browser.close()
+
+
+def test_microphone_is_heard_with_its_time(spoken_to: Browser) -> None:
+    source = TalkingSource()
+    try:
+        spoken_to.open(source.server.address)
+        spoken_to.run("document.getElementById('talk').click()")
+        spoken_to.wait('viewer.microphone.on && viewer.sound.loudness === 0')
+        assert spoken_to.run("document.getElementById('talk').getAttribute('aria-pressed')") == 'true'
+        deadline = time.monotonic() + 30
+        while (
+            sum(len(samples) / rate for samples, rate, _ in source.heard) < 6 and time.monotonic() < deadline
+        ):
+            time.sleep(0.05)
+        newest, now = source.heard[-1], time.time_ns()
+        spoken_to.run("document.getElementById('talk').click()")
+        assert not spoken_to.run('viewer.microphone.on') and spoken_to.run('viewer.sound.loudness') == 1
+
+        stamps = np.array([stamp for _, _, stamp in source.heard]) / 1e9
+        lengths = np.array([len(samples) / rate for samples, rate, _ in source.heard])
+        assert sum(lengths) >= 6 and len({rate for _, rate, _ in source.heard}) == 1
+        ends = stamps + lengths
+        print(f'gaps between pieces: p95 {1e3 * np.percentile(np.abs(stamps[1:] - ends[:-1]), 95):.2f} ms')
+        # After the first second, in which the quickest piece is looked for.
+        calm = stamps[:-1] > stamps[0] + 1
+        assert np.percentile(np.abs(stamps[1:] - ends[:-1])[calm], 95) < 0.005
+        assert -0.005 < now / 1e9 - (newest[2] / 1e9 + lengths[-1]) < 0.5, 'the robot knows when it was said'
+        loud = [np.sqrt(np.mean(samples**2)) for samples, _, _ in source.heard]
+        assert max(loud) > 0.05 > 5 * np.percentile(loud, 5), 'a voice with its pauses'
+        assert not spoken_to.problems
+
+        # What the robot refuses is told, and the microphone is off.
+        source.deaf.set()
+        spoken_to.key('t')
+        assert 'nobody listens' in spoken_to.wait("document.getElementById('notice').textContent")
+        assert not spoken_to.run('viewer.microphone.on') and spoken_to.run('viewer.sound.loudness') == 1
+    finally:
+        spoken_to.call('Page.navigate', url='about:blank')
+        source.close()
+
+
 def test_keyboard_and_screen_reader_find_everything(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait("document.getElementById('style-a').options.length")

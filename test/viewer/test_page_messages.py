@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_speech
+from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
 
 
 def speech(samples: int, rate: int, kind: int = 3) -> bytes:
@@ -46,3 +46,21 @@ def test_other_uploads_are_refused(data: bytes) -> None:
 def test_endless_speech_is_refused() -> None:
     with pytest.raises(AudioError, match='301'):
         read_speech(speech(301 * 8000, 8000))
+
+
+def test_live_sound_comes_with_its_time() -> None:
+    data = struct.pack('<BBHId', 3, 0, 0, 48000, 1_795_416_600_123.25) + bytes(2 * 960)
+    samples, rate, stamp = read_live(data)
+    assert (len(samples), rate) == (960, 48000)
+    assert abs(stamp - 1_795_416_600_123_250_000) < 1000
+
+
+@pytest.mark.parametrize('time', [float('nan'), float('inf'), -1.0, 1e30])
+def test_impossible_times_are_refused(time: float) -> None:
+    with pytest.raises(AudioError, match='of time'):
+        read_live(struct.pack('<BBHId', 3, 0, 0, 48000, time) + bytes(2 * 960))
+
+
+def test_live_pieces_are_short() -> None:
+    with pytest.raises(AudioError, match='send 0 to 1 s'):
+        read_live(speech(16001, 16000))

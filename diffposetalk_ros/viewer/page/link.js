@@ -110,12 +110,13 @@ export class Link {
   }
 }
 
-// Mono sound (Float32Array) as a block for the server.
-export function speechBlock(samples, rate) {
+// Mono sound (Float32Array) as a block for the server; time: of its first sample, robot ms, where it is live.
+export function speechBlock(samples, rate, time = 0) {
   const buffer = new ArrayBuffer(HEAD + 2 * samples.length);
   const view = new DataView(buffer);
   view.setUint8(0, 3);
   view.setUint32(4, rate, true);
+  view.setFloat64(8, time, true);
   const pcm = new Int16Array(buffer, HEAD);
   for (let i = 0; i < samples.length; i++) {
     pcm[i] = Math.round(Math.max(-1, Math.min(1, samples[i])) * 32767);

@@ -6,6 +6,7 @@
 
 import { Head } from './head.js';
 import { Link } from './link.js';
+import { Microphone } from './microphone.js';
 import { Panel } from './panel.js';
 import { Rig } from './rig.js';
 import { Sound } from './sound.js';
@@ -48,7 +49,9 @@ class Viewer {
       pong: (sent, received, robot) => this.clock.add(sent, received, robot),
       message: (message) => this.panel?.message(message),
     });
-    this.panel = new Panel(this.link, this.sound, this.traces, rig.channels);
+    const hear = (block) => this.link.call({ do: 'hear', page: this.microphone.page }, block);
+    this.microphone = new Microphone(this.clock, hear, (error) => this.panel.silent(error));
+    this.panel = new Panel(this.link, this.sound, this.microphone, this.traces, rig.channels);
     if (query.has('kiosk')) document.body.classList.add('kiosk');
     if (query.get('panel') === '0') this.panel.toggle();
     // Where the browser lets pages sound by themselves (a robot's kiosk), no click is needed.

@@ -8,9 +8,10 @@ const STATES = ['at rest', 'idle', 'speaking', 'holding', 'easing to rest'];
 const FIRST_TRACES = ['jawOpen', 'mouthClose', 'mouthFunnel', 'mouthSmileLeft', 'eyeBlinkLeft'];
 
 export class Panel {
-  constructor(link, sound, traces, channels) {
+  constructor(link, sound, microphone, traces, channels) {
     this.link = link;
     this.sound = sound;
+    this.microphone = microphone;
     this.traces = traces;
     this.info = null;
     this.fields = new Map();
@@ -21,6 +22,9 @@ export class Panel {
       if (event.target.files.length) this.speak(event.target.files[0]);
       event.target.value = '';
     };
+    byId('talk').onclick = () => this.talk(!this.microphone.on);
+    byId('talk').disabled = !microphone.constructor.possible;
+    if (byId('talk').disabled) byId('talk').title = 'Needs https, or a page that is opened on its own machine';
     byId('listen').onclick = () => this.listen(true);
     byId('mute').onchange = (event) => this.listen(event.target.checked);
     byId('volume').oninput = (event) => this.sound.setVolume(Number(event.target.value));
@@ -60,6 +64,7 @@ export class Panel {
       byId('record').disabled = !message.present;
     } else if (message.type === 'interrupt') {
       this.sound.stop();
+      this.talk(false);
     } else if (message.type === 'setup') {
       byId('sample').hidden = !message.sample;
     }
@@ -104,6 +109,25 @@ export class Panel {
   interrupt() {
     this.sound.stop();
     return this.say('interrupt', this.send({ do: 'interrupt' }));
+  }
+
+  async talk(on) {
+    if (on) await this.say('microphone', this.microphone.start());
+    else this.microphone.stop();
+    this.talking();
+  }
+
+  // The microphone stopped by itself.
+  silent(error) {
+    this.talking();
+    this.say('microphone', Promise.reject(error));
+  }
+
+  talking() {
+    const { on } = this.microphone;
+    this.sound.hush(on);
+    byId('talk').textContent = on ? 'Stop the microphone' : 'Talk into the microphone';
+    byId('talk').setAttribute('aria-pressed', String(on));
   }
 
   async listen(on) {
@@ -255,6 +279,7 @@ export class Panel {
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest('input, select')) return;
     if (event.key === 'i') this.interrupt();
+    else if (event.key === 't' && !byId('talk').disabled) this.talk(!this.microphone.on);
     else if (event.key === 'm') this.listen(!this.sound.wanted);
     else if (event.key === 'p') this.toggle();
     else if (event.key === 'k') this.kiosk(true);

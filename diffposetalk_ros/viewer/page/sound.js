@@ -11,6 +11,7 @@ export class Sound {
     this.context = null;
     this.wanted = false;
     this.volume = 1;
+    this.hushed = false;
     this.sources = new Set();
     this.anchors = [];
     this.end = 0;
@@ -40,7 +41,7 @@ export class Sound {
       this.anchors = [];
       this.onopen?.(this.context, this.gain);
     }
-    this.gain.gain.value = this.volume;
+    this.gain.gain.value = this.loudness;
     if (this.context.state !== 'running') {
       // Without a click this promise may stay open: do not wait longer than it takes to start.
       await Promise.race([this.context.resume(), new Promise((done) => { setTimeout(done, 300); })]);
@@ -56,7 +57,17 @@ export class Sound {
 
   setVolume(volume) {
     this.volume = volume;
-    if (this.gain) this.gain.gain.value = volume;
+    if (this.gain) this.gain.gain.value = this.loudness;
+  }
+
+  // What the microphone hears comes back a moment later: it must not hear that again.
+  hush(on) {
+    this.hushed = on;
+    this.setVolume(this.volume);
+  }
+
+  get loudness() {
+    return this.hushed ? 0 : this.volume;
   }
 
   // Context time (s) less local time (s) of what leaves the loudspeaker; called once a frame.
@@ -141,7 +152,7 @@ export class Sound {
     this.gain.gain.setTargetAtTime(0, now, 0.004);
     for (const source of this.sources) source.stop(now + 0.02);
     this.sources.clear();
-    this.gain.gain.setValueAtTime(this.volume, now + 0.03);
+    this.gain.gain.setValueAtTime(this.loudness, now + 0.03);
     this.anchors = [];
     this.end = 0;
   }
