@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk_ros.audio.level import LevelMeter, amplified
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import ClockConfig
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
-from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
 from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.generation import Generator
@@ -33,6 +31,7 @@ from diffposetalk_ros.motion.regions import RegionValues
 from diffposetalk_ros.motion.timeline import MotionTimeline
 from diffposetalk_ros.resources import DEFAULT_MODEL
 from diffposetalk_ros.ros import diagnostics
+from diffposetalk_ros.ros.audio_front_end import AudioFrontEnd
 from diffposetalk_ros.ros.audio_intake import AudioIntake
 from diffposetalk_ros.ros.audio_messages import AudioChunk
 from diffposetalk_ros.ros.delayed_sound import DelayedSound
@@ -89,9 +88,8 @@ class Avatar:
             f'{self.layout.width} channels at {network.fps} fps, {len(self.styles)} styles'
         )
         stream = _stream_config(config)
-        self.too_slow = too_slow(
-            warm_up(self._model.backend, stream, self.style.settle()), self._model.backend, stream
-        )
+        hop = warm_up(self._model.backend, stream, self.style.settle())
+        self.too_slow = too_slow(hop, self._model.backend, stream)
 
     def start(self) -> None:
         """Fresh stream, worker running. Raises ConfigError for a hop the model's window cannot hold."""
@@ -106,11 +104,7 @@ class Avatar:
             on_error=self._on_error,
             on_frames=lambda epoch, frames: self._on_frames(),
         )
-        self._arrival: int | None = None
-        self._level = LevelMeter()
-        self._gate: VoiceGate[tuple[AudioChunk, int, Any]] | None = (
-            VoiceGate(silero_detector()) if config.audio_voice_only else None
-        )
+        self._front = AudioFrontEnd(config.audio_voice_only)
         self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
         self._playout = Playout(
             self._timeline,
@@ -174,18 +168,10 @@ class Avatar:
 
     def hear(self, chunk: AudioChunk, now: int, message: Any = None) -> None:
         """A message arrived at ``now`` (ns). ``message``: what `due_sound` is to give back."""
-        sound = amplified(chunk.sound.samples, self._config.audio_gain)
-        heard = replace(chunk, sound=replace(chunk.sound, samples=sound))
-        self._arrival = now
-        self._level.push(sound, chunk.rate)
-        if self._gate is None:
-            self._take(heard, now, message)
-        else:
-            for each in self._gate.push(sound, chunk.rate, (heard, now, message)):
-                self._take(*each)
+        for heard in self._front.push(chunk, now, message, self._config.audio_gain):
+            self._store(*heard)
 
-    def _take(self, chunk: AudioChunk, now: int, message: Any) -> None:
-        """Store a message."""
+    def _store(self, chunk: AudioChunk, now: int, message: Any) -> None:
         intake = self._intake
         epoch = intake.ring.epoch
         used = intake.push(chunk, now)
@@ -294,7 +280,8 @@ class Avatar:
     def diagnose(self, now: int, senders: int) -> list[diagnostics.Status]:
         """What /diagnostics says at ``now`` (ns), when so many publish the audio."""
         worker = self._running
-        age = float('nan') if self._arrival is None else (now - self._arrival) / _NS
+        arrival = self._front.arrival
+        age = float('nan') if arrival is None else (now - arrival) / _NS
         lost = worker.lost_samples / AUDIO_SAMPLE_RATE
         faults = self.bad_messages + worker.lost_samples
         return [
@@ -305,8 +292,8 @@ class Avatar:
                 lost,
                 senders,
                 self._audio_trouble.seen(faults, now),
-                self._level.decibels,
-                self._gate is not None and not self._gate.open,
+                self._front.loudest,
+                self._front.waiting,
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
