@@ -22,7 +22,7 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench`."""
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', help='folder, or the name of a model that ships (default: embedded)')
     parser.add_argument('--full', action='store_true', help='longer, and the full-size comparison')
     parser.add_argument(
         '--reference-steps',
@@ -44,6 +44,9 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print each table when it is there, write the report."""
     from diffposetalk_ros.benchmark.table import machine, write_report
 
+    if options.device and (options.model or options.full):
+        raise ConfigError('--device measures the released configuration; leave --model and --full out')
+    options.model = options.model or 'embedded'
     command = f'diffposetalk bench --model {options.model}' + (' --full' if options.full else '')
     if options.device:
         command = f'diffposetalk bench --device {options.device}'

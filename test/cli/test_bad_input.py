@@ -333,3 +333,10 @@ def test_every_verb_ends_in_one_line(
     pytest.importorskip('torch')
     monkeypatch.chdir(tmp_path)
     refused(words, capsys, expected)
+
+
+@pytest.mark.parametrize('options', [['--model', 'embedded'], ['--full']])
+def test_bench_of_a_device_measures_one_configuration(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(['bench', '--device', 'cpu', *options], capsys, 'leave --model and --full out')
