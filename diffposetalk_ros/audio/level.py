@@ -15,9 +15,7 @@ _BLOCK = 0.05
 
 
 def amplified(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float32]:
-    """``samples`` in [-1, 1], louder by so many dB and cut off there; 0 dB changes no bit."""
-    if not decibels:
-        return samples
+    """Samples (n,) in [-1, 1], louder by so many dB and cut off there."""
     out: NDArray[np.float32] = np.clip(samples * np.float32(10 ** (decibels / 20)), -1, 1)
     return out
 

@@ -40,7 +40,10 @@ class AudioFrontEnd:
     def push(self, chunk: AudioChunk, now: int, message: Any, gain: float) -> list[HeardMessage]:
         """A message arrived at ``now`` (ns); ``gain`` in dB. Returns what is to be stored, older messages first."""
         self.arrival = now
-        sound = replace(chunk.sound, samples=amplified(chunk.sound.samples, gain))
-        heard = replace(chunk, sound=sound), now, message
-        self._level.push(sound.samples, chunk.rate)
-        return [heard] if self._gate is None else self._gate.push(sound.samples, chunk.rate, heard)
+        if gain:
+            louder = replace(chunk.sound, samples=amplified(chunk.sound.samples, gain))
+            chunk = replace(chunk, sound=louder)
+        samples = chunk.sound.samples
+        self._level.push(samples, chunk.rate)
+        heard = chunk, now, message
+        return [heard] if self._gate is None else self._gate.push(samples, chunk.rate, heard)

@@ -67,7 +67,9 @@ def test_without_a_driver_no_gpu_is_tried(
     assert "device 'tensorrt': no NVIDIA driver (libcuda.so.1) is installed; the CPU is used" in caplog.text
 
 
-@pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason='onnxruntime-gpu is installed')
+@pytest.mark.skipif(
+    CUDA in onnxruntime.get_available_providers(), reason='with onnxruntime-gpu CUDA may start'
+)
 @pytest.mark.usefixtures('gpu_build')
 @pytest.mark.filterwarnings('ignore:Specified provider')
 def test_a_gpu_that_does_not_start_gives_way_to_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
