@@ -12,10 +12,10 @@ from diffposetalk_ros.benchmark.requests import speech_like, window_request
 from diffposetalk_ros.benchmark.steady import run_steady
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import Timing, timed
-from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import Backend, SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
-from diffposetalk_ros.model.onnx_backend import OnnxBackend
+from diffposetalk_ros.model.onnx.backend import OnnxBackend
+from diffposetalk_ros.offline.generator import Generator
 
 __all__ = ['DEFAULT', 'embedded_tables']
 
@@ -60,7 +60,7 @@ def _savings(model: LoadedModel, full: bool) -> Table:
         rows.append((label, sampling.steps, *_cells(timing, _HOP / config.fps)))
 
     if find_spec('torch') is not None:
-        from diffposetalk_ros.model.torch_backend import TorchBackend
+        from diffposetalk_ros.model.torch.backend import TorchBackend
 
         torch = TorchBackend.load(model.folder, 'cpu')
         measure('torch, padded window of 100 frames', torch, DEFAULT, config.n_motions)

@@ -18,11 +18,11 @@ __all__ = ['footprint_table', 'installed_size']
 _SCRIPT = """
 import time, sys, json
 begin = time.perf_counter()
-import diffposetalk_ros.generation
+import diffposetalk_ros.offline.generator
 from diffposetalk_ros.streaming import StreamConfig, StreamingGenerator
 imported, computed = time.perf_counter() - begin, time.process_time()
 from diffposetalk_ros.benchmark.requests import speech_like
-model = diffposetalk_ros.generation.Generator(sys.argv[1], backend='onnx', device='cpu').model
+model = diffposetalk_ros.offline.generator.Generator(sys.argv[1], backend='onnx', device='cpu').model
 opened = time.perf_counter() - begin - imported
 from diffposetalk_ros.benchmark.embedded import DEFAULT
 stream = StreamingGenerator(model.backend, StreamConfig(sampling=DEFAULT), next(iter(model.styles.values()), None))

@@ -46,8 +46,8 @@ def full_size_model(config: ModelConfig, folder: Path) -> None:
     """A model folder of this size with random weights. Needs transformers."""
     import transformers
 
+    from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
     from diffposetalk_ros.model.store import save_model
-    from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
     quieten: Any = transformers.logging
     quieten.set_verbosity_error()
@@ -62,10 +62,10 @@ def full_size_table(
     runs on the same device ('cpu', 'cuda', 'cuda:1'). Each is timed for about ``seconds``."""
     import torch
 
-    from diffposetalk_ros.model.onnx_backend import OnnxBackend
-    from diffposetalk_ros.model.onnx_export import export_onnx
-    from diffposetalk_ros.model.onnx_providers import CPU, providers
-    from diffposetalk_ros.model.torch_backend import TorchBackend
+    from diffposetalk_ros.model.onnx.backend import OnnxBackend
+    from diffposetalk_ros.model.onnx.export import export_onnx
+    from diffposetalk_ros.model.onnx.providers import CPU, providers
+    from diffposetalk_ros.model.torch.backend import TorchBackend
 
     speech = speech_like(4.0)[None]
     place = torch.device(device)
@@ -153,7 +153,7 @@ def _reference(config: ModelConfig, measured: int, device: str) -> tuple[float, 
     """(seconds of all steps, mean seconds of a step, whether all were made)."""
     from diffposetalk_ros.benchmark.torch_reference import ReferenceDenoiser, sample_ancestral
     from diffposetalk_ros.diffusion.schedule import make_schedule
-    from diffposetalk_ros.model.torch_model import ScheduleBuffers
+    from diffposetalk_ros.model.networks.diffposetalk import ScheduleBuffers
 
     net = ReferenceDenoiser(config).eval().to(device)
     schedule = ScheduleBuffers(make_schedule(config.diff_schedule, config.n_diff_steps)).to(device)

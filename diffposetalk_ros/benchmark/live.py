@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.benchmark.requests import speech_like
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig
-from diffposetalk_ros.motion.timeline import MotionTimeline
+from diffposetalk_ros.playout.timeline import MotionTimeline
 from diffposetalk_ros.streaming.engine import BatchEngine
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.worker import InferenceWorker

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.benchmark.process_watch import ProcessSample
-from diffposetalk_ros.motion.playout import PlayoutState
+from diffposetalk_ros.playout.playout import PlayoutState
 
 __all__ = ['CycleSample', 'LiveRecord']
 

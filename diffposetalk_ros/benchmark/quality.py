@@ -16,9 +16,9 @@ from diffposetalk_ros.evaluation.comparison import Contender, Floats, masked_ver
 from diffposetalk_ros.evaluation.reference import clip_seed, reference_motion
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.evaluation.style_scores import style_scores
-from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.motion.rig import Rig
+from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.training.animator import named_style
 
 __all__ = ['Quality', 'QualitySettings', 'measure_quality', 'quality_table', 'worst_loss']

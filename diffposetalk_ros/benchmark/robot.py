@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import timed
-from diffposetalk_ros.motion.joint_limits import JointLimiter
-from diffposetalk_ros.motion.joint_map import Clearance, Joint, JointMap, NeckMap, Source
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.robot.closed_loop import Recording, closure_offsets, lag_of
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
+from diffposetalk_ros.robot.joint_limits import JointLimiter
+from diffposetalk_ros.robot.joint_map import Clearance, Joint, JointMap, NeckMap, Source
 
 __all__ = ['closure_row', 'closure_table', 'rest_table', 'speed_table', 'thirty_joints']
 

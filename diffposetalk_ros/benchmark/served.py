@@ -42,7 +42,7 @@ class ServedConfig:
 
 def served_tables(device: str, config: ServedConfig | None = None) -> Iterator[Table]:
     """One table after the other. ``device``: 'cpu', 'cuda', 'cuda:1'. Needs torch and transformers."""
-    from diffposetalk_ros.model.torch_backend import TorchBackend
+    from diffposetalk_ros.model.torch.backend import TorchBackend
 
     config = config or ServedConfig()
     with tempfile.TemporaryDirectory() as where:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.model.config import ModelConfig
-from diffposetalk_ros.model.denoiser import alignment_allowed
-from diffposetalk_ros.model.positions import sinusoidal_table
-from diffposetalk_ros.model.torch_model import ScheduleBuffers
+from diffposetalk_ros.model.networks.denoiser import alignment_allowed
+from diffposetalk_ros.model.networks.diffposetalk import ScheduleBuffers
+from diffposetalk_ros.model.networks.positions import sinusoidal_table
 
 __all__ = ['ReferenceDenoiser', 'finish', 'reference_hubert', 'sample_ancestral']
 

@@ -93,7 +93,7 @@ def _device_tables(options: argparse.Namespace) -> Iterator[Table]:
         raise ConfigError("--device needs torch and transformers; pip install 'diffposetalk_ros[torch]'")
     from diffposetalk_ros.benchmark.full_size import full_size_table
     from diffposetalk_ros.benchmark.served import ServedConfig, served_tables
-    from diffposetalk_ros.model.torch_backend import usable_device
+    from diffposetalk_ros.model.torch.backend import usable_device
 
     usable_device(options.device)
     yield full_size_table(options.reference_steps, options.device)

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 
 from diffposetalk_ros.cli.node_parameters import add_node_parameters
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.resources import demo_clip
+from diffposetalk_ros.util.resources import demo_clip
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from diffposetalk_ros.avatar.parameters import Value
+    from diffposetalk_ros.benchmark.ros.live_bench import LiveBench
     from diffposetalk_ros.benchmark.speech_plan import Stretch
     from diffposetalk_ros.benchmark.table import Table
-    from diffposetalk_ros.ros.live_bench import LiveBench
-    from diffposetalk_ros.ros.parameters import Value
 
     Speech = tuple[NDArray[np.float32], int, list[Stretch]]
 
@@ -58,12 +58,12 @@ def run(options: argparse.Namespace) -> int:
         import diffposetalk_ros.msg  # noqa: F401
     except ImportError as error:
         raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
+    from diffposetalk_ros.avatar.parameters import config_from, read_assignment
     from diffposetalk_ros.benchmark.live_report import bars_missed
+    from diffposetalk_ros.benchmark.ros.demo_session import use_private_domain
+    from diffposetalk_ros.benchmark.ros.live_bench import LiveBench
     from diffposetalk_ros.benchmark.table import machine, write_report
-    from diffposetalk_ros.output_file import check_output_folder
-    from diffposetalk_ros.ros.demo_session import use_private_domain
-    from diffposetalk_ros.ros.live_bench import LiveBench
-    from diffposetalk_ros.ros.parameters import config_from, read_assignment
+    from diffposetalk_ros.util.output_file import check_output_folder
 
     if not 0 <= options.minutes < inf or options.cycles < 0 or not (options.minutes or options.cycles):
         raise ConfigError(f'--minutes {options.minutes:g} --cycles {options.cycles}: nothing to measure')
@@ -133,7 +133,7 @@ def _speak(bench: LiveBench, sound: Speech, minutes: float, rate: float) -> list
     from tqdm import tqdm
 
     from diffposetalk_ros.benchmark.live_report import live_tables
-    from diffposetalk_ros.ros.paced_speech import PacedSpeech
+    from diffposetalk_ros.benchmark.ros.paced_speech import PacedSpeech
 
     speech = PacedSpeech(bench.node, *sound)
     bench.activate()

@@ -31,9 +31,9 @@ def run(args: argparse.Namespace) -> int:
     from diffposetalk_ros.benchmark.talking_source import SpokenClip
     from diffposetalk_ros.cli.render import parse_size
     from diffposetalk_ros.errors import ConfigError
-    from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.closure_snap import snap_closures
     from diffposetalk_ros.motion.rig import load_rig
+    from diffposetalk_ros.offline.generator import Generator
 
     size = parse_size(args.size)
     if args.seconds < 1 or args.rounds < 1:

@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
     from diffposetalk_ros.evaluation.comparison import evenly
-    from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.rig import load_rig
+    from diffposetalk_ros.offline.generator import Generator
 
     check_seed(options)
     check_at_least(options, 1, 'per_set', 'reference')

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from diffposetalk_ros.benchmark.rendering import render_tables
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.cli.render import parse_size
-    from diffposetalk_ros.generation import Generator
+    from diffposetalk_ros.offline.generator import Generator
 
     size = parse_size(args.size)
     about = {'command': f'diffposetalk bench-render --size {args.size}', **machine()}

@@ -29,12 +29,12 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.audio.file import read_audio
     from diffposetalk_ros.benchmark.robot import closure_row, closure_table, rest_table, speed_table
     from diffposetalk_ros.benchmark.table import machine, write_report
-    from diffposetalk_ros.generation import Generator
-    from diffposetalk_ros.motion.joint_map_file import load_joint_map
-    from diffposetalk_ros.resources import demo_clip, find_shared
+    from diffposetalk_ros.offline.generator import Generator
     from diffposetalk_ros.robot.closed_loop import follow_clip, load_closures
     from diffposetalk_ros.robot.commander import CommanderConfig
+    from diffposetalk_ros.robot.joint_map_file import load_joint_map
     from diffposetalk_ros.robot.simulated_head import SimulatedHead
+    from diffposetalk_ros.util.resources import demo_clip, find_shared
 
     if not 0.1 <= options.speed <= 1.0:
         raise ConfigError(f'--speed {options.speed:g}; use 0.1 to 1')
@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> int:
         rows.append(closure_row(f'whole clip, {name}', recording, closures))
     tables = [speed_table(example), rest_table(clip, example)]
     if options.live:
-        from diffposetalk_ros.ros.demo_session import use_private_domain
-        from diffposetalk_ros.ros.robot_bench import RobotBench
+        from diffposetalk_ros.benchmark.ros.demo_session import use_private_domain
+        from diffposetalk_ros.benchmark.ros.robot_bench import RobotBench
 
         use_private_domain()
         for name, compensate in (('compensated', True), ('not compensated', False)):

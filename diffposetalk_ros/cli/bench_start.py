@@ -27,12 +27,12 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print, write. Raises DiffPoseTalkError on user errors."""
     from tqdm import tqdm
 
+    from diffposetalk_ros.avatar.parameters import Value
+    from diffposetalk_ros.benchmark.ros.start_bench import start_table
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.errors import ConfigError
-    from diffposetalk_ros.output_file import check_output_folder
-    from diffposetalk_ros.resources import find_model
-    from diffposetalk_ros.ros.parameters import Value
-    from diffposetalk_ros.ros.start_bench import start_table
+    from diffposetalk_ros.util.output_file import check_output_folder
+    from diffposetalk_ros.util.resources import find_model
 
     if options.times < 1:
         raise ConfigError(f'--times {options.times}; use 1 or more')

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Sweep, ask, write. Raises ConfigError on user errors."""
-    from diffposetalk_ros.motion.joint_map_file import dump_joint_map, load_joint_map
+    from diffposetalk_ros.robot.joint_map_file import dump_joint_map, load_joint_map
     from diffposetalk_ros.robot.sweep import channels_used, scale_channel, sweep
 
     if not 1.0 <= options.seconds <= 60.0:
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 def _robot(joint_map: Any) -> Iterator[Any]:
     """A TrajectorySender, the robot at rest. Raises ConfigError without ROS."""
     try:
-        from diffposetalk_ros.ros.trajectory_sender import TrajectorySender
+        from diffposetalk_ros.ros.support.trajectory_sender import TrajectorySender
     except ImportError as error:
         raise ConfigError(f'no ROS here ({error}); use --dry-run') from error
     with TrajectorySender(joint_map) as sender:

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if args.live_link and args.out.suffix.lower() != '.csv':
         raise ConfigError(f'--live-link writes a .csv, not {args.out.name}')
     if args.motion.is_dir() or args.motion.suffix.lower() == '.mcap':
-        from diffposetalk_ros.ros.motion_bag import read_motion_bag
+        from diffposetalk_ros.ros.recording.motion_bag import read_motion_bag
 
         clip = read_motion_bag(args.motion, args.topic)
     else:

@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from diffposetalk_ros.cli.checks import check_seed
-    from diffposetalk_ros.output_file import check_output_folder
     from diffposetalk_ros.training.corpus.build import build_corpus
     from diffposetalk_ros.training.corpus.plan import HOLD_OUT
+    from diffposetalk_ros.util.output_file import check_output_folder
 
     check_output_folder(args.out)
     check_seed(args)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from diffposetalk_ros.cli.checks import check_at_least
 from diffposetalk_ros.cli.node_parameters import add_node_parameters
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.resources import demo_clip
+from diffposetalk_ros.util.resources import demo_clip
 
 if TYPE_CHECKING:
+    from diffposetalk_ros.avatar.parameters import Value
+    from diffposetalk_ros.benchmark.ros.demo_session import DemoSession
     from diffposetalk_ros.motion.motion_clip import MotionClip
-    from diffposetalk_ros.ros.demo_session import DemoSession
-    from diffposetalk_ros.ros.parameters import Value
 
 HELP = 'run player, node and page live over DDS; write motion, a video, a plot and a latency report'
 
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         import diffposetalk_ros.msg  # noqa: F401
     except ImportError as error:
         raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
-    from diffposetalk_ros.ros.demo_session import DemoOptions, DemoSession, use_private_domain
-    from diffposetalk_ros.ros.parameters import config_from, read_assignment
+    from diffposetalk_ros.avatar.parameters import config_from, read_assignment
+    from diffposetalk_ros.benchmark.ros.demo_session import DemoOptions, DemoSession, use_private_domain
 
     parameters: dict[str, Value] = {
         'style.name': args.style,
@@ -135,7 +135,7 @@ def _show(session: DemoSession) -> None:
     frames = session.collector.frames
     if not frames:
         return
-    from diffposetalk_ros.ros.demo_session import stamp_ns
+    from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns
 
     age = (session.collector.received[-1] - stamp_ns(frames[-1])) / 1e6
     values = session.values
@@ -149,9 +149,9 @@ def _show(session: DemoSession) -> None:
 
 
 def _write(session: DemoSession, out: Path, video: bool) -> int:
+    from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns
+    from diffposetalk_ros.benchmark.ros.latency_report import measure, plot, write_report
     from diffposetalk_ros.motion.motion_file import save_motion
-    from diffposetalk_ros.ros.demo_session import stamp_ns
-    from diffposetalk_ros.ros.latency_report import measure, plot, write_report
 
     collector = session.collector
     clip = collector.clip()
@@ -187,7 +187,7 @@ def _write_video(session: DemoSession, clip: MotionClip, out: Path) -> str:
     import soundfile
 
     from diffposetalk_ros.motion.motion_clip import MotionClip
-    from diffposetalk_ros.ros.sound_collector import sound_track
+    from diffposetalk_ros.ros.recording.audio_collector import sound_track
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file
 
     numbers = [f.frame_index - session.collector.frames[0].frame_index for f in session.collector.frames]

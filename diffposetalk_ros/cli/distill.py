@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and write the model folder."""
-    from diffposetalk_ros.output_file import check_output_folder
-    from diffposetalk_ros.resources import find_model
     from diffposetalk_ros.training.distill import DISTILLATION, DistillConfig, run_distillation
+    from diffposetalk_ros.util.output_file import check_output_folder
+    from diffposetalk_ros.util.resources import find_model
 
     check_output_folder(options.out)
     check_output_folder(options.work)

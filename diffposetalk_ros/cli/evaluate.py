@@ -127,11 +127,11 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.evaluation.reference import reference_motion
     from diffposetalk_ros.evaluation.report import Evaluation, machine, write_report
     from diffposetalk_ros.evaluation.style_scores import style_scores
-    from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.model.backend import SamplingConfig
     from diffposetalk_ros.motion.rig import load_rig
-    from diffposetalk_ros.output_file import check_output_folder
+    from diffposetalk_ros.offline.generator import Generator
     from diffposetalk_ros.training.animator import named_style
+    from diffposetalk_ros.util.output_file import check_output_folder
 
     if options.out.is_dir():
         raise ConfigError(f'{options.out} is a folder; name the report, for example docs/evaluation.md')

@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Export and list the files."""
-    from diffposetalk_ros.model.onnx_export import export_onnx
-    from diffposetalk_ros.resources import find_model
+    from diffposetalk_ros.model.onnx.export import export_onnx
+    from diffposetalk_ros.util.resources import find_model
 
     for path in export_onnx(find_model(options.model)):
         print(path)

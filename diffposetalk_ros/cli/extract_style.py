@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.model.loader import open_model
     from diffposetalk_ros.motion.motion_file import load_face, write_atomically
     from diffposetalk_ros.motion.resampling import at_rate
-    from diffposetalk_ros.output_file import check_output
+    from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npy',))
     if not 0 <= options.start < float('inf') or not (options.seconds is None or options.seconds > 0):

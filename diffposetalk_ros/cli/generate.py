@@ -21,8 +21,8 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import SamplingConfig
 
 if TYPE_CHECKING:
-    from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.flame_model import FlameModel
+    from diffposetalk_ros.offline.generator import Generator
 
 __all__ = ['add_arguments', 'run', 'sampling_from']
 
@@ -83,11 +83,11 @@ def run(options: argparse.Namespace) -> int:
 
     from diffposetalk_ros.audio.file import audio_blocks, audio_duration
     from diffposetalk_ros.cli.checks import check_seed
-    from diffposetalk_ros.generation import LEAST_SOUND, Generator
     from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
-    from diffposetalk_ros.output_file import check_output
+    from diffposetalk_ros.offline.generator import LEAST_SOUND, Generator
+    from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))
     check_seed(options)
@@ -126,7 +126,7 @@ def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameMode
     """The mesh for --vertices, read before anything is computed. Raises DiffPoseTalkError."""
     if options.vertices is None:
         return None
-    from diffposetalk_ros.output_file import check_output
+    from diffposetalk_ros.util.output_file import check_output
 
     if generator.config.space != 'flame':
         raise ConfigError(f'--vertices: {generator.model.folder.name} is no FLAME model; import one')

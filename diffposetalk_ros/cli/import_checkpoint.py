@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         read_style_encoder,
     )
     from diffposetalk_ros.model.store import save_model
-    from diffposetalk_ros.output_file import check_output_folder
+    from diffposetalk_ros.util.output_file import check_output_folder
 
     check_output_folder(args.out)
     stats = flame_stats(args.stats)
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _graphs(folder: Path) -> str:
     """Write graphs for ONNX Runtime where that can be done here; in words."""
-    from diffposetalk_ros.model.onnx_export import export_onnx
+    from diffposetalk_ros.model.onnx.export import export_onnx
 
     if find_spec('onnx') is None:
         return (

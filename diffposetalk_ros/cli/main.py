@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError
-from diffposetalk_ros.extras import install_hint
-from diffposetalk_ros.output_file import drop_stdout, flush_stdout
+from diffposetalk_ros.util.extras import install_hint
+from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 
 __all__ = ['VERBS', 'main']
 

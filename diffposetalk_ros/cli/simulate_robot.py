@@ -32,12 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Simulate, print, draw. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.audio.file import read_audio
-    from diffposetalk_ros.generation import Generator
-    from diffposetalk_ros.motion.joint_map_file import load_joint_map
-    from diffposetalk_ros.resources import find_shared
+    from diffposetalk_ros.offline.generator import Generator
     from diffposetalk_ros.robot.closed_loop import follow_clip, lag_of, map_order
     from diffposetalk_ros.robot.commander import CommanderConfig
+    from diffposetalk_ros.robot.joint_map_file import load_joint_map
     from diffposetalk_ros.robot.simulated_head import SimulatedHead
+    from diffposetalk_ros.util.resources import find_shared
     from diffposetalk_ros.viewer.render_file import write_mp4
 
     if options.output is not None and options.output.suffix.lower() != '.mp4':

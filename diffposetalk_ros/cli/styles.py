@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print one name a line."""
     from diffposetalk_ros.model.loader import named_styles
-    from diffposetalk_ros.resources import find_model
+    from diffposetalk_ros.util.resources import find_model
 
     names = sorted(named_styles(find_model(options.model)))
     for name in names:

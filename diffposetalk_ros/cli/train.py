@@ -41,10 +41,10 @@ def run(options: argparse.Namespace) -> int:
     from accelerate import PartialState
 
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
-    from diffposetalk_ros.model.onnx_export import export_onnx
-    from diffposetalk_ros.output_file import check_output_folder
-    from diffposetalk_ros.resources import find_model
+    from diffposetalk_ros.model.onnx.export import export_onnx
     from diffposetalk_ros.training.recipe import GO_ON, Recipe, run_recipe
+    from diffposetalk_ros.util.output_file import check_output_folder
+    from diffposetalk_ros.util.resources import find_model
 
     check_output_folder(options.out)
     check_output_folder(options.work)

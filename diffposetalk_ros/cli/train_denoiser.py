@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and write the model folder."""
-    from diffposetalk_ros.output_file import check_output_folder
+    from diffposetalk_ros.util.output_file import check_output_folder
 
     work = work_folder(options)
     check_output_folder(options.out)
@@ -65,10 +65,10 @@ def _from_corpus(options: argparse.Namespace, work: Path) -> None:
 
 
 def _from_lmdb(options: argparse.Namespace, work: Path) -> None:
-    from diffposetalk_ros.resources import find_model
     from diffposetalk_ros.training.losses import LossWeights
     from diffposetalk_ros.training.published import DENOISER, PUBLISHED, DenoiserSettings, train_denoiser
     from diffposetalk_ros.training.train_pairs import PairConfig
+    from diffposetalk_ros.util.resources import find_model
 
     if options.flame_model is None and not options.no_vertices:
         raise ConfigError('the geometric losses need --flame-model; --no-vertices trains without them')

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train; says where the checkpoint is."""
-    from diffposetalk_ros.output_file import check_output_folder
+    from diffposetalk_ros.util.output_file import check_output_folder
 
     work = work_folder(options)
     check_output_folder(work)

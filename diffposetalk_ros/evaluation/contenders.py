@@ -15,10 +15,10 @@ from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.evaluation.comparison import Contender
 from diffposetalk_ros.evaluation.reference import clip_frames, clip_seed, reference_motion
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
-from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.motion.closure_snap import snap_closures
 from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.training.animator import named_style
 
 __all__ = ['DEFAULT_SAMPLERS', 'contenders', 'main_sampler', 'parse_sampler']

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from diffposetalk_ros.evaluation.reference import FPS, joined_speech
 from diffposetalk_ros.evaluation.retrieval import top1_retrieval
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
-from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.training.animator import animate, sample_style
 
 __all__ = ['StyleScores', 'style_scores']

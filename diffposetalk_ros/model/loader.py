@@ -19,7 +19,7 @@ from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
-from diffposetalk_ros.resources import find_model
+from diffposetalk_ros.util.resources import find_model
 
 __all__ = [
     'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
@@ -220,7 +220,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
     on_gpu = has_torch and wanted.kind in ('auto', 'cuda') and _torch_has_cuda()
     halved = has_torch and wanted.kind != 'tensorrt' and wanted.precision != 'float32'
     if backend == 'onnx' or (backend == 'auto' and has_graphs and not (on_gpu or halved)):
-        from diffposetalk_ros.model.onnx_backend import OnnxBackend
+        from diffposetalk_ros.model.onnx.backend import OnnxBackend
 
         return OnnxBackend.load(folder, wanted.word)
     if not has_torch:
@@ -228,7 +228,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
             f'{folder} needs torch, which is not installed; pip install torch, or write ONNX graphs '
             'where torch is: diffposetalk export --model DIR'
         )
-    from diffposetalk_ros.model.torch_backend import TorchBackend
+    from diffposetalk_ros.model.torch.backend import TorchBackend
 
     if wanted.kind == 'auto':
         wanted = replace(wanted, kind='cuda' if on_gpu else 'cpu')

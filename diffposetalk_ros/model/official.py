@@ -15,10 +15,10 @@ from torch import Tensor
 
 from diffposetalk_ros.errors import CheckpointError, ConfigError, ModelError, reason_of
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
-from diffposetalk_ros.model.denoiser import alignment_allowed
+from diffposetalk_ros.model.networks.denoiser import alignment_allowed
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.store import load_weights
-from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 from diffposetalk_ros.model.torch_pickle import Namespace, read_torch_file
 
 __all__ = ['denoiser_config', 'flame_stats', 'motion_stats', 'read_denoiser', 'read_style_encoder']

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.config import ModelConfig
-from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
-from diffposetalk_ros.output_file import ordinary_rights
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
+from diffposetalk_ros.util.output_file import ordinary_rights
 
 __all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
 

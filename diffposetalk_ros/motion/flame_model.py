@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError, reason_of
-from diffposetalk_ros.numpy_pickle import ForeignPickleError, SparseMatrix, Wrapped, load_numbers
+from diffposetalk_ros.util.numpy_pickle import ForeignPickleError, SparseMatrix, Wrapped, load_numbers
 
 __all__ = ['FlameModel', 'load_flame_model']
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError, reason_of
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
-from diffposetalk_ros.output_file import part_of
+from diffposetalk_ros.util.output_file import part_of
 
 __all__ = ['MotionClip', 'load_face', 'load_motion', 'save_motion', 'write_atomically']
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.joint_map import JointMap
 from diffposetalk_ros.motion.motion_clip import MotionClip
-from diffposetalk_ros.resources import find_shared
 from diffposetalk_ros.robot.commander import CommanderConfig, JointCommander
+from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.simulated_head import SimulatedHead
 from diffposetalk_ros.robot.trajectory import Trajectory
+from diffposetalk_ros.util.resources import find_shared
 
 __all__ = ['Recording', 'closure_offsets', 'follow_clip', 'lag_of', 'load_closures', 'map_order']
 

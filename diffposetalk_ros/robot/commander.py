@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.joint_limits import JointLimiter, JointState
-from diffposetalk_ros.motion.joint_map import JointMap
 from diffposetalk_ros.robot.frames import FrameBuffer
+from diffposetalk_ros.robot.joint_limits import JointLimiter, JointState
+from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.trajectory import Trajectory
 
 __all__ = ['CommanderConfig', 'CommanderMode', 'JointCommander']

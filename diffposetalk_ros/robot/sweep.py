@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.motion.joint_limits import JointLimiter
-from diffposetalk_ros.motion.joint_map import Joint, JointMap, Source
+from diffposetalk_ros.robot.joint_limits import JointLimiter
+from diffposetalk_ros.robot.joint_map import Joint, JointMap, Source
 
 __all__ = ['Sweep', 'channels_used', 'scale_channel', 'sweep']
 

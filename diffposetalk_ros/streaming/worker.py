@@ -15,7 +15,7 @@ import numpy as np
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.timeline import MotionTimeline
+from diffposetalk_ros.playout.timeline import MotionTimeline
 from diffposetalk_ros.streaming.generator import GeneratedFrames, StreamingGenerator
 from diffposetalk_ros.streaming.latency import LatencyTracker
 

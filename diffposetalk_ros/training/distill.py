@@ -21,8 +21,8 @@ from diffposetalk_ros.diffusion.schedule import step_pairs
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.guided import CODE_GAIN, LARGEST_SCALE
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.store import load_model, save_model
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 from diffposetalk_ros.training.augment import AugmentConfig
 from diffposetalk_ros.training.batches import BatchSource
 from diffposetalk_ros.training.losses import LossWeights, Vertices, denoiser_terms, truncate, valid_frames

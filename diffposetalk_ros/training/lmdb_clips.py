@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
-from diffposetalk_ros.numpy_pickle import ForeignPickleError, load_numbers
+from diffposetalk_ros.util.numpy_pickle import ForeignPickleError, load_numbers
 
 __all__ = ['LmdbClips', 'LmdbError', 'read_split']
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffposetalk_ros.model.style_encoder import StyleEncoder
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.training.animator import NAMED_STYLES, StyleParameters
 from diffposetalk_ros.training.takes import make_takes
 from diffposetalk_ros.training.train_style import halves

@@ -12,10 +12,10 @@ from accelerate import PartialState
 
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.official import flame_stats, motion_stats, read_style_encoder
 from diffposetalk_ros.model.store import load_model, save_model
-from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 from diffposetalk_ros.training.lmdb_clips import LmdbClips, read_split
 from diffposetalk_ros.training.lmdb_pairs import FlameStats, PairSource
 from diffposetalk_ros.training.run import RunConfig

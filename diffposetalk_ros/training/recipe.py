@@ -20,11 +20,10 @@ from torch import Tensor
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
-from diffposetalk_ros.model.logmel_encoder import LogMelEncoder
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.store import StoredModel, load_model, save_model
-from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
-from diffposetalk_ros.output_file import ordinary_rights
 from diffposetalk_ros.training.augment import AugmentConfig
 from diffposetalk_ros.training.batches import BatchSource
 from diffposetalk_ros.training.named_styles import encode_named_styles
@@ -33,6 +32,7 @@ from diffposetalk_ros.training.takes import TakeSet, build_takes
 from diffposetalk_ros.training.train_audio import train_audio
 from diffposetalk_ros.training.train_denoiser import train_denoiser
 from diffposetalk_ros.training.train_style import train_style
+from diffposetalk_ros.util.output_file import ordinary_rights
 
 __all__ = ['EMBEDDED', 'GO_ON', 'Recipe', 'run_denoiser_stage', 'run_recipe', 'run_style_stage', 'statistics']
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk_ros.model.config import LogMelConfig
-from diffposetalk_ros.model.logmel_encoder import LogMelEncoder
+from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.training.batches import Batch, BatchSource
 from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.takes import FRAMES, PHONES

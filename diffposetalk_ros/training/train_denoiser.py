@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.training.batches import Batch, BatchSource
 from diffposetalk_ros.training.emphasis import lip_emphasis

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.mel_context import clip_mel
-from diffposetalk_ros.model.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.training.lmdb_clips import SAMPLES_PER_FRAME
 from diffposetalk_ros.training.lmdb_pairs import PairSource
 from diffposetalk_ros.training.losses import LossWeights, Vertices, nt_xent, truncate, weighted_terms

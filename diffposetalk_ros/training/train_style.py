@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.model.config import StyleEncoderConfig
-from diffposetalk_ros.model.style_encoder import StyleEncoder
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.training.batches import BatchSource
 from diffposetalk_ros.training.losses import nt_xent
 from diffposetalk_ros.training.run import RunConfig, train

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.training.losses import (
     LossWeights,
     Vertices,

@@ -14,11 +14,11 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffposetalk_ros.end_with_parent import end_with_parent
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_file import MotionClip
 from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.util.end_with_parent import end_with_parent
 from diffposetalk_ros.viewer.light import DAY, Theme
 from diffposetalk_ros.viewer.render_scene import Image, Scene
 

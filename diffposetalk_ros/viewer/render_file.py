@@ -18,7 +18,7 @@ from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.output_file import check_output, part_of
+from diffposetalk_ros.util.output_file import check_output, part_of
 from diffposetalk_ros.viewer.light import DAY, Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import Image

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.benchmark.embedded import DEFAULT
 from diffposetalk_ros.benchmark.footprint import footprint_table, installed_size
 from diffposetalk_ros.benchmark.live import run_avatars, run_live
@@ -16,7 +17,6 @@ from diffposetalk_ros.benchmark.table import Table, machine, write_report
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
-from diffposetalk_ros.ros.parameters import config_from
 
 
 @pytest.fixture(scope='module')
@@ -86,8 +86,8 @@ def test_the_reference_is_the_same_network() -> None:
     torch = pytest.importorskip('torch')
     from diffposetalk_ros.benchmark.torch_reference import ReferenceDenoiser, sample_ancestral
     from diffposetalk_ros.diffusion.schedule import make_schedule
-    from diffposetalk_ros.model.denoiser import Denoiser
-    from diffposetalk_ros.model.torch_model import ScheduleBuffers
+    from diffposetalk_ros.model.networks.denoiser import Denoiser
+    from diffposetalk_ros.model.networks.diffposetalk import ScheduleBuffers
 
     torch.manual_seed(0)
     config = ModelConfig(

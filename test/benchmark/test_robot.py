@@ -16,10 +16,10 @@ from diffposetalk_ros.benchmark.robot import (  # noqa: E402
     rest_table,
     speed_table,
 )
-from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.motion_clip import MotionClip  # noqa: E402
 from diffposetalk_ros.robot.closed_loop import Recording  # noqa: E402
+from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 
 EXAMPLE = load_joint_map(Path(__file__).parents[2] / 'config' / 'joint_map.yaml')
 

@@ -252,7 +252,7 @@ def _copy(source: Path, target: Path) -> None:
 @pytest.mark.parametrize('kind', BAD_MODEL)
 def test_damaged_model_folder(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip('torch')
-    from diffposetalk_ros.resources import find_model
+    from diffposetalk_ros.util.resources import find_model
 
     folder = tmp_path / 'model'
     folder.mkdir()

@@ -38,9 +38,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from safetensors.numpy import save_file
 
     from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
+    from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+    from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
     from diffposetalk_ros.model.store import save_model
-    from diffposetalk_ros.model.style_encoder import StyleEncoder
-    from diffposetalk_ros.model.torch_model import DiffPoseTalkModel
 
     torch.manual_seed(0)
     torch.set_num_threads(1)

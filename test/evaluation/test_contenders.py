@@ -14,10 +14,10 @@ from diffposetalk_ros.evaluation.comparison import diversity_of, perform
 from diffposetalk_ros.evaluation.contenders import contenders, main_sampler, parse_sampler
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.evaluation.style_scores import style_scores
-from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.offline.generator import Generator
 
 MakeClip = Callable[..., SpeechClip]
 

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip('onnxruntime')
 
 from diffposetalk_ros.audio.file import read_audio  # noqa: E402
-from diffposetalk_ros.generation import Generator  # noqa: E402
-from diffposetalk_ros.resources import demo_clip  # noqa: E402
+from diffposetalk_ros.offline.generator import Generator  # noqa: E402
+from diffposetalk_ros.util.resources import demo_clip  # noqa: E402
 
 RATE = 16000
 

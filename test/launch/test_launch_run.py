@@ -21,8 +21,8 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
-from diffposetalk_ros.ros import qos  # noqa: E402
-from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
+from diffposetalk_ros.ros.messages import qos  # noqa: E402
+from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 # What `ros2 launch FILE NAME:=VALUE ...` comes down to.
@@ -80,7 +80,7 @@ class Bench:
         from rcl_interfaces.srv import GetParameters
         from rclpy.parameter import parameter_value_to_python
 
-        from diffposetalk_ros.ros.lifecycle_client import call
+        from diffposetalk_ros.ros.support.lifecycle_client import call
 
         client = self.node.create_client(GetParameters, f'{node}/get_parameters')
         answer = call(self.node, self.executor, client, GetParameters.Request(names=[name]), PATIENCE)

@@ -11,7 +11,7 @@ import pytest
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import ModelConfig
-from diffposetalk_ros.resources import find_model
+from diffposetalk_ros.util.resources import find_model
 
 WRONG: list[tuple[str, Any]] = [
     ('n_heads', 0), ('n_heads', -1), ('n_heads', 5), ('fps', 0), ('fps', 'x'), ('fps', 7), ('feature_dim', 'a'),

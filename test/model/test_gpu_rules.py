@@ -21,11 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
-from diffposetalk_ros.model import torch_backend  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
-from diffposetalk_ros.resources import find_model  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.torch import backend as torch_backend  # noqa: E402
+from diffposetalk_ros.util.resources import find_model  # noqa: E402
 
 GUIDED = SamplingConfig('ddim', 4, 1.15, 3.0)
 

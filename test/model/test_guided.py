@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from windows import tiny_model, window  # noqa: E402
 
 from diffposetalk_ros.diffusion.guidance import Branch
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.guided import branches_for, scale_code
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_onnx_loop import tiny_model, window  # noqa: E402
 
 GUIDED = ModelConfig(scale_inputs=True)
 
@@ -57,8 +54,8 @@ def test_what_it_was_not_distilled_for_is_refused() -> None:
 
 def test_torch_and_onnx_agree_and_the_scales_matter(tmp_path: Path) -> None:
     pytest.importorskip('torch')
-    from diffposetalk_ros.model.onnx_backend import OnnxBackend
-    from diffposetalk_ros.model.torch_backend import TorchBackend
+    from diffposetalk_ros.model.onnx.backend import OnnxBackend
+    from diffposetalk_ros.model.torch.backend import TorchBackend
 
     config = tiny_model(tmp_path, scale_inputs=True)
     torch = TorchBackend.load(tmp_path)

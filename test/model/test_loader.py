@@ -15,9 +15,9 @@ pytest.importorskip('torch')
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.model import loader  # noqa: E402
 from diffposetalk_ros.model.loader import load_backend  # noqa: E402
-from diffposetalk_ros.model.onnx_backend import OnnxBackend  # noqa: E402
-from diffposetalk_ros.model.torch_backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.resources import find_model  # noqa: E402
+from diffposetalk_ros.model.onnx.backend import OnnxBackend  # noqa: E402
+from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
+from diffposetalk_ros.util.resources import find_model  # noqa: E402
 
 Choice = Callable[..., str]
 

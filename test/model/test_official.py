@@ -21,10 +21,10 @@ from diffposetalk_ros.cli import import_checkpoint  # noqa: E402
 from diffposetalk_ros.errors import CheckpointError  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.official import denoiser_config, flame_stats, motion_stats, read_denoiser  # noqa: E402
-from diffposetalk_ros.model.style_encoder import StyleEncoder  # noqa: E402
-from diffposetalk_ros.model.torch_backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.model.torch_pickle import read_torch_file  # noqa: E402
 
 SPEECH = {

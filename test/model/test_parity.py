@@ -17,17 +17,17 @@ pytest.importorskip('transformers')
 FIXTURES = Path(__file__).parents[1] / 'fixtures' / 'parity'
 sys.path.insert(0, str(FIXTURES))
 
-import formula  # noqa: E402
+import parity_formula as formula  # noqa: E402
 
 from diffposetalk_ros.diffusion.schedule import make_schedule  # noqa: E402
-from diffposetalk_ros.generation import Generator  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
 from diffposetalk_ros.model.loader import LoadedModel  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.official import motion_stats  # noqa: E402
-from diffposetalk_ros.model.style_encoder import StyleEncoder  # noqa: E402
-from diffposetalk_ros.model.torch_backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
+from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.training.losses import (  # noqa: E402
     LossWeights,
     condition_drops,

@@ -11,7 +11,7 @@ from diffposetalk_ros.model.speech_padding import pad_speech
 @pytest.mark.parametrize('length', [320, 640, 641, 680, 683, 719, 720, 959])
 def test_equals_the_torch_padding(length: int) -> None:
     torch = pytest.importorskip('torch')
-    from diffposetalk_ros.model.speech_encoder import pad_audio
+    from diffposetalk_ros.model.networks.speech_encoder import pad_audio
 
     samples = np.random.default_rng(0).standard_normal((2, length)).astype(np.float32)
     padded = pad_speech(samples)

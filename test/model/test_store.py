@@ -10,8 +10,8 @@ torch = pytest.importorskip('torch')
 
 from diffposetalk_ros.errors import ConfigError, ModelError  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.model.store import load_model, load_weights, save_model  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
 
 TINY = ModelConfig(
     space='arkit', n_motions=12, n_prev_motions=3, feature_dim=16, n_heads=2, n_layers=1, shape_dim=0,

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from flame_files import VERTICES, arrays, write_flame  # noqa: E402
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.flame_model import load_flame_model
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from test_flame_model import VERTICES, arrays, write_flame  # noqa: E402
 
 
 def test_mean_face_at_rest_is_the_template(tmp_path: Path) -> None:

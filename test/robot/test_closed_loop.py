@@ -14,9 +14,8 @@ pytest.importorskip('ruckig')
 pytest.importorskip('onnxruntime')
 
 from diffposetalk_ros.audio.file import read_audio  # noqa: E402
-from diffposetalk_ros.generation import Generator  # noqa: E402
-from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.motion.motion_clip import MotionClip  # noqa: E402
+from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.robot.closed_loop import (  # noqa: E402
     Recording,
     closure_offsets,
@@ -25,6 +24,7 @@ from diffposetalk_ros.robot.closed_loop import (  # noqa: E402
     load_closures,
 )
 from diffposetalk_ros.robot.commander import CommanderConfig  # noqa: E402
+from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.robot.simulated_head import SimulatedHead  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

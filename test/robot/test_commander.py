@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 pytest.importorskip('ruckig')
 
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
-from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander  # noqa: E402
+from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 
 EXAMPLE = load_joint_map(Path(__file__).parents[2] / 'config' / 'joint_map.yaml')
 WIDTH = EXAMPLE.layout.width

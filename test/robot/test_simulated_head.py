@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip('mujoco')
 
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
-from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.robot.closed_loop import map_order  # noqa: E402
+from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.robot.simulated_head import SimulatedHead  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import yaml
 pytest.importorskip('ruckig')
 
 from diffposetalk_ros.cli.main import main  # noqa: E402
-from diffposetalk_ros.motion.joint_map_file import load_joint_map  # noqa: E402
+from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.robot.sweep import scale_channel, sweep  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

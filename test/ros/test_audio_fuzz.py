@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer  # noqa: E402
+from diffposetalk_ros.avatar.audio_intake import AudioIntake  # noqa: E402
 from diffposetalk_ros.errors import AudioError  # noqa: E402
-from diffposetalk_ros.ros.audio_intake import AudioIntake  # noqa: E402
-from diffposetalk_ros.ros.audio_messages import (  # noqa: E402
-    AudioFormat,
-    chunk_from_message,
-    has_portaudio_form,
-    message_class,
-)
+from diffposetalk_ros.audio.chunk import   # noqa: E402
 
 if not has_portaudio_form():
     pytest.skip('the installed form has no format in the message', allow_module_level=True)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +11,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not importable')
-sys.path.insert(0, str(Path(__file__).parent))
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from node_stage import KIND, RATE, Stage  # noqa: E402
 from rclpy.time import Time  # noqa: E402
-from test_node import KIND, RATE, Stage  # noqa: E402
 
-from diffposetalk_ros.ros.audio_messages import audio_to_message, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import audio_to_message, message_class  # noqa: E402
 
 QUIET = (FaceMotion.IDLE, FaceMotion.REST)
 

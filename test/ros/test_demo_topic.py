@@ -49,7 +49,7 @@ def speaker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     path = tmp_path / 'voice.wav'
     soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, 32000), 16000)
     arguments = ['-r', 'audio:=/mic', '-p', f'file:={path}', '-p', 'loop:=true']
-    process = start('diffposetalk_ros.ros.audio_player_node', '--ros-args', *arguments)
+    process = start('diffposetalk_ros.ros.nodes.audio_player_node', '--ros-args', *arguments)
     yield process
     process.kill()
     process.communicate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gc
 import shutil
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,12 +14,11 @@ from typing import Any
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not importable')
-sys.path.insert(0, str(Path(__file__).parent))
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from node_stage import KIND, Stage  # noqa: E402
 from rclpy.action import ActionServer  # noqa: E402
-from test_node import KIND, Stage  # noqa: E402
 
-from diffposetalk_ros.ros.avatar import Avatar  # noqa: E402
+from diffposetalk_ros.avatar.avatar import Avatar  # noqa: E402
 
 OTHER_KIND = 'AudioDataStamped' if KIND == 'AudioStamped' else 'AudioStamped'
 

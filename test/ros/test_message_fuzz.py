@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,16 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip('rclpy', reason='rclpy is not importable')
-sys.path.insert(0, str(Path(__file__).parent))
 from diffposetalk_ros.msg import FaceMotion, StyleReference  # noqa: E402
+from node_stage import KIND, Stage  # noqa: E402
 from rclpy.time import Time  # noqa: E402
-from test_node import KIND, Stage  # noqa: E402
 
+from diffposetalk_ros.avatar.avatar import Avatar  # noqa: E402
+from diffposetalk_ros.avatar.parameters import config_from  # noqa: E402
 from diffposetalk_ros.errors import AudioError, StyleError  # noqa: E402
-from diffposetalk_ros.ros import qos  # noqa: E402
-from diffposetalk_ros.ros.audio_messages import audio_to_message, format_from_info, message_class  # noqa: E402
-from diffposetalk_ros.ros.avatar import Avatar  # noqa: E402
-from diffposetalk_ros.ros.parameters import config_from  # noqa: E402
+from diffposetalk_ros.ros.messages import qos  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import audio_to_message, format_from_info, message_class  # noqa: E402
 
 FLOAT32 = st.floats(width=32)
 ROWS = st.integers(0, 60)

@@ -7,7 +7,6 @@ Skipped where the other form of audio_common_msgs is installed; `AUDIO_MSGS=ros_
 from __future__ import annotations
 
 import array
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +14,14 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
-from diffposetalk_ros.ros.audio_messages import has_portaudio_form, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import has_portaudio_form, message_class  # noqa: E402
 
 if has_portaudio_form():
     pytest.skip('the other form of audio_common_msgs is installed', allow_module_level=True)
-
-sys.path.insert(0, str(Path(__file__).parent))
+from node_stage import Stage  # noqa: E402
 from rclpy.time import Time  # noqa: E402
-from test_node import Stage  # noqa: E402
 
-from diffposetalk_ros.ros import qos  # noqa: E402
+from diffposetalk_ros.ros.messages import qos  # noqa: E402
 
 RATE = 44100
 SOUND = np.random.default_rng(5).integers(-60, 60, RATE).astype('i1')

@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 import array
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from analytic_backend import AnalyticBackend  # noqa: E402
+from audio_forms import PORTAUDIO, header, portaudio_message  # noqa: E402
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffposetalk_ros.audio.chunk import AudioFormat
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
+from diffposetalk_ros.avatar.audio_intake import AudioIntake
 from diffposetalk_ros.model.backend import SamplingConfig
-from diffposetalk_ros.ros.audio_intake import AudioIntake
-from diffposetalk_ros.ros.audio_messages import AudioFormat, chunk_from_message
+from diffposetalk_ros.ros.messages.audio import chunk_from_message
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / 'streaming')]
-from analytic_backend import AnalyticBackend  # noqa: E402
-from test_audio_messages import PORTAUDIO, header, portaudio_message  # noqa: E402
 
 NS = 1_000_000_000
 START = 1_000 * NS

@@ -17,8 +17,8 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
-from diffposetalk_ros.resources import demo_clip  # noqa: E402
-from diffposetalk_ros.ros.lifecycle_client import LifecycleClient  # noqa: E402
+from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
+from diffposetalk_ros.util.resources import demo_clip  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not importable')
-sys.path.insert(0, str(Path(__file__).parent))
+from node_stage import Stage  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
-from test_node import Stage  # noqa: E402
 
-from diffposetalk_ros.ros.demo_session import stamp_ns  # noqa: E402
+from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns  # noqa: E402
 
 STEP = 10_000_000
 

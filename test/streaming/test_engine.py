@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.streaming.engine import BatchEngine
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 
 def speech(frames: int, seed: int) -> np.ndarray:

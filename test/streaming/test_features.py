@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.streaming.features import LogMelFeatures, WindowedFeatures, feature_stream
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 
 def speech(n: int) -> np.ndarray:

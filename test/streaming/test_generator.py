@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +13,6 @@ from diffposetalk_ros.errors import AudioError, ConfigError, StyleError
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.noise import FrameNoise
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 SAMPLING = SamplingConfig(steps=2)
 

@@ -10,8 +10,8 @@ torch = pytest.importorskip('torch')
 
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig  # noqa: E402
-from diffposetalk_ros.model.torch_backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator  # noqa: E402
 from diffposetalk_ros.streaming.noise import FrameNoise  # noqa: E402
 

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 
 class Slow(AnalyticBackend):

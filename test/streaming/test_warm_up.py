@@ -4,16 +4,11 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest  # noqa: E402

@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from analytic_backend import AnalyticBackend  # noqa: E402
 
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.model.backend import SamplingConfig
-from diffposetalk_ros.motion.timeline import MotionTimeline
+from diffposetalk_ros.playout.timeline import MotionTimeline
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 from diffposetalk_ros.streaming.worker import InferenceWorker, WorkerConfig
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analytic_backend import AnalyticBackend  # noqa: E402
 
 CONFIG = StreamConfig(2, 1, sampling=SamplingConfig(steps=2))
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from diffposetalk_ros.resources import demo_clip
 from diffposetalk_ros.training.codec import CODECS, coded
+from diffposetalk_ros.util.resources import demo_clip
 
 
 @pytest.mark.parametrize('codec', range(len(CODECS)), ids=[name for _, name, _ in CODECS])

@@ -17,13 +17,13 @@ from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.diffusion.samplers import sample_ddim  # noqa: E402
 from diffposetalk_ros.diffusion.schedule import make_schedule  # noqa: E402
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
-from diffposetalk_ros.generation import Generator  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.store import save_model  # noqa: E402
-from diffposetalk_ros.model.style_encoder import StyleEncoder  # noqa: E402
-from diffposetalk_ros.model.torch_backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
+from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
+from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.training.distill import (  # noqa: E402
     Distillation,
     DistillConfig,

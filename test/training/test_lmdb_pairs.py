@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import pytest
 
 torch = pytest.importorskip('torch')
 lmdb = pytest.importorskip('lmdb')
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from lmdb_data import clip_data, write_lmdb  # noqa: E402
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,12 @@ pytest.importorskip('transformers')
 pytest.importorskip('accelerate')
 pytest.importorskip('tensorboard')
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from lmdb_data import write_lmdb  # noqa: E402
 
 from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig  # noqa: E402
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.model.store import load_model  # noqa: E402
-from diffposetalk_ros.model.torch_model import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.training.train_pairs import freeze_speech_encoder  # noqa: E402
 
 SPEECH = {

@@ -14,10 +14,10 @@ pytest.importorskip('accelerate')
 pytest.importorskip('tensorboard')
 
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
-from diffposetalk_ros.generation import Generator  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig  # noqa: E402
 from diffposetalk_ros.model.store import load_model  # noqa: E402
+from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.training.recipe import EMBEDDED, Recipe, run_recipe, run_style_stage  # noqa: E402
 from diffposetalk_ros.training.run import RunConfig  # noqa: E402
 

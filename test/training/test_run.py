@@ -13,22 +13,11 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('accelerate')
 pytest.importorskip('tensorboard')
 
+from tiny_run import CONFIG, loss, model  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError  # noqa: E402
 from diffposetalk_ros.training.run import RunConfig, learning_rate, train  # noqa: E402
-
-CONFIG = RunConfig(steps=8, batch=4, save_every=3, warm_up=2, ema=0.9)
-
-
-def model() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.Linear(8, 1))
-
-
-def loss(module: nn.Module, number: int, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
-    x = torch.randn(4, 3, generator=rng).to(device)
-    return {'fit': ((module(x)[:, 0] - x.sum(1)) ** 2).mean()}
 
 
 class Interrupted(Exception):
@@ -114,10 +103,8 @@ def test_published_schedules() -> None:
 
 
 SCRIPT = """
-import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
-from test_run import CONFIG, loss, model
+from tiny_run import CONFIG, loss, model
 from diffposetalk_ros.training.run import train
 import torch
 module = model()
@@ -132,11 +119,11 @@ torch.save(module.state_dict(), {out!r} + '/' + __import__('os').environ['RANK']
 def test_two_processes_learn_the_same_weights(tmp_path: Path) -> None:
     """Each draws its own batches; averaged gradients keep the copies equal."""
     script = tmp_path / 'script.py'
-    script.write_text(SCRIPT.format(folder=str(Path(__file__).parent), out=str(tmp_path)))
+    script.write_text(SCRIPT.format(out=str(tmp_path)))
     shared = {
         **os.environ, 'WORLD_SIZE': '2', 'LOCAL_WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1',
         'MASTER_PORT': '29617', 'ACCELERATE_USE_CPU': 'true', 'OMP_NUM_THREADS': '1',
-        'PYTHONPATH': str(Path(__file__).parents[2]),
+        'PYTHONPATH': os.pathsep.join(str(Path(__file__).parents[i] / p) for i, p in ((2, ''), (1, 'helpers'))),
     }  # fmt: skip
     running = [
         subprocess.Popen([sys.executable, script], env={**shared, 'RANK': str(r), 'LOCAL_RANK': str(r)})

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.audio.file import read_audio
-from diffposetalk_ros.generation import Generator
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.motion.closure_snap import snap_closures
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.resources import demo_clip
+from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.util.resources import demo_clip
 
 _NEAR = 0.06
 """Seconds around the middle of a P, B or M within which its closure has to be."""

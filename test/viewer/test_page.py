@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip('aiohttp')
-sys.path.insert(0, str(Path(__file__).parent))
 
 from lip_offsets import closure_offsets, spoken_offsets  # noqa: E402
 
@@ -75,9 +73,9 @@ def test_speech_of_the_model_is_seen_as_it_is_heard(browser: Browser) -> None:
     """The shipped model's closures of P and B in the page against the gaps in the sound."""
     pytest.importorskip('onnxruntime')
     from diffposetalk_ros.audio.file import read_audio
-    from diffposetalk_ros.generation import Generator
     from diffposetalk_ros.motion.closure_snap import snap_closures
     from diffposetalk_ros.motion.rig import load_rig
+    from diffposetalk_ros.offline.generator import Generator
 
     samples = read_audio(DEMO)
     motion = snap_closures(load_rig(), Generator(backend='onnx').generate(samples, 'neutral').values)

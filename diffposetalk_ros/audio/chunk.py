@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A piece of sound as it arrives, and its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from diffposetalk_ros.audio.pcm import PCM_FORMATS, MonoAudio
+from diffposetalk_ros.audio.resampler import check_rate
+from diffposetalk_ros.errors import AudioError
+
+__all__ = ['AudioChunk', 'AudioFormat']
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """Rate in Hz, number of interleaved channels, GStreamer sample format."""
+
+    rate: int = 16000
+    channels: int = 1
+    sample_format: str = 'S16LE'
+
+    def __post_init__(self) -> None:
+        check_rate(self.rate)
+        if not 1 <= self.channels <= 64:
+            raise AudioError(f'{self.channels} audio channels; use 1 to 64')
+        if self.sample_format not in PCM_FORMATS:
+            raise AudioError(f'audio format {self.sample_format!r}; use one of {", ".join(PCM_FORMATS)}')
+
+
+@dataclass(frozen=True)
+class AudioChunk:
+    """Mono sound at ``rate`` Hz; ``stamp`` (ns) is the time of its first sample, None if not told."""
+
+    sound: MonoAudio
+    rate: int
+    stamp: int | None

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audio messages into the ring buffer: clock, gaps, resampling, end of utterance. Imports no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.resampler import StreamResampler
+from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
+from diffposetalk_ros.audio.sample_clock import DUPLICATE, Append, Drop, Reset, SampleClock, Silence
+
+__all__ = ['AudioIntake', 'IntakeCounters']
+
+_NS = 1_000_000_000
+_PAUSE = 20_000_000
+"""A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
+
+
+@dataclass
+class IntakeCounters:
+    """Since activation: messages, utterances; seconds of sound, of filled gaps, of unused sound;
+    values that were NaN or infinite, and values outside [-1, 1]."""
+
+    messages: int = 0
+    utterances: int = 0
+    sound: float = 0.0
+    gaps: float = 0.0
+    unused: float = 0.0
+    invalid: int = 0
+    clipped: int = 0
+    note: str = ''
+
+
+class AudioIntake:
+    """Belongs to the executor's thread; only the ring buffer is shared with the worker.
+
+    Each utterance is one epoch of the ring; ``begin`` starts the next (`InferenceWorker.reset`).
+    ``pause`` is called when the sound stops coming, long before the utterance counts as over
+    (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0.
+    """
+
+    def __init__(
+        self,
+        ring: AudioRingBuffer,
+        begin: Callable[[], object],
+        end_timeout: float,
+        pause: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.ring = ring
+        self._begin = begin
+        self._pause = pause
+        self._paused = False
+        self.end_timeout = end_timeout
+        self.counters = IntakeCounters()
+        self.last_arrival: int | None = None
+        self._resampler: StreamResampler | None = None
+        self._clock: SampleClock | None = None
+        self._open = False
+        self._chunk_ns = 0
+
+    @property
+    def origin(self) -> int | None:
+        """Time of sample 0 of the current utterance, ns; None before the first."""
+        return self._clock.origin if self._clock else None
+
+    @property
+    def received(self) -> int:
+        """Length of this utterance so far, ns."""
+        return self._clock.samples * _NS // self._clock.rate if self._clock else 0
+
+    @property
+    def newest(self) -> int:
+        """Length of the last message, ns."""
+        return self._chunk_ns
+
+    @property
+    def place(self) -> int:
+        """Where the last message begins, in ns after sample 0 of the utterance."""
+        return self._clock.place if self._clock else 0
+
+    @property
+    def open(self) -> bool:
+        """Whether an utterance is under way."""
+        return self._open
+
+    def push(self, chunk: AudioChunk, now: int) -> bool:
+        """Store one message that arrived at ``now`` (ns); False if it has been heard before and is not used."""
+        if self._clock is None or self._resampler is None or self._clock.rate != chunk.rate:
+            self._resampler, self._clock = StreamResampler(chunk.rate), SampleClock(chunk.rate)
+        elif not self._open:
+            self._clock.reset()
+        counters, sound = self.counters, chunk.sound
+        counters.messages += 1
+        counters.invalid += sound.invalid
+        counters.clipped += sound.clipped
+        self.last_arrival, self._paused = now, False
+        self._chunk_ns = len(sound.samples) * _NS // chunk.rate
+        actions = self._clock.observe(chunk.stamp or 0, sound.samples, now)
+        self._apply(actions)
+        return not any(isinstance(action, Drop) and action.reason == DUPLICATE for action in actions)
+
+    def poll(self, now: int) -> bool:
+        """End the utterance when its sound is over and nothing has come for the time-out.
+
+        A sender of long messages is silent between them: half a message more is granted. Returns
+        whether the utterance ended now.
+        """
+        if not self._open or self._clock is None or self.last_arrival is None:
+            return False
+        heard = self._clock.time_of(self._clock.samples / self._clock.rate)
+        patience = max(round(self.end_timeout * _NS), self._chunk_ns * 3 // 2)
+        silent = now - max(heard, self.last_arrival)
+        if silent > max(_PAUSE, self._chunk_ns // 2) and not self._paused:
+            self._paused = True
+            self._pause()
+        if silent <= patience:
+            return False
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """End the utterance: what the clock and the resampler hold back goes in, the ring closes."""
+        if self._open and self._clock is not None and self._resampler is not None:
+            self._apply(self._clock.flush())
+            self.ring.append(self._resampler.flush())
+            self.ring.close()
+            self._open = False
+
+    def abandon(self) -> None:
+        """Forget the utterance at once: what comes next starts another."""
+        self._begin()
+        self._open = False
+
+    def _apply(self, actions: list[Append | Silence | Drop | Reset]) -> None:
+        assert self._clock is not None and self._resampler is not None
+        rate, counters = self._clock.rate, self.counters
+        for action in actions:
+            if isinstance(action, Reset):
+                self._resampler.reset()
+                self._begin()
+                self._open = True
+                counters.utterances += 1
+                counters.note = action.reason
+            elif isinstance(action, Drop):
+                counters.unused += action.count / rate
+                counters.note = action.reason
+            elif isinstance(action, Silence):
+                counters.gaps += action.count / rate
+                self.ring.append(self._resampler.push(np.zeros(action.count, np.float32)))
+            else:
+                counters.sound += len(action.samples) / rate
+                self.ring.append(self._resampler.push(action.samples))

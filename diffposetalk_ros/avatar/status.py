@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What /diagnostics says about audio, inference, playout and model.
+
+Built without diagnostic_updater, which is not everywhere; the messages are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from diffposetalk_ros.avatar.audio_intake import IntakeCounters
+from diffposetalk_ros.streaming.latency import LatencySummary
+from diffposetalk_ros.streaming.warm_up import LARGEST_FACTOR
+
+__all__ = [
+    'ERROR',
+    'OK',
+    'STALE',
+    'WARN',
+    'Status',
+    'Trouble',
+    'audio_status',
+    'inference_status',
+    'playout_status',
+]
+
+OK, WARN, ERROR, STALE = 0, 1, 2, 3
+_SILENCE, _QUIET = -65.0, -40.0
+"""dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
+_RECENT = 10_000_000_000  # ns
+
+
+@dataclass(frozen=True)
+class Status:
+    """One diagnostic status; ``values`` carry their unit in the key."""
+
+    name: str
+    level: int
+    message: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class Trouble:
+    """Whether a count of faults has grown within the last ``_RECENT``: what is over is no warning any more."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._grown: int | None = None
+
+    def seen(self, count: int, now: int) -> bool:
+        """Take the count of ``now`` (ns)."""
+        if count > self._count:
+            self._grown = now
+        self._count = count
+        return self._grown is not None and 0 <= now - self._grown < _RECENT
+
+
+def audio_status(
+    counters: IntakeCounters,
+    age: float,
+    bad_messages: int,
+    lost: float,
+    senders: int,
+    troubled: bool,
+    loudest: float = float('nan'),
+    waiting: bool = False,
+) -> Status:
+    """``age``: seconds since the last message, NaN before the first; ``lost``: seconds that were overwritten before
+    they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent;
+    ``loudest``: of the last seconds, dBFS; ``waiting``: for a voice."""
+    level, text = OK, counters.note or 'listening'
+    if troubled:
+        level = WARN
+        parts = [f'{bad_messages} messages could not be used'] * bool(bad_messages)
+        parts += [f'{lost:.1f} s were sent too far ahead of time and are lost'] * bool(lost)
+        text = '; '.join(parts)
+    elif senders > 1:
+        level = WARN
+        text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
+    elif age != age:
+        level, text = STALE, 'no audio yet'
+    elif waiting:
+        text = 'waiting for a voice'
+    elif _SILENCE < loudest < _QUIET:
+        text = f'quiet: at most {loudest:.0f} dBFS; if that is speech, raise audio.gain'
+    values = {
+        'senders': senders,
+        'messages': counters.messages,
+        'utterances': counters.utterances,
+        'unusable messages': bad_messages,
+        'last message age [s]': age,
+        'sound [s]': counters.sound,
+        'gaps filled [s]': counters.gaps,
+        'sound not used [s]': counters.unused,
+        'sound lost [s]': lost,
+        'NaN or infinite samples': counters.invalid,
+        'clipped samples': counters.clipped,
+        'loudest of 5 s [dBFS]': loudest,
+    }
+    return Status('audio in', level, text, values)
+
+
+def inference_status(windows: LatencySummary, factor: float, errors: int, failed: bool) -> Status:
+    """``factor``: seconds of computing per second of motion."""
+    level, text = OK, 'in time'
+    if failed:
+        level, text = ERROR, 'every window fails and is tried again; see the log'
+    elif factor > LARGEST_FACTOR:
+        level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
+    elif not windows.count:
+        text = 'nothing generated yet'
+    values = {
+        'window p50 [ms]': 1e3 * windows.p50,
+        'window p95 [ms]': 1e3 * windows.p95,
+        'window p99 [ms]': 1e3 * windows.p99,
+        'real-time factor p50 [1]': factor,
+        'errors': errors,
+    }
+    return Status('inference', level, text, values)
+
+
+def playout_status(
+    underflows: int,
+    late_starts: int,
+    shift: float,
+    release: LatencySummary,
+    slack: LatencySummary,
+    troubled: bool,
+) -> Status:
+    """``late_starts``: utterances shown later than due, ``shift``: by how much now (s); ``release``: how
+    late frames were published; ``slack``: how far generated motion reached ahead of the clock while
+    somebody spoke (negative: too late to be seen); ``troubled``: whether underflows or late starts are recent."""
+    level, text = OK, 'in time'
+    if troubled or slack.p50 < 0:
+        level, text = WARN, 'frames come too late; raise playout.delay or lower sampler.steps'
+    values = {
+        'underflows': underflows,
+        'late starts': late_starts,
+        'shown late by [ms]': 1e3 * shift,
+        'slack p50 [ms]': 1e3 * slack.p50,
+        'release jitter p50 [ms]': 1e3 * release.p50,
+        'release jitter p99 [ms]': 1e3 * release.p99,
+        'release jitter max [ms]': 1e3 * release.largest,
+    }
+    return Status('playout', level, text, values)

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model folder -> ONNX graphs beside it.
+
+The graphs hold no weights: every weight is an external tensor that points into the folder's own
+safetensors files, so the folder carries each number once and cannot disagree with itself. Tables that
+follow from a formula are computed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffposetalk_ros.errors import ModelError
+from diffposetalk_ros.model.config import LogMelConfig
+from diffposetalk_ros.model.mel_context import logmel_context
+from diffposetalk_ros.model.networks.denoiser import Denoiser, LayerMemory
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.onnx.backend import LONGEST_STYLE_CLIP
+from diffposetalk_ros.model.onnx.sampler_graph import sampler_graph
+from diffposetalk_ros.model.onnx.speech_graph import SpeechGraph
+from diffposetalk_ros.model.onnx.tables import compute_tables
+from diffposetalk_ros.model.onnx.trace import trace
+from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
+
+__all__ = ['export_onnx']
+
+
+class _AudioGraph(nn.Module):
+    def __init__(self, model: DiffPoseTalkModel) -> None:
+        super().__init__()
+        self.audio_encoder, self.audio_feature_map = model.audio_encoder, model.audio_feature_map
+
+    def forward(self, mel: Tensor) -> Tensor:
+        out: Tensor = self.audio_feature_map(self.audio_encoder(mel))
+        return out
+
+
+class _MemoryGraph(nn.Module):
+    """(N, P, C), (N, L, C) -> keys and values (N, layers, heads, T, c), aligned (N, layers, T, C)."""
+
+    def __init__(self, net: Denoiser) -> None:
+        super().__init__()
+        self.denoising_net = net
+
+    def forward(self, previous_audio: Tensor, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        layers = self.denoising_net.remember(previous_audio, audio)
+        aligned = [layer.aligned for layer in layers if layer.aligned is not None]
+        return (
+            torch.stack([layer.key for layer in layers], 1),
+            torch.stack([layer.value for layer in layers], 1),
+            torch.stack(aligned, 1),
+        )
+
+
+class _DenoiserGraph(nn.Module):
+    def __init__(self, net: Denoiser) -> None:
+        super().__init__()
+        self.denoising_net = net
+
+    def forward(
+        self,
+        motion: Tensor,
+        key: Tensor,
+        value: Tensor,
+        aligned: Tensor,
+        person: Tensor,
+        previous_motion: Tensor,
+        step: Tensor,
+        indicator: Tensor,
+    ) -> Tensor:
+        count = len(self.denoising_net.layers())
+        memory = [LayerMemory(key[:, i], value[:, i], aligned[:, i]) for i in range(count)]
+        used = indicator if self.denoising_net.config.use_indicator else None
+        out: Tensor = self.denoising_net.denoise(
+            motion, memory, person[:, None], previous_motion, step, used
+        )[:, previous_motion.shape[1] :]
+        return out
+
+
+def export_onnx(folder: Path) -> list[Path]:
+    """Write audio.onnx, sampler.onnx (the whole loop, what live operation runs), memory.onnx and
+    denoiser.onnx (one evaluation, for dynamic thresholding) and, with a style encoder, style.onnx.
+
+    Raises ModelError for models whose alignment mask is not of width 1 or which take neither style nor
+    shape: those run with torch.
+    """
+    stored = load_model(folder)
+    model, config = stored.model, stored.model.config
+    if config.align_mask_width != 1 or model.denoising_net.person_proj is None:
+        raise ModelError(
+            f'{folder}: only models with an alignment mask of width 1 and a style or shape can be exported'
+        )
+    net, past = model.denoising_net, config.n_prev_motions
+    length = 8 if config.variable_window else config.n_motions
+    audio, before = torch.zeros(2, length, config.feature_dim), torch.zeros(2, past, config.feature_dim)
+    with torch.no_grad():
+        key, value, aligned = _MemoryGraph(net)(before, audio)
+    motion = torch.zeros(2, length, config.motion_dim)
+    person = torch.zeros(2, config.person_dim)
+    step = torch.ones(2, dtype=torch.long)
+    window = (motion, key, value, aligned, person, motion.new_zeros(2, past, config.motion_dim), step)
+    names = ['motion', 'key', 'value', 'aligned', 'person', 'previous_motion', 'step', 'indicator']
+    written = [
+        _write_audio(folder, model),
+        _write(
+            folder, 'memory', _MemoryGraph(net), (before, audio), ['previous_audio', 'audio'],
+            ['key', 'value', 'aligned'], {'audio': {1: 'frames'}},
+        ),
+        _write(
+            folder, 'denoiser', _DenoiserGraph(net), (*window, torch.ones(2, length)), names, ['clean'],
+            {
+                'motion': {1: 'frames'}, 'indicator': {1: 'frames'}, 'aligned': {2: 'tokens'},
+                'key': {3: 'tokens'}, 'value': {3: 'tokens'},
+            },
+        ),
+        _save(folder, 'sampler', sampler_graph(model), WEIGHTS),
+    ]  # fmt: skip
+    if stored.style_encoder is not None:
+        # Clips of up to 30 s: a longer position table would only fill memory.
+        stored.style_encoder.positions = stored.style_encoder.positions[: LONGEST_STYLE_CLIP + 1]
+        clip = torch.zeros(2, 50, config.motion_dim)
+        written.append(
+            _write(
+                folder, 'style', stored.style_encoder, (clip,), ['motion'], ['style'], {'motion': {1: 'frames'}},
+                weights=STYLE_WEIGHTS,
+            )
+        )  # fmt: skip
+    return written
+
+
+def _write(
+    folder: Path,
+    name: str,
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    axes: dict[str, dict[int, str]],
+    weights: str = WEIGHTS,
+) -> Path:
+    open_axes = {key: {0: 'batch', **axes.get(key, {})} for key in inputs if key != 'frames'}
+    return _save(folder, name, trace(module, arguments, inputs, outputs, open_axes), weights)
+
+
+def _write_audio(folder: Path, model: DiffPoseTalkModel) -> Path:
+    config = model.config
+    if config.audio_encoder != 'logmel':
+        speech = (torch.zeros(2, 16000 + 80), torch.tensor([config.fps]))
+        return _write(
+            folder, 'audio', SpeechGraph(model), speech, ['samples', 'frames'], ['features'],
+            {'samples': {1: 'sample_count'}},
+        )  # fmt: skip
+    left, right = logmel_context(config.logmel or LogMelConfig())
+    mel = torch.zeros(2, left + 32 + right, config.logmel.n_mels if config.logmel else 64)
+    return _write(
+        folder, 'audio', _AudioGraph(model), (mel,), ['mel'], ['features'], {'mel': {1: 'mel_frames'}}
+    )
+
+
+def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
+    compute_tables(graph.graph)
+    _point_into(graph, folder / weights)
+    path = folder / f'{name}.onnx'
+    temporary = path.with_suffix('.part')
+    temporary.write_bytes(graph.SerializeToString())
+    temporary.replace(path)
+    return path
+
+
+def _point_into(graph: Any, weights: Path) -> None:
+    """Replace initialisers that the safetensors file holds by references to its bytes.
+
+    The format is an 8-byte little-endian header length, a JSON header with the offsets, the data.
+    """
+    from onnx import TensorProto, external_data_helper, numpy_helper
+
+    data = weights.read_bytes()
+    start = 8 + int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8:start])
+    for tensor in graph.graph.initializer:
+        entry = header.get(tensor.name)
+        if entry is None or tensor.data_type != TensorProto.FLOAT:
+            continue
+        first, last = (start + offset for offset in entry['data_offsets'])
+        raw = numpy_helper.to_array(tensor).tobytes()
+        if raw != data[first:last]:
+            raise ModelError(f'{tensor.name} of the graph differs from {weights}; this is a defect')
+        external_data_helper.set_external_data(tensor, weights.name, first, last - first)
+        tensor.ClearField('raw_data')

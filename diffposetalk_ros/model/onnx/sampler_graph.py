@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole few-step loop (guidance, solver, frames held fixed) as one ONNX graph.
+
+The steps of a solver are rows of numbers (`diffusion.linear_steps`), an input of the graph, so one
+graph serves every solver and number of steps. Against evaluating the denoiser branch by branch it
+leaves out what cannot change the result:
+
+* audio keys and values once per window, and once for all branches that hear the same;
+* what does not depend on x_t (previous frames, person, step embedding) once per window;
+* frame tokens of the first layer once for all branches, which differ only in person and audio there;
+* in the last layer the tokens whose output nobody reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from diffposetalk_ros.model.networks.attention import Attention
+from diffposetalk_ros.model.networks.denoiser import Denoiser
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.onnx.trace import IR_VERSION, OPSET, trace
+
+__all__ = ['sampler_graph']
+
+
+class _Window(nn.Module):
+    """What a window needs once. B branches, N streams, R = B N rows, branch-major."""
+
+    null_audio_feat: Tensor
+
+    def __init__(self, model: DiffPoseTalkModel) -> None:
+        super().__init__()
+        self.denoising_net = model.denoising_net
+        if hasattr(model, 'null_audio_feat'):
+            self.null_audio_feat = model.null_audio_feat
+        else:  # never chosen: `heard` is True in every branch
+            width = model.config.feature_dim
+            self.register_buffer('null_audio_feat', torch.zeros(1, 1, width), persistent=False)
+
+    def forward(
+        self,
+        previous_motion: Tensor,
+        previous_audio: Tensor,
+        audio: Tensor,
+        person: Tensor,
+        steps: Tensor,
+        heard: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """(N, P, D), (N, P, C), (N, L, C), person (B, N, S), steps (K), heard (B) -> `_fixed_names`."""
+        net = self.denoising_net
+        past_count = previous_motion.shape[1]
+        tokens = 1 + past_count + audio.shape[1]
+        prompts = net.diff_step_map(net.step_table[steps])
+        assert net.person_proj is not None
+        token = net.person_proj(person.flatten(0, 1))[:, None] + _position(net, tokens, 0, 1)
+        if net.config.use_indicator:
+            flags = torch.zeros_like(previous_motion[..., :1])
+            previous_motion = torch.cat([previous_motion, flags], dim=-1)
+        past = net.feature_proj(previous_motion) + _position(net, tokens, 1, 1 + past_count)
+        position = _position(net, tokens, 1 + past_count, tokens)
+        first = net.layers()[0].self_attn
+        past_qkv = F.linear(past, first.in_proj_weight, first.in_proj_bias)
+        out = [prompts, token, position, past, past_qkv]
+        memory = torch.cat([previous_audio, audio], dim=1)
+
+        def branches(real: Tensor, null: Tensor) -> Tensor:
+            """(N, T, X) and one null row -> (R, T, X); null audio replaces the current frames only."""
+            now = torch.where(heard[:, None, None, None], real[None, :, past_count:], null[None])
+            before = real[None, :, :past_count].expand(heard.shape[0], -1, -1, -1)
+            return torch.cat([before, now], dim=2).flatten(0, 1)
+
+        layers = net.layers()
+        for layer in layers:
+            attention = layer.multihead_attn
+            width = attention.width
+            weight, bias = attention.in_proj_weight[width:], attention.in_proj_bias[width:]
+            real, null = F.linear(memory, weight, bias), F.linear(self.null_audio_feat, weight, bias)
+            seen = branches(attention.out_proj(real[..., width:]), attention.out_proj(null[..., width:]))
+            if layer is layers[-1]:
+                out.append(seen[:, past_count:])
+            else:
+                key, value = branches(real, null).chunk(2, dim=-1)
+                out += [_transposed(attention, key), attention.split(value), seen]
+        return tuple(out)
+
+
+class _Step(nn.Module):
+    """One step of the solver: x_t, x0 of the step before -> x of the next step, x0."""
+
+    def __init__(self, net: Denoiser) -> None:
+        super().__init__()
+        self.denoising_net = net
+
+    def forward(
+        self,
+        x: Tensor,
+        before: Tensor,
+        index: Tensor,
+        table: Tensor,
+        step_noise: Tensor,
+        weights: Tensor,
+        known: Tensor,
+        known_weight: Tensor,
+        indicator: Tensor,
+        *fixed: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        branches = weights.shape[0]
+        out = self._network(x, index, branches, indicator, *fixed)
+        out = (out.reshape(branches, -1, *out.shape[1:]) * weights[:, None, None, None]).sum(0)
+        row = table[index]
+        clean = row[0] * x + row[1] * out
+        clean = clean + known_weight * (known - clean)
+        following = row[2] * x + row[3] * clean + row[4] * before + row[5] * step_noise[index]
+        return following, clean
+
+    def _network(
+        self,
+        x: Tensor,
+        index: Tensor,
+        branches: int,
+        indicator: Tensor,
+        prompts: Tensor,
+        token: Tensor,
+        position: Tensor,
+        past: Tensor,
+        past_qkv: Tensor,
+        *memory: Tensor,
+    ) -> Tensor:
+        """Network output of the current frames, (R, L, D)."""
+        net, frames = self.denoising_net, x.shape[1]
+        if net.config.use_indicator:
+            x = torch.cat([x, indicator[..., None]], dim=-1)
+        person = token + prompts[index]
+        now = net.feature_proj(x) + position
+        layers = net.layers()
+        first = layers[0].self_attn
+
+        def project(rows: Tensor) -> Tensor:
+            return F.linear(rows, first.in_proj_weight, first.in_proj_bias)
+
+        def every(motion: Tensor) -> Tensor:
+            return motion.repeat(branches, 1, 1)
+
+        h = torch.cat([person, every(torch.cat([past, now], dim=1))], dim=1)
+        qkv = torch.cat([project(person), every(torch.cat([past_qkv, project(now)], dim=1))], dim=1)
+        for number, layer in enumerate(layers):
+            attention, last = layer.self_attn, layer is layers[-1]
+            if last and number:
+                width = attention.width
+                key_value = F.linear(h, attention.in_proj_weight[width:], attention.in_proj_bias[width:])
+                key, value = key_value.chunk(2, dim=-1)
+                h = h[:, -frames:]
+                query = F.linear(h, attention.in_proj_weight[:width], attention.in_proj_bias[:width])
+            else:
+                if number:
+                    qkv = F.linear(h, attention.in_proj_weight, attention.in_proj_bias)
+                query, key, value = qkv.chunk(3, dim=-1)
+                if last:
+                    query, h = query[:, -frames:], h[:, -frames:]
+            h = layer.norm1(h + _attend(attention, query, key, value))
+            mine = memory[3 * number :]
+            seen = mine[0] if last else torch.cat([_listen(layer.multihead_attn, h, *mine[:2]), mine[2]], 1)
+            h = layer.norm2(h + seen)
+            h = layer.norm3(h + layer.linear2(F.gelu(layer.linear1(h))))
+        out: Tensor = net.motion_dec(h)
+        return out
+
+
+def _position(net: Denoiser, tokens: int, start: int, stop: int) -> Tensor:
+    if net.config.learnable_pe:
+        return net.PE[:, start:stop]
+    row = net.legacy_position[tokens][None, None]
+    return row.expand(1, stop - start, -1)
+
+
+def _transposed(attention: Attention, key: Tensor) -> Tensor:
+    """(N, T, C) -> (N, heads, C / heads, T), with the scale of the scores."""
+    width = attention.width // attention.heads
+    split = key.reshape(key.shape[0], key.shape[1], attention.heads, width)
+    scale: float = width**-0.5
+    return split.permute(0, 2, 3, 1) * scale
+
+
+def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    scores = torch.softmax(torch.matmul(attention.split(query), _transposed(attention, key)), dim=-1)
+    return attention._join(torch.matmul(scores, attention.split(value)))
+
+
+def _listen(attention: Attention, h: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Cross-attention of the person token, the only one that sees more than its own frame."""
+    width = attention.width
+    query = F.linear(h[:, :1], attention.in_proj_weight[:width], attention.in_proj_bias[:width])
+    scores = torch.matmul(query.reshape(h.shape[0], attention.heads, 1, -1), key)
+    mixed = torch.matmul(torch.softmax(scores, dim=-1), value)
+    out: Tensor = attention.out_proj(mixed.reshape(h.shape[0], 1, width))
+    return out
+
+
+def _fixed_names(layers: int) -> list[str]:
+    names = ['prompts', 'token', 'position', 'past', 'past_qkv']
+    for number in range(layers - 1):
+        names += [f'key_{number}', f'value_{number}', f'aligned_{number}']
+    return [*names, f'aligned_{layers - 1}']
+
+
+def sampler_graph(model: DiffPoseTalkModel) -> Any:
+    """ONNX model with a Loop over the steps; the model needs an alignment mask of width 1.
+
+    Inputs: noise (N, L, D), previous_motion (N, P, D), previous_audio (N, P, C), audio (N, L, C),
+    indicator (N, L) where used, person (B, N, person_dim), heard (B) bool, weights (B), steps (K)
+    int64, table (K, 6), step_noise (K, N, L, D), known (N, L, D), known_weight (N, L, 1). The last
+    three may have axes of length 1 (not the K). Output: motion (N, L, D).
+    """
+    config = model.config
+    count, branches, frames, past = 2, 3, config.n_motions, config.n_prev_motions
+    if config.variable_window:
+        frames = 4
+    dim, width = config.motion_dim, config.feature_dim
+    names = _fixed_names(config.n_layers)
+    window_names = ['previous_motion', 'previous_audio', 'audio', 'person', 'steps', 'heard']
+    step_names = ['x', 'before', 'index', 'table', 'step_noise', 'weights', 'known', 'known_weight']
+    example = (
+        torch.randn(count, past, dim),
+        torch.randn(count, past, width),
+        torch.randn(count, frames, width),
+        torch.randn(branches, count, config.person_dim),
+        torch.ones(4, dtype=torch.long),
+        torch.tensor([False, True, True]),
+    )
+    window = _Window(model).eval()
+    with torch.no_grad():
+        fixed = window(*example)
+    motion = torch.randn(count, frames, dim)
+    indicator = torch.ones(count, frames)
+    step_example = (
+        motion, motion, torch.tensor(1), torch.zeros(4, 6), torch.randn(4, count, frames, dim),
+        torch.zeros(branches), motion, motion[..., :1], indicator, *fixed,
+    )  # fmt: skip
+    once = _trace(window, example, window_names, names, {})
+    step_inputs = [*step_names, 'indicator', *names]
+    rows = {name: {0: 'rows', 1: 'frames'} for name in names[5:]}
+    rows.update({name: {0: 'rows', 2: 'tokens', 3: 'tokens_'} for name in names if name.startswith('key')})
+    rows.update({name: {0: 'rows', 2: 'tokens'} for name in names if name.startswith('value')})
+    each = _trace(_Step(model.denoising_net), step_example, step_inputs, ['following', 'clean'], rows)
+    return _assemble(once, each, window_names, names, config.use_indicator, (past, dim, width))
+
+
+def _trace(
+    module: nn.Module, example: tuple[Tensor, ...], inputs: list[str], outputs: list[str], axes: Any
+) -> Any:
+    dynamic = {
+        'previous_motion': {0: 'N'}, 'previous_audio': {0: 'N'}, 'audio': {0: 'N', 1: 'L'},
+        'person': {0: 'B', 1: 'N'}, 'steps': {0: 'K'}, 'heard': {0: 'B'},
+        'x': {0: 'N', 1: 'L'}, 'before': {0: 'N', 1: 'L'}, 'table': {0: 'K'}, 'weights': {0: 'B'},
+        'step_noise': {0: 'K', 1: 'n0', 2: 'n1', 3: 'n2'}, 'known': {0: 'k0', 1: 'k1', 2: 'k2'},
+        'known_weight': {0: 'w0', 1: 'w1'}, 'indicator': {0: 'N', 1: 'L'}, 'prompts': {0: 'K'},
+        'token': {0: 'rows'}, 'position': {1: 'L'}, 'past': {0: 'N'}, 'past_qkv': {0: 'N'}, **axes,
+    }  # fmt: skip
+    return trace(
+        module, example, inputs, outputs, {name: dynamic[name] for name in inputs if name in dynamic}
+    )
+
+
+def _assemble(
+    once: Any, each: Any, window_names: list[str], fixed: list[str], indicator: bool, sizes: tuple[int, ...]
+) -> Any:
+    """The window's nodes, then a Loop whose body is the step; both share initialisers by name."""
+    from onnx import TensorProto, helper
+
+    past, dim, width = sizes
+    _rename(once.graph, 'window/', {*fixed})
+    _rename(each.graph, 'step/', {'following', 'clean'})
+    shapes: dict[str, list[Any]] = {
+        'noise': ['N', 'L', dim], 'previous_motion': ['N', past, dim], 'previous_audio': ['N', past, width],
+        'audio': ['N', 'L', width], 'person': ['B', 'N', None], 'steps': ['K'], 'heard': ['B'],
+        'table': ['K', 6], 'step_noise': ['K', 'n0', 'n1', 'n2'], 'weights': ['B'],
+        'known': ['k0', 'k1', 'k2'], 'known_weight': ['w0', 'w1', 1],
+    }  # fmt: skip
+    if indicator:
+        shapes['indicator'] = ['N', 'L']
+    kinds = {'steps': TensorProto.INT64, 'heard': TensorProto.BOOL}
+
+    def info(name: str, kind: int, shape: list[Any]) -> Any:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    window = ['N', 'L', dim]
+    body = helper.make_graph(
+        [*each.graph.node, helper.make_node('Identity', ['go'], ['go_on'])],
+        'step',
+        [info('index', TensorProto.INT64, []), info('go', TensorProto.BOOL, []),
+         info('x', TensorProto.FLOAT, window), info('before', TensorProto.FLOAT, window)],
+        [info('go_on', TensorProto.BOOL, []), info('following', TensorProto.FLOAT, window),
+         info('clean', TensorProto.FLOAT, window)],
+    )  # fmt: skip
+    loop = [
+        helper.make_node('Size', ['steps'], ['step_count']),
+        helper.make_node('Sub', ['noise', 'noise'], ['nothing']),
+        helper.make_node('Loop', ['step_count', '', 'noise', 'nothing'], ['motion', 'last'], body=body),
+    ]
+    tensors = {tensor.name: tensor for graph in (once.graph, each.graph) for tensor in graph.initializer}
+    main = helper.make_graph(
+        [*once.graph.node, *loop],
+        'sampler',
+        [info(name, kinds.get(name, TensorProto.FLOAT), shape) for name, shape in shapes.items()],
+        [info('motion', TensorProto.FLOAT, window)],
+        initializer=list(tensors.values()),
+    )
+    return helper.make_model(main, opset_imports=[helper.make_opsetid('', OPSET)], ir_version=IR_VERSION)
+
+
+def _rename(graph: Any, prefix: str, keep: set[str]) -> None:
+    """Prefix every value that a node makes, so that two graphs can stand in one."""
+    made = {name: prefix + name for node in graph.node for name in node.output if name and name not in keep}
+    for node in graph.node:
+        node.name = prefix + node.name
+        for field in (node.input, node.output):
+            for index, name in enumerate(field):
+                field[index] = made.get(name, name)

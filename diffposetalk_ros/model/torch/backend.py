@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the networks with torch, on a CPU or a GPU."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, mix
+from diffposetalk_ros.diffusion.samplers import Known, sample
+from diffposetalk_ros.diffusion.schedule import NoiseSchedule, step_pairs
+from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.model.config import LogMelConfig
+from diffposetalk_ros.model.device import parse_device
+from diffposetalk_ros.model.guided import branches_for, scale_code
+from diffposetalk_ros.model.mel_context import clip_mel
+from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
+from diffposetalk_ros.model.torch.cuda_graph import GraphMemory, StaticLoop
+
+__all__ = ['TorchBackend', 'padded_rows', 'usable_device']
+
+_MOST_LOOPS = 32
+"""Loops kept: one for each shape of a window and setting of the sampler in use."""
+
+
+class TorchBackend:
+    """`Backend` over torch modules. Not thread-safe; arrays cross as float32 NumPy.
+
+    ``device`` is anything torch accepts ('cpu', 'cuda', 'cuda:1'), with '/bfloat16' or '/float16' for
+    networks in half precision; x_t stays float32. On a GPU each kind of window is a CUDA graph, made when
+    it is first seen.
+    """
+
+    def __init__(
+        self, model: DiffPoseTalkModel, style_encoder: StyleEncoder | None = None, device: str = 'cpu'
+    ) -> None:
+        wanted = parse_device(device)
+        self._type: torch.dtype = getattr(torch, wanted.precision)
+        self._schedule = model.diffusion_sched.schedule()
+        self._device = usable_device(wanted.name)
+        with _said_plainly(wanted.name):  # it may not have the memory
+            self._model = model.to(self._device, self._type).eval()
+        if wanted.precision == 'float16' and self._device.type == 'cpu':
+            raise ConfigError(f"device {device!r}: float16 needs a GPU; use 'cpu/bfloat16' or 'cpu'")
+        self._style_encoder = style_encoder.to(self._device).eval() if style_encoder else None
+        self._loops: OrderedDict[Hashable, StaticLoop] = OrderedDict()
+        self._graphs = self._device.type == 'cuda'
+        self._memory = GraphMemory.on(self._device) if self._graphs else None
+        self._last_speech: Hashable = None
+        self.config = model.config
+        self.runner = f'torch on {wanted.word}'
+
+    @classmethod
+    def load(cls, folder: Path, device: str = 'cpu') -> TorchBackend:
+        """Open a model folder. Raises ModelError or ConfigError naming what is wrong with it."""
+        from diffposetalk_ros.model.store import load_model
+
+        stored = load_model(folder)
+        return cls(stored.model, stored.style_encoder, device)
+
+    @torch.inference_mode()
+    def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
+        """Speech (N, n) at 16 kHz -> features (N, frames, C); see `Backend`."""
+        if self.config.audio_encoder != 'logmel':
+            return self._encode_speech(samples, frames)
+        return self.encode_mel(clip_mel(samples, frames, self.config.logmel or LogMelConfig()))
+
+    @torch.inference_mode()
+    def encode_mel(self, mel: FloatArray) -> FloatArray:
+        """Normalised log mel with context -> features; see `Backend`."""
+        return _array(self._model.encode_mel(self._tensor(mel).to(self._type)))
+
+    @torch.inference_mode()
+    def encode_style(self, motion: FloatArray) -> FloatArray:
+        """Normalised motion (N, F, D) -> style (N, S); StyleError without a style encoder."""
+        if self._style_encoder is None:
+            raise StyleError('this model folder has no style encoder (style_encoder.safetensors)')
+        if motion.ndim != 3 or motion.shape[2] != self.config.motion_dim:
+            raise StyleError(f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})')
+        return _array(self._style_encoder(self._tensor(motion)))
+
+    @torch.inference_mode()
+    def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
+        """Denoise a batch of windows -> x_0 (N, L, D), normalised; see `Backend`.
+
+        Without a style the null style is used and style guidance is left out. Raises ConfigError
+        for impossible sampling settings, ModelError for arrays that do not fit the model.
+        """
+        if request.audio.shape[:2] != request.noise.shape[:2]:
+            raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
+        times = [t for t, _ in step_pairs(self._schedule.steps, sampling.steps)]
+        arrays = self._arrays(request, sampling, times)
+        count = len(request.noise)
+        if self._graphs:
+            # Few graphs serve any number of streams.
+            arrays = {name: padded_rows(array, name == 'step_noise') for name, array in arrays.items()}
+
+        def denoising() -> Callable[[Mapping[str, Tensor]], Tensor]:
+            branches = branches_for(self.config, request.style is not None, sampling)
+            return _Denoising(self._model, self._schedule, branches, sampling, times, self._type)
+
+        key = (sampling, *((name, array.shape) for name, array in arrays.items()))
+        return self._loop(key, arrays, denoising)(arrays)[:count]
+
+    def _encode_speech(self, samples: FloatArray, frames: int) -> FloatArray:
+        """HuBERT or wav2vec2. On a GPU a shape that comes twice running becomes a graph: a stream's window grows
+        for its first seconds, and graphs of shapes that never come again would cost more than they save."""
+        arrays = {'samples': padded_rows(samples) if self._graphs else samples}
+
+        def encode(given: Mapping[str, Tensor]) -> Tensor:
+            return self._model.extract_audio_feature(given['samples'].to(self._type), frames)
+
+        key = ('speech', arrays['samples'].shape, frames)
+        again, self._last_speech = key == self._last_speech, key
+        if self._graphs and (again or key in self._loops):
+            return self._loop(key, arrays, lambda: encode)(arrays)[: len(samples)]
+        return _array(encode({'samples': self._tensor(samples)}))
+
+    def _loop(
+        self,
+        key: Hashable,
+        example: Mapping[str, FloatArray],
+        make: Callable[[], Callable[[Mapping[str, Tensor]], Tensor]],
+    ) -> StaticLoop:
+        """The loop of this key, made where it is missing; the one unused for longest gives way."""
+        loop = self._loops.pop(key, None)
+        if loop is None:
+            loop = StaticLoop(make(), example, self._device, self._memory)
+            if len(self._loops) >= _MOST_LOOPS:
+                self._loops.popitem(last=False)
+        self._loops[key] = loop
+        return loop
+
+    def _arrays(
+        self, request: WindowRequest, sampling: SamplingConfig, times: list[int]
+    ) -> dict[str, FloatArray]:
+        """What changes from window to window, by name; step_noise (steps - 1, N, L, D)."""
+        names = (
+            'noise', 'audio', 'previous_motion', 'previous_audio', 'style', 'shape', 'indicator', 'known',
+            'known_weight',
+        )  # fmt: skip
+        given = {name: getattr(request, name) for name in names}
+        arrays = {name: np.asarray(value, np.float32) for name, value in given.items() if value is not None}
+        code = scale_code(self.config, request.style is not None, sampling)
+        if code is not None:
+            arrays['scales'] = np.tile(code, (len(request.noise), 1))
+        if sampling.solver == 'ddpm' and request.step_noise is not None:
+            drawn = [request.step_noise(t) for t in times[:-1]]  # the last step takes none
+            arrays['step_noise'] = (
+                np.stack(drawn) if drawn else np.zeros((0, *request.noise.shape), np.float32)
+            )
+        return arrays
+
+    def _tensor(self, array: NDArray[np.floating]) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=self._device)
+
+
+class _Denoising:
+    """Tensors of a window -> x_0 (N, L, D): the whole loop, without a word to the host.
+
+    All branches run as one batch; the audio's part of every layer is computed once.
+    """
+
+    def __init__(
+        self,
+        model: DiffPoseTalkModel,
+        schedule: NoiseSchedule,
+        branches: tuple[Branch, ...],
+        sampling: SamplingConfig,
+        times: list[int],
+        kind: torch.dtype,
+    ) -> None:
+        self._model, self._branches, self._sampling = model, branches, sampling
+        self._schedule = schedule  # of float32 buffers, whatever the networks are
+        self._times, self._type = times, kind
+
+    def __call__(self, given: Mapping[str, Tensor]) -> Tensor:
+        sampling, noise = self._sampling, given['noise']
+        known = None
+        if 'known' in given and 'known_weight' in given:
+            known = Known(given['known'], given['known_weight'])
+        fresh = given.get('step_noise')
+        out: Tensor = sample(
+            sampling.solver,
+            _Prediction(self._model, given, self._branches, sampling, self._type),
+            noise,
+            self._schedule,
+            step_pairs(self._schedule.steps, sampling.steps),
+            None if fresh is None else lambda t: fresh[self._times.index(t)],
+            self._model.config.target,
+            known,
+            sampling.flexibility,
+        )
+        return out
+
+
+class _Prediction:
+    """(x_t, t) -> guided output of the L current frames, for a fixed window."""
+
+    def __init__(
+        self,
+        model: DiffPoseTalkModel,
+        given: Mapping[str, Tensor],
+        branches: tuple[Branch, ...],
+        sampling: SamplingConfig,
+        kind: torch.dtype,
+    ) -> None:
+        count, frames = given['noise'].shape[:2]
+
+        def network(name: str) -> Tensor | None:
+            return given[name].to(kind) if name in given else None
+
+        def every(name: str, start: Tensor) -> Tensor:
+            value = network(name)
+            value = start.expand(count, -1, -1) if value is None else value
+            return value.repeat(len(branches), 1, 1)
+
+        self._weights = [branch.weight for branch in branches]
+        self._net, self._type = model.denoising_net, kind
+        self._threshold = sampling.threshold
+        audio, style, shape = given['audio'].to(kind), network('style'), network('shape')
+        if style is None and model.config.style_dim:
+            style = model.null_style(count)
+        self._memory = self._net.remember(
+            every('previous_audio', model.start_audio_feat),
+            torch.cat([audio if b.audio else model.null_audio(count, frames) for b in branches]),
+        )
+        persons = [
+            model.person(
+                shape, style if b.style or style is None else model.null_style(count), network('scales')
+            )
+            for b in branches
+        ]
+        present = [person for person in persons if person is not None]
+        self._person = torch.cat(present) if present else None
+        self._previous = every('previous_motion', model.start_motion_feat)
+        indicator = network('indicator')
+        self._indicator = None if indicator is None else indicator.repeat(len(branches), 1)
+
+    def __call__(self, x: Tensor, t: int) -> Tensor:
+        count = len(self._weights)
+        step = torch.full((count * x.shape[0],), t, dtype=torch.long, device=x.device)
+        stacked = x.to(self._type).repeat(count, 1, 1)
+        out = self._net.denoise(stacked, self._memory, self._person, self._previous, step, self._indicator)[
+            :, -x.shape[1] :
+        ].float()
+        if self._threshold is not None:
+            out = dynamic_threshold(out, *self._threshold)
+        mixed: Tensor = mix(out, self._weights)
+        return mixed
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of this name ('cpu', 'cuda', 'cuda:1'). Raises ModelError where torch cannot use it."""
+    with _said_plainly(name):
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    return device
+
+
+@contextmanager
+def _said_plainly(name: str) -> Iterator[None]:
+    """Torch's own errors about a device as a ModelError."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"device {name!r} cannot be used ({reason}); try 'cpu'") from error
+
+
+def padded_rows(array: FloatArray, second: bool = False) -> FloatArray:
+    """Rows along the first axis (or the second) repeated up to a power of two; the last is repeated."""
+    axis = int(second)
+    count = array.shape[axis]
+    surplus = (1 << (count - 1).bit_length()) - count
+    if not surplus:
+        return array
+    last = array.take([-1], axis=axis)
+    return np.concatenate([array, *[last] * surplus], axis=axis)
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    result: FloatArray = tensor.float().cpu().numpy()
+    return result

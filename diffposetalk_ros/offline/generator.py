@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole clips: speech in, motion out, window after window as the reference does (SPEC 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, LogMelStream
+from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.model.backend import (
+    Backend,
+    FloatArray,
+    SamplingConfig,
+    WindowRequest,
+    check_motion,
+    noise_scale,
+    sampling_for,
+)
+from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
+from diffposetalk_ros.model.loader import LoadedModel, open_model
+from diffposetalk_ros.model.mel_context import logmel_context
+from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.offline.speech_windows import speech_windows
+
+__all__ = ['LEAST_SOUND', 'Generator', 'logmel_features']
+
+LEAST_SOUND = 0.04
+"""One frame, s: less sound gives no motion."""
+
+Progress = Callable[[int], None]
+"""Called with the number of frames finished so far."""
+
+_ENCODE_FRAMES = 250
+
+
+def logmel_features(
+    backend: Backend, blocks: Iterable[FloatArray], context: tuple[int, int]
+) -> Iterator[FloatArray]:
+    """Features (F, C) of a log-mel model, 10 s at a time; memory does not grow with the clip.
+
+    ``blocks`` are consecutive samples at 16 kHz; what remains of an incomplete last frame is dropped,
+    as the reference does. The stream is zero-padded on both sides, in normalised units.
+    """
+    config = backend.config.logmel or LogMelConfig()
+    left, right = context
+    stream = LogMelStream(config.n_mels)
+    mel = np.zeros((left, config.n_mels), np.float32)
+    rest = np.zeros(0, np.float32)
+    unit = HOP * MEL_PER_FRAME
+    whole = 0
+
+    def encode(frames: int) -> FloatArray:
+        nonlocal mel
+        window = mel[: left + MEL_PER_FRAME * frames + right]
+        mel = mel[MEL_PER_FRAME * frames :]
+        features: FloatArray = backend.encode_mel(window[None])[0]
+        return features
+
+    for block in blocks:
+        samples = np.concatenate([rest, block])
+        usable = len(samples) // unit * unit
+        rest = samples[usable:]
+        whole += usable // unit
+        mel = np.concatenate([mel, stream.push(samples[:usable])])
+        while len(mel) - left - right >= MEL_PER_FRAME * _ENCODE_FRAMES:
+            yield encode(_ENCODE_FRAMES)
+    remaining = (len(mel) - left) // MEL_PER_FRAME
+    mel = np.concatenate([mel, np.zeros((right, config.n_mels), np.float32)])
+    while remaining > 0:
+        yield encode(min(remaining, _ENCODE_FRAMES))
+        remaining -= _ENCODE_FRAMES
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Fresh noise of an ancestral step, (1, frames, D), as wide as ``scale`` (D,) says."""
+
+    rng: np.random.Generator
+    frames: int
+    scale: FloatArray
+
+    def __call__(self, _step: int) -> FloatArray:
+        return self.scale * self.rng.standard_normal((1, self.frames, len(self.scale)), np.float32)
+
+
+class Generator:
+    """Speech clip -> motion clip with one model; windows of 100 frames, each led by the ten before it.
+
+    Raises what `open_model` raises.
+    """
+
+    def __init__(
+        self, model: str | Path | LoadedModel = 'embedded', backend: str = 'auto', device: str = 'auto'
+    ):
+        self.model = model if isinstance(model, LoadedModel) else open_model(model, backend, device)
+
+    @property
+    def config(self) -> ModelConfig:
+        """Configuration of the model."""
+        return self.model.backend.config
+
+    def generate(
+        self,
+        samples: FloatArray | Iterable[FloatArray],
+        style: str | FloatArray | None = None,
+        seed: int = 0,
+        sampling: SamplingConfig | None = None,
+        shape: FloatArray | None = None,
+        progress: Progress | None = None,
+    ) -> MotionClip:
+        """Motion of a clip.
+
+        Args:
+            samples: mono speech at 16 kHz in [-1, 1], whole or as consecutive blocks.
+            style: name, .npy file, vector (S,) or None for the null style.
+            seed: fixes all noise; the same seed, audio and settings give the same motion.
+            shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
+
+        FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that its file holds exp, pose
+        and shape as the reference writes them (SPEC 1.4).
+
+        Raises AudioError when the audio is shorter than one frame or not finite, StyleError for an
+        unknown style, ModelError for weights that give no finite motion.
+        """
+        blocks: Iterable[FloatArray] = (samples,) if isinstance(samples, np.ndarray) else samples
+        vector = self.model.style(style)
+        if shape is None and self.config.shape_dim:
+            shape = np.zeros(self.config.shape_dim, np.float32)
+        wanted = sampling_for(self.config, sampling or SamplingConfig())
+        windows = list(self._windows(blocks, vector, seed, wanted, shape, progress))
+        if not windows:
+            raise AudioError(
+                'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'
+            )
+        values = self.model.denormalise(np.concatenate(windows))
+        meta: dict[str, Any] = {'model': self.model.folder.name, 'seed': seed}
+        flame = self.model.flame
+        if flame is not None:
+            meta['jaw_rest'] = flame.jaw_rest.tolist()
+            if shape is not None:
+                scale = np.where(flame.shape_std > 0, flame.shape_std, 1.0)
+                meta['shape'] = (shape * scale + flame.shape_mean).tolist()
+        return MotionClip(values, float(self.config.fps), self.config.layout, meta)
+
+    def _windows(
+        self,
+        blocks: Iterable[FloatArray],
+        style: FloatArray | None,
+        seed: int,
+        sampling: SamplingConfig,
+        shape: FloatArray | None,
+        progress: Progress | None,
+    ) -> Iterator[FloatArray]:
+        config, length, past = self.config, self.config.n_motions, self.config.n_prev_motions
+        rng = np.random.default_rng(seed)
+        # The reference starts every window from the same x_T; only the noise of the steps is fresh.
+        scale = noise_scale(config, sampling)
+        noise = scale * rng.standard_normal((1, length, config.motion_dim), np.float32)
+        previous: tuple[FloatArray, FloatArray] | None = None
+        done = 0
+        for audio, valid in self._feature_windows(blocks):
+            frames = valid if config.variable_window else length
+            request = WindowRequest(
+                audio=audio[None, :frames],
+                noise=noise[:, :frames],
+                previous_motion=None if previous is None else previous[0],
+                previous_audio=None if previous is None else previous[1],
+                style=None if style is None else style[None],
+                shape=None if shape is None else shape[None],
+                indicator=(np.arange(frames) < valid)[None].astype(np.float32)
+                if config.use_indicator
+                else None,
+                step_noise=_Noise(rng, frames, scale),
+            )
+            motion = self.model.backend.sample(request, sampling)
+            check_motion(motion[0, :valid], done)
+            previous = motion[:, -past:], audio[None, -past:]
+            done += valid
+            if progress is not None:
+                progress(done)
+            yield motion[0, :valid]
+
+    def _feature_windows(self, blocks: Iterable[FloatArray]) -> Iterator[tuple[FloatArray, int]]:
+        """Features (100, C) of each window, zero beyond the clip, and how many frames are real."""
+        length = self.config.n_motions
+        if self.config.audio_encoder != 'logmel':
+            yield from speech_windows(self.model.backend, blocks)
+            return
+        context = logmel_context(self.config.logmel or LogMelConfig())
+        held = np.zeros((0, self.config.feature_dim), np.float32)
+        for piece in logmel_features(self.model.backend, blocks, context):
+            held = np.concatenate([held, piece])
+            while len(held) >= length:
+                yield held[:length], length
+                held = held[length:]
+        if len(held):
+            yield np.pad(held, ((0, length - len(held)), (0, 0))), len(held)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames that are known before they are due, for players with a buffer of their own and for motors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.playout.playout import Playout
+from diffposetalk_ros.playout.timeline import MotionTimeline
+
+__all__ = ['Foresight', 'FramesAhead']
+
+_MOVED = 10_000_000
+"""Frames told before are told again when they are due earlier or later by more than this, ns."""
+_MOST = 250
+"""Frames told at once."""
+
+
+@dataclass(frozen=True)
+class FramesAhead:
+    """Frames [first, first + n) of ``epoch``: rows (n, D) float32 in the layout's units.
+
+    Frame k is due at ``due`` (ns) + (k - first) / fps. The first ``committed`` are final. No rows:
+    whatever was told of former epochs is void, and nothing follows yet.
+    """
+
+    epoch: int
+    first: int
+    due: int
+    rows: NDArray[np.float32]
+    committed: int
+
+
+class Foresight:
+    """Tells every final frame once, as soon as it is generated, with the frames still provisional behind.
+
+    A frame is told again where it became final, or where its time moved (speech shown late or early).
+    Belongs to the thread that owns ``playout``.
+    """
+
+    def __init__(self, timeline: MotionTimeline, playout: Playout) -> None:
+        self._timeline = timeline
+        self._playout = playout
+        self._epoch = timeline.epoch
+        self._forget()
+
+    def _forget(self) -> None:
+        self._told = 0
+        self._revision = -1
+        self._start: int | None = None
+
+    def news(self, now: int) -> FramesAhead | None:
+        """What has not been told yet at ``now`` (ns); None when there is nothing. Call until None."""
+        known = self._timeline.known(self._told, _MOST)
+        if known.epoch != self._epoch:
+            self._epoch = known.epoch
+            self._forget()
+            return FramesAhead(known.epoch, 0, now, self._playout.as_shown(known.motion[:0]), 0)
+        start = self._playout.due(known.epoch, 0)
+        if start is None:
+            return None
+        if self._start is None or abs(start - self._start) > _MOVED:
+            self._start, self._revision = start, -1
+            self._told = min(self._told, max(0, self._playout.frame_at(now)))
+            known = self._timeline.known(self._told, _MOST)
+        if known.revision == self._revision and self._told >= known.end:
+            return None
+        self._told, self._revision = known.start + known.committed, known.revision
+        if not len(known.motion):
+            return None
+        due = self._playout.due(known.epoch, known.start)
+        assert due is not None, 'frame 0 had a time'
+        rows = self._playout.as_shown(known.motion)
+        return FramesAhead(known.epoch, known.start, due, rows, known.committed)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The face at a moment: frames of the timeline interpolated, and never a frozen face.
+
+                    audio in time            frame late            utterance over
+    IDLE ----------> SPEAKING <-----------> HOLDING ------------> EASING ----> IDLE
+     ^   first frame     |      it comes       `--- hold is over ----^           (REST without idle)
+     '------------------ interrupt: EASING, at rest within 0.2 s ----'
+
+Where the source of motion changes (speech, idle, another strength) the difference to what was shown
+last is kept as an offset that fades along a minimum-jerk curve: no jump, bounded velocity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.layout import MotionLayout
+from diffposetalk_ros.motion.regions import RegionValues, by_column, region_of
+from diffposetalk_ros.motion.rotation import quaternion_to_vector, slerp, vector_to_quaternion
+from diffposetalk_ros.playout.idle import IdleMotion
+from diffposetalk_ros.playout.presentation import Presentation
+from diffposetalk_ros.playout.timeline import MotionTimeline
+from diffposetalk_ros.playout.transition import Transition
+
+__all__ = ['Playout', 'PlayoutConfig', 'PlayoutFrame', 'PlayoutState']
+
+Row = NDArray[np.float64]
+_NS = 1_000_000_000
+_INTERRUPT = 0.15
+"""Longest ease of the mouth after an interrupt, s: the bar is 0.2 s, a tick of the slowest output rate 0.1 s."""
+_SLOWER = RegionValues(mouth=1.0, eyes=1.0, brows=2.0, cheeks=1.5, head=4.0)
+"""How many times as long as the mouth a region takes from one source of motion to another."""
+_PATIENCE = 0.1
+"""So long speech that does not start in time may catch up before it is shown later, s."""
+_CORRECTION = 0.06
+"""Way from a provisional frame to the final one, s."""
+
+
+class PlayoutState(IntEnum):
+    """What drives the face; the numbers are those of FaceMotion.msg."""
+
+    REST = 0
+    IDLE = 1
+    SPEAKING = 2
+    HOLDING = 3
+    EASING = 4
+
+
+@dataclass(frozen=True)
+class PlayoutConfig:
+    """Seconds. ``hold``: a late frame's predecessor stays so long. ``ease``: way of the mouth to rest,
+    after that or at the end. ``attack``: its way from idle into speech; brows and head take longer.
+    ``max_shift``: speech that keeps coming late is shown later by at most so much. ``smoothing``:
+    half-life of a low-pass on the output, 0 for none. ``idle``: blink, look and sway while nobody
+    speaks."""
+
+    hold: float = 0.12
+    ease: float = 0.15
+    attack: float = 0.08
+    max_shift: float = 0.5
+    smoothing: float = 0.0
+    idle: bool = True
+    strengths: RegionValues = field(default_factory=RegionValues)
+
+    def __post_init__(self) -> None:
+        for name in ('hold', 'ease', 'attack', 'max_shift', 'smoothing'):
+            if not 0 <= getattr(self, name) <= 10:
+                raise ConfigError(f'{name} {getattr(self, name)} s; use 0 to 10 s')
+
+
+@dataclass(frozen=True)
+class PlayoutFrame:
+    """Motion (D,) float32 in the layout's units, what drives it, and the model frame it is nearest
+    before (-1 when no speech plays)."""
+
+    row: NDArray[np.float32]
+    state: PlayoutState
+    frame: int
+
+
+class Playout:
+    """Time in, face out. Owned by the publishing thread; times are integers in ns, passed in.
+
+    Args:
+        timeline: frames in model space (D,).
+        layout: meaning of the columns.
+        mean, std: (D,) model space to the layout's units: x * std + mean.
+        fps: frames per second of the timeline.
+        config: see `PlayoutConfig`; replaced by `update`.
+        idle: idle motion; None: the face stays at rest.
+        rest: (D,) the neutral face in the layout's units, default zeros.
+    """
+
+    def __init__(
+        self,
+        timeline: MotionTimeline,
+        layout: MotionLayout,
+        mean: ArrayLike,
+        std: ArrayLike,
+        fps: float = 25.0,
+        config: PlayoutConfig | None = None,
+        idle: IdleMotion | None = None,
+        rest: ArrayLike | None = None,
+    ) -> None:
+        self._timeline = timeline
+        self._layout = layout
+        self._mean, self._std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        self._rest = np.zeros(layout.width) if rest is None else np.asarray(rest, np.float64)
+        for name, array in (('mean', self._mean), ('std', self._std), ('rest', self._rest)):
+            if array.shape != (layout.width,):
+                raise ConfigError(f'{name} of shape {array.shape}; the layout has {layout.width} columns')
+        self._presentation = Presentation(fps, 0.0)
+        self._idle = idle
+        self._lower = np.array([channel.lower for channel in layout.channels])
+        self._upper = np.array([channel.upper for channel in layout.channels])
+        self.underflows = 0
+        """Times a frame was not there when it was due."""
+        self.late_starts = 0
+        """Utterances shown later than they were due."""
+        self._late_since: int | None = None
+        self._held: Row | None = None
+        self._source: tuple[str, int, bool] | None = None
+        self._slower = by_column(_SLOWER, layout)
+        self._mouth = np.array([region_of(name) == 'mouth' for name in layout.names])
+        self._revision = 0
+        self.update(config or PlayoutConfig())
+        self.reset()
+
+    @property
+    def rest(self) -> NDArray[np.float32]:
+        """The neutral face (D,)."""
+        return self._rest.astype(np.float32)
+
+    def update(self, config: PlayoutConfig) -> None:
+        """New settings; a change of strength is faded in."""
+        self.config = config
+        self._gain = by_column(config.strengths, self._layout)
+        self._presentation.max_shift = config.max_shift
+        self._revision += 1
+
+    def play(self, epoch: int, origin: int) -> None:
+        """The face of ``epoch`` begins at ``origin`` (ns), and frame 0 is due half a frame later. Call again
+        when the clock is adjusted."""
+        self._presentation.play(epoch, origin)
+
+    @property
+    def shift(self) -> float:
+        """Seconds by which this utterance is shown later than it was due."""
+        return self._presentation.shift
+
+    def due(self, epoch: int, frame: int) -> int | None:
+        """When ``frame`` of ``epoch`` is to be seen (ns), as far as is known now; None if it is not."""
+        return self._presentation.time_of(frame) if epoch == self._presentation.epoch else None
+
+    def frame_at(self, now: int) -> int:
+        """Frame that is due at ``now`` (ns) or was last; negative before the first and without speech."""
+        position = self._presentation.position(now)
+        return -1 if position is None else int(np.floor(position))
+
+    def as_shown(self, motion: ArrayLike) -> NDArray[np.float32]:
+        """Frames (n, D) in model space -> (n, D) in the layout's units, strengths applied: what `sample`
+        shows at their time but for transitions and smoothing."""
+        rows = np.asarray(motion, np.float64) * self._std + self._mean
+        return np.clip(self._strengthened(rows), self._lower, self._upper).astype(np.float32)
+
+    def interrupt(self) -> None:
+        """Barge-in: play nothing more of what is in the timeline and go to rest quickly.
+
+        The caller also starts a new epoch, so that nothing of the old one is generated.
+        """
+        self._presentation.stop()
+        self._hurry = True
+        self._late_since = self._held = None
+        if self._source is not None:
+            # Not even an ease in progress may go on at its slower pace.
+            self._source = ('interrupted', self._revision, False)
+
+    def reset(self) -> None:
+        """Forget what was shown: the next sample starts from rest or idle without a transition."""
+        self._presentation.stop()
+        self._hurry = False
+        self._late_since = self._held = self._source = None
+        self._provisional = False
+        self._seen_end = 0
+        self._transition = Transition(self._layout)
+        self._smooth: Row | None = None
+        self._shown: Row | None = None
+        self._last: int | None = None
+        self._first: int | None = None
+
+    def sample(self, now: int) -> PlayoutFrame:
+        """The face at ``now`` (ns). Times must not run backwards by more than a tick; `reset` if
+        the clock jumps."""
+        if self._last is not None and now < self._last:
+            now = self._last
+        if self._first is None:
+            self._first = now
+        speech, state, frame = self._speech(now)
+        target = self._resting(now) if speech is None else speech
+        target = self._strengthened(target)
+        source = ('idle', self._revision, False)
+        if speech is not None:
+            source = ('speech', self._revision, self._provisional)
+        if self._shown is not None and self._source is not None and source != self._source:
+            self._begin_transition(source, target)
+        self._source = source
+        row = np.clip(self._transition.apply(self._smoothed(target, now), now), self._lower, self._upper)
+        if speech is None:
+            resting = PlayoutState.IDLE if self._idle_on else PlayoutState.REST
+            easing = bool(self._transition.weight(now)[self._mouth].any())
+            state = PlayoutState.EASING if easing else resting
+        self._last, self._shown = now, row
+        return PlayoutFrame(row.astype(np.float32), state, frame)
+
+    def _strengthened(self, rows: Row) -> Row:
+        return self._rest + self._gain * (rows - self._rest)
+
+    @property
+    def _idle_on(self) -> bool:
+        return self._idle is not None and self.config.idle
+
+    def _resting(self, now: int) -> Row:
+        if self._idle is None or not self.config.idle or self._first is None:
+            return self._rest
+        return self._rest + self._idle.at((now - self._first) / _NS)
+
+    def _speech(self, now: int) -> tuple[Row | None, PlayoutState, int]:
+        """Motion that speech demands now, None when it demands nothing."""
+        nothing = (None, PlayoutState.IDLE, -1)
+        position = self._presentation.position(now)
+        if position is None or position < -0.5:
+            return nothing
+        # Frame 0 also stands for what its sound has before the middle.
+        position = max(position, 0.0)
+        frame = int(position)
+        held = self._timeline.at(frame, provisional=True)
+        if held.epoch != self._presentation.epoch:
+            return nothing
+        over = held.closed or held.waiting
+        if over and position >= held.last - 0.5:
+            self._late_since = None
+            return nothing
+        first, second, part = held.first, held.second, position - frame
+        if first is not None and (second is not None or part < 1e-6 or over):
+            self._late_since = None
+            self._provisional = held.provisional and not held.closed
+            self._presentation.catch_up(now, held.last)
+            self._held = self._between(first, first if second is None else second, part)
+            return self._held, PlayoutState.SPEAKING, frame
+        return self._late(now, frame, held.last)
+
+    def _late(self, now: int, frame: int, last: int) -> tuple[Row | None, PlayoutState, int]:
+        """The frame due now is not there yet: hold the last one; when that takes too long, or nothing was
+        shown yet, show the rest of the utterance later."""
+        grown, self._seen_end = last != self._seen_end, last
+        speaking = self._source is not None and self._source[0] == 'speech'
+        if self._late_since is None:
+            self._late_since = now
+            # The first frame of an utterance is not missed before it was ever there.
+            self.underflows += speaking
+        patient = now - self._late_since < _PATIENCE * _NS
+        if not speaking and grown and not patient and self._presentation.delay_until_there(now, last):
+            self.late_starts += 1
+            return self._speech(now)
+        if not speaking or self._held is None or now - self._late_since > self.config.hold * _NS:
+            return None, PlayoutState.IDLE, -1
+        return self._held, PlayoutState.HOLDING, frame
+
+    def _between(self, first: ArrayLike, second: ArrayLike, part: float) -> Row:
+        a = np.asarray(first, np.float64) * self._std + self._mean
+        b = np.asarray(second, np.float64) * self._std + self._mean
+        row = a + part * (b - a)
+        head = self._layout.head_rotation
+        if head is not None:
+            row[head] = _slerp_vector(a[head], b[head], part)
+        return row
+
+    def _smoothed(self, target: Row, now: int) -> Row:
+        half_life = self.config.smoothing
+        if half_life <= 0 or self._smooth is None or self._last is None:
+            self._smooth = target.copy()
+            return self._smooth
+        share = 1 - 0.5 ** ((now - self._last) / _NS / half_life)
+        row: Row = self._smooth + share * (target - self._smooth)
+        head = self._layout.head_rotation
+        if head is not None:
+            row[head] = _slerp_vector(self._smooth[head], target[head], share)
+        self._smooth = row
+        return row
+
+    def _begin_transition(self, source: tuple[str, int, bool], target: Row) -> None:
+        """Start from what was shown; the low-pass starts anew there."""
+        assert self._shown is not None and self._last is not None and self._source is not None
+        self._smooth = None
+        seconds = self._slower * (self.config.attack if source[0] == 'speech' else self.config.ease)
+        if source[:2] == self._source[:2]:
+            seconds = np.full(len(seconds), _CORRECTION)
+        elif self._hurry:
+            seconds = np.where(self._mouth, np.minimum(seconds, _INTERRUPT), seconds)
+        self._hurry = False
+        self._transition.begin(self._shown, target, self._last, seconds)
+
+
+def _slerp_vector(a: Row, b: Row, part: float) -> Row:
+    return quaternion_to_vector(slerp(vector_to_quaternion(a), vector_to_quaternion(b), part))

@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node: speech on ``audio`` in, ``face_motion`` and ``head_pose`` out, when they are to be seen.
+
+Wiring only: callbacks store, one thread infers, one publishes.
+
+unconfigured --configure--> inactive --activate--> active
+  (parameters)   model, publishers    subscriptions, services' effect, timers, worker
+
+    diffposetalk_node --ros-args -p style.name:=lively
+    ros2 lifecycle set /diffposetalk configure        then activate
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from copy import copy
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.time import Time
+from std_srvs.srv import Trigger
+
+from diffposetalk_ros.audio.chunk import AudioFormat
+from diffposetalk_ros.avatar import parameters
+from diffposetalk_ros.avatar.avatar import Avatar
+from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
+from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
+from diffposetalk_ros.playout.frame_schedule import FrameSchedule
+from diffposetalk_ros.playout.lookahead import FramesAhead
+from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.ros.messages.audio import (
+    chunk_from_message,
+    default_kind,
+    format_from_info,
+    has_portaudio_form,
+    message_class,
+)
+from diffposetalk_ros.ros.messages.diagnostics import to_message
+from diffposetalk_ros.ros.messages.motion import (
+    chunk_message,
+    frame_message,
+    info_message,
+    pose_message,
+    transform_class,
+    transform_message,
+)
+from diffposetalk_ros.ros.messages.style import style_reference
+from diffposetalk_ros.ros.nodes.generate_action import GenerateAction
+from diffposetalk_ros.ros.support.declare_parameters import declare
+from diffposetalk_ros.ros.support.entry_point import run_node
+from diffposetalk_ros.ros.support.lifecycle import logged
+from diffposetalk_ros.ros.support.log_throttle import ToldOnce
+from diffposetalk_ros.ros.support.publish_thread import ReleaseThread
+from diffposetalk_ros.srv import ListStyles, SetStyle
+
+__all__ = ['DiffPoseTalkNode', 'main']
+
+_SUCCESS = TransitionCallbackReturn.SUCCESS
+_THROTTLE = 5.0
+_LONGEST_TRANSITION = (
+    next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
+)
+"""Seconds that ~/set_style may ask for: as the parameter."""
+_POLL = 0.02
+"""Seconds between two looks for a pause or the end of an utterance."""
+
+
+class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
+    """Audio topic in, face_motion and head_pose out, by DESIGN 7."""
+
+    def __init__(self, name: str = 'diffposetalk', **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        declare(self)
+        self._avatar: Avatar | None = None
+        self._active = False
+        self._news = ToldOnce(_THROTTLE)
+        # How to take back what configure and activate made, in reverse order, whatever fails on the way.
+        self._configured, self._activated = ExitStack(), ExitStack()
+        self._release_thread: ReleaseThread | None = None
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+
+    # ---- lifecycle -------------------------------------------------------------------------------
+
+    @logged
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check parameters, load and warm up the model, create publishers and services."""
+        config = self._read_config()
+        self._audio_class = message_class(
+            default_kind() if config.audio_message == 'auto' else config.audio_message
+        )
+        self._avatar = Avatar(config, self._log_from_avatar, self._on_frames)
+        self._config = config
+        self._motion = self._publish(FaceMotion, 'face_motion', qos.MOTION)
+        self._pose = self._publish(PoseStamped, 'head_pose', qos.MOTION) if config.publish_head_pose else None
+        self._tf = self._publish(transform_class(), '/tf', qos.TF) if config.publish_tf else None
+        self._chunk = (
+            self._publish(FaceMotionChunk, 'face_motion_chunk', qos.CHUNK)
+            if config.publish_face_motion_chunk
+            else None
+        )
+        self._info = self._publish(FaceMotionInfo, '~/info', qos.INFO)
+        self._audio_out = (
+            self._publish(self._audio_class, 'audio_out', qos.AUDIO_OUT) if config.publish_audio_out else None
+        )
+        self._diagnostics = self._publish(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
+        for service_kind, service, callback in (
+            (Trigger, '~/interrupt', self._on_interrupt),
+            (Trigger, '~/reset', self._on_interrupt),
+            (SetStyle, '~/set_style', self._on_set_style),
+            (ListStyles, '~/list_styles', self._on_list_styles),
+        ):
+            made = self.create_service(service_kind, service, callback)
+            self._configured.callback(self.destroy_service, made)
+        avatar = self._avatar
+        action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
+        self._configured.callback(action.close)
+        self.get_logger().info(self._avatar.description)
+        if self._avatar.too_slow:
+            self.get_logger().warning(self._avatar.too_slow)
+        return _SUCCESS
+
+    @logged
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker, open the inputs, start the clockwork."""
+        avatar = self._the_avatar()
+        self._config = self._read_config()
+        avatar.update(self._config)
+        undo = self._activated
+        undo.callback(super().on_deactivate, state)
+        result = super().on_activate(state)
+        self._index = 0
+        undo.callback(self._show_rest)
+        self._format = AudioFormat(
+            self._config.audio_rate, self._config.audio_channels, self._config.audio_format
+        )
+        undo.callback(avatar.stop)
+        avatar.start()
+        self._heard = self._listen(self._audio_class, 'audio', self._on_audio, qos.AUDIO)
+        self._listen(StyleReference, 'style_reference', self._on_style, qos.STYLE)
+        if not has_portaudio_form():
+            self._listen(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO)
+        # On the steady clock: after a clock jump there is work to do even while simulated time stands.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
+        diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose)
+        undo.callback(self.destroy_timer, diagnose)
+        self._active = True
+        self._publish_info()
+        # What is there now stays: collecting it again and again costs tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        undo.callback(gc.unfreeze)
+        self._schedule = FrameSchedule(self._config.playout_output_rate)
+        self._release_thread = ReleaseThread(self.get_clock(), self._release_due, self._on_release_error)
+        undo.callback(self._release_thread.stop)
+        return result
+
+    @logged
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Mirror of activate; the last frame published is the face at rest."""
+        self._stop()
+        return _SUCCESS
+
+    @logged
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Mirror of configure."""
+        self._release()
+        return _SUCCESS
+
+    @logged
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """From any state: stop and release."""
+        self._stop()
+        self._release()
+        return _SUCCESS
+
+    @logged
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything; the node can be configured again."""
+        self.close()
+        return _SUCCESS
+
+    def close(self) -> None:
+        """Stop and release without a transition, whatever fails on the way. Idempotent."""
+        for take_back in (self._stop, self._release):
+            try:
+                take_back()
+            except Exception:
+                self.get_logger().error(f'not released:\n{traceback.format_exc()}')
+
+    def take_back(self, transition: str) -> None:
+        """`configure` or `activate` stopped half-way: the state before it."""
+        self._stop()
+        if transition == 'configure':
+            self._release()
+
+    def _stop(self) -> None:
+        self._active = False
+        self._activated.close()
+
+    def _release(self) -> None:
+        try:
+            self._configured.close()
+        finally:
+            self._avatar = None
+            gc.collect()  # the model is large, and part of a cycle: it shall not stay until chance has it collected
+
+    def _show_rest(self) -> None:
+        """The last frame of a stream is the face at rest."""
+        if not self._index or not self.context.ok():
+            return
+        avatar, now = self._the_avatar(), self.get_clock().now().nanoseconds
+        self._publish_row(avatar.rest, FaceMotion.REST, now)
+        if self._chunk is not None:
+            self._chunk.publish(self._chunk_message(avatar.nothing_ahead(now)))
+
+    # ---- inputs ----------------------------------------------------------------------------------
+
+    def _on_audio(self, message: Any) -> None:
+        now = self.get_clock().now().nanoseconds
+        avatar = self._the_avatar()
+        try:
+            chunk = chunk_from_message(message, self._format)
+        except AudioError as error:
+            avatar.bad_messages += 1
+            self._warn(f'audio ignored: {error}')
+            return
+        avatar.hear(chunk, now, message if self._audio_out is not None else None)
+
+    def _on_info(self, message: Any) -> None:
+        try:
+            self._format = format_from_info(message)
+        except AudioError as error:
+            self._warn(f'audio_info ignored: {error}')
+
+    def _on_style(self, message: Any) -> None:
+        try:
+            self._the_avatar().set_style(style_reference(message))
+        except DiffPoseTalkError as error:
+            self._warn(f'style_reference refused: {error}')
+        else:
+            self._publish_info()
+
+    def _warn(self, text: str) -> None:
+        if self._news(text):
+            self.get_logger().warning(text)
+
+    # ---- output ----------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        self._the_avatar().poll(self.get_clock().now().nanoseconds)
+
+    def _release_due(self, now: int) -> int:
+        """On the release thread: publish what is due at ``now``; returns when something is due next."""
+        avatar = self._the_avatar()
+        if self._schedule.jumped_back(now):
+            avatar.startle()
+        for due in self._schedule.due(now):
+            row, state = avatar.look(due)
+            self._publish_row(row, state, due)
+            avatar.note_release(self.get_clock().now().nanoseconds - due)
+        if self._audio_out is not None:
+            for due, message in avatar.due_sound(now):
+                if hasattr(message, 'header'):
+                    message.header.stamp = Time(nanoseconds=due).to_msg()
+                self._audio_out.publish(message)
+        if self._chunk is not None:
+            while (ahead := avatar.look_ahead(now)) is not None:
+                self._chunk.publish(self._chunk_message(ahead))
+        sound = None if self._audio_out is None else avatar.next_sound
+        return self._schedule.next if sound is None else min(sound, self._schedule.next)
+
+    def _on_frames(self) -> None:
+        """On the worker's thread."""
+        release_thread = self._release_thread
+        if release_thread is not None and self._chunk is not None:
+            release_thread.wake()
+
+    def _on_release_error(self, text: str) -> None:
+        if self.context.ok():
+            self.get_logger().error(f'publishing failed:\n{text}', throttle_duration_sec=_THROTTLE)
+
+    def _publish_row(self, row: Any, state: int, due: int) -> None:
+        message = frame_message(
+            row,
+            self._the_avatar().layout,
+            stamp=Time(nanoseconds=due).to_msg(),
+            frame_id=self._config.frames_parent,
+            index=self._index,
+            state=state,
+        )
+        self._index += 1
+        self._motion.publish(message)
+        if self._pose is not None:
+            self._pose.publish(pose_message(message))
+        if self._tf is not None:
+            self._tf.publish(transform_message(message, self._config.frames_head))
+
+    def _chunk_message(self, ahead: FramesAhead) -> Any:
+        avatar = self._the_avatar()
+        stamp = Time(nanoseconds=ahead.due).to_msg()
+        frame_id, rate = self._config.frames_parent, avatar.model_rate
+        return chunk_message(ahead, avatar.layout, stamp=stamp, frame_id=frame_id, rate=rate)
+
+    def _publish_info(self) -> None:
+        avatar = self._the_avatar()
+        self._info.publish(
+            info_message(
+                avatar.layout,
+                avatar.rest,
+                stamp=self.get_clock().now().to_msg(),
+                frame_id=self._config.frames_parent,
+                model=avatar.model_name,
+                checksum=avatar.checksum,
+                model_rate=avatar.model_rate,
+                output_rate=self._config.playout_output_rate,
+                playout_delay=self._config.playout_delay,
+                style=avatar.style.name,
+                style_dim=avatar.style_dim,
+            )
+        )
+
+    def _diagnose(self) -> None:
+        now = self.get_clock().now()
+        name = self.get_fully_qualified_name().lstrip('/')
+        statuses = self._the_avatar().diagnose(now.nanoseconds, self.count_publishers(self._heard))
+        self._diagnostics.publish(to_message(statuses, now.to_msg(), name))
+
+    # ---- services --------------------------------------------------------------------------------
+
+    def _on_interrupt(self, request: Any, response: Any) -> Any:
+        response.success = self._active
+        if self._active:
+            self._the_avatar().interrupt()
+        else:
+            response.message = 'the node is not active; activate it first'
+        return response
+
+    def _on_set_style(self, request: Any, response: Any) -> Any:
+        try:
+            seconds = request.transition.sec + request.transition.nanosec * 1e-9
+            if not 0.0 <= seconds <= _LONGEST_TRANSITION:
+                raise StyleError(
+                    f'transition {seconds:g} s; use 0 to {_LONGEST_TRANSITION:g}, 0 is the parameter'
+                )
+            self._the_avatar().set_style(style_reference(request.style), seconds)
+            response.success = True
+        except DiffPoseTalkError as error:
+            response.message = str(error)
+        response.name = self._the_avatar().style.name
+        if response.success and self._active:
+            self._publish_info()
+        return response
+
+    def _on_list_styles(self, request: Any, response: Any) -> Any:
+        styles = self._the_avatar().styles
+        response.names = sorted(styles)
+        response.descriptions = [styles[name] for name in response.names]
+        response.current = self._the_avatar().style.name
+        return response
+
+    # ---- parameters ------------------------------------------------------------------------------
+
+    def _read_config(self, changes: Sequence[Parameter] = ()) -> parameters.NodeConfig:
+        names = [spec.name for spec in parameters.PARAMETERS]
+        values = {p.name: p.value for p in (*self.get_parameters(names), *changes)}
+        return parameters.config_from({name: values[name] for name in names})
+
+    def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        state = 'active' if self._active else 'unconfigured' if self._avatar is None else 'inactive'
+        for change in changes:
+            reason = parameters.reject_reason(change.name, change.value, state)
+            if reason is None and change.name == 'style.name' and self._avatar is not None:
+                reason = self._avatar.style.refusal(str(change.value))
+            if reason is not None:
+                return SetParametersResult(successful=False, reason=reason)
+        if self._avatar is not None:
+            try:
+                self._avatar.check(self._read_config(changes))
+            except ConfigError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, changes: Sequence[Parameter]) -> None:
+        if self._avatar is not None:
+            self._config = self._read_config()
+            self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
+            if self._active:
+                self._publish_info()
+
+    def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
+        # A copy: rclpy writes what a parameter overrides into the profile it is given.
+        publisher = self.create_lifecycle_publisher(
+            kind, topic, copy(profile), qos_overriding_options=qos.overridable()
+        )
+        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
+        return publisher
+
+    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> str:
+        """Subscribe until deactivation; returns the full name of the topic, remapped as it may be."""
+        made = self.create_subscription(
+            kind, topic, callback, copy(profile), qos_overriding_options=qos.overridable()
+        )
+        self._activated.callback(self.destroy_subscription, made)
+        name: str = made.topic_name
+        return name
+
+    def _the_avatar(self) -> Avatar:
+        assert self._avatar is not None, 'only called between configure and cleanup'
+        return self._avatar
+
+    def _log_from_avatar(self, text: str) -> None:
+        self.get_logger().error(text, throttle_duration_sec=_THROTTLE)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of diffposetalk_node."""
+    # The release thread must not wait 5 ms for the worker to let go of the interpreter.
+    sys.setswitchinterval(0.0005)
+    table = [
+        (spec.name, spec.default, f'{spec.full_description} ({spec.constraints})')
+        for spec in parameters.PARAMETERS
+    ]
+    finish = DiffPoseTalkNode.close
+    return run_node('diffposetalk_node', DiffPoseTalkNode, args, finish=finish, about=__doc__, table=table)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Face motion to joint commands: a lifecycle node beside the robot, in a process of its own.
+
+face_motion, head_pose, face_motion_chunk ---> map, caps ---> joint_trajectory | commands | joint_command
+
+Every trajectory holds all that is known and then the way to rest, so a controller that hears no more
+brings the robot to rest by itself. The other two outputs carry single positions: there the node itself
+goes to rest when input is stale, on ~/emergency_stop and on deactivate.
+
+    joint_command_node --ros-args -p map_file:=my_robot.yaml -p output:=forward
+    ros2 lifecycle set /joint_command configure        then activate
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from diffposetalk_ros.avatar.status import OK, WARN, Status
+from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError, MotionError
+from diffposetalk_ros.motion.action_units import action_units
+from diffposetalk_ros.motion.rotation import quaternion_to_vector, ros_to_flame
+from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo
+from diffposetalk_ros.robot.character import Character, load_character, mirror
+from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
+from diffposetalk_ros.robot.joint_map_file import load_joint_map
+from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.ros.messages.diagnostics import to_message
+from diffposetalk_ros.ros.messages.joints import (
+    action_units_message,
+    chunk_rows,
+    positions_by_name,
+    state_message,
+    trajectory_message,
+)
+from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.support.entry_point import start_rclpy, tell_help, told_in_a_line, until_shutdown
+from diffposetalk_ros.ros.support.lifecycle import logged
+from diffposetalk_ros.util.resources import find_shared
+
+__all__ = ['JointCommandNode', 'main']
+
+_SUCCESS = TransitionCallbackReturn.SUCCESS
+_NS = 1_000_000_000
+_THROTTLE = 5.0
+_FARTHEST = 600 * _NS
+"""Frames farther ahead are of another clock: nobody speaks that long in advance."""
+_FRESH = _NS
+"""joint_states count for so long (ns)."""
+_OUTPUTS = ('trajectory', 'forward', 'joint_state')
+_PARAMETERS: tuple[tuple[str, Any, str], ...] = (
+    ('map_file', '', 'Joint map; empty: config/joint_map.yaml of this package'),
+    ('calibration_file', '', 'Corrections of one built robot; empty: none'),
+    ('character_file', '', 'Multipliers and offsets of channels; empty: none'),
+    ('mirror', False, 'Swap left and right, as in a mirror'),
+    ('output', 'trajectory', 'trajectory, forward (Float64MultiArray) or joint_state'),
+    ('rate', 50.0, 'Commands per second [Hz], 10 to 1000'),
+    ('stale_after', 0.15, 'Without a frame for this long the joints go to rest [s], 0.02 to 2'),
+    ('compensate_delay', True, 'Send each joint as much earlier as it lags'),
+    ('horizon', 0.5, 'Longest part of a trajectory before its way to rest [s], 0.05 to 5'),
+    ('head_source', 'face_motion', 'Head rotation from face_motion or from head_pose'),
+    ('avatar', 'diffposetalk', 'Node whose ~/info explains face_motion'),
+    ('action_units', False, 'Publish ~/action_units (hri_msgs/FacialActionUnits)'),
+)
+
+_NAMES = {name for name, _, _ in _PARAMETERS}
+
+
+class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
+    """See the module. Commands only while active."""
+
+    def __init__(self, name: str = 'joint_command', **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        for parameter, default, description in _PARAMETERS:
+            self.declare_parameter(parameter, default, ParameterDescriptor(description=description))
+        self._commander: JointCommander | None = None
+        self._active = False
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self._made: list[tuple[Callable[[Any], Any], Any]] = []
+        self._clockwork: list[Any] = []
+        self._character: Character | None = None
+        self._units: Any = None
+
+    # ---- lifecycle -------------------------------------------------------------------------------
+
+    @logged
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read and check map, calibration and character; create publishers and inputs."""
+        self._output, self._mirror = self._value('output'), bool(self._value('mirror'))
+        if self._output not in _OUTPUTS:
+            raise ConfigError(f'output is {self._output!r}; use one of {", ".join(_OUTPUTS)}')
+        source = self._value('head_source')
+        if source not in ('face_motion', 'head_pose'):
+            raise ConfigError(f'head_source is {source!r}; use face_motion or head_pose')
+        joint_map = load_joint_map(
+            self._value('map_file') or find_shared('config/joint_map.yaml'),
+            self._value('calibration_file') or None,
+        )
+        file = self._value('character_file')
+        self._character = load_character(file, joint_map.layout) if file else None
+        config = CommanderConfig(
+            *(self._value(name) for name in ('rate', 'stale_after', 'compensate_delay', 'horizon'))
+        )
+        self._commander = JointCommander(joint_map, config)
+        self._head: np.ndarray | None = None
+        self._layout = joint_map.layout
+        self._fits: bool | None = None
+        self._measured: dict[str, float] = {}
+        self._measured_at = 0
+        self._speaking = False
+        self._missing: list[float] = []
+        kind, topic = {
+            'trajectory': (JointTrajectory, 'joint_trajectory'),
+            'forward': (Float64MultiArray, 'commands'),
+            'joint_state': (JointState, 'joint_command'),
+        }[self._output]
+        self._commands = self._publish(kind, topic, qos.MOTION)
+        self._diagnostics = self._publish(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
+        if self._value('action_units'):
+            message = action_units_message(np.zeros(99), self.get_clock().now().to_msg(), '')
+            self._units = self._publish(type(message), '~/action_units', qos.MOTION)
+        self._subscribe(FaceMotionInfo, f'{self._value("avatar")}/info', self._on_info, qos.INFO)
+        self._subscribe(FaceMotion, 'face_motion', self._on_motion, qos.MOTION)
+        self._subscribe(FaceMotionChunk, 'face_motion_chunk', self._on_chunk, qos.CHUNK)
+        self._subscribe(JointState, 'joint_states', self._on_joint_states, qos.JOINT_STATES)
+        if source == 'head_pose':
+            self._head = np.zeros(3)
+            self._subscribe(PoseStamped, 'head_pose', self._on_head, qos.MOTION)
+        service = self.create_service(SetBool, '~/emergency_stop', self._on_emergency_stop)
+        self._made.append((self.destroy_service, service))
+        slow = [
+            f'{joint_map.names[joint_map.driven[k]]} {seconds:.2f} s'
+            for k, seconds in enumerate(self._commander.limiter.slowest_ramp())
+            if seconds > 0.35  # with the default stale_after half a second in all
+        ]
+        if slow:
+            self.get_logger().warning(f'to rest from the far limit takes within the caps: {", ".join(slow)}')
+        self.get_logger().info(f'{joint_map.robot}: {len(joint_map.names)} joints, output {self._output}')
+        return _SUCCESS
+
+    @logged
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin where the robot stands (joint_states, if heard) and start to command."""
+        commander = self._the_commander()
+        names = [commander.map.names[i] for i in commander.map.driven]
+        # What a driver that has ended said is not where the robot stands.
+        fresh = 0 <= self._now() - self._measured_at < _FRESH
+        if fresh and all(name in self._measured for name in names):
+            commander.start_at([self._measured[name] for name in names])
+        result = super().on_activate(state)
+        timer = self.create_timer(1.0 / commander.config.rate, self._tick)
+        self._clockwork = [timer, self.create_timer(1.0, self._diagnose)]
+        self._active = True
+        return result
+
+    @logged
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """To rest within the caps first, then silence."""
+        self._go_to_rest()
+        self._stop_clockwork()
+        return super().on_deactivate(state)
+
+    @logged
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Mirror of configure."""
+        self._release()
+        return _SUCCESS
+
+    @logged
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """From any state: to rest, then release."""
+        self.close()
+        return _SUCCESS
+
+    @logged
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """To rest, release; the node can be configured again."""
+        self.close()
+        return _SUCCESS
+
+    def take_back(self, transition: str) -> None:
+        """`configure` or `activate` stopped half-way: the state before it."""
+        if transition == 'configure':
+            self._release()
+        else:
+            self._stop_clockwork()
+            super().on_deactivate(None)
+
+    def close(self) -> None:
+        """To rest and release without a transition: the process is about to end. Idempotent."""
+        self._go_to_rest()
+        self._release()
+
+    def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        late = [change.name for change in changes if change.name in _NAMES and self._commander is not None]
+        reason = f'{late[0]} may change only before configure; clean up first' if late else ''
+        return SetParametersResult(successful=not late, reason=reason)
+
+    # ---- inputs ----------------------------------------------------------------------------------
+
+    def _on_info(self, info: Any) -> None:
+        try:
+            layout = layout_from_info(info)
+        except DiffPoseTalkError as error:
+            self._fits = False
+            self.get_logger().error(f'face_motion cannot be used: {error}')
+            return
+        wanted = self._the_commander().map.layout.space
+        self._fits = layout.space == wanted
+        if self._fits:
+            self._layout = layout
+        else:
+            self.get_logger().error(
+                f'{info.model} speaks {layout.space}, the joint map {wanted}; use a map with space: {layout.space}'
+            )
+
+    def _on_motion(self, message: Any) -> None:
+        if self._fits is False:
+            return
+        try:
+            row = self._own_layout(np.asarray(row_from_message(message, self._layout), np.float64)[None])[0]
+        except MotionError as error:
+            self.get_logger().warning(f'face_motion ignored: {error}', throttle_duration_sec=_THROTTLE)
+            return
+        if not np.isfinite(row).all():  # the commander does not use it, and counts it
+            self.get_logger().warning(
+                'face_motion ignored: NaN or infinite values', throttle_duration_sec=_THROTTLE
+            )
+        self._speaking = message.state == FaceMotion.SPEAKING
+        now = self._now()
+        stamp = message.header.stamp.sec * _NS + message.header.stamp.nanosec
+        # A stamp of another clock would never become due: then what arrives counts as due.
+        due = stamp if abs(stamp - now) < _NS else now
+        self._the_commander().show(due, row, now)
+        if self._units is not None and self._active and np.isfinite(row).all():
+            units = action_units(row, self._the_commander().map.layout)
+            self._units.publish(action_units_message(units, message.header.stamp, message.header.frame_id))
+
+    def _on_chunk(self, message: Any) -> None:
+        if self._fits is False or not 1.0 <= message.rate <= 1000.0:
+            return
+        try:
+            rows = self._own_layout(chunk_rows(message, self._layout))
+        except MotionError as error:
+            self.get_logger().warning(f'face_motion_chunk ignored: {error}', throttle_duration_sec=_THROTTLE)
+            return
+        first = message.header.stamp.sec * _NS + message.header.stamp.nanosec
+        if abs(first - self._now()) < _FARTHEST:
+            step = round(_NS / message.rate)
+            self._the_commander().frames.foresee(int(message.epoch), first, step, rows)
+
+    def _own_layout(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as the map wants them: with head, mirrored, in character, head from head_pose."""
+        layout = self._the_commander().map.layout
+        if rows.shape[1] != layout.width:  # the model has no head pose
+            rows = np.insert(rows, [len(self._layout.names[self._layout.expression])] * 3, 0.0, axis=1)
+        if self._head is not None:
+            rows[:, layout.head_rotation] = self._head
+        if self._mirror:
+            rows = mirror(rows, layout)
+        return rows if self._character is None else self._character.apply(rows)
+
+    def _on_head(self, message: Any) -> None:
+        q = message.pose.orientation
+        values = np.array([q.x, q.y, q.z, q.w])
+        length = float(np.linalg.norm(values))
+        if np.isfinite(length) and length > 1e-6:
+            self._head = ros_to_flame(quaternion_to_vector(values / length))
+
+    def _on_joint_states(self, message: Any) -> None:
+        self._measured.update(positions_by_name(message, self._the_commander().map.names))
+        self._measured_at = self._now()
+
+    def _on_emergency_stop(self, request: Any, response: Any) -> Any:
+        commander = self._the_commander()
+        if request.data:
+            commander.stop()
+            self.get_logger().warning('emergency stop: the joints go to rest')
+        else:
+            commander.release()
+        response.success = True
+        return response
+
+    # ---- output ----------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._command(self._now())
+
+    def _command(self, now: int) -> None:
+        commander = self._the_commander()
+        due = commander.advance(now)
+        names, position = commander.map.names, commander.positions()
+        if self._speaking and commander.mode is CommanderMode.TRACKING:
+            self._missing.append(commander.missing_look_ahead)
+        if self._output == 'trajectory':
+            self._commands.publish(trajectory_message(commander.plan(), names, due, now))
+        elif self._output == 'forward':
+            self._commands.publish(Float64MultiArray(data=position.tolist()))
+        else:
+            speed = commander.map.expand_rates(commander.state.velocity)
+            self._commands.publish(state_message(names, due, position, speed))
+
+    def _go_to_rest(self) -> None:
+        """Stream the way to rest; at most as long as it takes, on the wall clock."""
+        if not self._active or self._commander is None:
+            return
+        commander, stopped = self._commander, self._commander.stopped
+        commander.stop()
+        now, begin, period = self._now(), time.monotonic(), 1.0 / commander.config.rate
+        seconds = commander.limiter.ramp_time(commander.state) + 3 * period
+        while time.monotonic() - begin < seconds and rclpy.ok(context=self.context):
+            self._command(now + round((time.monotonic() - begin) * _NS))
+            time.sleep(period)
+        if not stopped:
+            commander.release()
+        self._active = False
+
+    def _diagnose(self) -> None:
+        commander = self._the_commander()
+        # The median: at the end of speech nothing can be known ahead.
+        missing = float(np.median(self._missing)) if self._missing else 0.0
+        self._missing.clear()
+        level, text = OK, commander.mode.value
+        if commander.stopped:
+            level, text = WARN, 'emergency stop'
+        elif self._fits is False:
+            level, text = WARN, 'face_motion is of another motion space than the joint map'
+        elif missing > 0:
+            text = (
+                f'joints lag: frames are known {1e3 * missing:.0f} ms too late; publish face_motion_chunk '
+                'and raise playout.delay of the avatar'
+            )
+            level = WARN
+        commanded = dict(zip(commander.map.names, commander.positions(), strict=True))
+        errors = [abs(commanded[name] - value) for name, value in self._measured.items()]
+        values: dict[str, object] = {
+            'mode': commander.mode.value,
+            'missing look-ahead [ms]': 1e3 * missing,
+            'frames not used': commander.bad_frames,
+            'steps without a way': commander.limiter.refused,
+            'largest deviation of joint_states [rad or m]': max(errors, default=float('nan')),
+        }
+        now = self.get_clock().now().to_msg()
+        name = self.get_fully_qualified_name().lstrip('/')
+        self._diagnostics.publish(to_message([Status('joints', level, text, values)], now, name))
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _the_commander(self) -> JointCommander:
+        assert self._commander is not None, 'only called between configure and cleanup'
+        return self._commander
+
+    def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
+        publisher = self.create_lifecycle_publisher(kind, topic, profile)
+        self._made.append((self.destroy_lifecycle_publisher, publisher))
+        return publisher
+
+    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
+        subscription = self.create_subscription(kind, topic, callback, profile)
+        self._made.append((self.destroy_subscription, subscription))
+
+    def _stop_clockwork(self) -> None:
+        for timer in self._clockwork:
+            self.destroy_timer(timer)
+        self._clockwork, self._active = [], False
+
+    def _release(self) -> None:
+        self._stop_clockwork()
+        for destroy, thing in self._made:
+            destroy(thing)
+        self._made, self._commander, self._units = [], None, None
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of joint_command_node."""
+    with told_in_a_line('joint_command_node') as status:
+        if tell_help('joint_command_node', __doc__, _PARAMETERS, args):
+            return 0
+        # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
+        start_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        executor = SingleThreadedExecutor()
+        node: JointCommandNode | None = None
+        try:
+            with until_shutdown():
+                node = JointCommandNode()
+                executor.add_node(node)
+                while rclpy.ok():
+                    executor.spin_once(timeout_sec=0.2)
+        finally:
+            if node is not None:
+                node.close()
+            executor.shutdown()
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
+    return status()
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

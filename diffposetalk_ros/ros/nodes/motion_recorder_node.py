@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound.
+
+For example:
+    motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
+from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.ros.messages.audio import default_kind, has_portaudio_form, message_class
+from diffposetalk_ros.ros.recording.motion_bag import BagMessage, write_motion_bag
+from diffposetalk_ros.ros.recording.recorded_motion import clip_from_messages, lost_frames
+from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.util.output_file import check_output
+
+__all__ = ['MotionCollector', 'RecorderNode', 'main']
+
+_PARAMETERS = (
+    ('file', 'motion.npz', 'File to write: .npz, .csv, .json or .mcap'),
+    ('wait', 0.0, 'Give up after so long without motion [s]; 0: never'),
+    ('duration', 0.0, 'Stop after so much motion [s]; 0: until Ctrl-C'),
+    ('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion'),
+    ('audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"),
+)
+_DEEP = QoSProfile(depth=1000)
+# A publisher of either kind of reliability is heard; a burst must fit.
+_DEEP_AUDIO = QoSProfile(depth=20000, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class MotionCollector:
+    """Keeps every FaceMotion that arrives on ``node``, and the latched info that explains it.
+
+    With ``sound``, one of the types of audio_common_msgs or 'auto', what arrives on ``audio`` as well.
+    Raises AudioError for a type that is not installed.
+    """
+
+    def __init__(self, node: Any, info_topic: str = 'diffposetalk/info', sound: str = '') -> None:
+        from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
+
+        self.info: Any = None
+        self.frames: list[Any] = []
+        self.received: list[int] = []
+        self._clock = node.get_clock()
+        self.subscriptions = [
+            node.create_subscription(FaceMotionInfo, info_topic, self._on_info, qos.INFO),
+            node.create_subscription(FaceMotion, 'face_motion', self._on_frame, _DEEP),
+        ]
+        self.sound: list[BagMessage] = []
+        if sound:
+            self._keep(node, default_kind() if sound == 'auto' else sound, 'audio', _DEEP_AUDIO)
+            if not has_portaudio_form():
+                self._keep(node, 'AudioInfo', 'audio_info', qos.AUDIO_INFO)
+
+    def _keep(self, node: Any, kind: str, topic: str, profile: QoSProfile) -> None:
+        def keep(data: bytes) -> None:
+            now = self._clock.now().nanoseconds
+            self.sound.append(BagMessage(subscription.topic_name, f'audio_common_msgs/msg/{kind}', now, data))
+
+        subscription = node.create_subscription(message_class(kind), topic, keep, profile, raw=True)
+        self.subscriptions.append(subscription)
+
+    def _on_info(self, message: Any) -> None:
+        self.info = message
+
+    def _on_frame(self, message: Any) -> None:
+        self.received.append(self._clock.now().nanoseconds)
+        self.frames.append(message)
+
+    @property
+    def missing(self) -> int:
+        """Frames lost between the first and the last received, by their numbers."""
+        return lost_frames(self.frames)
+
+    def clip(self) -> MotionClip:
+        """Everything received as one clip; a lost frame repeats the one before it.
+
+        Raises MotionError when nothing was received.
+        """
+        return clip_from_messages(self.info, self.frames)
+
+    def save(self, path: Path) -> MotionClip:
+        """Write what was received as .mcap, .npz, .csv or .json, and return it as a clip.
+
+        Raises DiffPoseTalkError when nothing was received or the file cannot be written.
+        """
+        clip = self.clip()
+        if path.suffix.lower() == '.mcap':
+            motion, info = self.subscriptions[1].topic_name, self.subscriptions[0].topic_name
+            write_motion_bag(path, self.info, self.frames, self.received, (motion, info), self.sound)
+        else:
+            save_motion(path, clip)
+        return clip
+
+
+class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
+    """Collects ``face_motion`` until it is stopped."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('motion_recorder', **kwargs)
+        value = declared(self, _PARAMETERS)
+        self.path, self.wait, self.limit = value['file'], value['wait'], value['duration']
+        sound = value['audio']
+        check_output(Path(self.path), ('.npz', '.csv', '.json', '.mcap'))  # before the take, not after it
+        if sound and Path(self.path).suffix.lower() != '.mcap':
+            raise ConfigError(
+                f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio'
+            )
+        self.collector = MotionCollector(self, f'{value["node"]}/info', sound)
+
+    @property
+    def full(self) -> bool:
+        """Whether the wanted duration is recorded."""
+        info = self.collector.info
+        return bool(self.limit > 0 and info and len(self.collector.frames) >= self.limit * info.output_rate)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of motion_recorder: 0 when the file is written, 2 when it could not be."""
+    return run_node('motion_recorder', RecorderNode, args, _record, _save, __doc__, _PARAMETERS)
+
+
+def _record(node: RecorderNode) -> None:
+    begin = time.monotonic()
+    while rclpy.ok() and not node.full:
+        rclpy.spin_once(node, timeout_sec=0.2)
+        if 0 < node.wait < time.monotonic() - begin and not node.collector.frames:
+            break
+
+
+def _save(node: RecorderNode) -> None:
+    clip = node.collector.save(Path(node.path))
+    print(f'{node.path}: {len(clip.values)} frames, {clip.duration:.2f} s, lost {node.collector.missing}')
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node behind the page: topics to viewers, their wishes to the talking node.
+
+For example:
+    viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from diffposetalk_ros.audio.chunk import AudioFormat
+from diffposetalk_ros.audio.file import read_native
+from diffposetalk_ros.audio.resampler import StreamResampler
+from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
+from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
+from diffposetalk_ros.motion.flame_mesh import FlameMesh
+from diffposetalk_ros.motion.flame_model import load_flame_model
+from diffposetalk_ros.motion.layout import MotionLayout
+from diffposetalk_ros.motion.live_link import LiveLinkSender
+from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
+from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.ros.messages.audio import (
+    chunk_from_message,
+    default_kind,
+    format_from_info,
+    has_portaudio_form,
+    message_class,
+)
+from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.nodes.avatar_client import AvatarClient, checked_number
+from diffposetalk_ros.ros.nodes.face_markers import FacePoints
+from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
+from diffposetalk_ros.ros.nodes.page_microphone import PageMicrophone
+from diffposetalk_ros.ros.nodes.speech_sender import SpeechSender
+from diffposetalk_ros.ros.nodes.style_recorder import StyleRecorder
+from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
+from diffposetalk_ros.viewer.rig_file import pack_rig
+from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
+
+__all__ = ['ViewerNode', 'main']
+
+_THROTTLE = 5.0
+_PARAMETERS = (
+    ('node', 'diffposetalk', 'Name of the talking node'),
+    ('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token'),
+    ('port', 8765, 'Port of the page; 0: any free one'),
+    ('token', '', 'Visitors must know it; empty off loopback: a random one'),
+    ('sample', '', 'Sound file the page offers to speak'),
+    ('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]'),
+    ('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz'),
+    ('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere'),
+    ('live_link.port', 11111, 'UDP port of the receiver'),
+    ('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject'),
+    ('message', 'auto', 'Type of audio and audio_out: AudioStamped, AudioDataStamped, AudioData or auto'),
+    ('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]'),
+)
+# A viewer that lags wants the newest frames; reliable publishers serve best effort as well.
+_MOTION = QoSProfile(
+    depth=50, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
+)
+
+
+class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
+    """Serves the page; see docs/viewer.md for topics and parameters.
+
+    Raises ConfigError for a port in use, AudioError for a sample, MotionError for a FLAME file that cannot
+    be read.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('viewer', **kwargs)
+        value = declared(self, _PARAMETERS)
+        self._target, sample, flame, self._snap = (
+            value[name] for name in ('node', 'sample', 'flame_model', 'closure_snap')
+        )
+        host, port, token = (value[name] for name in ('host', 'port', 'token'))
+        link_host, link_port, subject = (value[f'live_link.{name}'] for name in ('host', 'port', 'subject'))
+        snap_closures(load_rig(), np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
+        self._sample = read_native(sample) if sample else None
+        self._info: Any = None
+        self._layout: MotionLayout | None = None
+        self._style = StyleRecorder()
+        self._format = AudioFormat()
+        self._heard = 0
+        self._resampler: StreamResampler | None = None
+        mesh = FlameMesh(load_flame_model(Path(flame))) if flame else None
+        self._points = FacePoints(self, value['rviz.rate'], mesh)
+        self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
+        self._kind = default_kind() if value['message'] == 'auto' else value['message']
+        voice = VisitingPublisher(self, self._kind, 'page')
+        self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
+        self._server = ViewerServer(
+            ServerOptions(host, port, token), pack_rig(load_rig()), self._on_command, self._now
+        )
+        self._avatar = AvatarClient(self, self._target, self._server.latch)
+        self._subscribe()
+        self._server.latch('setup', {'sample': bool(sample)})
+        self._tracked = self._spoken = False
+        self.create_timer(1.0, self._look_around)
+        self.get_logger().info(f'page: {self._server.address}')
+
+    @property
+    def server(self) -> ViewerServer:
+        """The page's server, for its address."""
+        return self._server
+
+    def close(self) -> None:
+        """Close port and sockets."""
+        self._server.stop()
+        if self._live_link is not None:
+            self._live_link.close()
+
+    def _subscribe(self) -> None:
+        kind = message_class(self._kind)
+        self.create_subscription(FaceMotionInfo, f'{self._target}/info', self._on_info, qos.INFO)
+        self.create_subscription(FaceMotion, 'face_motion', self._on_motion, _MOTION)
+        self.create_subscription(kind, 'audio_out', self._on_audio, qos.AUDIO_OUT)
+        self.create_subscription(FaceMotion, 'tracked_face', self._on_tracked, _MOTION)
+        if not has_portaudio_form():
+            info = message_class('AudioInfo')
+            self.create_subscription(info, 'audio_info', self._on_audio_info, qos.AUDIO_INFO)
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    # ---- topics ----------------------------------------------------------------------------------
+
+    def _on_info(self, message: Any) -> None:
+        self._info = message
+        delay = message.playout_delay
+        try:
+            self._layout = layout_from_info(message)
+        except DiffPoseTalkError as error:
+            self._layout = None
+            self.get_logger().error(f'motion cannot be shown: {error}')
+        self._server.latch(
+            'info',
+            {
+                'model': message.model,
+                'space': message.space,
+                'style': message.style,
+                'delay': delay.sec + delay.nanosec / 1e9,
+                'rate': message.output_rate,
+            },
+        )
+        self._run(self._refresh)
+
+    async def _refresh(self) -> None:
+        try:
+            await self._avatar.refresh()
+        except DiffPoseTalkError as error:
+            self.get_logger().warning(str(error), throttle_duration_sec=_THROTTLE)
+
+    def _on_motion(self, message: Any) -> None:
+        if self._layout is None:
+            return
+        try:
+            row = row_from_message(message, self._layout)
+        except DiffPoseTalkError as error:
+            self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
+            return
+        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        self._spoken = self._spoken or message.state == FaceMotion.SPEAKING
+        if self._layout.space != 'arkit':
+            self._points.show(row, self._layout.space, message.header)
+            return
+        shown = snap_closures(load_rig(), row[None], self._snap)[0]
+        self._server.send(motion_block(shown, message.state, message.frame_index, stamp))
+        self._points.show(shown, 'arkit', message.header)
+        if self._live_link is not None:
+            self._live_link.send(row, stamp)
+
+    def _on_audio_info(self, message: Any) -> None:
+        try:
+            self._format = format_from_info(message)
+        except AudioError as error:
+            self.get_logger().warning(f'audio_info ignored: {error}', throttle_duration_sec=_THROTTLE)
+
+    def _on_audio(self, message: Any) -> None:
+        if not self._server.viewers:
+            return
+        try:
+            chunk = chunk_from_message(message, self._format)
+        except AudioError as error:
+            self.get_logger().warning(f'audio ignored: {error}', throttle_duration_sec=_THROTTLE)
+            return
+        samples, rate = chunk.sound.samples, chunk.rate
+        length = len(samples) * 1_000_000_000 // rate
+        # Without a stamp it is to be heard now, or continues what came before.
+        stamp = chunk.stamp or max(self._heard, self._now())
+        self._heard = stamp + length
+        if not 8000 <= rate <= 96000:  # browsers play no other rates
+            if self._resampler is None or self._resampler.rate != rate:
+                self._resampler = StreamResampler(rate)
+            samples, rate = self._resampler.push(samples), self._resampler.out_rate
+        if len(samples):
+            self._server.send(audio_block(samples, rate, stamp))
+
+    def _on_tracked(self, message: Any) -> None:
+        try:
+            self._style.add(message, self._now())
+        except DiffPoseTalkError as error:
+            self.get_logger().warning(f'tracked_face ignored: {error}', throttle_duration_sec=_THROTTLE)
+
+    def _look_around(self) -> None:
+        """Once a second: is there a tracker, and does the face that speaks have a voice?"""
+        if self._spoken and not self.count_publishers('audio_out'):
+            self.get_logger().warning(
+                'the face speaks without sound: nobody publishes audio_out; set publish.audio_out of the '
+                'talking node and configure it again',
+                once=True,
+            )
+        present = self._style.arrived > 0 and self._now() - self._style.arrived < 1_000_000_000
+        if present != self._tracked:
+            self._tracked = present
+            self._server.latch('tracker', {'present': present})
+
+    # ---- commands of pages -----------------------------------------------------------------------
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        assert self.executor is not None
+        self.executor.create_task(work)
+
+    def _on_command(self, command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
+        """In the server's thread: leave the work to the executor's."""
+        done: Future[dict[str, Any]] = Future()
+
+        async def work() -> None:
+            try:
+                done.set_result(await self._obey(command, upload))
+            except Exception as error:
+                done.set_exception(error)
+
+        self._run(work)
+        return done
+
+    async def _obey(self, command: dict[str, Any], upload: bytes) -> dict[str, Any]:
+        kind = command['do']
+        if kind == 'interrupt':
+            self._speech.stop()
+            self._microphone.stop()
+            self._server.send({'type': 'interrupt'})
+            return await self._avatar.interrupt()
+        if kind == 'style':
+            return await self._avatar.name_style(str(command.get('name', '')))
+        if kind == 'parameter':
+            value = checked_number(command.get('value'))
+            return await self._avatar.set_parameter(str(command.get('name')), value)
+        if kind == 'record':
+            return await self._record(min(30.0, checked_number(command.get('seconds', 8.0))))
+        if kind == 'speak':
+            return await self._say(*read_speech(upload))
+        if kind == 'hear':
+            return self._hear(str(command.get('page', '')), upload)
+        if kind == 'sample' and self._sample is not None:
+            return await self._say(*self._sample)
+        raise ConfigError(f'{kind!r} is not a command of this page')
+
+    def _hear(self, page: str, upload: bytes) -> dict[str, Any]:
+        """A piece of what a page's microphone hears; it goes before what is being said."""
+        self._speech.stop()
+        self._microphone.hear(page, *read_live(upload))
+        return {}
+
+    async def _say(self, samples: Any, rate: int) -> dict[str, Any]:
+        if self._microphone.on:
+            raise ConfigError('the microphone of a page is on; stop it first')
+        if self._speech.speaking:
+            self._speech.stop()
+            self._server.send({'type': 'interrupt'})
+            await self._avatar.interrupt()
+        self._speech.say(samples, rate)
+        return {'seconds': len(samples) / rate}
+
+    async def _record(self, seconds: float) -> dict[str, Any]:
+        until = rclpy.task.Future()
+        timer = self.create_timer(max(1.0, seconds), lambda: until.set_result(None))
+        await until
+        self.destroy_timer(timer)
+        return await self._avatar.set_style(self._style.request(seconds))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point of viewer_node: 0 when asked to end, 2 on a user error."""
+    return run_node(
+        'viewer_node', ViewerNode, args, finish=ViewerNode.close, about=__doc__, table=_PARAMETERS
+    )
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the sound of audio_out with its stamps, to lay it under the motion it belongs to."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
+from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.ros.messages.audio import (
+    chunk_from_message,
+    format_from_info,
+    has_portaudio_form,
+    message_class,
+)
+
+__all__ = ['SoundCollector', 'sound_track']
+
+_NS = 1_000_000_000
+_LONGEST = 600.0
+_JITTER = 50_000_000
+"""Messages without stamps follow each other although they arrive so much (ns) too early or too late."""
+
+
+class SoundCollector:
+    """The last ten minutes of ``audio_out``, messages of type ``kind``, as (chunk, time of arrival in ns)."""
+
+    def __init__(self, node: Any, kind: str) -> None:
+        self.chunks: deque[tuple[AudioChunk, int]] = deque()
+        self._length = 0.0
+        self._clock = node.get_clock()
+        self._format = AudioFormat()
+        kinds = [(kind, 'audio_out')]
+        if not has_portaudio_form():
+            # The subscription with information comes first: its format holds for the sound.
+            kinds.insert(0, ('AudioInfo', 'audio_info'))
+        self.subscriptions = [
+            node.create_subscription(
+                message_class(kind),
+                name,
+                self._on_info if kind == 'AudioInfo' else self._on_audio,
+                qos.AUDIO_INFO if kind == 'AudioInfo' else qos.AUDIO_OUT,
+            )
+            for kind, name in kinds
+        ]
+
+    def _on_info(self, message: Any) -> None:
+        try:
+            self._format = format_from_info(message)
+        except AudioError:
+            return  # the talking node says so
+
+    def _on_audio(self, message: Any) -> None:
+        try:
+            chunk = chunk_from_message(message, self._format)
+        except AudioError:
+            return  # the talking node says so
+        self.chunks.append((chunk, self._clock.now().nanoseconds))
+        self._length += len(chunk.sound.samples) / chunk.rate
+        while self._length > _LONGEST:
+            old = self.chunks.popleft()[0]
+            self._length -= len(old.sound.samples) / old.rate
+
+
+def sound_track(
+    chunks: list[tuple[AudioChunk, int]], begin: int, seconds: float
+) -> tuple[NDArray[np.float32], int]:
+    """Mono sound (n,) from ``begin`` (ns) on, and its rate in Hz; silence where no chunk is.
+
+    A chunk begins at its stamp; without one when it arrived, or where the one before ends.
+    """
+    rate = chunks[0][0].rate if chunks else 16000
+    track = np.zeros(round(seconds * rate), np.float32)
+    end = 0
+    for chunk, arrived in chunks:
+        if chunk.rate != rate:
+            continue
+        samples = chunk.sound.samples
+        stamp = chunk.stamp or (end if abs(arrived - end) < _JITTER else arrived)
+        end = stamp + len(samples) * _NS // rate
+        at = round((stamp - begin) * rate / _NS)
+        low, high = max(0, at), min(len(track), at + len(samples))
+        if low < high:
+            track[low:high] = samples[low - at : high - at]
+    return track, rate

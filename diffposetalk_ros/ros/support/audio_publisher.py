@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sound to the ``audio`` topic in whichever form of audio_common_msgs is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+
+from diffposetalk_ros.ros.messages.audio import (
+    audio_to_message,
+    default_kind,
+    has_portaudio_form,
+    message_class,
+)
+
+__all__ = ['HEAD_START', 'AudioPublisher']
+
+HEAD_START = 100_000_000
+"""ns that a format told on a topic of its own gets before the sound: nothing orders two topics."""
+
+_INFO_PERIOD = 1_000_000_000  # ns
+_LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class AudioPublisher:
+    """Publisher of mono sound at ``rate`` Hz, made on ``node``.
+
+    ``kind``: AudioStamped, AudioDataStamped, AudioData or auto (`default_kind`).
+    Where messages carry no format (ros-drivers), it goes out on ``audio_info`` before the first
+    message and every second: subscribers of that topic need not be latched.
+    Raises AudioError when the type is not installed.
+    """
+
+    def __init__(self, node: Any, rate: int, kind: str, frame_id: str, depth: int) -> None:
+        if kind == 'auto':
+            kind = default_kind()
+        self._node = node
+        self._kind, self._rate, self._frame_id = kind, rate, frame_id
+        self.publisher = node.create_publisher(message_class(kind), 'audio', QoSProfile(depth=depth))
+        self._info = None
+        self._informed: int | None = None
+        if not has_portaudio_form():
+            self._info = node.create_publisher(message_class('AudioInfo'), 'audio_info', _LATCHED)
+
+    def destroy(self) -> None:
+        """Take the publishers off their topics."""
+        self._node.destroy_publisher(self.publisher)
+        if self._info is not None:
+            self._node.destroy_publisher(self._info)
+
+    @property
+    def listeners(self) -> int:
+        """How many subscribers have been found."""
+        return int(self.publisher.get_subscription_count())
+
+    @property
+    def rate(self) -> int:
+        """Hz, of what is published from now on; another one is announced anew."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: int) -> None:
+        if rate != self._rate:
+            self._rate, self._informed = rate, None
+
+    def announce(self, now: int) -> bool:
+        """Tell the format, where messages do not carry it; ``now`` in ns. Returns whether it was due."""
+        if self._info is None or (self._informed is not None and 0 <= now - self._informed < _INFO_PERIOD):
+            return False
+        self._informed = now
+        self._info.publish(
+            message_class('AudioInfo')(
+                channels=1,
+                sample_rate=self._rate,
+                sample_format='S16LE',
+                bitrate=16 * self._rate,
+                coding_format='WAVE',
+            )
+        )
+        return True
+
+    def publish(self, samples: NDArray[np.float32], stamp: int) -> None:
+        """Samples -1..1; ``stamp`` is the time of the first in ns."""
+        time = Time(nanoseconds=stamp).to_msg()
+        message = audio_to_message(samples, self._rate, time, self._kind, frame_id=self._frame_id)
+        self.publisher.publish(message)

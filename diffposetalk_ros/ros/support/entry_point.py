@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the main function of a node begins and ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import NameValidationException, ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+
+from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.ros.support.logging import library_log
+from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
+
+__all__ = [
+    'ParameterTable',
+    'declared',
+    'own_words',
+    'run_node',
+    'start_rclpy',
+    'tell_help',
+    'told_in_a_line',
+    'until_shutdown',
+]
+
+ParameterTable = Sequence[tuple[str, Any, str]]
+"""Name, default and description, with the unit, of each parameter of a node."""
+
+_Node = TypeVar('_Node', bound=Node)
+
+
+@contextmanager
+def until_shutdown() -> Iterator[None]:
+    """Make nodes and spin inside: Ctrl-C and SIGTERM leave the block quietly.
+
+    rclpy's signal handler takes the context away at once, also from a callback that is about to publish:
+    what that raises is the end too, and no error.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception as error:
+        if rclpy.ok() or isinstance(error, DiffPoseTalkError):
+            raise
+
+
+def run_node(
+    name: str,
+    make: Callable[[], _Node],
+    args: Sequence[str] | None = None,
+    spin: Callable[[_Node], None] = rclpy.spin,
+    finish: Callable[[_Node], None] = lambda node: None,
+    about: str | None = None,
+    table: ParameterTable = (),
+) -> int:
+    """Make a node, spin it until Ctrl-C, SIGTERM or the end of ``spin``, then ``finish`` and destroy it.
+
+    With --help it prints ``about`` and ``table`` instead. Returns the exit status of `told_in_a_line`: 2 also
+    for a parameter of another type than the declared one.
+    """
+    with told_in_a_line(name) as status:
+        if tell_help(name, about, table, args):
+            return 0
+        start_rclpy(args)
+        node: _Node | None = None
+        try:
+            with until_shutdown():
+                node = make()
+                with library_log(node.get_logger()):
+                    spin(node)
+        finally:
+            try:
+                if node is not None:
+                    finish(node)
+            finally:
+                if node is not None:
+                    node.destroy_node()
+                rclpy.try_shutdown()
+    return status()
+
+
+def declared(node: Node, table: ParameterTable) -> dict[str, Any]:
+    """Declare the parameters of a table, which cannot change while the node runs; their values."""
+    return {
+        name: node.declare_parameter(
+            name, default, ParameterDescriptor(description=description, read_only=True)
+        ).value
+        for name, default, description in table
+    }
+
+
+def tell_help(name: str, about: str | None, table: ParameterTable, args: Sequence[str] | None) -> bool:
+    """Whether the arguments ask for help, which is then on stdout: what the node does, and its parameters."""
+    if not {'-h', '--help'} & set(own_words(args)):
+        return False
+    rows = [(parameter, json.dumps(default), description) for parameter, default, description in table]
+    wide, wider = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+    print(f'usage: {name} [--ros-args -p NAME:=VALUE -r FROM:=TO --params-file FILE ...]\n')
+    print(f'{(about or "").strip()}\n\nparameters, with their defaults:')
+    for parameter, default, description in rows:
+        print(f'  {parameter:{wide}}  {default:{wider}}  {description}')
+    return True
+
+
+@contextmanager
+def told_in_a_line(name: str) -> Iterator[Callable[[], int]]:
+    """What a person can mend ends the block with a line on stderr after ``name``; gives the exit status: 0, or 2.
+
+    141 when nobody reads stdout any more, as the command line.
+    """
+    status = 0
+    try:
+        yield lambda: status
+        flush_stdout()
+    except (DiffPoseTalkError, ParameterException, NameValidationException) as error:
+        print(f'{name}: {" ".join(str(error).split())}', file=sys.stderr)
+        status = 2
+    except BrokenPipeError:
+        status = drop_stdout()
+
+
+def start_rclpy(args: Sequence[str] | None, **options: Any) -> None:
+    """`rclpy.init`. Raises ConfigError for arguments after --ros-args that ROS does not understand, and where it
+    cannot write its log."""
+    with _understood():
+        rclpy.init(args=args, **options)
+
+
+def own_words(args: Sequence[str] | None) -> list[str]:
+    """The arguments that are not ROS's, without the name of the program. Raises ConfigError as `start_rclpy`."""
+    with _understood():
+        return list(remove_ros_args(list(sys.argv if args is None else args))[1:])
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
+        reason = str(error).split(', at /')[0]  # of a file of rcl
+        if 'log directory' in reason:
+            raise ConfigError(f'{reason}; set ROS_LOG_DIR to a folder you may write in') from error
+        raise ConfigError(f'{reason}; write --ros-args -p NAME:=VALUE') from error

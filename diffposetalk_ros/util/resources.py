@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where installed data lies (models, config, launch), however the package was installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from diffposetalk_ros.errors import AudioError, ConfigError, ModelError
+
+__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'share_directories']
+
+DEFAULT_MODEL = 'embedded'
+"""Name of the model that ships with the package."""
+
+_PACKAGE = 'diffposetalk_ros'
+
+
+def share_directories() -> list[Path]:
+    """Folders that may hold `models/` and `config/`, best first: $DIFFPOSETALK_SHARE, the checkout,
+    the ament index, the Python prefix."""
+    places = []
+    if os.environ.get('DIFFPOSETALK_SHARE'):
+        places.append(Path(os.environ['DIFFPOSETALK_SHARE']))
+    places.append(Path(__file__).resolve().parents[2])
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        if prefix:
+            places.append(Path(prefix) / 'share' / _PACKAGE)
+    places.append(Path(sys.prefix) / 'share' / _PACKAGE)
+    return places
+
+
+def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
+    """Folder of a model, given as a path or as the name of one that ships.
+
+    Raises ModelError that says where was looked.
+    """
+    path = Path(name).expanduser()
+    if (path / 'config.json').is_file():
+        return path
+    tried = [share / 'models' / str(name) for share in share_directories()]
+    for folder in tried:
+        if (folder / 'config.json').is_file():
+            return folder
+    shipped = sorted({f.parent.name for s in share_directories() for f in s.glob('models/*/config.json')})
+    raise ModelError(
+        f'no model {str(name)!r}: neither a folder with config.json nor one that ships '
+        f'({", ".join(shipped) or "none found"}); looked in {", ".join(str(p.parent) for p in tried)}'
+    )
+
+
+def find_shared(path: str) -> Path:
+    """A file that ships, such as config/joint_map.yaml. Raises ConfigError that says where was looked."""
+    shares = share_directories()
+    for share in shares:
+        if (share / path).is_file():
+            return share / path
+    raise ConfigError(f'{path} of this package was not found in {", ".join(str(s) for s in shares)}')
+
+
+def demo_clip() -> Path:
+    """The speech that ships. Raises AudioError where it does not lie."""
+    for share in share_directories():
+        for clip in sorted((share / 'models' / 'demo').glob('*.flac')):
+            return clip
+    raise AudioError('the bundled clip is not installed; name a sound file')

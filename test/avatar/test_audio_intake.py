@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
+from diffposetalk_ros.avatar.audio_intake import AudioIntake
+
+NS = 1_000_000_000
+START = 1_000 * NS
+
+
+def intake_of(ring: AudioRingBuffer) -> AudioIntake:
+    return AudioIntake(ring, ring.reset, 0.3)
+
+
+def sound(seconds: float, rate: int) -> np.ndarray:
+    return np.random.default_rng(3).uniform(-0.5, 0.5, round(seconds * rate)).astype(np.float32)
+
+
+def feed(intake: AudioIntake, samples: np.ndarray, rate: int, cuts: list[int], stamped: bool = True) -> int:
+    """Microphone: each message arrives when its last sample is recorded. Returns the time after it."""
+    now = START
+    for begin, end in zip([0, *cuts], [*cuts, len(samples)], strict=True):
+        now = START + end * NS // rate
+        stamp = START + begin * NS // rate if stamped else None
+        intake.push(AudioChunk(MonoAudio(samples[begin:end]), rate, stamp), now)
+        assert not intake.poll(now)
+    return now
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 3999), max_size=8, unique=True), st.sampled_from([8000, 16000, 44100]))
+def test_result_does_not_depend_on_the_cutting(cuts: list[int], rate: int) -> None:
+    samples = sound(4000 / rate, rate)
+    rings = []
+    for some in (sorted(cuts), []):
+        ring = AudioRingBuffer(5.0)
+        intake = intake_of(ring)
+        now = feed(intake, samples, rate, some)
+        assert intake.origin == START
+        assert intake.poll(now + 2 * NS)
+        rings.append(ring.read(0, ring.end))
+    np.testing.assert_array_equal(*rings)
+    assert abs(len(rings[0]) - 4000 * 16000 / rate) <= 1
+
+
+def test_utterance_ends_by_time_out_and_the_next_is_a_new_epoch() -> None:
+    ring = AudioRingBuffer(5.0)
+    intake = intake_of(ring)
+    now = feed(intake, sound(0.2, 16000), 16000, [1600])
+    epoch = ring.epoch
+    assert not intake.poll(now + 290_000_000)
+    assert intake.poll(now + 310_000_000)
+    assert ring.read_new(epoch, 0).closed
+    later = now + 5 * NS
+    intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, later), later)
+    assert (ring.epoch, intake.origin, ring.end) == (epoch + 1, later, 320)
+    assert intake.counters.utterances == 2
+
+
+def test_burst_is_not_over_before_it_has_sounded() -> None:
+    intake = intake_of(AudioRingBuffer(5.0))
+    samples = sound(2.0, 16000)
+    for begin in range(0, len(samples), 320):
+        stamp = START + begin * NS // 16000
+        intake.push(AudioChunk(MonoAudio(samples[begin : begin + 320]), 16000, stamp), START)
+    assert intake.ring.end == len(samples)
+    assert not intake.poll(START + 2 * NS)
+    assert intake.poll(START + 2 * NS + 310_000_000)
+
+
+@pytest.mark.parametrize('stamped', [True, False])
+def test_change_of_rate_starts_anew(stamped: bool) -> None:
+    intake = intake_of(AudioRingBuffer(5.0))
+    now = feed(intake, sound(0.1, 16000), 16000, [800], stamped)
+    epoch = intake.ring.epoch
+    chunk = AudioChunk(MonoAudio(sound(0.1, 48000)), 48000, now if stamped else None)
+    intake.push(chunk, now + 100_000_000)
+    assert intake.ring.epoch == epoch + 1
+    assert 1500 < intake.ring.end <= 1600
+
+
+def test_after_abandon_nothing_is_left() -> None:
+    intake = intake_of(AudioRingBuffer(5.0))
+    now = feed(intake, sound(0.1, 16000), 16000, [])
+    intake.abandon()
+    assert intake.ring.end == 0
+    intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, now), now + 20_000_000)
+    assert (intake.ring.end, intake.origin) == (320, now)
+
+
+def test_a_pause_is_told_once_long_before_the_end() -> None:
+    paused: list[int] = []
+    ring = AudioRingBuffer(5.0)
+    intake = AudioIntake(ring, ring.reset, 0.3, lambda: paused.append(ring.end))
+    now = feed(intake, sound(0.2, 16000), 16000, list(range(320, 3200, 320)))
+    for late in range(0, 290, 10):
+        assert not intake.poll(now + late * 1_000_000)
+        assert len(paused) == (late > 20)
+    # The speaker goes on: the same utterance, silence in between.
+    again = now + 290_000_000
+    intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, again - 20_000_000), again)
+    intake.push(AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, again), again + 20_000_000)
+    assert (intake.counters.utterances, ring.end) == (1, 3200 + 4320 + 640)
+    assert not intake.poll(again + 60_000_000)
+    assert len(paused) == 2

