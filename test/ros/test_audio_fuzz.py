@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
+from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer  # noqa: E402
 from diffposetalk_ros.avatar.audio_intake import AudioIntake  # noqa: E402
 from diffposetalk_ros.errors import AudioError  # noqa: E402
-from diffposetalk_ros.audio.chunk import   # noqa: E402
+from diffposetalk_ros.ros.messages.audio import chunk_from_message, has_portaudio_form, message_class  # noqa: E402
 
 if not has_portaudio_form():
     pytest.skip('the installed form has no format in the message', allow_module_level=True)

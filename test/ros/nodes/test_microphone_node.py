@@ -19,8 +19,9 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
+from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.audio.chunk import   # noqa: E402
+from diffposetalk_ros.ros.messages.audio import chunk_from_message, message_class, stamped_kind  # noqa: E402
 from diffposetalk_ros.ros.nodes.microphone_node import capture_delay  # noqa: E402
 
 NODE = [sys.executable, '-m', 'diffposetalk_ros.ros.nodes.microphone_node']

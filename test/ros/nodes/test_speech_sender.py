@@ -14,8 +14,9 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
+from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.audio.chunk import   # noqa: E402
+from diffposetalk_ros.ros.messages.audio import chunk_from_message, default_kind, message_class  # noqa: E402
 from diffposetalk_ros.ros.nodes import on_demand_publisher as visiting_publisher  # noqa: E402
 from diffposetalk_ros.ros.nodes import speech_sender  # noqa: E402
 

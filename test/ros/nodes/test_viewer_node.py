@@ -32,12 +32,13 @@ from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
 
+from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
 from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.rig import PARTS, load_rig  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.audio.chunk import   # noqa: E402
+from diffposetalk_ros.ros.messages.audio import chunk_from_message, default_kind, message_class  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message  # noqa: E402
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints  # noqa: E402
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
