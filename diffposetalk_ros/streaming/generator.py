@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.diffusion.sampler import Inpainting
 from diffposetalk_ros.errors import AudioError, ConfigError, StyleError
 from diffposetalk_ros.model.backend import (
@@ -25,7 +26,6 @@ from diffposetalk_ros.model.backend import (
     sampling_for,
 )
 from diffposetalk_ros.streaming.features import FeatureStream, feature_stream
-from diffposetalk_ros.streaming.noise import FrameNoise
 from diffposetalk_ros.streaming.window import Window, blend_weights, check_window, plan_window
 
 __all__ = ['GeneratedFrames', 'StreamConfig', 'StreamingGenerator']

@@ -87,7 +87,7 @@ class DemoSession:
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             remaps = [] if self.options.topic == 'audio' else [f'audio:={self.options.topic}']
             told: dict[str, Value] = {'audio.message': self._kind}
-            self._server = self._processes.start('node', told | self.options.parameters, remaps)
+            self._server = self._processes.start('avatar_node', told | self.options.parameters, remaps)
             if self.options.port is not None:
                 sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
                 page: dict[str, Value] = {'port': self.options.port, 'message': self._kind, **sample}

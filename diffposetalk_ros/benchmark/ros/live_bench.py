@@ -53,7 +53,7 @@ class LiveBench:
             self.node, self._executor = self._stack.enter_context(private_node('bench_live'))
             self.info: Any = None
             self.node.create_subscription(FaceMotionInfo, f'{_NODE}/info', self._on_info, qos.INFO)
-            self._process = processes.start('node', self._parameters)
+            self._process = processes.start('avatar_node', self._parameters)
             self._watch = ProcessWatch(self._process.pid)
             self._client = LifecycleClient(self.node, self._executor, _NODE, self._look)
             self._stack = self._stack.pop_all()

@@ -115,7 +115,7 @@ class RobotBench:
         start = self._processes.start
         self._nodes = [
             start('mujoco_node', {'speed': self._speed}),
-            start('node', clock | _parameters(find_shared('config/avatar_robot.yaml')) | sound),
+            start('avatar_node', clock | _parameters(find_shared('config/avatar_robot.yaml')) | sound),
             start('joint_command_node', clock | {'compensate_delay': self._compensate}),
         ]
         for name in ('diffposetalk', 'joint_command'):

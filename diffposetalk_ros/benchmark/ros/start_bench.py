@@ -54,7 +54,7 @@ def start_table(times: int, parameters: dict[str, Value], show: Callable[[int], 
     kind = stamped_kind()
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
-        stack.enter_context(ChildProcesses(log)).start('node', {'audio.message': kind} | parameters)
+        stack.enter_context(ChildProcesses(log)).start('avatar_node', {'audio.message': kind} | parameters)
         rows = _measure(times, kind, *stack.enter_context(private_node('start_bench')), show)
     return Table(
         'From a burst of speech to the face',
