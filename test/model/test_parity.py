@@ -116,7 +116,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     'audio': ({'guiding_conditions': ('audio',)}, {'scale_audio': 1.15}),
     'style': ({'guiding_conditions': ('style',)}, {'scale_style': 1.15}),
     'incremental': ({}, {}),
-    'independent_aliased': ({}, {'guidance': 'independent_aliased'}),
+    'independent_aliased': ({}, {'guidance': 'independent'}),
     'threshold': ({}, {'threshold': (0.9, 0.5, 1.5)}),
     'flexible': ({}, {'flexibility': 0.5}),
     'half_start': ({}, {'scale_style': 1.15}),
