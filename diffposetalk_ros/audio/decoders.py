@@ -24,7 +24,7 @@ from diffposetalk_ros.audio.wav import (
     is_placeholder,
     is_wave_start,
 )
-from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.errors import AudioError, reason_of
 
 __all__ = ['AudioSource', 'Decoder', 'open_decoder', 'seekable', 'source_name']
 
@@ -288,7 +288,7 @@ class _FfmpegFile:
 
         self._container, self._file, self._own = container, file, own
         stream = container.streams.audio[0]
-        self.rate, self.channels = int(stream.rate or 0), int(stream.channels)
+        self.rate, self.channels = int(stream.rate), int(stream.channels)
         self.frames: int | None = None
         if stream.duration is not None:
             self.frames = round(float(stream.duration * stream.time_base) * self.rate)
@@ -345,7 +345,14 @@ def _with_ffmpeg(file: BinaryIO, own: bool, reason: str) -> Decoder:
     if not container.streams.audio:
         container.close()
         raise AudioError(f'holds no sound, only pictures or text; use {_KNOWN}')
-    if container.streams.audio[0].codec_context is None:
+    stream = container.streams.audio[0]
+    try:
+        if stream.codec_context is None or not stream.rate or not stream.channels:
+            raise AudioError(f'holds sound of a codec FFmpeg does not know; use {_KNOWN}')
+        return _FfmpegFile(container, file, own)
+    except (av.error.FFmpegError, ValueError) as error:
         container.close()
-        raise AudioError(f'holds sound of a codec FFmpeg does not know; use {_KNOWN}')
-    return _FfmpegFile(container, file, own)
+        raise AudioError(f'is not a readable sound file ({reason_of(error)}); use {_KNOWN}') from None
+    except AudioError:
+        container.close()
+        raise

@@ -11,7 +11,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.audio.file import audio_blocks, audio_duration, read_audio, seekable
@@ -260,7 +260,9 @@ def test_without_pyav_the_way_out_is_named(tmp_path, monkeypatch):
         read_audio(tmp_path / 'a.m4a')
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(place=0.296875, junk=b'\4', cut=False, streamed=False)
+@example(place=0.25, junk=b'\0', cut=False, streamed=False)
 @given(place=st.floats(0, 1), junk=st.binary(max_size=12), cut=st.booleans(), streamed=st.booleans())
 def test_damaged_wavs_are_read_or_refused_in_a_line(tmp_path, place, junk, cut, streamed):
     data = wav_bytes(PCM[:500], 16000, sizes=(0, 0) if streamed else None)
