@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """FLAME motion as the arrays that FLAME code exchanges: exp, pose and shape, in memory."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
