@@ -27,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
 
     names = [name.strip() for name in args.channels.split(',') if name.strip()]
     plot_motion(load_face(args.motion, args.motion_fps), args.out, args.audio, names)
-    print(f'written: {args.out}')
+    print(f'wrote {args.out}')
     return 0

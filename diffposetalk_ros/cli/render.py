@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         if args.motion or args.out.suffix.lower() != '.png':
             raise ConfigError('--channels takes no motion file and writes a .png')
         write_image(args.out, channel_sheet())
-        print(f'written: {args.out}, 52 channels')
+        print(f'wrote {args.out} with 52 channels')
         return 0
     if not args.motion:
         raise ConfigError('no motion file named; diffposetalk generate makes one from speech')
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     frames = render_to_file(clips, args.out, args.audio, labels, options)
     took = time.perf_counter() - start
-    print(f'written: {args.out}, {frames} frames in {took:.1f} s ({frames / took:.0f} per second)')
+    print(f'wrote {args.out}: {frames} frames in {took:.1f} s ({frames / took:.0f} per second)')
     return 0
 
 
