@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech to a simulated robot over DDS, every node a process of its own: what closes when.
+"""Jaw closures of a simulated robot against the sound, over DDS, with each node in its own process.
 
 audio_player_node -> diffposetalk_node -> joint_command_node -> mujoco_node -> joint_states, /clock
 """
