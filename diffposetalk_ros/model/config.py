@@ -63,7 +63,7 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class StyleEncoderConfig:
-    """Sizes of the style encoder (SPEC 4). ``position``: 'legacy' adds one table row, chosen by the
+    """Sizes of the style encoder (docs/method.md, 4). ``position``: 'legacy' adds one table row, chosen by the
     clip's length, to every frame, as the reference does; 'per_frame' is the ordinary encoding, with
     which the encoder can tell rhythms apart."""
 

@@ -19,6 +19,7 @@ from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_
 from diffposetalk_ros.model.backend import Backend, FloatArray
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
+from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
 from diffposetalk_ros.util.resources import find_model
 
 __all__ = [
@@ -47,7 +48,7 @@ _LARGEST_STYLE = 1e3
 
 @dataclass(frozen=True)
 class FlameNumbers:
-    """What FLAME output needs beside the motion columns (SPEC 1.3, 1.4).
+    """What FLAME output needs beside the motion columns (docs/method.md, 1.3, 1.4).
 
     shape_mean and shape_std (100,): normalised identity = (raw - mean) / std. jaw_rest (2,): the jaw's
     second and third angle, which no model predicts; the statistics' mean stands for them.
@@ -75,15 +76,14 @@ class LoadedModel:
 
     def normalise(self, motion: FloatArray) -> FloatArray:
         """Motion (..., D) in units of the layout -> model space."""
-        out: FloatArray = ((motion - self.mean) / self.std).astype(np.float32)
-        return out
+        return normalise_motion(motion, self.mean, self.std)
 
     def denormalise(self, motion: FloatArray) -> FloatArray:
         """Model space (..., D) -> units of the layout; ARKit channels are held inside their range.
 
         FLAME coefficients have no bound of their own and stay as the reference writes them.
         """
-        raw = motion * self.std + self.mean
+        raw = denormalise_motion(motion, self.mean, self.std)
         if self.backend.config.space == 'arkit':
             channels = self.backend.config.layout.channels
             low = np.array([c.lower for c in channels], np.float32)
@@ -116,7 +116,7 @@ class LoadedModel:
         """Normalised FLAME identity (100,), from raw coefficients or from a file of them.
 
         ``source``: an array of one or more rows of 100, an .npy file of them, or an .npz file with the
-        key shape. Raises ModelError for a model without identity or for what does not fit (SPEC 1.5).
+        key shape. Raises ModelError for a model without identity or for what does not fit (docs/method.md, 1.5).
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
@@ -139,8 +139,7 @@ class LoadedModel:
             raise ModelError(f'{path} holds NaN or infinite shape coefficients; fit the face again')
         # A deviation of 0 (one identity in the data) must not make the condition infinite.
         spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
-        out: FloatArray = ((row - self.flame.shape_mean) / spread).astype(np.float32)
-        return out
+        return normalise_motion(row, self.flame.shape_mean, spread)
 
     def _named_style(self, name: str) -> FloatArray:
         if name in self.styles:

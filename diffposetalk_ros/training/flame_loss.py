@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normalised FLAME motion -> mesh vertices, for the geometric losses (SPEC 1.4, 9.3)."""
+"""Normalised FLAME motion -> mesh vertices, for the geometric losses (docs/method.md, 1.4, 9.3)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official training data: an LMDB of talking-head clips with FLAME coefficients (SPEC 8.1)."""
+"""The official training data: an LMDB of talking-head clips with FLAME coefficients (docs/method.md, 8.1)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses, truncation and condition dropout of the published training (SPEC 9), as pure functions.
+"""Losses, truncation and condition dropout of the published training (docs/method.md, 9), as pure functions.
 
 Random numbers are drawn by the caller.
 """
@@ -33,7 +33,7 @@ projection in which squared distances are those of the mesh."""
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms next to the plain term's 1 (SPEC 7.1). Vertex weights are for metres.
+    """Weights of the terms next to the plain term's 1 (docs/method.md, 7.1). Vertex weights are for metres.
 
     A term of weight 0 is not computed. ``criterion`` is 'l2' or 'l1'.
     """
@@ -81,7 +81,7 @@ def condition_drops(
 
     ``uniform`` (N, 2) holds draws from [0, 1): with both conditions and 'incremental' only the first
     column counts (0.55 keep all, 0.35 lose style, 0.10 lose both), else style takes the first and
-    audio the second (SPEC 9.2 step 7). Only the current window's audio is to be nulled.
+    audio the second (docs/method.md, 9.2 step 7). Only the current window's audio is to be nulled.
     """
     style, audio = 'style' in conditions, 'audio' in conditions
     if style and audio and mode == 'incremental':
@@ -107,7 +107,7 @@ def denoiser_terms(
     constrain_previous: bool = True,
     emphasis: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Unweighted terms of one half (SPEC 9.3); a term without a valid frame is absent.
+    """Unweighted terms of one half (docs/method.md, 9.3); a term without a valid frame is absent.
 
     ``prediction`` (N, P + L, D) of the denoiser, ``clean`` and ``noise`` (N, L, D), ``previous``
     (N, P, D) ground truth before the second half (None for the first half), ``end`` (N) first
@@ -176,7 +176,7 @@ def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
-    """Normalised temperature-scaled cross-entropy of paired features (N, S) each (SPEC 9.1)."""
+    """Normalised temperature-scaled cross-entropy of paired features (N, S) each (docs/method.md, 9.1)."""
     count = first.shape[0]
     features = F.normalize(torch.cat([first, second]), dim=1)
     logits = features @ features.T / temperature

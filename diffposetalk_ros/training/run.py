@@ -31,7 +31,7 @@ class RunConfig:
     """``ema`` is the decay of the averaged weights that are kept at the end; 0 keeps the last ones.
 
     ``schedule``: 'cosine' (linear warm-up, then down to 2 % at the last step), 'none', 'Warmup' or
-    'WarmupThenDecay' (SPEC 9.4; the decay ends at step 120,000). ``clip`` bounds the gradient's norm,
+    'WarmupThenDecay' (docs/method.md, 9.4; the decay ends at step 120,000). ``clip`` bounds the gradient's norm,
     0 does not. ``weight_decay`` 0 is plain Adam. ``validate_every`` 0 validates never.
     """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes: stretches of corpus speech, animated in one style, ready to be cut into training windows.
 
-A take lasts 8.4 s, like the runs the reference draws (SPEC 8.2, 8.3): two halves of 100 frames, ten
+A take lasts 8.4 s, like the runs the reference draws (docs/method.md, 8.2, 8.3): two halves of 100 frames, ten
 frames apart for the style encoder and adjacent for the denoiser.
 """
 

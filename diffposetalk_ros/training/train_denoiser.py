@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Third stage: the denoiser, on whole windows as in the paper (SPEC 9.2) and on short live hops."""
+"""Third stage: the denoiser, on whole windows as in the paper (docs/method.md, 9.2) and on short live hops."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published training, on the official data: style encoder and denoiser (SPEC 9)."""
+"""The published training, on the official data: style encoder and denoiser (docs/method.md, 9)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diffposetalk_ros.audio.normalisation import normalise_audio
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
@@ -41,7 +42,7 @@ class PairConfig:
 
 
 def freeze_speech_encoder(model: DiffPoseTalkModel) -> None:
-    """What the published training keeps fixed (SPEC 9.5): of HuBERT the convolutions, the projection
+    """What the published training keeps fixed (docs/method.md, 9.5): of HuBERT the convolutions, the projection
     and the first two layers; of wav2vec2 the convolutions; of the log-mel encoder nothing."""
     encoder: Any = model.audio_encoder
     if model.config.audio_encoder == 'logmel':
@@ -74,7 +75,7 @@ def train_style_pairs(
     run: RunConfig,
     validation: PairSource | None = None,
 ) -> StyleEncoder:
-    """Contrast between people: two windows of one clip must find each other (SPEC 9.1)."""
+    """Contrast between people: two windows of one clip must find each other (docs/method.md, 9.1)."""
     torch.manual_seed(run.seed)
     encoder = StyleEncoder(config, motion_dim)
 
@@ -96,7 +97,7 @@ def train_style_pairs(
 
 
 class _PairLoss:
-    """SPEC 9.2 for a batch of pairs."""
+    """docs/method.md, 9.2 for a batch of pairs."""
 
     def __init__(
         self,
@@ -118,7 +119,7 @@ class _PairLoss:
         batch = self._source.pairs(number, self._size)
         audio, motion = batch.audio, batch.motion.to(device)
         if model.config.audio_encoder != 'logmel':
-            audio = (audio - audio.mean(1, keepdim=True)) / (audio.std(1, keepdim=True) + 1e-5)
+            audio = torch.from_numpy(normalise_audio(audio.numpy()))
         shape = batch.shape.to(device) if model.config.shape_dim else None
         halves = motion[:, :length], motion[:, length:]
         styles: tuple[Tensor | None, Tensor | None] = (None, None)

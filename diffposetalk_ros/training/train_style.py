@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Second stage: the style encoder, by contrast between clips (SPEC 8.3, 9.1)."""
+"""Second stage: the style encoder, by contrast between clips (docs/method.md, 8.3, 9.1)."""
 
 from __future__ import annotations
 

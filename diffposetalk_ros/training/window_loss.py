@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One window of the denoiser's training: noise it, drop conditions, predict, compare (SPEC 9.2, 9.3)."""
+"""One window of the denoiser's training: noise it, drop conditions, predict, compare (docs/method.md, 9.2, 9.3)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ WindowTerms = Callable[
 
 
 def draw_end(chance: float, count: int, frames: int, rng: torch.Generator) -> Tensor | None:
-    """Truncation of SPEC 9.2 step 3: one draw for the batch, then an end of 1..frames - 1 per item."""
+    """Truncation of docs/method.md, 9.2 step 3: one draw for the batch, then an end of 1..frames - 1 per item."""
     if torch.rand((), generator=rng) >= chance:
         return None
     return torch.randint(1, frames, (count,), generator=rng)

@@ -43,7 +43,7 @@ def _table_size(node: Any) -> tuple[int, int] | None:
 
 
 def _formula(name: str, rows: int, width: int) -> tuple[list[Any], list[Any]]:
-    """Constants and nodes that make the table (rows, width) under ``name`` (SPEC 3 step 1)."""
+    """Constants and nodes that make the table (rows, width) under ``name`` (docs/method.md, 3 step 1)."""
     from onnx import helper, numpy_helper
 
     values: dict[str, Any] = {

@@ -74,7 +74,7 @@ _POLL = 0.02
 
 
 class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
-    """Audio topic in, face_motion and head_pose out, by DESIGN 7."""
+    """Audio topic in, face_motion and head_pose out, as described in docs/architecture.md."""
 
     def __init__(self, name: str = 'diffposetalk', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
