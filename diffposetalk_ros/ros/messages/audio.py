@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.audio.pcm import pcm_from_bytes, to_mono_float32
 from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 
 __all__ = [
     'audio_to_message',
@@ -86,7 +87,7 @@ def chunk_from_message(message: Any, fallback: AudioFormat) -> AudioChunk:
     stamp = None
     if hasattr(message, 'header'):
         time = message.header.stamp
-        stamp = (time.sec * 1_000_000_000 + time.nanosec) or None
+        stamp = nanoseconds_of(time) or None
     body = message.audio if hasattr(message, 'audio') else message
     if hasattr(body, 'info'):
         samples, audio_format = _portaudio_samples(body)
