@@ -143,10 +143,10 @@ def speech_windows(
                 spool.add(block)
             if context:
                 _log.warning(
-                '%.0f s of audio: beyond %.0f s the speech encoder works in pieces of %.0f s with '
-                '%.0f s of context, not on the whole clip',
-                spool.count / AUDIO_SAMPLE_RATE, exact_seconds, _PIECE_SECONDS, _CONTEXT_SECONDS,
-            )  # fmt: skip
+                    '%.0f s of audio: beyond %.0f s the speech encoder works on pieces of %.0f s with '
+                    '%.0f s of context, and not on the whole clip',
+                    spool.count / AUDIO_SAMPLE_RATE, exact_seconds, _PIECE_SECONDS, _CONTEXT_SECONDS,
+                )  # fmt: skip
             remaining = spool.count // config.samples_per_frame
             for features in _pieces(backend, spool, config, context):
                 yield from _cut(features, min(remaining, len(features)), config.n_motions)

@@ -40,7 +40,8 @@ def sample_window(model: DiffPoseTalkModel, window: WindowRequest, sampling: Sam
     coefficients = solver_coefficients(
         sampling.solver, schedule, steps, config.target, sampling.flexibility, inpainted
     )
-    x, before = _tensor(window.noise), torch.zeros(window.noise.shape)
+    x: Tensor = _tensor(window.noise)
+    before = torch.zeros_like(x)
     for (t, _), c in zip(steps, coefficients, strict=True):
         out = torch.zeros_like(x)
         for branch in branches_for(config, window.style is not None, sampling):
