@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.speech_weights import read_speech_weights
 from diffposetalk_ros.model.store import load_weights
-from diffposetalk_ros.model.torch_pickle import Namespace, read_torch_file
+from diffposetalk_ros.model.torch_file import read_torch_file
 
 __all__ = ['denoiser_config', 'flame_stats', 'motion_stats', 'read_denoiser', 'read_style_encoder']
 
@@ -187,8 +188,8 @@ def motion_stats(
 
 def _content(path: Path, key: str) -> Mapping[str, Any]:
     content = read_torch_file(path)
-    if not isinstance(content, dict) or not isinstance(content.get('args'), Namespace):
-        raise CheckpointError(f'{path} is no DiffPoseTalk checkpoint: it has no training arguments')
+    if not isinstance(content, dict) or not isinstance(content.get('args'), argparse.Namespace):
+        raise CheckpointError(f'{path} is not a DiffPoseTalk checkpoint: it has no training arguments')
     tensors = content.get(key)
     if not isinstance(tensors, dict) or not all(isinstance(v, Tensor) for v in tensors.values()):
         found = ', '.join(sorted(map(str, content)))
