@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.rig.face import DEFAULT_FACE, FACES
 
 HELP = 'motion file -> video, GIF or picture of the head'
 
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='MM',
         help='show lip openings up to so many mm as contact; 0: show the motion as it is (default 0.8)',
     )
+    parser.add_argument('--face', help=f'whose head: {", ".join(FACES)} (default {DEFAULT_FACE})')
     parser.add_argument('--channels', action='store_true', help='draw each ARKit channel at 1 instead (PNG)')
 
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if args.channels:
         if args.motion or args.out.suffix.lower() != '.png':
             raise ConfigError('--channels takes no motion file and writes a .png')
-        write_image(args.out, channel_sheet())
+        write_image(args.out, channel_sheet(face=args.face or DEFAULT_FACE))
         print(f'written: {args.out}, 52 channels')
         return 0
     if not args.motion:
@@ -51,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f'--workers {workers} is out of range; use 1 to 64')
     default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
     snap = DEFAULT_SNAP if args.closure_snap is None else args.closure_snap
-    options = RenderOptions(parse_size(args.size or default), args.fps, workers, snap=snap)
+    options = RenderOptions(
+        parse_size(args.size or default), args.fps, workers, snap=snap, face=args.face or DEFAULT_FACE
+    )
     clips = [load_face(path, args.motion_fps) for path in args.motion]
     labels = [path.stem for path in args.motion]
     start = time.perf_counter()
