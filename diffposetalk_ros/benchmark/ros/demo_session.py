@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node and player as real processes over DDS, watched from a third: what `diffposetalk demo` runs."""
+"""The session that `diffposetalk demo` runs: node, player and page as processes, watched over DDS."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DemoOptions:
 
 
 class DemoSession:
-    """Use as a context manager: whatever happens, the processes it started end with it."""
+    """Use as a context manager; its processes end with it in every case."""
 
     def __init__(self, options: DemoOptions, log: Path) -> None:
         self.options = options
@@ -87,7 +87,7 @@ class DemoSession:
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             remaps = [] if self.options.topic == 'audio' else [f'audio:={self.options.topic}']
             told: dict[str, Value] = {'audio.message': self._kind}
-            self._server = self._processes.start('node', told | self.options.parameters, remaps)
+            self._server = self._processes.start('avatar_node', told | self.options.parameters, remaps)
             if self.options.port is not None:
                 sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
                 page: dict[str, Value] = {'port': self.options.port, 'message': self._kind, **sample}
@@ -112,7 +112,7 @@ class DemoSession:
 
     @property
     def warnings(self) -> list[str]:
-        """What the processes have warned of so far."""
+        """Warnings of the processes so far."""
         lines = self._log.read_text(errors='replace').splitlines()
         return [_LOG_HEADER.sub('', line) for line in lines if line.startswith('[WARN]')]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a process of its own, watched over DDS from another: what `diffposetalk bench-live` runs."""
+"""The measurement of `diffposetalk bench-live`: the node in its own process, watched over DDS."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LOOK = 0.5
 
 
 class LiveBench:
-    """Use as a context manager: whatever happens, the node's process ends with it.
+    """Use as a context manager; the process of the node ends with it in every case.
 
     ``parameters`` of the node by name; what it prints goes to the file ``log``.
     """
@@ -53,7 +53,7 @@ class LiveBench:
             self.node, self._executor = self._stack.enter_context(private_node('bench_live'))
             self.info: Any = None
             self.node.create_subscription(FaceMotionInfo, f'{_NODE}/info', self._on_info, qos.INFO)
-            self._process = processes.start('node', self._parameters)
+            self._process = processes.start('avatar_node', self._parameters)
             self._watch = ProcessWatch(self._process.pid)
             self._client = LifecycleClient(self.node, self._executor, _NODE, self._look)
             self._stack = self._stack.pop_all()
@@ -127,7 +127,7 @@ class LiveBench:
         )
 
     def cycle(self) -> CycleSample:
-        """Configure, activate, receive a frame, deactivate, clean up; then what is left."""
+        """Configure, activate, receive a frame, deactivate, clean up; returns what is left."""
         seen: list[Any] = []
         begin = time.monotonic()
         self.activate()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a plan of speech and pauses to ``audio``, each message when its last sample has sounded."""
+"""Publish a plan of speech and pauses on ``audio``; each message goes out when its last sample has sounded."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PacedSpeech:
         self._thread.start()
 
     def stop(self) -> None:
-        """Fall silent and wait for the thread."""
+        """Stop, and wait for the thread."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech to a simulated robot over DDS, every node a process of its own: what closes when.
+"""Jaw closures of a simulated robot against the sound, over DDS, with each node in its own process.
 
 audio_player_node -> diffposetalk_node -> joint_command_node -> mujoco_node -> joint_states, /clock
 """
@@ -115,7 +115,7 @@ class RobotBench:
         start = self._processes.start
         self._nodes = [
             start('mujoco_node', {'speed': self._speed}),
-            start('node', clock | _parameters(find_shared('config/avatar_robot.yaml')) | sound),
+            start('avatar_node', clock | _parameters(find_shared('config/avatar_robot.yaml')) | sound),
             start('joint_command_node', clock | {'compensate_delay': self._compensate}),
         ]
         for name in ('diffposetalk', 'joint_command'):

@@ -43,8 +43,8 @@ class ChildProcesses:
     def start(
         self, module: str, parameters: Mapping[str, Value], remaps: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
-        """Run ``diffposetalk_ros.ros.<module>``; ``remaps`` are rules such as 'audio:=voice'."""
-        command = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args']
+        """Run ``diffposetalk_ros.ros.nodes.<module>``; ``remaps`` are rules such as 'audio:=voice'."""
+        command = [sys.executable, '-m', f'diffposetalk_ros.ros.nodes.{module}', '--ros-args']
         for name, value in parameters.items():
             command += ['-p', f'{name}:={json.dumps(value)}']  # quoted: a style may be called 5 or true
         for rule in remaps:

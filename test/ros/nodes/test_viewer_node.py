@@ -47,7 +47,14 @@ ROOT = Path(__file__).parents[3]
 
 
 def start(module: str, *parameters: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{module}', '--ros-args', '-r', '__ns:=/page_test']
+    command = [
+        sys.executable,
+        '-m',
+        f'diffposetalk_ros.ros.nodes.{module}',
+        '--ros-args',
+        '-r',
+        '__ns:=/page_test',
+    ]
     for parameter in parameters:
         command += ['-p', parameter]
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
@@ -70,7 +77,7 @@ class Stack:
         with socket.socket() as probe:
             probe.bind(('127.0.0.1', 0))
             self.port = probe.getsockname()[1]
-        self.talker = start('node', f'model.path:={model}', 'sampler.steps:=1', 'playout.delay:=1.0')
+        self.talker = start('avatar_node', f'model.path:={model}', 'sampler.steps:=1', 'playout.delay:=1.0')
         self.viewer = start('viewer_node', f'port:={self.port}')
         self.context = rclpy.Context()
         rclpy.init(context=self.context)

@@ -18,10 +18,10 @@ from rclpy.node import Node  # noqa: E402
 from diffposetalk_ros.ros.support.entry_point import run_node  # noqa: E402
 
 NODES = {
-    'node': 'sampler.steps',
+    'avatar_node': 'sampler.steps',
     'audio_player_node': 'file',
     'audio_replay_node': 'file',
-    'recorder': 'file',
+    'motion_recorder_node': 'file',
     'viewer_node': 'port',
     'joint_command_node': 'map_file',
     'mujoco_node': 'speed',
@@ -32,7 +32,7 @@ NODES = {
 
 def refused(name: str, *words: str) -> str:
     """The last line of a node that must end by itself."""
-    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{name}', '--ros-args', *words]
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.nodes.{name}', '--ros-args', *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
     lines = done.stderr.splitlines()
@@ -46,17 +46,20 @@ def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
     if name == 'mujoco_node':
         pytest.importorskip('mujoco')
     line = refused(name, '-p', f'{NODES[name]}:=[1, 2]')
-    assert line.startswith(f'{"motion_recorder" if name == "recorder" else name}: ') or name == 'node'
+    program = {'motion_recorder_node': 'motion_recorder'}.get(name, name)
+    assert line.startswith(f'{program}: ') or name == 'avatar_node'
     assert NODES[name] in line
 
 
-@pytest.mark.parametrize('name', ['node', 'joint_command_node', 'avatars_node'])
+@pytest.mark.parametrize('name', ['avatar_node', 'joint_command_node', 'avatars_node'])
 def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
     assert 'NAME:=VALUE' in refused(name, '-p', 'x')
     assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
 
 
-@pytest.mark.parametrize('words', [['ros.audio_player_node'], ['cli', 'demo', '--no-page', '--no-video']])
+@pytest.mark.parametrize(
+    'words', [['ros.nodes.audio_player_node'], ['cli', 'demo', '--no-page', '--no-video']]
+)
 def test_where_ros_cannot_write_its_log_the_way_out_is_told(words: list[str], tmp_path: Path) -> None:
     command = [sys.executable, '-m', f'diffposetalk_ros.{words[0]}', *words[1:]]
     environment = os.environ | {'ROS_LOG_DIR': '/proc/nowhere'}
@@ -71,10 +74,10 @@ def test_where_ros_cannot_write_its_log_the_way_out_is_told(words: list[str], tm
 def test_help_teaches_and_starts_nothing(name: str) -> None:
     if name == 'mujoco_node':
         pytest.importorskip('mujoco')
-    command = [sys.executable, '-m', f'diffposetalk_ros.ros.{name}', '--help']
+    command = [sys.executable, '-m', f'diffposetalk_ros.ros.nodes.{name}', '--help']
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and not done.stderr
-    program = {'node': 'diffposetalk_node', 'recorder': 'motion_recorder'}.get(name, name)
+    program = {'avatar_node': 'diffposetalk_node', 'motion_recorder_node': 'motion_recorder'}.get(name, name)
     assert done.stdout.startswith(f'usage: {program} ') and f'\n    {program} -' in done.stdout
     assert name == 'avatars_node' or re.search(rf'^  {NODES[name]} +\S', done.stdout, re.M)
 
