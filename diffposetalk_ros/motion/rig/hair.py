@@ -78,7 +78,8 @@ def _thickness(face: Face, turn: Array, share: float, skull: Array) -> Array:
     degrees = (np.degrees(turn) + 90.0) % 360.0 - 90.0
     up = np.clip(np.sin(turn), 0.0, 1.0)
     edge = np.interp(share, (0.0, 0.012, 0.035, 0.075, 0.13), (0.06, 0.24, 0.52, 0.82, 1.0))
-    flat = 0.32 + 0.68 * sf.smoothstep(0.9, 1.9, from_ear(skull))
+    ear = from_ear(skull)
+    flat = 0.1 + 0.22 * sf.smoothstep(0.6, 1.0, ear) + 0.68 * sf.smoothstep(0.9, 1.9, ear)
     if face.parting is None:
         return np.asarray(flat * edge * (3.5 + 1.5 * up + 0.5 * strands(face, skull)))
     fringe = 8.5 * np.exp(-0.5 * ((degrees - 76.0) / 30.0) ** 2) * np.exp(-0.5 * ((share - 0.1) / 0.13) ** 2)
@@ -128,6 +129,7 @@ def _uncover(mesh: Mesh) -> None:
     # Thick hair above the forehead overhangs: there the skull goes on further below it.
     overhang = 2.0 if mesh.face.parting is None else 30.0
     inside = radius > line + 12.0 + overhang * np.clip(np.sin(turn), 0, 1)
-    inside |= (position[:, 1] < -48) & (np.hypot(position[:, 0], position[:, 2] + 17) < 34 * mesh.face.neck)
+    low = (position[:, 1] < -48) & (position[:, 2] < -14)
+    inside |= low & (np.hypot(position[:, 0], position[:, 2] + 17) < 34 * mesh.face.neck)
     inside &= np.array(mesh.group) == 'skin'
     mesh.keep(~inside[np.array(mesh.faces)].all(axis=1))

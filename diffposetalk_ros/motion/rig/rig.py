@@ -211,7 +211,7 @@ def _masks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.in
 
 def _of_part(mesh: Mesh, part: str) -> NDArray[np.int32]:
     faces = np.array(mesh.faces, np.int32)
-    return faces[np.array(mesh.part) == PARTS.index(part)].ravel()
+    return np.asarray(faces[np.array(mesh.part) == PARTS.index(part)].ravel(), np.int32)
 
 
 def _openings(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.int32]]:
