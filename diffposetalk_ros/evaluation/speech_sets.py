@@ -25,7 +25,7 @@ from diffposetalk_ros.training.corpus.alignment import Phone, align, normalise_t
 
 __all__ = [
     'SpeechClip', 'Transcribed', 'asterisk_prompts', 'librivox_clips', 'load_clips', 'own_clips',
-    'time_phones', 'write_clips',
+    'speakable', 'time_phones', 'write_clips',
 ]  # fmt: skip
 
 ASTERISK_SOUNDS = Path('/usr/share/asterisk/sounds/en_US_f_Allison')
@@ -77,7 +77,7 @@ def _read_g722(path: Path) -> NDArray[np.float32]:
     return np.concatenate(pieces).astype(np.float32) / 32768.0
 
 
-def _speakable(text: str) -> bool:
+def speakable(text: str) -> bool:
     """Whether a text has only words, without stage directions and without digits, whose reading is unknown."""
     return not re.search(r'[\[(<\d]', text) and len(normalise_text(text).split()) >= _MIN_WORDS
 
@@ -91,7 +91,7 @@ def asterisk_prompts(sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT)
         words = {key.strip(): value.strip() for key, value in pairs}
     for path in sorted(sounds.rglob('*.g722')):
         key = path.relative_to(sounds).with_suffix('').as_posix()
-        if _speakable(words.get(key, '')):
+        if speakable(words.get(key, '')):
             samples = _read_g722(path)
             if len(samples) >= _MIN_S * AUDIO_SAMPLE_RATE:
                 name = key.replace('/', '_')

@@ -20,6 +20,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diffposetalk_ros.avatar.parameters import Value
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros.messages.audio import default_kind, stamped_kind
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector
 from diffposetalk_ros.ros.recording.audio_collector import SoundCollector
 from diffposetalk_ros.ros.support.child_processes import ChildProcesses
@@ -45,7 +46,7 @@ def use_private_domain() -> int:
 
 def stamp_ns(message: Any) -> int:
     """header.stamp in ns."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+    return nanoseconds_of(message.header.stamp)
 
 
 @dataclass(frozen=True)

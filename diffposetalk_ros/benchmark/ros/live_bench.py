@@ -23,6 +23,7 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import message_class, stamped_kind
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.support.child_processes import ChildProcesses
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
@@ -170,4 +171,4 @@ class LiveBench:
 
 
 def _ns(message: Any) -> int:
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+    return nanoseconds_of(message.header.stamp)
