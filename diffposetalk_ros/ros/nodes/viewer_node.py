@@ -17,7 +17,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from diffposetalk_ros.audio.chunk import AudioFormat
+from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.audio.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
@@ -30,13 +30,13 @@ from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
-    chunk_from_message,
+    AudioReader,
     default_kind,
-    format_from_info,
     has_portaudio_form,
     message_class,
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.avatar_client import AvatarClient, checked_number
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints
 from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
@@ -44,6 +44,7 @@ from diffposetalk_ros.ros.nodes.page_microphone import PageMicrophone
 from diffposetalk_ros.ros.nodes.speech_sender import SpeechSender
 from diffposetalk_ros.ros.nodes.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
@@ -91,7 +92,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._info: Any = None
         self._layout: MotionLayout | None = None
         self._style = StyleRecorder()
-        self._format = AudioFormat()
+        self._reader = AudioReader(AudioFormat())
         self._heard = 0
         self._resampler: StreamResampler | None = None
         mesh = FlameMesh(load_flame_model(Path(flame))) if flame else None
@@ -170,7 +171,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         except DiffPoseTalkError as error:
             self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
-        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        stamp = nanoseconds_of(message.header.stamp)
         self._spoken = self._spoken or message.state == FaceMotion.SPEAKING
         if self._layout.space != 'arkit':
             self._points.show(row, self._layout.space, message.header)
@@ -183,7 +184,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     def _on_audio_info(self, message: Any) -> None:
         try:
-            self._format = format_from_info(message)
+            self._reader.on_info(message)
         except AudioError as error:
             self.get_logger().warning(f'audio_info ignored: {error}', throttle_duration_sec=_THROTTLE)
 
@@ -191,12 +192,16 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         if not self._server.viewers:
             return
         try:
-            chunk = chunk_from_message(message, self._format)
+            heard = self._reader.read(message, self._now())
         except AudioError as error:
             self.get_logger().warning(f'audio ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
+        for chunk, _ in heard:
+            self._show_sound(chunk)
+
+    def _show_sound(self, chunk: AudioChunk) -> None:
         samples, rate = chunk.sound.samples, chunk.rate
-        length = len(samples) * 1_000_000_000 // rate
+        length = len(samples) * NS_PER_SECOND // rate
         # Without a stamp it is to be heard now, or continues what came before.
         stamp = chunk.stamp or max(self._heard, self._now())
         self._heard = stamp + length
@@ -221,7 +226,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
                 'talking node and configure it again',
                 once=True,
             )
-        present = self._style.arrived > 0 and self._now() - self._style.arrived < 1_000_000_000
+        present = self._style.arrived > 0 and self._now() - self._style.arrived < NS_PER_SECOND
         if present != self._tracked:
             self._tracked = present
             self._server.latch('tracker', {'present': present})
