@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,24 @@ def test_the_package_shows_the_names_of_the_api() -> None:
     assert all(getattr(dpt, name) is getattr(api, name) for name in api.__all__)
     with pytest.raises(AttributeError, match='no_such_name'):
         _ = dpt.no_such_name
+
+
+def test_a_type_checker_knows_the_names_and_their_types(tmp_path: Path) -> None:
+    pytest.importorskip('mypy')
+    program = tmp_path / 'program.py'
+    program.write_text(
+        'import diffposetalk_ros as dpt\n'
+        'motion: dpt.MotionClip = dpt.generate(dpt.load_model(), "a.wav")\n'
+        'wrong: int = motion.values\n'
+        'dpt.generat\n'
+    )
+    package = Path(dpt.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, '-m', 'mypy', '--strict', '--config-file=', '--ignore-missing-imports',
+         '--follow-imports=silent', f'--cache-dir={tmp_path}', str(program)],
+        capture_output=True, text=True, env={**os.environ, 'MYPYPATH': str(package)}, check=False,
+    )  # fmt: skip
+    assert [line.split(':')[1] for line in done.stdout.splitlines() if ': error:' in line] == ['3', '4']
 
 
 def test_the_library_imports_neither_ros_nor_torch() -> None:
