@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
-    from diffposetalk_ros.offline.generator import LEAST_SOUND, Generator
+    from diffposetalk_ros.offline.generator import MIN_SECONDS, Generator
     from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f'--repetitions {options.repetitions}; use 1 to 1000')
     sampling = sampling_from(options)
     audio = seekable(options.audio)  # its length is asked for first, and a pipe is read only once
-    duration = audio_duration(audio, LEAST_SOUND)
+    duration = audio_duration(audio, MIN_SECONDS)
     generator = Generator(options.model, options.backend, options.device)
     flame = _flame_model(options, generator)
     style = options.style or NEUTRAL

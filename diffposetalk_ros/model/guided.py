@@ -14,9 +14,9 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.config import ModelConfig
 
-__all__ = ['CODE_GAIN', 'LARGEST_SCALE', 'branches_for', 'scale_code']
+__all__ = ['CODE_GAIN', 'MAX_SCALE', 'branches_for', 'scale_code']
 
-LARGEST_SCALE = 3.0
+MAX_SCALE = 3.0
 """Distilled models take scales from 1 to this."""
 CODE_GAIN = 8.0
 """The network's input is CODE_GAIN (scale - 1): a network hardly learns from differences of a few tenths."""
@@ -52,6 +52,6 @@ def scale_code(config: ModelConfig, styled: bool, sampling: SamplingConfig) -> F
         return None
     scales = {'scale_audio': sampling.scale_audio, 'scale_style': sampling.scale_style if styled else 1.0}
     for name, scale in scales.items():
-        if not 1.0 <= scale <= LARGEST_SCALE:
-            raise ConfigError(f'{name} {scale:g}; this model was distilled for 1 to {LARGEST_SCALE:g}')
+        if not 1.0 <= scale <= MAX_SCALE:
+            raise ConfigError(f'{name} {scale:g}; this model was distilled for 1 to {MAX_SCALE:g}')
     return CODE_GAIN * (np.array(list(scales.values()), np.float32) - 1.0)

@@ -27,9 +27,9 @@ from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
 from diffposetalk_ros.offline.speech_windows import speech_windows
 from diffposetalk_ros.streaming.features import LogMelFeatures
 
-__all__ = ['LEAST_SOUND', 'Generator']
+__all__ = ['MIN_SECONDS', 'Generator']
 
-LEAST_SOUND = 0.04
+MIN_SECONDS = 0.04
 """Seconds of one frame. Less sound gives no motion."""
 
 Progress = Callable[[int], None]

@@ -19,7 +19,7 @@ from diffposetalk_ros.training.lmdb_clips import LmdbClips
 __all__ = ['FlameStats', 'PairBatch', 'PairSource']
 
 _STYLE_RUN = 2.1
-"""A style pair is cut from a run of that many windows, so that its halves do not touch."""
+"""Length in windows of the run from which a style pair is cut. Its halves do not touch."""
 _READERS = 4
 
 
@@ -56,7 +56,7 @@ class FlameStats:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """audio (N, 2 L 640) in [-1, 1]; motion (N, 2 L, D) and shape (N, 100) normalised."""
+    """Audio (N, 2 L 640) in [-1, 1], normalised motion (N, 2 L, D) and normalised shape (N, 100)."""
 
     audio: Tensor
     motion: Tensor
@@ -64,10 +64,10 @@ class PairBatch:
 
 
 class PairSource:
-    """Draws batches with a seed; the same seed and number give the same batch.
+    """Draws random batches. The same seed and number give the same batch.
 
-    An epoch goes through every clip (for styles: every person) once, in random order. Raises
-    ConfigError where a clip is too short or there are fewer than a batch needs.
+    An epoch visits every clip (every person, for styles) once in random order. Raises ConfigError if a
+    clip is too short or there are fewer clips than a batch needs.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class PairSource:
 
     @property
     def persons(self) -> int:
-        """How many people speak."""
+        """Number of people."""
         return len(self._persons)
 
     def pairs(self, number: int, size: int) -> PairBatch:
@@ -123,5 +123,7 @@ class PairSource:
     def _start(self, name: str, frames: int, rng: np.random.Generator) -> int:
         length = self._lengths[name]
         if length < frames:
-            raise ConfigError(f'{name} has {length} frames; training needs {frames}. Take it off the split')
+            raise ConfigError(
+                f'{name} has {length} frames; training needs {frames}; remove it from the split file'
+            )
         return int(rng.integers(0, length - frames + 1))

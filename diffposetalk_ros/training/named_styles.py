@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Style vectors of the named styles: clips animated in each style, seen by the style encoder."""
+"""Vectors of the named styles: the style encoder's output for clips animated in each style."""
 
 from __future__ import annotations
 

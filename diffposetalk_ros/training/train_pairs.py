@@ -32,8 +32,14 @@ _VALIDATION_BATCHES = 8
 
 @dataclass(frozen=True)
 class PairConfig:
-    """``truncate``: probability of cutting each half short; ``context`` takes both halves' audio
-    features from one pass over 8 s (use_context_audio_feat)."""
+    """Settings of the published denoiser training.
+
+    Args:
+        weights: of the loss terms.
+        truncate: probabilities of truncating the first and the second half.
+        context: whether audio features of both halves come from one pass over 8 s (use_context_audio_feat).
+        constrain_previous: whether the second half also predicts its previous frames.
+    """
 
     weights: LossWeights = LossWeights()
     truncate: tuple[float, float] = (0.3, 0.4)
@@ -42,12 +48,15 @@ class PairConfig:
 
 
 def freeze_speech_encoder(model: DiffPoseTalkModel) -> None:
-    """What the published training keeps fixed (docs/method.md, 9.5): of HuBERT the convolutions, the projection
-    and the first two layers; of wav2vec2 the convolutions; of the log-mel encoder nothing."""
+    """Freeze what the published training keeps fixed (docs/method.md, 9.5).
+
+    Of HuBERT these are the convolutions, the projection and the first two layers, of wav2vec2 the
+    convolutions, of the log-mel encoder nothing.
+    """
     encoder: Any = model.audio_encoder
     if model.config.audio_encoder == 'logmel':
         return
-    # transformers asks for gradients of the audio itself unless told by this method.
+    # Without this method, transformers would compute gradients for the audio itself.
     encoder.feature_extractor._freeze_parameters()
     if model.config.audio_encoder == 'hubert':
         for part in (encoder.feature_projection, *encoder.encoder.layers[:2]):
@@ -55,7 +64,7 @@ def freeze_speech_encoder(model: DiffPoseTalkModel) -> None:
 
 
 def _over_batches(loss: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
-    """Mean terms over the first batches of a validation source."""
+    """Mean loss terms over the first batches of a validation source."""
 
     def validate(module: nn.Module, _: int, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         sums: dict[str, list[Tensor]] = {}
@@ -75,7 +84,7 @@ def train_style_pairs(
     run: RunConfig,
     validation: PairSource | None = None,
 ) -> StyleEncoder:
-    """Contrast between people: two windows of one clip must find each other (docs/method.md, 9.1)."""
+    """Train the style encoder to match two windows of one clip among other people (docs/method.md, 9.1)."""
     torch.manual_seed(run.seed)
     encoder = StyleEncoder(config, motion_dim)
 
@@ -97,7 +106,7 @@ def train_style_pairs(
 
 
 class _PairLoss:
-    """docs/method.md, 9.2 for a batch of pairs."""
+    """Loss of a batch of pairs (docs/method.md, 9.2)."""
 
     def __init__(
         self,
@@ -144,8 +153,7 @@ class _PairLoss:
     def _features(
         self, model: DiffPoseTalkModel, audio: Tensor, ends: list[Tensor | None], device: torch.device
     ) -> tuple[list[Tensor], Tensor]:
-        """Features (N, L, C) of both halves, and the complete first half's, without gradient, for the
-        second to lean on."""
+        """Features (N, L, C) of both halves, and those of the complete first half, without gradient."""
         length = model.config.n_motions
         split = length * SAMPLES_PER_FRAME
         sounds = [audio[:, :split], audio[:, split:]]
@@ -185,9 +193,10 @@ def train_denoiser_pairs(
     vertices: VerticesOf | None = None,
     validation: PairSource | None = None,
 ) -> DiffPoseTalkModel:
-    """Train `model` with a frozen style encoder; without ``vertices`` the geometric terms are left out.
+    """Train ``model`` with a frozen style encoder.
 
-    Validation uses the training losses, as the reference does, on the truncated halves.
+    Without ``vertices`` there are no geometric terms. Validation uses the training losses on truncated
+    halves.
     """
     settings = config or PairConfig()
     freeze_speech_encoder(model)

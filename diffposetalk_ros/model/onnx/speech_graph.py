@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HuBERT and wav2vec2 with a number of frames that is an input: the form that ONNX can hold."""
+"""HuBERT and wav2vec2 with the number of frames as an input, in a form that ONNX can hold."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sinusoidal tables in a graph as the formula they follow from, not as hundreds of kilobytes.
+"""Sinusoidal tables in a graph, as their formula instead of hundreds of kilobytes.
 
-ONNX Runtime computes what depends on constants only once, when it loads the graph: nothing is slower.
+ONNX Runtime computes constants once when it loads a graph, so this costs no speed.
 """
 
 from __future__ import annotations
