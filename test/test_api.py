@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -72,6 +73,14 @@ def test_a_file_gives_the_motion_of_the_command_line(model: dpt.LoadedModel, tmp
     motion = dpt.generate(model, dpt.demo_clip(), 'smiling')
     assert motion.values.shape[1] == dpt.arkit_layout().width and motion.fps == 25
     np.testing.assert_array_equal(motion.values, dpt.load_motion(tmp_path / 'm.npz').values)
+
+
+def test_a_sound_file_in_memory_is_read(model: dpt.LoadedModel) -> None:
+    memory = io.BytesIO(dpt.demo_clip().read_bytes())
+    np.testing.assert_array_equal(
+        dpt.generate(model, memory, sampling=FAST).values,
+        dpt.generate(model, dpt.demo_clip(), sampling=FAST).values,
+    )
 
 
 def test_an_array_at_another_rate_gives_nearly_the_same_motion(
