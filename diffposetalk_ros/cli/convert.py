@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         from diffposetalk_ros.motion.motion_file import write_atomically
 
         write_atomically(args.out, _encode(form, clip))
-    print(f'written: {args.out}, {rows} frames at {rate:g} fps')
+    print(f'wrote {args.out}: {rows} frames at {rate:g} fps')
     return 0
 
 
