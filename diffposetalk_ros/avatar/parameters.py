@@ -226,9 +226,17 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     _strength('cheeks', 'cheek and nose channels'),
     _strength('head', 'head rotation'),
     ParameterSpec(
-        'frames.parent', 'neck', 'frame_id of head_pose (x forward, y left, z up)', when='inactive'
+        'frames.parent',
+        '',
+        'frame_id of head_pose (x forward, y left, z up); empty: neck, below the namespace of the node',
+        when='inactive',
     ),
-    ParameterSpec('frames.head', 'head', 'Frame of the head on /tf', when='inactive'),
+    ParameterSpec(
+        'frames.head',
+        '',
+        'Frame of the head on /tf; empty: head, below the namespace of the node',
+        when='inactive',
+    ),
     ParameterSpec('publish.head_pose', True, 'Publish head_pose', when='unconfigured'),
     ParameterSpec(
         'publish.tf', False, 'Publish the head on /tf, from frames.parent to frames.head', when='unconfigured'
