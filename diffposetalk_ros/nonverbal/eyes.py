@@ -152,6 +152,8 @@ class EyeProcess:
         length, partial, depth, jitter = self._uniform(_SHAPE + 16 * which)
         duration = traits['blink_duration'] * float(np.exp(_DURATION_SPREAD * ndtri(length)))
         shut = 1.0 if partial >= _PARTIAL else 0.42 + 0.26 * depth
+        # Drooping lids have less way to go; a blink must still be one.
+        shut = max(shut, min(1.0, 0.38 / max(0.96 - traits['lid_level'], 0.1)))
         duration = float(np.clip(duration * (0.9 if shut < 1 else 1.0), 0.095, 0.36))
         return _BlinkNow(now + duration + jitter / self._fps, duration, shut)
 

@@ -52,6 +52,9 @@ PAIRED: Final = tuple(
 """Left and right column of the mouth's channels that a lopsided face moves unequally. Not mouthPress: pressed lips
 must meet on both sides."""
 _MEASURED = np.array([_OUTER, _DOWN, _SQUINT, _SMILE])
+_TOUCHED = sorted(
+    {_INNER, *_OUTER, *_DOWN, *_SQUINT, *_MOUTH_SIDE, *_JAW_SIDE, *(column for pair in PAIRED for column in pair)}
+)
 _LEAST = 0.08
 """Channel sum below which left and right say nothing about the face's symmetry."""
 
@@ -80,8 +83,8 @@ def spread_sides(values: Floats, lopsided: Floats) -> tuple[Floats, Floats]:
 def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
     """Motion (F, 55) with its head, brows, squint, sides and asymmetry from ``signals`` (F, 10).
 
-    The mouth keeps what it articulates. The articulating network already smiles and is lopsided at the ``level`` (10,)
-    of the style, so only what differs from it is added; cheeks and dimples follow the smile.
+    The mouth keeps what it articulates. The articulating network already smiles and is lopsided at the ``level``
+    (10,) or (F, 10) of the style, so only what differs from it is added; cheeks and dimples follow the smile.
     """
     out = np.array(motion, np.float32)
     value = dict(zip(SIGNALS, np.asarray(signals, np.float32).T, strict=True))
@@ -90,7 +93,7 @@ def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
     out[:, _INNER] = value['brow_inner']
     for pair, name in ((_OUTER, 'brow_outer'), (_DOWN, 'brow_down'), (_SQUINT, 'squint')):
         out[:, pair[0]], out[:, pair[1]] = spread_sides(value[name], lopsided)
-    smile = value['smile'] - np.float32(level[_SMILE_SIGNAL])
+    smile = value['smile'] - level[..., _SMILE_SIGNAL]
     for pair, share in ((_SMILE, 1.0), (_CHEEK, 0.45), (_DIMPLE, 0.2)):
         out[:, pair] += share * smile[:, None]
     side = value['sideways'] - (out[:, _MOUTH_SIDE[0]] - out[:, _MOUTH_SIDE[1]])
@@ -99,8 +102,8 @@ def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
         out[:, pair[1]] += share * np.maximum(-side, 0)
     for one, other in PAIRED:
         mean = (out[:, one] + out[:, other]) / 2
-        extra = np.float32(0.8) * (lopsided - np.float32(level[_LOPSIDED_SIGNAL]))
+        extra = np.float32(0.8) * (lopsided - level[..., _LOPSIDED_SIGNAL])
         out[:, one] += mean * extra
         out[:, other] -= mean * extra
-    np.clip(out[:, :52], 0, 1, out=out[:, :52])
+    out[:, _TOUCHED] = np.clip(out[:, _TOUCHED], 0, 1)
     return out
