@@ -60,3 +60,15 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     styles = {name: generator.normal(size=16).astype(np.float32) for name in ('neutral', 'lively')}
     save_file(styles, folder / 'styles.safetensors')
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what could not be tested here, and what would enable it."""
+    from not_tested import lines
+
+    reports = terminalreporter.stats.get('skipped', [])
+    reasons = [report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple)]
+    if reasons:
+        terminalreporter.section('not tested on this machine (skipped tests, why, what enables them)')
+        for line in lines(reasons):
+            terminalreporter.write_line(line)
