@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nonverbal network: the next knot of the signals, drawn by diffusion from what came before and what was said.
+"""The nonverbal network: the next 240 ms of the signals, drawn by diffusion from what came before and what was said.
 
-A recurrent context (a gated recurrent unit over the knots) and a diffusion head, as in autoregression with a diffusion
-head (Li et al. 2024). What is denoised is the change of velocity from knot to knot in units of the signal's own spread
-within a clip, so that the signal fills the scale of the noise at every step.
+A recurrent context (a gated recurrent unit over blocks of three knots) and a diffusion head, as in autoregression with a
+diffusion head (Li et al. 2024). What is denoised is the way of the signals from where straight movement would lead, each
+number in units of its own spread within a clip, so that the signal fills the scale of the noise.
 
-Runs on NumPy alone: one knot of 80 ms costs a fraction of a millisecond. `training/train_nonverbal.py` holds the same
-network in torch.
+Runs on NumPy alone. `training/train_nonverbal.py` holds the same network in torch.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.nonverbal.signals import SIGNALS
 
 __all__ = [
-    'BANDS', 'CONTEXT', 'HIDDEN', 'STEPS_TRAINED', 'STEP_FEATURES', 'NonverbalNetwork', 'audio_summary', 'inputs_of',
-    'step_features',
+    'BANDS', 'BLOCK', 'CONTEXT', 'HIDDEN', 'STEPS_TRAINED', 'STEP_FEATURES', 'TARGET', 'NonverbalNetwork', 'audio_summary',
+    'expected', 'inputs_of', 'step_features',
 ]  # fmt: skip
 
 Floats = NDArray[np.float32]
@@ -36,10 +35,16 @@ BANDS: Final = 16
 _SLICES = 4
 """Moments of 20 ms in a knot of 80 ms."""
 _WIDTH = len(SIGNALS)
+BLOCK: Final = 3
+"""Knots that are drawn together."""
 AUDIO: Final = BANDS * _SLICES
-CONTEXT: Final = 3 * _WIDTH + AUDIO
-"""Inputs of a step: position and velocity of the signals (in spreads), pace, and audio."""
+TARGET: Final = BLOCK * _WIDTH
+"""Numbers that are denoised together."""
+CONTEXT: Final = (BLOCK + 2) * _WIDTH + BLOCK * AUDIO
+"""Inputs of a step: the knots of the block before (in spreads), their last velocity, pace, and audio."""
 HIDDEN: Final = 160
+_MOMENTUM: Final = np.array([1.0, 1.7, 2.1], np.float32)
+"""How many knots' worth of the present velocity a signal travels by the first, second and third knot."""
 STEP_FEATURES: Final = 16
 STEPS_TRAINED: Final = 500
 
@@ -49,14 +54,21 @@ def audio_summary(mel: Floats) -> Floats:
     return np.asarray(mel.reshape(_SLICES, 2, BANDS, -1).mean((1, 3)), np.float32).reshape(-1)
 
 
-def inputs_of(position: Floats, velocity: Floats, pace: Floats, audio: Floats) -> Floats:
-    """What the recurrent context reads at a knot (..., 94).
+def expected(last: Floats, velocity: Floats) -> Floats:
+    """Where straight, slowing movement leads: (..., 3, 10) knots from the last position and velocity (..., 10)."""
+    return np.asarray(last[..., None, :] + _MOMENTUM[:, None] * velocity[..., None, :], np.float32)
 
-    Position of the signals in spreads, change since the knot before relative to the pace, pace (1/s), and `audio_summary`
-    of the knot; each (..., 10) but the last (..., 64).
+
+def inputs_of(block: Floats, velocity: Floats, pace: Floats, audio: Floats) -> Floats:
+    """What the recurrent context reads of a block (..., CONTEXT).
+
+    ``block`` (..., 3, 10) knots in spreads; ``velocity`` (..., 10) of the last one, spreads per knot; ``pace`` (..., 10) 1/s;
+    ``audio`` (..., 3, 64) `audio_summary` of each knot.
     """
+    flat = block.shape[:-2]
     relative = velocity / (pace * np.float32(0.08))
-    return np.concatenate([position, relative, np.log(pace / 3.5), audio], axis=-1).astype(np.float32)
+    parts = [block.reshape(*flat, -1), relative, np.log(pace / 3.5), audio.reshape(*flat, -1)]
+    return np.concatenate(parts, axis=-1).astype(np.float32)
 
 
 def step_features(step: int) -> Floats:
@@ -94,11 +106,11 @@ class NonverbalNetwork:
             'context.weight_hh_l0': (3 * HIDDEN, HIDDEN),
             'context.bias_ih_l0': (3 * HIDDEN,),
             'context.bias_hh_l0': (3 * HIDDEN,),
-            'head.0.weight': (HIDDEN, HIDDEN + _WIDTH + STEP_FEATURES),
-            'head.2.weight': (HIDDEN, HIDDEN),
-            'head.4.weight': (_WIDTH, HIDDEN),
-            'scale_slope': (_WIDTH,),
-            'scale_offset': (_WIDTH,),
+            'head.0.weight': (2 * HIDDEN, HIDDEN + TARGET + STEP_FEATURES),
+            'head.2.weight': (HIDDEN, 2 * HIDDEN),
+            'head.4.weight': (TARGET, HIDDEN),
+            'scale_slope': (TARGET,),
+            'scale_offset': (TARGET,),
         }
         for name, shape in shapes.items():
             if name not in self.weights or self.weights[name].shape != shape:
@@ -108,7 +120,7 @@ class NonverbalNetwork:
         object.__setattr__(self, 'weights', full)
 
     def context(self, state: Floats, inputs: Floats) -> Floats:
-        """New hidden state (160,) from the old one and the inputs (94,); torch's GRU."""
+        """New hidden state (160,) from the old one and the inputs (CONTEXT,); torch's GRU."""
         w = self.weights
         gates = w['context.weight_ih_l0'] @ inputs + w['context.bias_ih_l0']
         recurrent = w['context.weight_hh_l0'] @ state + w['context.bias_hh_l0']
@@ -118,7 +130,7 @@ class NonverbalNetwork:
         return np.asarray((1 - update) * fresh + update * state, np.float32)
 
     def denoise(self, noisy: Floats, state: Floats, step: int) -> Floats:
-        """Clean change of velocity (10,) in units of `scale`, as far as can be told at diffusion ``step``."""
+        """Clean target (30,), as far as can be told at diffusion ``step`` from ``noisy`` (30,) and the context (160,)."""
         w = self.weights
         x = np.concatenate([noisy, state, step_features(step)])
         x = _gelu(w['head.0.weight'] @ x + w['head.0.bias'])
@@ -126,16 +138,15 @@ class NonverbalNetwork:
         return w['head.4.weight'] @ x + w['head.4.bias']
 
     def scale(self, pace: Floats) -> Floats:
-        """Typical change of velocity per knot (10,) in spreads, of signals with this pace (10,) 1/s."""
+        """Unit of the target (30,), in spreads, for signals of this pace (10,) 1/s."""
         w = self.weights
-        return np.asarray(np.exp(w['scale_offset'] + w['scale_slope'] * np.log(pace)), np.float32)
+        return np.asarray(np.exp(w['scale_offset'] + w['scale_slope'] * np.log(np.tile(pace, BLOCK))), np.float32)
 
     def sample(self, state: Floats, noise: Floats, steps: int) -> Floats:
-        """A change of velocity (10,) in units of `scale`: DDIM from x_T = ``noise`` in ``steps`` evaluations."""
+        """Target (30,) by DDIM from x_T = ``noise`` (30,) in ``steps`` evaluations."""
         return np.asarray(
             sample_ddim(
-                lambda x, t: self.denoise(x, state, t), noise, _schedule(),
-                step_pairs(STEPS_TRAINED, steps),
+                lambda x, t: self.denoise(x, state, t), noise, _schedule(), step_pairs(STEPS_TRAINED, steps)
             ),
             np.float32,
         )

@@ -18,7 +18,15 @@ from diffposetalk_ros.audio.logmel import MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.eyes import EYE_CHANNELS, EyeProcess
-from diffposetalk_ros.nonverbal.network import HIDDEN, NonverbalNetwork, audio_summary, inputs_of
+from diffposetalk_ros.nonverbal.network import (
+    BLOCK,
+    HIDDEN,
+    TARGET,
+    NonverbalNetwork,
+    audio_summary,
+    expected,
+    inputs_of,
+)
 from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals
 from diffposetalk_ros.nonverbal.spline import FRAMES_PER_KNOT, frames_of_knot
 from diffposetalk_ros.nonverbal.traits import Traits
@@ -30,7 +38,8 @@ Floats = NDArray[np.float32]
 _WIDTH = len(SIGNALS)
 _EYES = [arkit_layout().index(name) for name in EYE_CHANNELS]
 _BROW = SIGNALS.index('brow_outer')
-_KNOT_SECONDS = 0.08
+_KEPT = 5 + BLOCK
+"""Knots kept: five shape a frame, a block may lie ahead of it."""
 _STREAM_TAG = 0x6E76
 """Keeps the noise of this network apart from the denoiser's."""
 _SPEECH_LEVEL: Final = -1.1
@@ -46,7 +55,7 @@ _AHEAD = 2
 
 @dataclass
 class _Knots:
-    """State of the network: hidden (160,), the last five knots (5, 10) and their number."""
+    """State of the network: hidden (160,), the last knots (8, 10) and how many there have been."""
 
     hidden: Floats
     last: Floats
@@ -58,6 +67,7 @@ class NonverbalStream:
 
     Args:
         network: see `NonverbalNetwork`.
+        mean, std: (55,) motion of the denoiser is x * std + mean in the units of the layout.
         traits: how much of everything; may be replaced at any time, the face follows smoothly.
         seed, stream: choose the random numbers.
         steps: diffusion steps of a knot.
@@ -66,18 +76,32 @@ class NonverbalStream:
     """
 
     def __init__(
-        self, network: NonverbalNetwork, traits: Traits, seed: int = 0, stream: int = 0, steps: int = 8
+        self,
+        network: NonverbalNetwork,
+        traits: Traits,
+        mean: Floats,
+        std: Floats,
+        seed: int = 0,
+        stream: int = 0,
+        steps: int = 8,
     ) -> None:
         self._network, self._steps = network, steps
+        self._mean, self._std = mean, std
         self.traits = traits
-        self._shown = traits.vector
-        self._noise = FrameNoise(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, _WIDTH)
+        self._seed = seed
+        self.reset(stream)
+
+    def reset(self, stream: int, seed: int | None = None) -> None:
+        """Start a new utterance at frame 0, with the same traits; ``stream`` and ``seed`` choose the random numbers."""
+        self._seed = seed = self._seed if seed is None else seed
+        self._shown = self.traits.vector
+        self._noise = FrameNoise(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, TARGET)
         self._eyes = EyeProcess(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, 25.0)
         self._mel_stream = LogMelStream()
         self._mel = np.zeros((0, 64), np.float32)
         self._first_mel = 0
         self._pending = np.zeros(0, np.float32)
-        self._knots = _Knots(np.zeros(HIDDEN, np.float32), np.zeros((5, _WIDTH), np.float32), 3)
+        self._knots = _Knots(np.zeros(HIDDEN, np.float32), np.zeros((_KEPT, _WIDTH), np.float32), 3)
         self._frame = 0
         self._loud = -_SPEECH_FRAMES
 
@@ -97,10 +121,11 @@ class NonverbalStream:
             self._mel = np.concatenate([self._mel, self._mel_stream.push(joined[:whole])])
 
     def frames(self, articulated: Floats) -> Floats:
-        """The next n frames: ``articulated`` (n, 55), in the units of the layout, with nonverbal motion.
+        """The next n frames: ``articulated`` (n, 55), as the denoiser makes it, with nonverbal motion.
 
         Sound that was not fed counts as silence.
         """
+        articulated = articulated * self._std + self._mean
         signals, eyes, levels = [], [], []
         for _ in range(len(articulated)):
             level, row, lids = self._next_frame()
@@ -108,10 +133,10 @@ class NonverbalStream:
             eyes.append(lids)
             levels.append(level)
         if not signals:
-            return np.array(articulated, np.float32)
+            return np.zeros((0, len(self._mean)), np.float32)
         out = apply_signals(articulated, np.stack(signals), np.stack(levels))
         out[:, _EYES] = np.stack(eyes)
-        return out
+        return np.asarray((out - self._mean) / self._std, np.float32)
 
     def peek(self, articulated: Floats) -> Floats:
         """As `frames`, but the stream stays where it is."""
@@ -121,10 +146,11 @@ class NonverbalStream:
         """Levels (10,), signals (10,) and weights of `EYE_CHANNELS` (12,) of the next frame."""
         block = self._frame // FRAMES_PER_KNOT
         while self._knots.count < block + 3:
-            self._next_knot()
+            self._next_block()
         self._shown = self._shown + np.float32(_FOLLOW) * (self.traits.vector - self._shown)
         traits = Traits(self._shown)
-        place = frames_of_knot(self._knots.last)
+        stop = len(self._knots.last) - (self._knots.count - block - 3)
+        place = frames_of_knot(self._knots.last[stop - 5 : stop])
         position = np.clip(place[self._frame % FRAMES_PER_KNOT], -_LIMIT, _LIMIT)
         signals = traits.level + traits.spread * position
         eyes = self._eyes.frame(
@@ -134,19 +160,22 @@ class NonverbalStream:
         self._drop_mel()
         return traits.level, signals.astype(np.float32), eyes
 
-    def _next_knot(self) -> None:
+    def _next_block(self) -> None:
+        """Draw the next three knots. They hear the sound up to the beginning of the first one."""
         knots = self._knots
-        before, now = knots.last[-2], knots.last[-1]
-        pace = np.maximum(Traits(self._shown).pace, 0.5)
-        inputs = inputs_of(now, now - before, pace, self._audio(knots.count - 1))
-        hidden = self._network.context(knots.hidden, inputs)
+        block = knots.last[-BLOCK:]
+        velocity = block[-1] - block[-2]
+        pace = np.maximum(Traits(self._shown).pace, 1.0)
+        sound = np.stack([self._audio(knots.count - BLOCK + k) for k in range(BLOCK)])
+        hidden = self._network.context(knots.hidden, inputs_of(block, velocity, pace, sound))
         noise = self._noise.step(0, knots.count, knots.count + 1)[0]
-        change = self._network.sample(hidden, noise, self._steps) * self._network.scale(pace)
-        new = now + (now - before) + change
+        target = self._network.sample(hidden, noise, self._steps) * self._network.scale(pace)
+        new = expected(block[-1], velocity) + target.reshape(BLOCK, _WIDTH)
         # Where the network has drifted beyond anything it has learned, the movement is led back.
-        new = np.where(np.abs(new) > _LIMIT, 0.9 * now, new)
-        last = np.concatenate([knots.last[1:], new[None].astype(np.float32)])
-        self._knots = _Knots(hidden, last, knots.count + 1)
+        new = np.where(np.abs(new) > _LIMIT, 0.9 * block[-1], new)
+        self._knots = _Knots(
+            hidden, np.concatenate([knots.last, new.astype(np.float32)])[-_KEPT:], knots.count + BLOCK
+        )
 
     def _audio(self, knot: int) -> Floats:
         """What the network hears of the sound around a knot: mel frames [8 knot - 4, 8 knot + 4)."""

@@ -83,6 +83,27 @@ class Traits:
         """Root mean square velocity of each signal over its spread (10,), 1/s."""
         return self.vector[2 * _COUNT : 3 * _COUNT]
 
+    def scaled(
+        self,
+        head: float = 1.0,
+        brows: float = 1.0,
+        smile: float = 1.0,
+        blinks: float = 1.0,
+        gaze: float = 1.0,
+    ) -> Traits:
+        """Traits with factors on how much moves: head, brows (and squint), smile, blink rate, looking away.
+
+        Levels stay; a factor of 0 holds the part still at its level.
+        """
+        vector = self.vector.copy()
+        factors = [head] * 3 + [brows] * 4 + [smile] + [1.0] * 2
+        vector[_COUNT : 2 * _COUNT] *= np.array(factors, np.float32)
+        for name, factor in (
+            ('blink_rate', blinks), ('gaze_rate', min(gaze, 1.5)), ('gaze_yaw_spread', gaze), ('gaze_pitch_spread', gaze),
+        ):  # fmt: skip
+            vector[TRAITS.index(name)] *= factor
+        return Traits(vector)
+
     def as_dict(self) -> dict[str, float]:
         """Name -> value, in order."""
         return {name: float(value) for name, value in zip(TRAITS, self.vector, strict=True)}

@@ -15,11 +15,14 @@ from tqdm import tqdm
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.schedule import make_schedule
 from diffposetalk_ros.nonverbal.network import (
+    BLOCK,
     CONTEXT,
     HIDDEN,
     STEP_FEATURES,
     STEPS_TRAINED,
+    TARGET,
     audio_summary,
+    expected,
     inputs_of,
     step_features,
 )
@@ -39,6 +42,7 @@ SECONDS = 32
 _WIDTH = len(SIGNALS)
 _LEAST_SPREAD = 2e-3
 _CROP = 200
+_DRAWS = 3
 
 
 @dataclass(frozen=True)
@@ -107,20 +111,36 @@ class NonverbalModule(nn.Module):
         super().__init__()
         self.context = nn.GRU(CONTEXT, HIDDEN, batch_first=True)
         self.head = nn.Sequential(
-            nn.Linear(HIDDEN + _WIDTH + STEP_FEATURES, HIDDEN), nn.GELU(approximate='tanh'),
-            nn.Linear(HIDDEN, HIDDEN), nn.GELU(approximate='tanh'),
-            nn.Linear(HIDDEN, _WIDTH),
+            nn.Linear(HIDDEN + TARGET + STEP_FEATURES, 2 * HIDDEN), nn.GELU(approximate='tanh'),
+            nn.Linear(2 * HIDDEN, HIDDEN), nn.GELU(approximate='tanh'),
+            nn.Linear(HIDDEN, TARGET),
         )  # fmt: skip
-        self.register_buffer('scale_slope', torch.zeros(_WIDTH))
-        self.register_buffer('scale_offset', torch.zeros(_WIDTH))
+        self.register_buffer('scale_slope', torch.zeros(TARGET))
+        self.register_buffer('scale_offset', torch.zeros(TARGET))
 
     def fit_scale(self, clips: NonverbalClips) -> None:
-        """Choose the unit of a change of velocity as a power of the pace, per signal, by least squares of logarithms."""
-        change = np.diff(clips.position, 2, axis=1).std(1)
+        """Choose the unit of each target as a power of the pace, by least squares of logarithms."""
+        blocks, before, velocity = blocked(clips.position)
+        ways = (blocks[:, 1:] - expected(before[:, 1:], velocity[:, 1:])).std(1)  # (N, 3, 10)
         for k in range(_WIDTH):
             moving = clips.position[:, :, k].std(1) > 0.5
-            slope, offset = np.polyfit(np.log(clips.pace[moving, k]), np.log(change[moving, k] + 1e-6), 1)
-            self.scale_slope[k], self.scale_offset[k] = float(slope), float(offset)
+            for knot in range(BLOCK):
+                slope, offset = np.polyfit(
+                    np.log(clips.pace[moving, k]), np.log(ways[moving, knot, k] + 1e-6), 1
+                )
+                index = knot * _WIDTH + k
+                self.scale_slope[index], self.scale_offset[index] = float(slope), float(offset)
+
+
+def blocked(
+    position: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Blocks (N, B, 3, 10) of knots (N, K, 10); and before each block the last position and velocity (N, B, 10)."""
+    count = position.shape[1] // BLOCK
+    blocks = position[:, : count * BLOCK].reshape(len(position), count, BLOCK, _WIDTH)
+    last, before = blocks[:, :-1, -1], blocks[:, :-1, -2]
+    pad = ((0, 0), (1, 0), (0, 0))
+    return blocks, np.pad(last, pad), np.pad(last - before, pad)
 
 
 class _Source:
@@ -135,35 +155,41 @@ class _Source:
     def loss(
         self, module: nn.Module, number: int, rng: torch.Generator, device: torch.device
     ) -> dict[str, Tensor]:
-        """Squared error of the clean change of velocity at random diffusion steps (the paper's x0 loss)."""
+        """Squared error of the clean target at random diffusion steps (the paper's x0 loss)."""
         clips = self._clips
         index = torch.randint(len(clips), (self._batch,), generator=rng).numpy()
         first = torch.randint(clips.position.shape[1] - _CROP, (self._batch,), generator=rng).numpy()
         position = np.stack([clips.position[i, f : f + _CROP] for i, f in zip(index, first, strict=True)])
         audio = np.stack([clips.audio[i, f : f + _CROP] for i, f in zip(index, first, strict=True)])
         pace = np.maximum(clips.pace[index], 0.5)[:, None]
-        slope, offset = module.scale_slope.numpy(), module.scale_offset.numpy()
-        scale = torch.from_numpy(np.exp(offset + slope * np.log(pace)).astype(np.float32))
-        velocity = np.diff(position, axis=1)
-        change = torch.from_numpy(np.diff(velocity, axis=1))
-        # A knot's own mistakes come back as its input: it learns among small ones.
-        shaken = torch.randn(position.shape, generator=rng).numpy() * np.float32(0.02)
+        blocks, _, _ = blocked(position)
+        sounds = audio[:, : blocks.shape[1] * BLOCK].reshape(*blocks.shape[:3], -1)
+        velocity = blocks[:, :, -1] - blocks[:, :, -2]
         seen = inputs_of(
-            position[:, 1:-1] + shaken[:, 1:-1],
-            velocity[:, :-1] + np.diff(shaken, axis=1)[:, :-1] * 0.3,
-            np.broadcast_to(pace, position[:, 1:-1].shape),
-            audio[:, 1:-1],
+            blocks[:, :-1],
+            velocity[:, :-1],
+            np.broadcast_to(pace, velocity[:, :-1].shape),
+            sounds[:, :-1],
         )
-        state, _ = module.context(torch.from_numpy(seen))
-        clean = change / scale
-        steps = torch.randint(1, STEPS_TRAINED + 1, clean.shape[:2], generator=rng)
-        noise = torch.randn(clean.shape, generator=rng)
-        noisy = self._signal[steps][..., None] * clean + self._noise[steps][..., None] * noise
-        guess = module.head(torch.cat([noisy.float(), state, self._steps[steps]], -1))
-        # Signals a style keeps still carry no information.
-        moving = torch.from_numpy((position.std(1) > 0.2).astype(np.float32))[:, None]
-        error = (guess - clean).clamp(-8, 8) ** 2 * moving
-        return {'clean': error.mean()}
+        # A block's own mistakes come back as its input: it learns among small ones.
+        seen = torch.from_numpy(seen)
+        seen = seen + 0.02 * torch.randn(seen.shape, generator=rng)
+        state, _ = module.context(seen)
+        way = blocks[:, 1:] - expected(blocks[:, :-1, -1], velocity[:, :-1])
+        slope, offset = module.scale_slope.numpy(), module.scale_offset.numpy()
+        scale = np.exp(offset + slope * np.log(np.tile(pace, BLOCK)))
+        clean = torch.from_numpy((way.reshape(*way.shape[:2], TARGET) / scale).astype(np.float32))
+        moving = np.tile((position.std(1) > 0.2).astype(np.float32), BLOCK)[:, None]
+        # Each state serves several draws of noise: the recurrent part is the costly one.
+        error = torch.zeros(())
+        for _ in range(_DRAWS):
+            steps = torch.randint(1, STEPS_TRAINED + 1, clean.shape[:2], generator=rng)
+            noise = torch.randn(clean.shape, generator=rng)
+            noisy = self._signal[steps][..., None] * clean + self._noise[steps][..., None] * noise
+            guess = module.head(torch.cat([noisy.float(), state, self._steps[steps]], -1))
+            # Signals a style keeps still carry no information.
+            error = error + ((guess - clean) ** 2 * torch.from_numpy(moving)).mean() / _DRAWS
+        return {'clean': error}
 
 
 def train_nonverbal(clips: NonverbalClips, work: Path, config: RunConfig, seed: int = 0) -> NonverbalModule:
