@@ -25,7 +25,7 @@ from diffposetalk_ros.avatar.delayed_audio import DelayedSound
 from diffposetalk_ros.avatar.parameters import NodeConfig
 from diffposetalk_ros.avatar.style_control import StyleControl
 from diffposetalk_ros.avatar.style_reference import StyleReference
-from diffposetalk_ros.diffusion.schedule import step_pairs
+from diffposetalk_ros.diffusion.schedule import timesteps
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.guided import branches_for, scale_code
@@ -147,7 +147,7 @@ class Avatar:
         network, sampling = self._model.backend.config, _stream_config(config).sampling
         branches_for(network, True, sampling)
         scale_code(network, True, sampling)
-        step_pairs(network.n_diff_steps, sampling.steps)
+        timesteps(network.n_diff_steps, sampling.steps)
 
     def update(self, config: NodeConfig, restyle: bool = False) -> None:
         """Apply changed parameters: sampling at the next window, seed at the next utterance. ``restyle``: go to
@@ -377,7 +377,7 @@ def _playout_config(config: NodeConfig) -> PlayoutConfig:
 
 def _checksum(folder: Path) -> str:
     """SHA-256 of the network's weights, or of its graph where only that is there."""
-    for name in ('model.safetensors', 'denoiser.onnx'):
+    for name in ('model.safetensors', 'sampler.onnx'):
         if (folder / name).is_file():
             return hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return hashlib.sha256(b'').hexdigest()

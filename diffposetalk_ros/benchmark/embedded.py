@@ -14,7 +14,6 @@ from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import Timing, timed
 from diffposetalk_ros.model.backend import Backend, SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
-from diffposetalk_ros.model.onnx.backend import OnnxBackend
 from diffposetalk_ros.offline.generator import Generator
 
 __all__ = ['DEFAULT', 'embedded_tables']
@@ -51,7 +50,6 @@ def _savings(model: LoadedModel, full: bool) -> Table:
     config = model.backend.config
     seconds = 2.0 if full else 0.6
     request = window_request(config, 1, _HOP)
-    plain = OnnxBackend(model.folder, config, 'cpu', loop=False)
     rows = []
 
     def measure(label: str, backend: Backend, sampling: SamplingConfig, frames: int = _HOP) -> None:
@@ -65,8 +63,7 @@ def _savings(model: LoadedModel, full: bool) -> Table:
         torch = TorchBackend.load(model.folder, 'cpu')
         measure('torch, padded window of 100 frames', torch, DEFAULT, config.n_motions)
         measure('torch, window cut to the hop', torch, DEFAULT)
-    measure('ONNX, step by step, cut', plain, DEFAULT)
-    measure('ONNX, loop in the graph (the default)', model.backend, DEFAULT)
+    measure('ONNX Runtime, window cut to the hop (the default)', model.backend, DEFAULT)
     for steps in (1, 2, 8):
         measure('the same', model.backend, replace(DEFAULT, steps=steps))
     measure('equal scales: two branches', model.backend, replace(DEFAULT, scale_audio=1.5, scale_style=1.5))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,8 @@ from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.benchmark.requests import speech_like
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig
 from diffposetalk_ros.playout.timeline import MotionTimeline
-from diffposetalk_ros.streaming.engine import BatchEngine
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.shared_backend import SharedBackend
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
 __all__ = ['AvatarRun', 'LiveRun', 'run_avatars', 'run_live']
@@ -105,22 +106,38 @@ def run_avatars(
     seconds: float,
     hop: int = StreamConfig.hop,
 ) -> AvatarRun:
-    """``avatars`` that all speak, and whose hops of ``hop`` frames all fall due at the same moment (the worst
-    case); measured once windows have the length they keep."""
+    """Measure avatars that share one backend, each on its own thread, as in `avatars_node`.
+
+    All of them speak, and all hops of ``hop`` frames fall due at the same moment, which is the worst case.
+    The measurement begins when the windows have the length that they keep.
+    """
+    shared = SharedBackend(backend, avatars)
     streams = [
-        StreamingGenerator(backend, StreamConfig(hop, stream=i, sampling=sampling), style)
+        StreamingGenerator(shared.join(), StreamConfig(hop, stream=i, sampling=sampling), style)
         for i in range(avatars)
     ]
-    rate = backend.config.fps
-    period, samples = hop / rate, hop * backend.config.samples_per_frame
-    steady = 1 if backend.config.audio_encoder == 'logmel' else -(-streams[0].config.context // rate) + 1
+    try:
+        with ThreadPoolExecutor(avatars) as threads:
+            return _speak_together(streams, threads, seconds)
+    finally:
+        shared.close()
+
+
+def _speak_together(
+    streams: list[StreamingGenerator], threads: ThreadPoolExecutor, seconds: float
+) -> AvatarRun:
+    model, config, avatars = streams[0].model, streams[0].config, len(streams)
+    rate = model.fps
+    period, samples = config.hop / rate, config.hop * model.samples_per_frame
+    steady = 1 if model.audio_encoder == 'logmel' else -(-config.context // rate) + 1
     begin = 16000 * steady
     sound = speech_like(steady + seconds)
-    for stream in streams:
-        stream.feed(sound[:begin])
-    engine = BatchEngine(backend, streams)
-    while engine.step():
-        pass
+
+    def speak(first: int, last: int) -> None:
+        for _ in threads.map(lambda stream: stream.push(sound[first:last]), streams):
+            pass
+
+    speak(0, begin)
     spans, misses = [], 0
     start = time.perf_counter()
     for tick in range(int(seconds / period)):
@@ -128,10 +145,7 @@ def run_avatars(
         if time.perf_counter() - due > seconds:
             break  # hopelessly behind
         _sleep_until(due)
-        for stream in streams:
-            stream.feed(sound[begin + tick * samples : begin + (tick + 1) * samples])
-        while engine.step():
-            pass
+        speak(begin + tick * samples, begin + (tick + 1) * samples)
         spans.append(time.perf_counter() - due)
         misses += avatars if spans[-1] > period else 0
     return AvatarRun(avatars, avatars * len(spans), misses, _percentiles(np.array(spans)))

@@ -265,14 +265,14 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
     wanted = parse_device(device)
     if wanted.kind == 'auto' and (not has_nvidia_driver() or _is_light(folder)):
         wanted = replace(wanted, kind='cpu')
-    has_graphs = (folder / 'denoiser.onnx').is_file() and find_spec('onnxruntime') is not None
+    has_graphs = (folder / 'sampler.onnx').is_file() and find_spec('onnxruntime') is not None
     has_torch = find_spec('torch') is not None
     on_gpu = has_torch and wanted.kind in ('auto', 'cuda') and _torch_has_cuda()
     halved = has_torch and wanted.kind != 'tensorrt' and wanted.precision != 'float32'
     if backend == 'onnx' or (backend == 'auto' and has_graphs and not (on_gpu or halved)):
         from diffposetalk_ros.model.onnx.backend import OnnxBackend
 
-        return OnnxBackend.load(folder, wanted.word)
+        return OnnxBackend.load(folder, wanted.spec)
     if not has_torch:
         raise ModelError(
             f'{folder} needs torch, which is not installed; pip install torch, or write ONNX graphs '
@@ -282,7 +282,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
     if wanted.kind == 'auto':
         wanted = replace(wanted, kind='cuda' if on_gpu else 'cpu')
-    return TorchBackend.load(folder, wanted.word)
+    return TorchBackend.load(folder, wanted.spec)
 
 
 def _is_light(folder: Path) -> bool:
