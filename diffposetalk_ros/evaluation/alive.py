@@ -84,9 +84,9 @@ def aliveness(motion: Floats, fps: float) -> dict[str, float]:
     gaze = gaze_of(motion)
     signals = signals_of(motion)
     pitch = head[:, 0]
-    nodding = pitch - np.convolve(np.pad(pitch, round(fps / 2), 'edge'), np.ones(2 * round(fps / 2) + 1), 'valid') / (
-        2 * round(fps / 2) + 1
-    )
+    nodding = pitch - np.convolve(
+        np.pad(pitch, round(fps / 2), 'edge'), np.ones(2 * round(fps / 2) + 1), 'valid'
+    ) / (2 * round(fps / 2) + 1)
     return {
         'seconds': 60 * minutes,
         'blinks': len(good) / minutes,

@@ -98,8 +98,9 @@ class LoadedModel:
     def style_of(self, motion: FloatArray, encode: Encode | None = None) -> FloatArray:
         """Style (`style_width`,) of motion (F, D) in the units of the layout, at the model's frame rate.
 
-        ``encode`` replaces `Backend.encode_style`, for who calls it on another thread. The denoiser's part is the mean over
-        stretches of 4 s; traits are measured on the whole clip. Raises StyleError where the motion is too short.
+        ``encode`` replaces `Backend.encode_style`, for who calls it on another thread. The denoiser's part
+        is the mean over stretches of 4 s; traits are measured on the whole clip. Raises StyleError where
+        the motion is too short.
         """
         config = self.backend.config
         vector = clip_style(config, encode or self.backend.encode_style, self.normalise(motion))

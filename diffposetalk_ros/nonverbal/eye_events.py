@@ -29,8 +29,8 @@ _WITHIN = 0.12
 @dataclass(frozen=True)
 class Blink:
     """``peak`` s of its deepest moment; ``depth`` above the open lid and ``closure`` in all, weights; ``duration`` s
-    at half depth; ``plateau`` s near the peak; ``side`` difference of the lids at the peak; ``humps`` share of the depth
-    by which it opens and closes again."""
+    at half depth; ``plateau`` s near the peak; ``side`` difference of the lids at the peak; ``humps`` share
+    of the depth by which it opens and closes again."""
 
     peak: float
     depth: float
@@ -60,10 +60,16 @@ def lids_of(motion: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def gaze_of(motion: NDArray[np.float32]) -> NDArray[np.float64]:
     """Yaw (positive to the subject's left) and pitch (positive down) of the gaze, mean of both eyes (F, 2), rad."""
+
     def weight(name: str) -> NDArray[np.float64]:
         return np.asarray(motion[:, _INDEX(name)], np.float64)
 
-    yaw = weight('eyeLookOutLeft') - weight('eyeLookInLeft') + weight('eyeLookInRight') - weight('eyeLookOutRight')
+    yaw = (
+        weight('eyeLookOutLeft')
+        - weight('eyeLookInLeft')
+        + weight('eyeLookInRight')
+        - weight('eyeLookOutRight')
+    )
     pitch = sum(weight(f'eyeLookDown{side}') - weight(f'eyeLookUp{side}') for side in ('Left', 'Right'))
     return np.stack([yaw, np.asarray(pitch)], 1) * (FULL_LOOK / 2)
 

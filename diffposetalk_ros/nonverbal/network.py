@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nonverbal network: the next 240 ms of the signals, drawn by diffusion from what came before and what was said.
 
-A recurrent context (a gated recurrent unit over blocks of three knots) and a diffusion head, as in autoregression with a
-diffusion head (Li et al. 2024). What is denoised is the way of the signals from where straight movement would lead, each
-number in units of its own spread within a clip, so that the signal fills the scale of the noise.
+A recurrent context (a gated recurrent unit over blocks of three knots) and a diffusion head, as in
+autoregression with a diffusion head (Li et al. 2024). What is denoised is the way of the signals from where
+straight movement would lead, each number in units of its own spread within a clip, so that the signal fills
+the scale of the noise.
 
 Runs on NumPy alone. `training/train_nonverbal.py` holds the same network in torch.
 """
@@ -18,14 +19,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.diffusion.samplers import sample_ddim
-from diffposetalk_ros.diffusion.schedule import NoiseSchedule, make_schedule, step_pairs
+from diffposetalk_ros.diffusion.sampler import Coefficients, sample, solver_coefficients
+from diffposetalk_ros.diffusion.schedule import Timesteps, make_schedule, timesteps
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.nonverbal.signals import SIGNALS
 
 __all__ = [
-    'BANDS', 'BLOCK', 'CONTEXT', 'HIDDEN', 'STEPS_TRAINED', 'STEP_FEATURES', 'TARGET', 'NonverbalNetwork', 'audio_summary',
-    'expected', 'inputs_of', 'step_features',
+    'BANDS', 'BLOCK', 'CONTEXT', 'HIDDEN', 'STEPS_TRAINED', 'STEP_FEATURES', 'TARGET', 'NonverbalNetwork',
+    'audio_summary', 'expected', 'inputs_of', 'step_features',
 ]  # fmt: skip
 
 Floats = NDArray[np.float32]
@@ -62,8 +63,8 @@ def expected(last: Floats, velocity: Floats) -> Floats:
 def inputs_of(block: Floats, velocity: Floats, pace: Floats, audio: Floats) -> Floats:
     """What the recurrent context reads of a block (..., CONTEXT).
 
-    ``block`` (..., 3, 10) knots in spreads; ``velocity`` (..., 10) of the last one, spreads per knot; ``pace`` (..., 10) 1/s;
-    ``audio`` (..., 3, 64) `audio_summary` of each knot.
+    ``block`` (..., 3, 10) knots in spreads; ``velocity`` (..., 10) of the last one, spreads per knot;
+    ``pace`` (..., 10) 1/s; ``audio`` (..., 3, 64) `audio_summary` of each knot.
     """
     flat = block.shape[:-2]
     relative = velocity / (pace * np.float32(0.08))
@@ -78,8 +79,9 @@ def step_features(step: int) -> Floats:
 
 
 @cache
-def _schedule() -> NoiseSchedule:
-    return make_schedule('cosine', STEPS_TRAINED)
+def _solver(steps: int) -> tuple[Timesteps, tuple[Coefficients, ...]]:
+    visited = timesteps(STEPS_TRAINED, steps)
+    return visited, tuple(solver_coefficients('ddim', make_schedule('cosine', STEPS_TRAINED), visited))
 
 
 def _sigmoid(x: Floats) -> Floats:
@@ -130,7 +132,9 @@ class NonverbalNetwork:
         return np.asarray((1 - update) * fresh + update * state, np.float32)
 
     def denoise(self, noisy: Floats, state: Floats, step: int) -> Floats:
-        """Clean target (30,), as far as can be told at diffusion ``step`` from ``noisy`` (30,) and the context (160,)."""
+        """Clean target (30,), as far as can be told at diffusion ``step`` from ``noisy`` (30,) and the
+        context (160,).
+        """
         w = self.weights
         x = np.concatenate([noisy, state, step_features(step)])
         x = _gelu(w['head.0.weight'] @ x + w['head.0.bias'])
@@ -140,13 +144,12 @@ class NonverbalNetwork:
     def scale(self, pace: Floats) -> Floats:
         """Unit of the target (30,), in spreads, for signals of this pace (10,) 1/s."""
         w = self.weights
-        return np.asarray(np.exp(w['scale_offset'] + w['scale_slope'] * np.log(np.tile(pace, BLOCK))), np.float32)
+        return np.asarray(
+            np.exp(w['scale_offset'] + w['scale_slope'] * np.log(np.tile(pace, BLOCK))), np.float32
+        )
 
     def sample(self, state: Floats, noise: Floats, steps: int) -> Floats:
         """Target (30,) by DDIM from x_T = ``noise`` (30,) in ``steps`` evaluations."""
-        return np.asarray(
-            sample_ddim(
-                lambda x, t: self.denoise(x, state, t), noise, _schedule(), step_pairs(STEPS_TRAINED, steps)
-            ),
-            np.float32,
-        )
+        visited, coefficients = _solver(steps)
+        drawn = sample(lambda x, t: self.denoise(x, state, t), noise, visited, coefficients)
+        return np.asarray(drawn, np.float32)

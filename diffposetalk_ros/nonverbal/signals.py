@@ -34,9 +34,7 @@ def _pair(name: str) -> list[int]:
     return [_COLUMN[f'{name}Left'], _COLUMN[f'{name}Right']]
 
 
-_OUTER, _DOWN, _SQUINT, _SMILE = (
-    _pair(n) for n in ('browOuterUp', 'browDown', 'eyeSquint', 'mouthSmile')
-)
+_OUTER, _DOWN, _SQUINT, _SMILE = (_pair(n) for n in ('browOuterUp', 'browDown', 'eyeSquint', 'mouthSmile'))
 _INNER = _COLUMN['browInnerUp']
 _CHEEK, _DIMPLE = _pair('cheekSquint'), _pair('mouthDimple')
 _MOUTH_SIDE = [_COLUMN['mouthLeft'], _COLUMN['mouthRight']]
@@ -53,7 +51,15 @@ PAIRED: Final = tuple(
 must meet on both sides."""
 _MEASURED = np.array([_OUTER, _DOWN, _SQUINT, _SMILE])
 _TOUCHED = sorted(
-    {_INNER, *_OUTER, *_DOWN, *_SQUINT, *_MOUTH_SIDE, *_JAW_SIDE, *(column for pair in PAIRED for column in pair)}
+    {
+        _INNER,
+        *_OUTER,
+        *_DOWN,
+        *_SQUINT,
+        *_MOUTH_SIDE,
+        *_JAW_SIDE,
+        *(column for pair in PAIRED for column in pair),
+    }
 )
 _LEAST = 0.08
 """Channel sum below which left and right say nothing about the face's symmetry."""

@@ -37,7 +37,7 @@ def knots_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     count = len(frames) // FRAMES_PER_KNOT
     places = np.arange(2 * count) / 2 - 0.25
     grid = np.arange(-3, count + 4, dtype=np.float64) - 1.0
-    design = BSpline.design_matrix(np.clip(places, 0, count - 1), grid[: count + 6] , 3, extrapolate=True)
+    design = BSpline.design_matrix(np.clip(places, 0, count - 1), grid[: count + 6], 3, extrapolate=True)
     normal = (design.T @ design).toarray()
     # A little stiffness keeps the ends, which few frames see, from swinging.
     curvature = np.diff(np.eye(normal.shape[0]), 2, axis=0)

@@ -29,7 +29,7 @@ from diffposetalk_ros.nonverbal.network import (
 )
 from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals
 from diffposetalk_ros.nonverbal.spline import FRAMES_PER_KNOT, frames_of_knot
-from diffposetalk_ros.nonverbal.traits import Traits
+from diffposetalk_ros.nonverbal.traits import Amounts, Traits
 
 __all__ = ['NonverbalStream']
 
@@ -68,7 +68,7 @@ class NonverbalStream:
     Args:
         network: see `NonverbalNetwork`.
         mean, std: (55,) motion of the denoiser is x * std + mean in the units of the layout.
-        traits: how much of everything; may be replaced at any time, the face follows smoothly.
+        traits: how much of everything; they and ``amounts`` may be replaced at any time, the face follows smoothly.
         seed, stream: choose the random numbers.
         steps: diffusion steps of a knot.
 
@@ -87,14 +87,16 @@ class NonverbalStream:
     ) -> None:
         self._network, self._steps = network, steps
         self._mean, self._std = mean, std
-        self.traits = traits
+        self.traits, self.amounts = traits, Amounts()
         self._seed = seed
         self.reset(stream)
 
     def reset(self, stream: int, seed: int | None = None) -> None:
-        """Start a new utterance at frame 0, with the same traits; ``stream`` and ``seed`` choose the random numbers."""
+        """Start a new utterance at frame 0, with the same traits; ``stream`` and ``seed`` choose the random
+        numbers.
+        """
         self._seed = seed = self._seed if seed is None else seed
-        self._shown = self.traits.vector
+        self._shown = self.traits.scaled(self.amounts).vector
         self._noise = FrameNoise(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, TARGET)
         self._eyes = EyeProcess(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, 25.0)
         self._mel_stream = LogMelStream()
@@ -108,7 +110,11 @@ class NonverbalStream:
     def __copy__(self) -> NonverbalStream:
         other = object.__new__(NonverbalStream)
         other.__dict__.update(self.__dict__)
-        other._mel_stream, other._eyes, other._knots = copy(self._mel_stream), copy(self._eyes), copy(self._knots)
+        other._mel_stream, other._eyes, other._knots = (
+            copy(self._mel_stream),
+            copy(self._eyes),
+            copy(self._knots),
+        )
         other._noise = copy(self._noise)
         return other
 
@@ -147,7 +153,8 @@ class NonverbalStream:
         block = self._frame // FRAMES_PER_KNOT
         while self._knots.count < block + 3:
             self._next_block()
-        self._shown = self._shown + np.float32(_FOLLOW) * (self.traits.vector - self._shown)
+        wanted = self.traits.scaled(self.amounts).vector
+        self._shown = self._shown + np.float32(_FOLLOW) * (wanted - self._shown)
         traits = Traits(self._shown)
         stop = len(self._knots.last) - (self._knots.count - block - 3)
         place = frames_of_knot(self._knots.last[stop - 5 : stop])

@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffposetalk_ros.errors import StyleError
+from diffposetalk_ros.errors import ConfigError, StyleError
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.eye_events import blink_events, gaze_changes, gaze_of, lids_of
 from diffposetalk_ros.nonverbal.signals import SIGNALS, signals_of
 
-__all__ = ['TRAITS', 'TRAIT_RANGES', 'Traits', 'measure_traits']
+__all__ = ['TRAITS', 'TRAIT_RANGES', 'Amounts', 'Traits', 'measure_traits']
 
 Floats = NDArray[np.float32]
 
@@ -49,6 +49,23 @@ _LOW, _HIGH = (np.array([span[i] for span in TRAIT_RANGES.values()], np.float32)
 _COUNT = len(SIGNALS)
 _TYPICAL_PACE = 3.5
 _WIDE = [arkit_layout().index(f'eyeWide{side}') for side in ('Left', 'Right')]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Factors on how much moves, 1 as the style has it: ``head``, ``brows`` (with squint), ``smile`` (its coming and
+    going), ``blinks`` (their rate), ``gaze`` (looking away). 0 holds the part still."""
+
+    head: float = 1.0
+    brows: float = 1.0
+    smile: float = 1.0
+    blinks: float = 1.0
+    gaze: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 3:
+                raise ConfigError(f'amount of {name} {value}; use 0 to 3')
 
 
 @dataclass(frozen=True)
@@ -83,23 +100,14 @@ class Traits:
         """Root mean square velocity of each signal over its spread (10,), 1/s."""
         return self.vector[2 * _COUNT : 3 * _COUNT]
 
-    def scaled(
-        self,
-        head: float = 1.0,
-        brows: float = 1.0,
-        smile: float = 1.0,
-        blinks: float = 1.0,
-        gaze: float = 1.0,
-    ) -> Traits:
-        """Traits with factors on how much moves: head, brows (and squint), smile, blink rate, looking away.
-
-        Levels stay; a factor of 0 holds the part still at its level.
-        """
+    def scaled(self, amounts: Amounts) -> Traits:
+        """Traits with more or less of everything; levels stay."""
         vector = self.vector.copy()
-        factors = [head] * 3 + [brows] * 4 + [smile] + [1.0] * 2
+        factors = [amounts.head] * 3 + [amounts.brows] * 4 + [amounts.smile] + [1.0] * 2
         vector[_COUNT : 2 * _COUNT] *= np.array(factors, np.float32)
         for name, factor in (
-            ('blink_rate', blinks), ('gaze_rate', min(gaze, 1.5)), ('gaze_yaw_spread', gaze), ('gaze_pitch_spread', gaze),
+            ('blink_rate', amounts.blinks), ('gaze_rate', min(amounts.gaze, 1.5)),
+            ('gaze_yaw_spread', amounts.gaze), ('gaze_pitch_spread', amounts.gaze),
         ):  # fmt: skip
             vector[TRAITS.index(name)] *= factor
         return Traits(vector)

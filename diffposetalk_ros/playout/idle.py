@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
-from diffposetalk_ros.nonverbal.traits import Traits
+from diffposetalk_ros.nonverbal.traits import Amounts, Traits
 from diffposetalk_ros.playout.interpolation import interpolate
 
 __all__ = ['IdleMotion']
@@ -22,20 +22,18 @@ __all__ = ['IdleMotion']
 _FPS: Final = 25.0
 _SWAY: Final = 0.02  # rad
 _BREATH: Final = 0.22  # Hz
-_CALM: Final = 0.6
-"""Share of a speaker's head and brow movement that is left while nobody speaks."""
+_CALM: Final = Amounts(head=0.6, brows=0.6, smile=0.7, gaze=0.6)
+"""What is left of a speaker's movement while nobody speaks: the eyes rest on the listener more of the time."""
 
 
 class IdleMotion:
     """The idle face at a time. Times must not run backwards by more than a frame.
 
-    ``nonverbal`` is a stream of its own, over motion in the units of the layout; None: the head sways by itself. Channels
-    the layout lacks are left out.
+    ``nonverbal`` is a stream of its own, over motion in the units of the layout; None: the head sways by
+    itself. Channels the layout lacks are left out.
     """
 
-    def __init__(
-        self, layout: MotionLayout, seed: int = 0, nonverbal: NonverbalStream | None = None
-    ) -> None:
+    def __init__(self, layout: MotionLayout, seed: int = 0, nonverbal: NonverbalStream | None = None) -> None:
         self._layout = layout
         self._nonverbal = nonverbal
         self._smiles = [i for i, name in enumerate(layout.names) if name.startswith('mouthSmile')]
@@ -45,10 +43,11 @@ class IdleMotion:
         self._rows: list[NDArray[np.float64]] = []
         self._first = 0
 
-    def set_traits(self, traits: Traits) -> None:
-        """Idle in another style from now on."""
+    def set_style(self, traits: Traits, amounts: Amounts) -> None:
+        """Idle in another style, or with more or less movement, from now on."""
         if self._nonverbal is not None:
-            self._nonverbal.traits = traits.scaled(head=_CALM, brows=_CALM)
+            self._nonverbal.traits = traits.scaled(_CALM)
+            self._nonverbal.amounts = amounts
 
     def at(self, seconds: float) -> NDArray[np.float64]:
         """Motion (D,) in the layout's units, as a deviation from rest, at a time >= 0."""

@@ -2,8 +2,8 @@
 """Between two frames: a curve with continuous velocity that goes beyond neither of them.
 
 Straight lines between frames of 25 Hz leave corners that are seen at 50 Hz and more. Weights follow a monotone cubic
-(Fritsch and Carlson 1980, with harmonic means as tangents): closed lips stay closed, and no weight overshoots. The head
-follows a Catmull-Rom curve in the tangent space of the rotation it comes from.
+(Fritsch and Carlson 1980, with harmonic means as tangents): closed lips stay closed, and no weight
+overshoots. The head follows a Catmull-Rom curve in the tangent space of the rotation it comes from.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def interpolate(
 ) -> Row:
     """The frame ``part`` (0 to 1) of the way from ``first`` to ``second``, rows (D,) of consecutive frames.
 
-    ``before`` and ``after`` shape the curve; where they are not known, repeat ``first`` or ``second``. ``head``: columns
-    of a rotation vector (rad), interpolated as a rotation.
+    ``before`` and ``after`` shape the curve; where they are not known, repeat ``first`` or ``second``.
+    ``head``: columns of a rotation vector (rad), interpolated as a rotation.
     """
     if part <= 0:
         return first.copy()
@@ -46,9 +46,7 @@ def _hermite(first: Row, second: Row, start: Row, end: Row, u: float) -> Row:
     """Cubic with the given values and slopes (per frame) at both ends."""
     rest = 1 - u
     return (
-        first * (1 + 2 * u) * rest**2
-        + second * (1 + 2 * rest) * u**2
-        + u * rest * (start * rest - end * u)
+        first * (1 + 2 * u) * rest**2 + second * (1 + 2 * rest) * u**2 + u * rest * (start * rest - end * u)
     )
 
 

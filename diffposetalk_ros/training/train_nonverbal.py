@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, LogMelStream
+from diffposetalk_ros.audio.logmel import MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.schedule import make_schedule
 from diffposetalk_ros.nonverbal.network import (
     BLOCK,
@@ -49,8 +49,8 @@ _DRAWS = 3
 class NonverbalClips:
     """Clips of 32 s at 12.5 knots/s.
 
-    ``position`` (N, 400, 10) signals less their mean over their deviation within the clip; ``pace`` (N, 10), 1/s; ``audio``
-    (N, 400, 64) what the network hears.
+    ``position`` (N, 400, 10) signals less their mean over their deviation within the clip; ``pace`` (N,
+    10), 1/s; ``audio`` (N, 400, 64) what the network hears.
     """
 
     position: NDArray[np.float32]
@@ -68,7 +68,9 @@ def _heard(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     return np.asarray((samples + loud * noise) * 10 ** (rng.uniform(-12, 8) / 20), np.float32)
 
 
-def standardised(signals: NDArray[np.float32], fps: float = 25.0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def standardised(
+    signals: NDArray[np.float32], fps: float = 25.0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Signals (F, 10) -> position (F, 10) in spreads about the mean, and pace (10,) as `measure_traits` has it."""
     spread = np.maximum(signals.std(0), _LEAST_SPREAD)
     position = (signals - signals.mean(0)) / spread

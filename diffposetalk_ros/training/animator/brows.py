@@ -18,7 +18,8 @@ __all__ = ['Expression', 'expression']
 class Expression:
     """Activity (frames,) of the upper face and the smile, about 0 to 1 before the style's gains.
 
-    ``inner`` and ``outer`` raise the brows, ``down`` lowers them, ``squint`` narrows the eyes; ``smile`` is -0.6 to 1.
+    ``inner`` and ``outer`` raise the brows, ``down`` lowers them, ``squint`` narrows the eyes; ``smile`` is
+    -0.6 to 1.
     """
 
     inner: Floats
@@ -65,7 +66,9 @@ def expression(voice: Prosody, rng: np.random.Generator) -> Expression:
     squint = 0.5 * np.maximum(smile, 0) + 0.4 * frown + 0.35 * _spells(times, 0.25, rng, (0.1, 0.8))
     squint = np.maximum(squint + 0.15 * drift(frames, 30, rng) - 0.2 * common, 0)
     return Expression(
-        inner=np.asarray(np.clip(0.85 * lift + 0.4 * inner + 0.06 * drift(frames, 40, rng), 0, 1.4), np.float32),
+        inner=np.asarray(
+            np.clip(0.85 * lift + 0.4 * inner + 0.06 * drift(frames, 40, rng), 0, 1.4), np.float32
+        ),
         outer=np.asarray(np.clip(lift + 0.06 * drift(frames, 40, rng), 0, 1.4), np.float32),
         down=np.asarray(frown, np.float32),
         squint=np.asarray(squint, np.float32),
