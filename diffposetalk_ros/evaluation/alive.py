@@ -7,7 +7,7 @@ Definitions and people's quartiles: docs/alive.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +32,13 @@ _DEGREES = 180 / np.pi
 Floats = NDArray[np.float32]
 
 
-def spread_of(values: Floats) -> float:
+def spread_of(values: NDArray[Any]) -> float:
     """5th to 95th percentile."""
     low, high = np.quantile(values, [0.05, 0.95])
     return float(high - low)
 
 
-def head_bands(head: Floats, fps: float) -> list[float]:
+def head_bands(head: NDArray[Any], fps: float) -> list[float]:
     """Share of the power of head rotation (F, 3) in each of `BANDS`; Welch, Hann, 4 s windows."""
     size = min(len(head), round(4 * fps))
     frequency, power = welch(head - head.mean(0), fps, 'hann', size, axis=0, detrend='constant')
@@ -58,7 +58,7 @@ def seam_ratio(values: Floats, seams: Sequence[int]) -> float:
     return float(np.sqrt(change[at].mean() / max(change[~at].mean(), 1e-18)))
 
 
-def _raises(values: Floats, fps: float) -> int:
+def _raises(values: NDArray[Any], fps: float) -> int:
     peaks, _ = find_peaks(values, prominence=0.1, width=0.12 * fps)
     return len(peaks)
 
@@ -68,7 +68,7 @@ def aliveness(motion: Floats, fps: float) -> dict[str, float]:
     minutes = len(motion) / fps / 60
 
     def of(*names: str) -> NDArray[np.float64]:
-        return np.mean([motion[:, _LAYOUT.index(name)] for name in names], axis=0, dtype=np.float64)
+        return np.asarray(np.mean([motion[:, _LAYOUT.index(name)] for name in names], axis=0), np.float64)
 
     blinks = blink_events(motion, fps)
     good = [blink for blink in blinks if blink.well_formed]

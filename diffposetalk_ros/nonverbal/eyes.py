@@ -52,6 +52,8 @@ _REFLEX = 0.6
 _SACCADE_TIME = 0.05
 _LEAK = 0.998
 """Share of a debt of events that is left after a frame: it is forgotten within 20 s."""
+_HIDDEN = 1.25
+"""Gaze shifts for each one that is seen: blinks and small aims hide the others."""
 _VISIBLE = 0.07
 """Gaze shift (rad) that counts towards the gaze rate."""
 
@@ -132,11 +134,11 @@ class EyeProcess:
         debt = _LEAK * state.blink_debt + rate / self._fps
         self._state = state = replace(state, blink_debt=debt)
         chance = rate / self._fps * _urgency(debt)
-        chance *= _PAUSE_GAIN if state.paused < _PAUSE_SPAN and now > 0.4 else _SPEECH_GAIN
+        chance *= _PAUSE_GAIN if 0 < state.paused < _PAUSE_SPAN and now > 0.4 else _SPEECH_GAIN
         if now - state.last_blink < _REFRACTORY:
             chance = 0.0
         when, double, with_shift, _ = self._uniform(_BLINK)
-        taken = shift > 0.12 and with_shift < _WITH_SACCADE * min(1.0, _urgency(debt - 1.0))
+        taken = shift > 0.12 and with_shift < _WITH_SACCADE * min(1.0, 4 * rate, _urgency(debt - 1.0))
         if when >= chance and not (taken and now - state.last_blink > 2 * _REFRACTORY):
             return
         first = self._drawn(now, traits, 0)
@@ -159,12 +161,12 @@ class EyeProcess:
 
     def _look(self, now: float, traits: Traits) -> float:
         """Perhaps begins a gaze shift; its size in rad."""
-        state, rate = self._state, traits['gaze_rate'] / 60
+        state, rate = self._state, _HIDDEN * traits['gaze_rate'] / 60
         when, home, one, two = self._uniform(_SACCADE)
         # Not every draw is a change that shows: some aims are near where the eyes look already.
         debt = _LEAK * state.gaze_debt + rate / self._fps
         self._state = state = replace(state, gaze_debt=debt)
-        chance = 1.6 * rate / self._fps * _urgency(debt)
+        chance = 2.2 * rate / self._fps * _urgency(debt)
         turn_begins = 0 < state.spoke <= 1 / self._fps and now > 0.2
         turn_ends = 0 < state.paused - 0.24 <= 1 / self._fps
         settled = now - state.since > 0.16

@@ -46,4 +46,4 @@ def knots_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     for k in range(4):
         bands[3 - k, k:] = np.diag(normal, k)
     solution = solveh_banded(bands, design.T @ frames[: 2 * count].astype(np.float64))
-    return solution[2 : count + 2].astype(np.float32)
+    return np.asarray(solution[2 : count + 2], np.float32)

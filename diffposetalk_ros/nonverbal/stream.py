@@ -157,7 +157,7 @@ class NonverbalStream:
         self._shown = self._shown + np.float32(_FOLLOW) * (wanted - self._shown)
         traits = Traits(self._shown)
         stop = len(self._knots.last) - (self._knots.count - block - 3)
-        place = frames_of_knot(self._knots.last[stop - 5 : stop])
+        place = self._network.calibrated(frames_of_knot(self._knots.last[stop - 5 : stop]))
         position = np.clip(place[self._frame % FRAMES_PER_KNOT], -_LIMIT, _LIMIT)
         signals = traits.level + traits.spread * position
         eyes = self._eyes.frame(

@@ -68,7 +68,8 @@ class IdleMotion:
     def _next_row(self, nonverbal: NonverbalStream) -> NDArray[np.float64]:
         resting = np.zeros((1, self._layout.width), np.float32)
         resting[:, self._smiles] = nonverbal.traits['smile_level']
-        return nonverbal.frames(resting)[0].astype(np.float64)
+        row: NDArray[np.float64] = nonverbal.frames(resting)[0].astype(np.float64)
+        return row
 
     def _sway(self, seconds: float) -> NDArray[np.float64]:
         row = np.zeros(self._layout.width)

@@ -32,9 +32,9 @@ def interpolate(
     ``head``: columns of a rotation vector (rad), interpolated as a rotation.
     """
     if part <= 0:
-        return first.copy()
+        return np.array(first)
     if part >= 1:
-        return second.copy()
+        return np.array(second)
     came, goes, leaves = first - before, second - first, after - second
     row = _hermite(first, second, _limited(came, goes), _limited(goes, leaves), part)
     if head is not None:

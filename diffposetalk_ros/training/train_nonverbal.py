@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from diffposetalk_ros.nonverbal.network import (
     STEP_FEATURES,
     STEPS_TRAINED,
     TARGET,
+    NonverbalNetwork,
     audio_summary,
     expected,
     inputs_of,
@@ -35,7 +37,9 @@ from diffposetalk_ros.training.animator.prosody import prosody
 from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.takes import Clip, join_speech, read_clips, shift_phones
 
-__all__ = ['NonverbalClips', 'NonverbalModule', 'build_nonverbal_clips', 'train_nonverbal']
+__all__ = [
+    'NonverbalClips', 'NonverbalModule', 'build_nonverbal_clips', 'calibrated_weights', 'free_run', 'train_nonverbal',
+]  # fmt: skip
 
 SECONDS = 32
 """Length of a training clip: long enough for rates and for the levels of a person to settle."""
@@ -154,9 +158,7 @@ class _Source:
         self._signal, self._noise = bars.sqrt(), (1 - bars).sqrt()
         self._steps = torch.from_numpy(np.stack([step_features(t) for t in range(STEPS_TRAINED + 1)]))
 
-    def loss(
-        self, module: nn.Module, number: int, rng: torch.Generator, device: torch.device
-    ) -> dict[str, Tensor]:
+    def loss(self, module: Any, number: int, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         """Squared error of the clean target at random diffusion steps (the paper's x0 loss)."""
         clips = self._clips
         index = torch.randint(len(clips), (self._batch,), generator=rng).numpy()
@@ -174,9 +176,8 @@ class _Source:
             sounds[:, :-1],
         )
         # A block's own mistakes come back as its input: it learns among small ones.
-        seen = torch.from_numpy(seen)
-        seen = seen + 0.02 * torch.randn(seen.shape, generator=rng)
-        state, _ = module.context(seen)
+        inputs = torch.from_numpy(seen) + 0.02 * torch.randn(seen.shape, generator=rng)
+        state, _ = module.context(inputs)
         way = blocks[:, 1:] - expected(blocks[:, :-1, -1], velocity[:, :-1])
         slope, offset = module.scale_slope.numpy(), module.scale_offset.numpy()
         scale = np.exp(offset + slope * np.log(np.tile(pace, BLOCK)))
@@ -192,6 +193,42 @@ class _Source:
             # Signals a style keeps still carry no information.
             error = error + ((guess - clean) ** 2 * torch.from_numpy(moving)).mean() / _DRAWS
         return {'clean': error}
+
+
+def free_run(
+    network: NonverbalNetwork, clips: NonverbalClips, index: int, seed: int = 0
+) -> NDArray[np.float32]:
+    """Knots (K, 10) that the network makes of the sound and the pace of a clip, from rest and on its own."""
+    noise = np.random.default_rng((seed, index))
+    pace = np.maximum(clips.pace[index], 1.0)
+    hidden = np.zeros(HIDDEN, np.float32)
+    block = np.zeros((BLOCK, _WIDTH), np.float32)
+    made = [block]
+    for first in range(0, clips.audio.shape[1] - BLOCK + 1, BLOCK):
+        velocity = block[-1] - block[-2]
+        hidden = network.context(
+            hidden, inputs_of(block, velocity, pace, clips.audio[index, first : first + BLOCK])
+        )
+        target = network.sample(hidden, noise.standard_normal(TARGET).astype(np.float32), 8)
+        block = expected(block[-1], velocity) + (target * network.scale(pace)).reshape(BLOCK, _WIDTH)
+        made.append(block.astype(np.float32))
+    return np.concatenate(made)
+
+
+def calibrated_weights(
+    module: NonverbalModule, clips: NonverbalClips, count: int = 60
+) -> dict[str, NDArray[Any]]:
+    """Weights as `NonverbalNetwork` reads them: halves, with gain and offset measured on ``count`` free runs."""
+    weights: dict[str, NDArray[Any]] = {
+        name: value.numpy().astype(np.float16 if 'scale' not in name else np.float32)
+        for name, value in module.state_dict().items()
+    }
+    neutral = {'gain': np.ones(_WIDTH, np.float32), 'offset': np.zeros(_WIDTH, np.float32)}
+    network = NonverbalNetwork(weights | neutral)
+    runs = np.stack([free_run(network, clips, index) for index in range(min(count, len(clips)))])
+    offset = runs.mean((0, 1))
+    gain = 1 / np.sqrt(runs.var(1).mean(0))
+    return weights | {'gain': gain.astype(np.float32), 'offset': offset.astype(np.float32)}
 
 
 def train_nonverbal(clips: NonverbalClips, work: Path, config: RunConfig, seed: int = 0) -> NonverbalModule:

@@ -3,21 +3,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from diffposetalk_ros.training.animator.coarticulation import Floats
 
 __all__ = ['bumps', 'drift', 'raises', 'shifts']
 
+Reals = NDArray[Any]
 
-def _ease(part: Floats) -> Floats:
+
+def _ease(part: Reals) -> Floats:
     """Minimum-jerk course from 0 to 1 (Flash and Hogan 1985)."""
     part = np.clip(part, 0, 1)
     return np.asarray(part**3 * (10 - 15 * part + 6 * part**2), np.float32)
 
 
-def bumps(times: Floats, onsets: Floats, strengths: Floats, rise: float, fall: float) -> Floats:
+def bumps(times: Floats, onsets: Reals, strengths: Reals, rise: float, fall: float) -> Floats:
     """Sum of bumps that rise and fall (s, standard deviations) around the onsets (s): (len(times),)."""
     if len(onsets) == 0:
         return np.zeros(len(times), np.float32)
@@ -26,9 +31,7 @@ def bumps(times: Floats, onsets: Floats, strengths: Floats, rise: float, fall: f
     return np.asarray(np.exp(-0.5 * (offset / width) ** 2) @ np.asarray(strengths, np.float32), np.float32)
 
 
-def raises(
-    times: Floats, onsets: Floats, strengths: Floats, rise: Floats, hold: Floats, fall: Floats
-) -> Floats:
+def raises(times: Floats, onsets: Reals, strengths: Reals, rise: Reals, hold: Reals, fall: Reals) -> Floats:
     """Movements that go up within ``rise`` s from the onset, stay for ``hold`` s and go back within ``fall`` s.
 
     All arguments but the times are (n,); where movements overlap the larger one shows. Shape (len(times),).
@@ -41,7 +44,7 @@ def raises(
     return np.asarray(((up - down) * np.asarray(strengths, np.float32)).max(1), np.float32)
 
 
-def shifts(times: Floats, moments: Floats, places: Floats, spans: Floats) -> Floats:
+def shifts(times: Floats, moments: Reals, places: Reals, spans: Reals) -> Floats:
     """A place that changes: from places[k] to places[k + 1] within spans[k] s, beginning at moments[k] s.
 
     ``places`` (n + 1, axes); shape (len(times), axes).
