@@ -13,6 +13,7 @@ import pytest
 import diffposetalk_ros as dpt
 from diffposetalk_ros import api
 from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.cli.main import main
 
 FAST = dpt.SamplingConfig(steps=2, scale_audio=1.0)
@@ -130,6 +131,18 @@ def test_a_stream_begins_again_and_changes_its_style(model: dpt.LoadedModel, spe
     assert smiling[:, smile].mean() > first[:, smile].mean() + 0.1
     with pytest.raises(dpt.StyleError, match='smilling'):
         stream.set_style('smilling')
+
+
+def test_a_stream_begins_with_the_settings_of_the_node(model: dpt.LoadedModel, speech: np.ndarray) -> None:
+    node = config_from({})
+    live = dpt.SamplingConfig(
+        node.sampler_solver, node.sampler_steps, node.sampler_guidance_audio, node.sampler_guidance_style
+    )
+    default = dpt.open_stream(model)
+    explicit = dpt.open_stream(
+        model, hop=node.stream_hop, look_ahead=node.stream_look_ahead, seed=node.sampler_seed, sampling=live
+    )
+    np.testing.assert_array_equal(default.push(speech), explicit.push(speech))
 
 
 def test_a_stream_takes_audio_at_its_own_rate(model: dpt.LoadedModel, speech: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import AudioError
 
-__all__ = ['PCM_FORMATS', 'MonoAudio', 'pcm_from_bytes', 'pcm_to_bytes', 'to_mono_float32']
+__all__ = ['PCM_FORMATS', 'MonoAudio', 'pcm_from_bytes', 'pcm_to_bytes', 'pcm_to_float', 'to_mono_float32']
 
 PCM_FORMATS: dict[str, tuple[str, int]] = {
     'S8': ('<i1', 1),
@@ -119,6 +119,24 @@ def check_channels(channels: int) -> int:
     return channels
 
 
+def pcm_to_float(samples: NDArray[np.generic]) -> NDArray[np.float64]:
+    """PCM of any type -> float64 of the same shape, full scale 1; floats keep their values, NaN too.
+
+    Integers are divided by 2^(bits - 1), uint8 is centred at 128. Raises AudioError for another type.
+    """
+    kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
+    if kind == 'f' and bits in (32, 64):
+        return samples.astype(np.float64)
+    if (kind, bits) not in (('i', 8), ('u', 8), ('i', 16), ('i', 32)):
+        raise AudioError(f'audio of type {samples.dtype}; use int8, uint8, int16, int32, float32 or float64')
+    # float64 keeps all 32 bits until the division; the mean is taken before rounding to float32.
+    values = samples.astype(np.float64)
+    if kind == 'u':
+        values -= 128.0
+    values /= 2.0 ** (bits - 1)
+    return values
+
+
 def to_mono_float32(samples: NDArray[np.generic], channels: int = 1, channel: int = 0) -> MonoAudio:
     """Interleaved PCM -> mono float32: the mean of the channels, or one of them.
 
@@ -142,16 +160,9 @@ def to_mono_float32(samples: NDArray[np.generic], channels: int = 1, channel: in
         raise AudioError(f'{flat.size} values do not divide into {channels} channels')
     if channel:
         flat, channels = flat[channel - 1 :: channels], 1
-    kind, bits = flat.dtype.kind, 8 * flat.dtype.itemsize
+    values = pcm_to_float(flat)
     invalid = clipped = 0
-    if kind in 'iu' and (kind, bits) in (('i', 8), ('u', 8), ('i', 16), ('i', 32)):
-        # float64 keeps all 32 bits until the division; the mean is taken before rounding to float32.
-        values = flat.astype(np.float64)
-        if kind == 'u':
-            values -= 128.0
-        values /= 2.0 ** (bits - 1)
-    elif kind == 'f' and bits in (32, 64):
-        values = flat.astype(np.float64)
+    if flat.dtype.kind == 'f':
         bad = ~np.isfinite(values)
         invalid = int(bad.sum())
         if invalid:
@@ -160,8 +171,6 @@ def to_mono_float32(samples: NDArray[np.generic], channels: int = 1, channel: in
         clipped = int(outside.sum())
         if clipped:
             np.clip(values, -1.0, 1.0, out=values)
-    else:
-        raise AudioError(f'audio of type {flat.dtype}; use int8, uint8, int16, int32, float32 or float64')
     if channels > 1:
         values = values.reshape(-1, channels).mean(axis=1)
     return MonoAudio(values.astype(np.float32), invalid, clipped)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a stream that has warmed up still take memory?"""
+"""Memory that a stream still takes after its warm-up."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 
     diffposetalk generate speech.wav -o motion.csv --style smiling
 
-Any format and rate libsndfile reads; memory does not grow with the length of the clip. The output's
-ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name them)
-or .json. FLAME models write exp, pose and shape into .npz; --vertices adds the mesh, with your own
+Any common format and rate, a pipe too (- is standard input); memory does not grow with the length of the clip.
+The output's ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name
+them) or .json. FLAME models write exp, pose and shape into .npz; --vertices adds the mesh, with your own
 FLAME file.
 """
 
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 __all__ = ['add_arguments', 'run', 'sampling_from']
 
 _THRESHOLD_RANGE = (1.0, 4.0)
-"""Of the thresholds, in deviations of the motion: the reference's."""
+"""Bounds of the threshold in standard deviations of the motion, as in the reference."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk generate`."""
-    parser.add_argument('audio', type=Path, help='speech file (wav, flac, ogg, mp3 ...)')
+    parser.add_argument(
+        'audio', type=Path, help='speech file (wav, flac, ogg, mp3, m4a ...); - is standard input'
+    )
     parser.add_argument('-o', '--output', type=Path, required=True, help='.npz, .csv or .json to write')
     parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
     parser.add_argument('--style', help='name (see `diffposetalk styles`), .npy or .npz; default: neutral')
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--vertices', type=Path, metavar='NPZ', help='write FLAME vertices as well')
     parser.add_argument('--flame-model', type=Path, help='your generic_model.pkl of FLAME 2020')
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same motion (default 0)')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same motion (default 0)')
     parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
     parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
     parser.add_argument(
@@ -52,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--guidance', choices=('incremental', 'independent', 'independent_aliased'),
-        help='how the branches are mixed (default: as the reference does with this model)',
+        help='how the branches are mixed (default: as the reference mixes them for this model)',
     )  # fmt: skip
     parser.add_argument(
         '--guide-by', metavar='LIST',
-        help="of audio and style, comma-separated, what to guide by; 'none': nothing (default: all)",
+        help="conditions to guide by: audio, style, audio,style or none (default: all)",
     )  # fmt: skip
     parser.add_argument(
         '--threshold', type=float, metavar='Q',
@@ -64,9 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--mouth-noise', type=float, metavar='X',
-        help="how much the mouth may vary from seed to seed, 0 to 1 (default: the model's own; paper 1)",
+        help="how much the mouth varies from seed to seed, 0 to 1 (default: set by the model; paper 1)",
     )  # fmt: skip
-    parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
+    parser.add_argument(
+        '--fps', type=float, help='frame rate of the output, 10 to 120 (default: that of the model, 25)'
+    )
     parser.add_argument('--allow-silence', action='store_true', help='accept a file without any sound')
     parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
     parser.add_argument(
@@ -78,10 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Generate and write; prints one line that says what came out."""
+    """Generate and write a motion file, and print one line about it."""
     from tqdm import tqdm
 
-    from diffposetalk_ros.audio.file import audio_blocks, audio_duration
+    from diffposetalk_ros.audio.file import audio_blocks, audio_duration, seekable
     from diffposetalk_ros.cli.checks import check_seed
     from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
@@ -94,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
     if options.fps is not None and not 10.0 <= options.fps <= 120.0:
         raise ConfigError(f'--fps {options.fps:g}; use 10 to 120')
     sampling = sampling_from(options)
-    duration = audio_duration(options.audio, LEAST_SOUND)
+    audio = seekable(options.audio)  # its length is asked for first, and a pipe is read only once
+    duration = audio_duration(audio, LEAST_SOUND)
     generator = Generator(options.model, options.backend, options.device)
     flame = _flame_model(options, generator)
     style = options.style or NEUTRAL
@@ -102,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     total = int(duration * generator.config.fps)
     with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
         clip = generator.generate(
-            audio_blocks(options.audio, refuse_silence=not options.allow_silence),
+            audio_blocks(audio, refuse_silence=not options.allow_silence),
             style,
             options.seed,
             sampling,
@@ -129,7 +134,7 @@ def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameMode
     from diffposetalk_ros.util.output_file import check_output
 
     if generator.config.space != 'flame':
-        raise ConfigError(f'--vertices: {generator.model.folder.name} is no FLAME model; import one')
+        raise ConfigError(f'--vertices: {generator.model.folder.name} is not a FLAME model; import one')
     if options.flame_model is None:
         raise ConfigError('--vertices needs --flame-model: generic_model.pkl of FLAME 2020')
     check_output(options.vertices, ('.npz',))

@@ -31,7 +31,7 @@ def test_what_is_applied_is_measured() -> None:
 def test_signals_come_back_from_the_motion_they_made() -> None:
     motion = moving()
     again = apply_signals(np.zeros_like(motion), signals_of(motion), np.zeros(len(SIGNALS), np.float32))
-    np.testing.assert_allclose(again, motion, atol=0.002)
+    np.testing.assert_allclose(again, motion, atol=0.003)
 
 
 def test_the_articulated_mouth_stays() -> None:
