@@ -150,7 +150,9 @@ def measure_styles(
         for quantile in (10, 50, 90):
             mean[f'blink_ms_p{quantile}'] = float(np.quantile(lengths, quantile / 100))
         mean['blink_ms_spread'] = mean['blink_ms_p90'] - mean['blink_ms_p10']
-        mean['blinks_partial'] = float(np.mean([blink.partial for blink in blinks])) if blinks else float('nan')
+        mean['blinks_partial'] = (
+            float(np.mean([blink.partial for blink in blinks])) if blinks else float('nan')
+        )
         if hop:
             mean['seam_head'], mean['seam_mouth'] = (float(x) for x in np.mean(seams, axis=0))
         out[style] = mean

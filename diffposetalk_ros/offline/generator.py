@@ -126,7 +126,7 @@ class Generator:
             sampling: solver, steps and guidance; None: `SamplingConfig()`, the defaults for files.
             shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
             progress: called after each window with the number of frames finished so far.
-            noise: used instead of what ``seed`` would draw.
+            noise: used by the denoiser instead of what ``seed`` would draw; head, brows and eyes keep the seed's.
 
         Returns:
             The motion (frames, D) in the units of the model's layout: weights, coefficients and rad.

@@ -102,7 +102,9 @@ def test_the_head_moves_as_people_s_do(speech: np.ndarray) -> None:
 def test_amounts_of_zero_hold_everything_still(speech: np.ndarray) -> None:
     quiet = Amounts(head=0.0, brows=0.0, smile=0.0, blinks=0.0, gaze=0.0)
     made = motion('lively', speech[: 16000 * 10], 0, quiet)
-    still = [k for k, name in enumerate(arkit_layout().names) if name.startswith(('head', 'eyeBlink', 'eyeLook'))]
+    still = [
+        k for k, name in enumerate(arkit_layout().names) if name.startswith(('head', 'eyeBlink', 'eyeLook'))
+    ]
     assert np.ptp(made[:, still], axis=0).max() < 0.02
 
 

@@ -15,7 +15,9 @@ def moving(seconds: float = 20.0, seed: int = 0) -> np.ndarray:
     signals = np.zeros((len(time), len(SIGNALS)), np.float32)
     for k in range(len(SIGNALS)):
         # Left and right of a smile differ less than those of the brows; the test's face is lopsided a little only.
-        signals[:, k] = (0.3 if k < 8 else 0.08) + (0.05 if k < 9 else 0.02) * np.sin(2 * np.pi * (0.3 + 0.05 * k) * time + seed)
+        signals[:, k] = (0.3 if k < 8 else 0.08) + (0.05 if k < 9 else 0.02) * np.sin(
+            2 * np.pi * (0.3 + 0.05 * k) * time + seed
+        )
     return apply_signals(np.zeros((len(time), 55), np.float32), signals, np.zeros(len(SIGNALS), np.float32))
 
 
@@ -40,7 +42,20 @@ def test_the_articulated_mouth_stays() -> None:
     signals = signals_of(motion)
     level = signals.mean(0)
     out = apply_signals(motion, signals + 0.01, level)
-    for column in (17, 18, 19, 20, 31, 32, 33, 34, 35, 36, 46, 51):  # jawOpen, mouthClose, funnel, pucker, rolls ...
+    for column in (
+        17,
+        18,
+        19,
+        20,
+        31,
+        32,
+        33,
+        34,
+        35,
+        36,
+        46,
+        51,
+    ):  # jawOpen, mouthClose, funnel, pucker, rolls ...
         np.testing.assert_array_equal(out[:, column], motion[:, column])
 
 
