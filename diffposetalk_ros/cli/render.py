@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='MM',
         help='show lip openings up to this many mm as contact; 0 shows the motion unchanged (default 0.8)',
     )
+    parser.add_argument('--face', help='which head: robin or maya (default robin)')
     parser.add_argument('--channels', action='store_true', help='draw each ARKit channel alone, at 1 (PNG)')
 
 
@@ -37,13 +38,14 @@ def run(args: argparse.Namespace) -> int:
     """Draw and write the file. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP
     from diffposetalk_ros.motion.motion_file import load_face
+    from diffposetalk_ros.motion.rig.face import DEFAULT_FACE
     from diffposetalk_ros.viewer.render import channel_sheet
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image
 
     if args.channels:
         if args.motion or args.out.suffix.lower() != '.png':
             raise ConfigError('--channels takes no motion file and writes a .png')
-        write_image(args.out, channel_sheet())
+        write_image(args.out, channel_sheet(face=args.face or DEFAULT_FACE))
         print(f'wrote {args.out} with 52 channels')
         return 0
     if not args.motion:
@@ -53,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f'--workers {workers} is out of range; use 1 to 64')
     default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
     snap = DEFAULT_SNAP if args.closure_snap is None else args.closure_snap
-    options = RenderOptions(parse_size(args.size or default), args.fps, workers, snap=snap)
+    options = RenderOptions(
+        parse_size(args.size or default), args.fps, workers, snap=snap, face=args.face or DEFAULT_FACE
+    )
     clips = [load_face(path, args.motion_fps) for path in args.motion]
     labels = [path.stem for path in args.motion]
     start = time.perf_counter()

@@ -109,13 +109,18 @@ class LoadedModel:
         return np.concatenate([vector, measure_traits(motion, config.fps).vector])
 
     def nonverbal_motion(
-        self, style: FloatArray | None, seed: int = 0, stream: int = 0
+        self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
     ) -> NonverbalStream | None:
-        """A stream that adds what people do beside articulating; None for models without that network."""
+        """A stream that adds what people do beside articulating; None for models without that network.
+
+        It takes and gives motion in model space, or where not ``normalised`` in the units of the layout.
+        """
         traits = self.style_parts(style)[1]
         if self.nonverbal is None or traits is None:
             return None
-        return NonverbalStream(self.nonverbal, traits, self.mean, self.std, seed, stream)
+        zero, one = np.zeros_like(self.mean), np.ones_like(self.std)
+        mean, std = (self.mean, self.std) if normalised else (zero, one)
+        return NonverbalStream(self.nonverbal, traits, mean, std, seed, stream)
 
     def normalise(self, motion: FloatArray) -> FloatArray:
         """Motion (..., D) in units of the layout -> model space."""
