@@ -242,14 +242,11 @@ class Playout:
         def row(frame: FloatArray) -> Row:
             return np.asarray(frame, np.float64) * self._std + self._mean
 
-        return interpolate(
-            row(first if held.before is None else held.before),
-            row(first),
-            row(second),
-            row(second if held.after is None else held.after),
-            part,
-            self._layout.head_rotation,
-        )
+        a, b = row(first), row(second)
+        # Where a neighbour is not known, the way is as straight as it can be.
+        before = 2 * a - b if held.before is None else row(held.before)
+        after = 2 * b - a if held.after is None else row(held.after)
+        return interpolate(before, a, b, after, part, self._layout.head_rotation)
 
     def _smoothed(self, target: Row, now: int) -> Row:
         half_life = self.config.smoothing
