@@ -47,7 +47,12 @@ from diffposetalk_ros.motion.motion_file import load_motion, save_motion, write_
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
-from diffposetalk_ros.streaming.generator import GeneratedFrames, StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import (
+    GeneratedFrames,
+    StreamConfig,
+    StreamingGenerator,
+    model_stream,
+)
 from diffposetalk_ros.util.resources import DEFAULT_MODEL, demo_clip
 
 __all__ = [
@@ -210,9 +215,10 @@ def open_stream(
     Raises StyleError, AudioError or ConfigError for what cannot be used.
     """
     live = SamplingConfig(steps=4, scale_audio=1.0) if sampling is None else sampling
-    generator = StreamingGenerator(
-        model.backend,
+    generator = model_stream(
+        model,
         StreamConfig(hop=hop, look_ahead=look_ahead, seed=seed, sampling=live),
+        model.style(style),
         shape=None if shape is None else model.shape(shape),
     )
     return MotionStream(model, generator, sample_rate, style)
@@ -291,6 +297,8 @@ def extract_style(
             f'{len(values) / config.fps:.2f} s of motion from {start:g} s on; a style needs at least 1 s, '
             'better 4 s or more'
         )
+    if isinstance(model, LoadedModel):
+        return model.style_of(values)
     return clip_style(config, encode, ((values - model.mean) / model.std).astype(np.float32))
 
 
