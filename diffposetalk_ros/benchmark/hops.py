@@ -17,7 +17,7 @@ from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.rig import Rig
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 from diffposetalk_ros.training.animator import named_style
 
 __all__ = ['HopScore', 'hop_table', 'measure_hop', 'stream_clips']
@@ -42,7 +42,7 @@ def stream_clips(
     model: LoadedModel, clips: Sequence[SpeechClip], config: StreamConfig, style: str
 ) -> list[FloatArray]:
     """Motion (T, D) of every clip, as the live stream generates it."""
-    stream, motion = StreamingGenerator(model.backend, config, model.style(style)), []
+    stream, motion = model_stream(model, config, model.style(style)), []
     for clip in clips:
         stream.reset()
         made = stream.push(clip.samples) + stream.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.benchmark.requests import speech_like
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig
+from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.playout.timeline import MotionTimeline
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator, model_stream
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
@@ -51,10 +52,11 @@ class LiveRun:
 
 
 def run_live(
-    backend: Backend, style: FloatArray | None, sampling: SamplingConfig, seconds: float, delay: float
+    model: LoadedModel, style: FloatArray | None, sampling: SamplingConfig, seconds: float, delay: float
 ) -> LiveRun:
     """Speak for ``seconds`` through ring buffer, worker thread and timeline in 20 ms messages."""
-    generator = StreamingGenerator(backend, StreamConfig(sampling=sampling), style)
+    backend = model.backend
+    generator = model_stream(model, StreamConfig(sampling=sampling), style)
     generator.push(speech_like(1.0))
     ring, timeline = AudioRingBuffer(), _Clocked(backend.config.motion_dim)
     worker = InferenceWorker(generator, ring, timeline)
@@ -105,17 +107,24 @@ def run_avatars(
     avatars: int,
     seconds: float,
     hop: int = StreamConfig.hop,
+    model: LoadedModel | None = None,
 ) -> AvatarRun:
     """Measure avatars that share one backend, each on its own thread, as in `avatars_node`.
 
+    With ``model``, its nonverbal network moves every avatar too, and ``style`` holds traits.
     All of them speak, and all hops of ``hop`` frames fall due at the same moment, which is the worst case.
     The measurement begins when the windows have the length that they keep.
     """
     shared = SharedBackend(backend, avatars)
-    streams = [
-        StreamingGenerator(shared.join(), StreamConfig(hop, stream=i, sampling=sampling), style)
-        for i in range(avatars)
-    ]
+    streams = []
+    for index in range(avatars):
+        config = StreamConfig(hop, stream=index, sampling=sampling)
+        joined = shared.join()
+        streams.append(
+            StreamingGenerator(joined, config, style)
+            if model is None
+            else model_stream(replace(model, backend=joined), config, style)
+        )
     try:
         with ThreadPoolExecutor(avatars) as threads:
             return _speak_together(streams, threads, seconds)

@@ -23,6 +23,7 @@ from diffposetalk_ros.model.backend import (
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
 from diffposetalk_ros.offline.speech_windows import speech_windows
 from diffposetalk_ros.streaming.features import LogMelFeatures
@@ -42,6 +43,13 @@ def _step_noise(noise: ClipNoise, scale: FloatArray, window: int, frames: int, t
     """Noise (1, frames, D) of an ancestral step, with standard deviations ``scale`` (D,)."""
     fresh: FloatArray = (scale * noise.step(window, t, frames))[None]
     return fresh
+
+
+def _fed(nonverbal: NonverbalStream, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """The blocks, heard by the nonverbal stream on their way."""
+    for block in blocks:
+        nonverbal.feed(block)
+        yield block
 
 
 class Generator:
@@ -80,7 +88,7 @@ class Generator:
             sampling: solver, steps and guidance; None: `SamplingConfig()`, the defaults for files.
             shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
             progress: called after each window with the number of frames finished so far.
-            noise: used instead of what ``seed`` would draw.
+            noise: used by the denoiser instead of what ``seed`` would draw; head, brows and eyes keep the seed's.
             audio_context: whether HuBERT and wav2vec2 encode the whole clip, or each window by itself. It
                 makes no difference for a log-mel model.
 
@@ -100,8 +108,15 @@ class Generator:
         wanted = sampling_for(self.config, sampling or SamplingConfig())
         if noise is None:
             noise = SeededNoise(seed, self.config.n_motions, self.config.motion_dim)
+        nonverbal = self.model.nonverbal_motion(vector, seed)
+        if nonverbal is not None:
+            blocks = _fed(nonverbal, blocks)
         features = self._feature_windows(blocks, audio_context)
-        windows = list(self._windows(features, vector, noise, wanted, shape, progress))
+        denoiser_style = self.model.style_parts(vector)[0]
+        windows = [
+            motion if nonverbal is None else nonverbal.frames(motion)
+            for motion in self._windows(features, denoiser_style, noise, wanted, shape, progress)
+        ]
         if not windows:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'

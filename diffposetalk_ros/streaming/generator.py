@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +26,13 @@ from diffposetalk_ros.model.backend import (
     noise_scale,
     sampling_for,
 )
+from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
+from diffposetalk_ros.nonverbal.traits import TRAITS, Traits
 from diffposetalk_ros.streaming.features import FeatureStream, feature_stream
 from diffposetalk_ros.streaming.window import Window, blend_weights, check_window, plan_window
 
-__all__ = ['GeneratedFrames', 'StreamConfig', 'StreamingGenerator']
+__all__ = ['GeneratedFrames', 'StreamConfig', 'StreamingGenerator', 'model_stream']
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,18 @@ class GeneratedFrames:
     committed: int
 
 
+def model_stream(
+    model: LoadedModel, config: StreamConfig | None = None, style: FloatArray | None = None, **options: Any
+) -> StreamingGenerator:
+    """A stream of a model with all it has: denoiser and, where there is one, nonverbal network.
+
+    ``style`` is what `LoadedModel.style` returns; ``options`` are further arguments of `StreamingGenerator`.
+    """
+    config = config or StreamConfig()
+    nonverbal = model.nonverbal_motion(style, config.seed, config.stream)
+    return StreamingGenerator(model.backend, config, style, nonverbal=nonverbal, **options)
+
+
 class StreamingGenerator:
     """Turns the speech of one avatar into motion as it arrives.
 
@@ -89,9 +105,11 @@ class StreamingGenerator:
     Args:
         backend: runs the networks.
         config: hop, look-ahead, noise and sampling.
-        style: style vector (S,), or None for the null style.
+        style: style vector (S,), with its traits where there is ``nonverbal``, or None for the null style.
         shape: normalised FLAME identity (shape_dim,) for models that take one, or None for the data's mean.
         features: source of audio features, or None for the one that fits the model.
+        nonverbal: adds head, brows, eyes and smile to what the denoiser articulates; None: all is the denoiser's. The
+            stream belongs to this generator.
 
     Raises ConfigError if hop and look-ahead do not fit the model's window.
     """
@@ -103,6 +121,7 @@ class StreamingGenerator:
         style: FloatArray | None = None,
         shape: FloatArray | None = None,
         features: FeatureStream | None = None,
+        nonverbal: NonverbalStream | None = None,
     ) -> None:
         self.config = config or StreamConfig()
         self.model = backend.config
@@ -114,6 +133,7 @@ class StreamingGenerator:
         if shape is None and self.model.shape_dim:
             shape = np.zeros(self.model.shape_dim, np.float32)
         self._shape = shape
+        self.nonverbal = nonverbal
         self.set_sampling(self.config.sampling)
         self.set_style(style)
         self.reset()
@@ -138,10 +158,15 @@ class StreamingGenerator:
 
         Raises StyleError for another length or a number that is not finite.
         """
+        width = self.model.style_dim
         if style is not None:
             style = np.asarray(style, np.float32)
-            if style.shape != (self.model.style_dim,) or not np.isfinite(style).all():
-                raise StyleError(f'style of shape {style.shape}; need {self.model.style_dim} finite numbers')
+            needed = width + (0 if self.nonverbal is None else len(TRAITS))
+            if style.shape != (needed,) or not np.isfinite(style).all():
+                raise StyleError(f'style of shape {style.shape}; need {needed} finite numbers')
+            if self.nonverbal is not None:
+                self.nonverbal.traits = Traits(style[width:])
+                style = style[:width]
         self._style = style
 
     def set_sampling(self, sampling: SamplingConfig) -> None:
@@ -154,6 +179,8 @@ class StreamingGenerator:
         if stream is not None:
             self.config = replace(self.config, stream=stream)
         self._features.reset()
+        if self.nonverbal is not None:
+            self.nonverbal.reset(self.config.stream, self.config.seed)
         self._noise = FrameNoise(self.config.seed, self.config.stream, self.model.motion_dim)
         self._committed = 0
         self._ended = False
@@ -177,6 +204,8 @@ class StreamingGenerator:
         if samples.ndim != 1:
             raise AudioError(f'audio of shape {samples.shape}; the generator needs (n,) mono samples')
         self._features.push(samples)
+        if self.nonverbal is not None:
+            self.nonverbal.feed(samples)
         return self._generate(limit)
 
     def finish(self, limit: int | None = None) -> list[GeneratedFrames]:
@@ -198,6 +227,7 @@ class StreamingGenerator:
         """
         other = copy(self)
         other._features = copy(self._features)
+        other.nonverbal = copy(self.nonverbal)
         other._ready = []
         final = np.zeros((0, self.model.motion_dim), np.float32)
         while made := other.finish(limit=1):
@@ -269,6 +299,10 @@ class StreamingGenerator:
         self._ahead = fresh[count:]
         self._committed = window.commit_stop
         self._features.forget(0 if self._committed < keep else self._committed)
+        if self.nonverbal is not None:
+            # The denoiser goes on from its own frames; what leaves has a head, eyes and brows.
+            final = self.nonverbal.frames(fresh[:count])
+            fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])
         return GeneratedFrames(window.commit_start, fresh, count)
 
     def _start(self, first: int, last: int) -> FloatArray:
