@@ -56,6 +56,8 @@ EXTRAS = {
     ],
     # its licence is for research; only FLAME vertices need it
     'flame': [*TORCH, 'smplx'],
+    # the reference of the Python library
+    'docs': ['pdoc>=14'],
     'mcap': ['mcap-ros2-support>=0.5'],
     'voice': VOICE,
     'microphone': [*VOICE, 'sounddevice'],

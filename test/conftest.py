@@ -9,6 +9,15 @@ from pathlib import Path
 
 import pytest
 
+try:
+    import hypothesis
+except ImportError:  # the tests that need it are skipped
+    pass
+else:
+    # How long an example takes is decided by what else the machine does.
+    hypothesis.settings.register_profile('no_deadline', deadline=None)
+    hypothesis.settings.load_profile('no_deadline')
+
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 _domain = int(os.environ.setdefault('ROS_DOMAIN_ID', str(100 + os.getpid() % 100)))
 _worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
@@ -60,3 +69,15 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     styles = {name: generator.normal(size=16).astype(np.float32) for name in ('neutral', 'lively')}
     save_file(styles, folder / 'styles.safetensors')
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what could not be tested here, and what would enable it."""
+    from not_tested import lines
+
+    reports = terminalreporter.stats.get('skipped', [])
+    reasons = [report.longrepr[2] for report in reports if isinstance(report.longrepr, tuple)]
+    if reasons:
+        terminalreporter.section('not tested on this machine (skipped tests, why, what enables them)')
+        for line in lines(reasons):
+            terminalreporter.write_line(line)

@@ -142,7 +142,11 @@ def test_top_level_module_imports_nothing_heavy() -> None:
 
 
 def test_every_source_file_names_its_licence() -> None:
-    sources = [p for folder in ('diffposetalk_ros', 'test', 'launch') for p in (ROOT / folder).rglob('*.py')]
+    sources = [
+        p
+        for folder in ('diffposetalk_ros', 'examples', 'test', 'launch')
+        for p in (ROOT / folder).rglob('*.py')
+    ]
     sources += [ROOT / 'setup.py', ROOT / 'CMakeLists.txt', *(ROOT / 'scripts').iterdir()]
     missing = [
         str(path.relative_to(ROOT))

@@ -27,6 +27,15 @@ class AudioFormat:
         if self.sample_format not in PCM_FORMATS:
             raise AudioError(f'audio format {self.sample_format!r}; use one of {", ".join(PCM_FORMATS)}')
 
+    def __str__(self) -> str:
+        plural = '' if self.channels == 1 else 's'
+        return f'{self.rate} Hz, {self.channels} channel{plural}, {self.sample_format}'
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return self.channels * PCM_FORMATS[self.sample_format][1]
+
 
 @dataclass(frozen=True)
 class AudioChunk:

@@ -127,6 +127,15 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         when='inactive',
     ),
     ParameterSpec(
+        'audio.channel',
+        0,
+        'Channel to hear of several, from 1, as of a microphone array; 0: the mean of all',
+        '1',
+        0,
+        64,
+        when='inactive',
+    ),
+    ParameterSpec(
         'audio.gain',
         0.0,
         'Louder, or below 0 softer, before the networks hear it; audio_out is as it came',
@@ -253,6 +262,7 @@ class NodeConfig:
     audio_rate: int
     audio_channels: int
     audio_format: str
+    audio_channel: int
     audio_gain: float
     audio_voice_only: bool
     audio_end_timeout: float

@@ -3,9 +3,9 @@
 
     diffposetalk generate speech.wav -o motion.csv --style smiling
 
-Any format and rate libsndfile reads; memory does not grow with the length of the clip. The output's
-ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name them)
-or .json. FLAME models write exp, pose and shape into .npz; --vertices adds the mesh, with your own
+Any common format and rate, a pipe too (- is standard input); memory does not grow with the length of the clip.
+The output's ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name
+them) or .json. FLAME models write exp, pose and shape into .npz; --vertices adds the mesh, with your own
 FLAME file.
 """
 
@@ -32,7 +32,9 @@ _THRESHOLD_RANGE = (1.0, 4.0)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk generate`."""
-    parser.add_argument('audio', type=Path, help='speech file (wav, flac, ogg, mp3 ...)')
+    parser.add_argument(
+        'audio', type=Path, help='speech file (wav, flac, ogg, mp3, m4a ...); - is standard input'
+    )
     parser.add_argument('-o', '--output', type=Path, required=True, help='.npz, .csv or .json to write')
     parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
     parser.add_argument('--style', help='name (see `diffposetalk styles`), .npy or .npz; default: neutral')
@@ -81,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     """Generate and write; prints one line that says what came out."""
     from tqdm import tqdm
 
-    from diffposetalk_ros.audio.file import audio_blocks, audio_duration
+    from diffposetalk_ros.audio.file import audio_blocks, audio_duration, seekable
     from diffposetalk_ros.cli.checks import check_seed
     from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
@@ -94,7 +96,8 @@ def run(options: argparse.Namespace) -> int:
     if options.fps is not None and not 10.0 <= options.fps <= 120.0:
         raise ConfigError(f'--fps {options.fps:g}; use 10 to 120')
     sampling = sampling_from(options)
-    duration = audio_duration(options.audio, LEAST_SOUND)
+    audio = seekable(options.audio)  # its length is asked for first, and a pipe is read only once
+    duration = audio_duration(audio, LEAST_SOUND)
     generator = Generator(options.model, options.backend, options.device)
     flame = _flame_model(options, generator)
     style = options.style or NEUTRAL
@@ -102,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     total = int(duration * generator.config.fps)
     with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
         clip = generator.generate(
-            audio_blocks(options.audio, refuse_silence=not options.allow_silence),
+            audio_blocks(audio, refuse_silence=not options.allow_silence),
             style,
             options.seed,
             sampling,

@@ -112,21 +112,26 @@ class LoadedModel:
             )
         return vector
 
-    def shape(self, path: Path) -> FloatArray:
-        """FLAME identity (100,) of a file, normalised: .npy of one or more rows, or .npz with `shape`.
+    def shape(self, source: str | Path | FloatArray) -> FloatArray:
+        """Normalised FLAME identity (100,), from raw coefficients or from a file of them.
 
-        Raises ModelError for a model without identity or a file that does not fit (SPEC 1.5).
+        ``source``: an array of one or more rows of 100, an .npy file of them, or an .npz file with the
+        key shape. Raises ModelError for a model without identity or for what does not fit (SPEC 1.5).
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
             raise ModelError(f'{self.folder.name} takes no identity; leave --shape out')
-        try:
-            raw = _numbers(path, 'shape')
-        except _UNREADABLE as error:
-            raise ModelError(
-                f'{path} is not a file of FLAME shape coefficients ({reason_of(error)}); use .npy, or .npz '
-                'with the key shape'
-            ) from error
+        if isinstance(source, np.ndarray):
+            path, raw = 'the array', np.asarray(source, np.float32)
+        else:
+            path = str(source)
+            try:
+                raw = _numbers(Path(source), 'shape')
+            except _UNREADABLE as error:
+                raise ModelError(
+                    f'{path} is not a file of FLAME shape coefficients ({reason_of(error)}); use .npy, or '
+                    '.npz with the key shape'
+                ) from error
         row = raw.reshape(-1, raw.shape[-1])[0] if raw.ndim and raw.size else raw.reshape(-1)
         if row.shape != (width,):
             raise ModelError(f'{path} holds {row.size} shape coefficients; this model takes {width}')

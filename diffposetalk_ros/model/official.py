@@ -101,12 +101,18 @@ def read_denoiser(path: Path) -> tuple[DiffPoseTalkModel, int]:
     return model.eval(), _iteration(content)
 
 
-def read_style_encoder(path: Path, config: ModelConfig) -> tuple[StyleEncoder, StyleEncoderConfig]:
-    """Open the style encoder that belongs to a model of ``config``.
+def read_style_encoder(
+    path: Path, config: ModelConfig | None = None
+) -> tuple[StyleEncoder, StyleEncoderConfig]:
+    """Open a style encoder, alone or as the one that belongs to a model of ``config``.
 
     Raises CheckpointError as `read_denoiser`, and where head pose or width do not fit the model.
     """
     content = _content(path, 'encoder')
+    first = content['encoder'].get('motion_proj.weight')
+    if first is None or first.ndim != 2:
+        raise CheckpointError(f'{path} is no style encoder: it has no matrix motion_proj.weight')
+    motion_dim = int(first.shape[1]) if config is None else config.motion_dim
     args = vars(content['args'])
     sizes = {
         name: args[name]
@@ -115,12 +121,12 @@ def read_style_encoder(path: Path, config: ModelConfig) -> tuple[StyleEncoder, S
     }
     try:
         style_config = StyleEncoderConfig(**sizes)
-        if style_config.feature_dim != config.style_dim:
+        if config is not None and style_config.feature_dim != config.style_dim:
             raise CheckpointError(
                 f'{path} makes styles of {style_config.feature_dim} numbers; '
                 f'the model takes {config.style_dim}'
             )
-        encoder = StyleEncoder(style_config, config.motion_dim)
+        encoder = StyleEncoder(style_config, motion_dim)
     except (TypeError, ConfigError) as error:
         raise CheckpointError(f'{path}: {error}') from error
     _load(encoder, dict(content['encoder']), path)

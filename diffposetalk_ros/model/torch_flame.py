@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.motion.flame_arrays import flame_arrays
 from diffposetalk_ros.motion.flame_model import FlameModel
 from diffposetalk_ros.motion.motion_clip import MotionClip
 
@@ -60,17 +61,10 @@ class FlameVertices(nn.Module):
         return vertices
 
 
-def _coefficients(clip: MotionClip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    frames = len(clip.values)
-    pose = np.zeros((frames, 6), np.float32)
-    pose[:, 4 - (clip.layout.width - 50) : 4] = clip.values[:, 50:]
-    pose[:, 4:] = clip.meta.get('jaw_rest', (0.0, 0.0))
-    shape = np.asarray(clip.meta.get('shape', np.zeros(100)), np.float32)
-    return np.tile(shape, (frames, 1)), clip.values[:, :50].copy(), pose
-
-
 def _chunks(clip: MotionClip, skin: FlameVertices) -> Iterator[np.ndarray]:
-    arrays = [torch.from_numpy(array) for array in _coefficients(clip)]
+    exp, pose, shape = flame_arrays(clip)
+    identity = np.zeros(100, np.float32) if shape is None else shape
+    arrays = [torch.from_numpy(array) for array in (np.tile(identity, (len(exp), 1)), exp, pose)]
     with torch.no_grad():
         for first in range(0, len(clip.values), _CHUNK):
             yield skin(*(array[first : first + _CHUNK] for array in arrays)).numpy()

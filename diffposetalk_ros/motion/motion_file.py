@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError, reason_of
+from diffposetalk_ros.motion.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.util.output_file import part_of
@@ -30,7 +31,6 @@ __all__ = ['MotionClip', 'load_face', 'load_motion', 'save_motion', 'write_atomi
 Floats = NDArray[np.float32]
 Function = TypeVar('Function', bound=Callable[..., Any])
 
-_FLAME_FPS = 25.0
 # What numpy, zipfile, json and csv raise on bytes that are not theirs.
 _UNREADABLE = (
     OSError,
@@ -133,25 +133,10 @@ def _read_npz(path: Path, fps: float | None) -> MotionClip:
 def _from_flame(content: Mapping[str, NDArray[Any]], fps: float | None, meta: dict[str, Any]) -> MotionClip:
     if 'pose' not in content:
         raise MotionError('key pose is missing beside exp; a FLAME file needs both')
-    arrays = {key: content[key] for key in ('exp', 'pose', 'shape') if key in content}
-    for key, array in arrays.items():
-        if array.ndim == 3 and len(array) == 1:  # one repetition, as the original code returns it
-            arrays[key] = array = array[0]
-        width = {'exp': 50, 'pose': 6, 'shape': 100}[key]
-        if array.shape[-1:] != (width,) or array.ndim != 2 and key != 'shape':
-            raise MotionError(f'{key} of shape {array.shape} is not (frames, {width})')
-    exp, pose = arrays['exp'], arrays['pose']
-    if len(exp) != len(pose):
-        raise MotionError(f'exp has {len(exp)} frames and pose {len(pose)}; they must be equal')
-    if pose[:, 4:].any():
-        meta['jaw_rest'] = [float(x) for x in pose[0, 4:]]
-    if 'shape' in arrays and arrays['shape'].size:
-        meta['shape'] = [float(x) for x in arrays['shape'].reshape(-1, 100)[0]]
     names = [str(name) for name in content.get('channels', np.array(['headRotationX']))]
-    layout = layout_of('flame', names)
-    values = np.concatenate([exp, pose[:, 4 - (layout.width - 50) : 4]], axis=1)
-    rate = float(content.get('fps', _FLAME_FPS)) if fps is None else fps
-    return MotionClip(values, rate, layout, meta)
+    head = layout_of('flame', names).head_rotation is not None
+    rate = float(content.get('fps', FLAME_FPS)) if fps is None else fps
+    return flame_clip(content['exp'], content['pose'], content.get('shape'), rate, head, meta)
 
 
 def _encode_npz(clip: MotionClip) -> bytes:
@@ -162,13 +147,12 @@ def _encode_npz(clip: MotionClip) -> bytes:
         'channels': np.array(clip.layout.names),
     }
     if clip.layout.space == 'flame':
-        pose = np.zeros((len(clip.values), 6), np.float32)
-        pose[:, 4 - (clip.layout.width - 50) : 4] = clip.values[:, 50:]
-        pose[:, 4:] = meta.pop('jaw_rest', (0.0, 0.0))
-        content |= {'exp': clip.values[:, :50], 'pose': pose}
-        shape = meta.pop('shape', None)
+        exp, pose, shape = flame_arrays(clip)
+        content |= {'exp': exp, 'pose': pose}
+        for key in ('jaw_rest', 'shape'):
+            meta.pop(key, None)
         if shape is not None:
-            content['shape'] = np.tile(np.asarray(shape, np.float32), (len(pose), 1))
+            content['shape'] = np.tile(shape, (len(pose), 1))
     else:
         content['values'] = clip.values
     if meta:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
 from diffposetalk_ros.offline.speech_windows import speech_windows
 
 __all__ = ['LEAST_SOUND', 'Generator', 'logmel_features']
@@ -76,16 +77,10 @@ def logmel_features(
         remaining -= _ENCODE_FRAMES
 
 
-@dataclass(frozen=True)
-class _Noise:
-    """Fresh noise of an ancestral step, (1, frames, D), as wide as ``scale`` (D,) says."""
-
-    rng: np.random.Generator
-    frames: int
-    scale: FloatArray
-
-    def __call__(self, _step: int) -> FloatArray:
-        return self.scale * self.rng.standard_normal((1, self.frames, len(self.scale)), np.float32)
+def _step_noise(noise: ClipNoise, scale: FloatArray, window: int, frames: int, t: int) -> FloatArray:
+    """Noise (1, frames, D) of an ancestral step, as wide as ``scale`` (D,) says."""
+    fresh: FloatArray = (scale * noise.step(window, t, frames))[None]
+    return fresh
 
 
 class Generator:
@@ -112,6 +107,7 @@ class Generator:
         sampling: SamplingConfig | None = None,
         shape: FloatArray | None = None,
         progress: Progress | None = None,
+        noise: ClipNoise | None = None,
     ) -> MotionClip:
         """Motion of a clip.
 
@@ -119,7 +115,13 @@ class Generator:
             samples: mono speech at 16 kHz in [-1, 1], whole or as consecutive blocks.
             style: name, .npy file, vector (S,) or None for the null style.
             seed: fixes all noise; the same seed, audio and settings give the same motion.
+            sampling: solver, steps and guidance; None: `SamplingConfig()`, the defaults for files.
             shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
+            progress: called after each window with the number of frames finished so far.
+            noise: used instead of what ``seed`` would draw.
+
+        Returns:
+            The motion (frames, D) in the units of the model's layout: weights, coefficients and rad.
 
         FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that its file holds exp, pose
         and shape as the reference writes them (SPEC 1.4).
@@ -132,7 +134,9 @@ class Generator:
         if shape is None and self.config.shape_dim:
             shape = np.zeros(self.config.shape_dim, np.float32)
         wanted = sampling_for(self.config, sampling or SamplingConfig())
-        windows = list(self._windows(blocks, vector, seed, wanted, shape, progress))
+        if noise is None:
+            noise = SeededNoise(seed, self.config.n_motions, self.config.motion_dim)
+        windows = list(self._windows(blocks, vector, noise, wanted, shape, progress))
         if not windows:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'
@@ -151,23 +155,20 @@ class Generator:
         self,
         blocks: Iterable[FloatArray],
         style: FloatArray | None,
-        seed: int,
+        noise: ClipNoise,
         sampling: SamplingConfig,
         shape: FloatArray | None,
         progress: Progress | None,
     ) -> Iterator[FloatArray]:
         config, length, past = self.config, self.config.n_motions, self.config.n_prev_motions
-        rng = np.random.default_rng(seed)
-        # The reference starts every window from the same x_T; only the noise of the steps is fresh.
         scale = noise_scale(config, sampling)
-        noise = scale * rng.standard_normal((1, length, config.motion_dim), np.float32)
         previous: tuple[FloatArray, FloatArray] | None = None
         done = 0
-        for audio, valid in self._feature_windows(blocks):
+        for window, (audio, valid) in enumerate(self._feature_windows(blocks)):
             frames = valid if config.variable_window else length
             request = WindowRequest(
                 audio=audio[None, :frames],
-                noise=noise[:, :frames],
+                noise=(scale * noise.initial(window, frames))[None],
                 previous_motion=None if previous is None else previous[0],
                 previous_audio=None if previous is None else previous[1],
                 style=None if style is None else style[None],
@@ -175,7 +176,7 @@ class Generator:
                 indicator=(np.arange(frames) < valid)[None].astype(np.float32)
                 if config.use_indicator
                 else None,
-                step_noise=_Noise(rng, frames, scale),
+                step_noise=partial(_step_noise, noise, scale, window, frames),
             )
             motion = self.model.backend.sample(request, sampling)
             check_motion(motion[0, :valid], done)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.errors import AudioError, ConfigError, StyleError
 from diffposetalk_ros.model.backend import (
     Backend,
@@ -22,7 +23,6 @@ from diffposetalk_ros.model.backend import (
     sampling_for,
 )
 from diffposetalk_ros.streaming.features import Encoding, FeatureStream, feature_stream
-from diffposetalk_ros.streaming.noise import FrameNoise
 from diffposetalk_ros.streaming.window import Window, blend_weights, check_window, plan_window
 
 __all__ = ['GeneratedFrames', 'StreamConfig', 'StreamingGenerator']

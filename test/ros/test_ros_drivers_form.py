@@ -54,7 +54,7 @@ def motion(model_folder: Path, name: str, stamped: bool, size: int) -> np.ndarra
             channels=channels, sample_rate=RATE, sample_format=name, coding_format='wave'
         )
         info.publish(told)
-        stage.until(lambda: stage.node._format.rate == RATE)
+        stage.until(lambda: stage.node._reader.audio_format.rate == RATE)
         for begin in range(0, RATE, size):
             message = message_class(kind)()
             data = encoded(SOUND[begin : begin + size], name)

@@ -9,10 +9,10 @@ from analytic_backend import AnalyticBackend, model_config  # noqa: E402
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.errors import AudioError, ConfigError, StyleError
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
-from diffposetalk_ros.streaming.noise import FrameNoise
 
 SAMPLING = SamplingConfig(steps=2)
 

@@ -8,12 +8,12 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from diffposetalk_ros.diffusion.noise import FrameNoise  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig  # noqa: E402
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator  # noqa: E402
-from diffposetalk_ros.streaming.noise import FrameNoise  # noqa: E402
 
 SAMPLING = SamplingConfig(steps=2)
 STYLE = np.ones(8, np.float32)

@@ -10,18 +10,25 @@ channels, rate, chunk}}}`` with PortAudio's format codes.
 from __future__ import annotations
 
 import array
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.audio.byte_stream import ByteStream
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
-from diffposetalk_ros.audio.pcm import pcm_from_bytes, to_mono_float32
+from diffposetalk_ros.audio.coded_stream import CodedStream
+from diffposetalk_ros.audio.pcm import MonoAudio, pcm_from_bytes, pcm_to_bytes, to_mono_float32
+from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError
 
 __all__ = [
+    'AudioReader',
     'audio_to_message',
     'chunk_from_message',
+    'coding_from_info',
     'default_kind',
     'format_from_info',
     'has_portaudio_form',
@@ -29,8 +36,20 @@ __all__ = [
     'stamped_kind',
 ]
 
-_PORTAUDIO = {1: ('float32_data', 'f4'), 2: ('int32_data', 'i4'), 8: ('int16_data', 'i2')}
-_PORTAUDIO |= {16: ('int8_data', 'i1'), 32: ('uint8_data', 'u1')}
+_NS = 1_000_000_000
+_LONGEST = 600 * _NS
+"""Sound may come so far (ns) ahead of its time; a clock that goes back further was set."""
+_MAX_SENDERS = 16
+
+_PORTAUDIO = {
+    1: ('float32_data', 'f', 'F32LE'),
+    2: ('int32_data', 'i', 'S32LE'),
+    8: ('int16_data', 'h', 'S16LE'),
+    16: ('int8_data', 'b', 'S8'),
+    32: ('uint8_data', 'B', 'U8'),
+}
+"""PortAudio's code -> (field of the message, type of the array, GStreamer's name)."""
+_CODES = {name: code for code, (_, _, name) in _PORTAUDIO.items()}
 
 
 def has_portaudio_form() -> bool:
@@ -68,33 +87,158 @@ def message_class(name: str) -> Any:
     return getattr(messages, name)
 
 
+def coding_from_info(info: Any) -> str:
+    """How the bytes of the topic are coded, by ros-drivers' AudioInfo: '' for raw samples, else 'mp3', 'opus' ..."""
+    coding = info.coding_format.strip().lower()
+    return '' if coding in ('wave', 'wav', 'raw', 'pcm') else coding
+
+
 def format_from_info(info: Any) -> AudioFormat:
-    """Format of ros-drivers' AudioInfo. Raises AudioError for compressed audio or a wrong value."""
-    coding = info.coding_format.lower()
-    if coding not in ('', 'wave', 'wav', 'raw', 'pcm'):
+    """Format of ros-drivers' AudioInfo. Raises AudioError for coded audio or a wrong value."""
+    coding = coding_from_info(info)
+    if coding:
         raise AudioError(f'audio is coded as {info.coding_format!r}; give audio_capture format:=wave')
     return AudioFormat(int(info.sample_rate), int(info.channels), info.sample_format)
 
 
+class AudioReader:
+    """Messages of one audio topic -> chunks, with what one message leaves over kept for the next.
+
+    ``fallback``: format of messages that carry none (ros-drivers) until `on_info`. ``channel``: which one to hear,
+    from 1; 0 is the mean of all. ``end_timeout``: seconds without sound after which nothing is left over.
+    ``note`` takes a line about what was found in the stream, once.
+    """
+
+    def __init__(
+        self,
+        fallback: AudioFormat,
+        channel: int = 0,
+        end_timeout: float = 1.0,
+        note: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self.end_timeout = end_timeout
+        self.told = False
+        """Whether an `on_info` has told the format."""
+        self._channel, self._note = channel, note
+        self._fallback = fallback
+        self._streams: dict[str, ByteStream] = {}
+        self._coded: CodedStream | None = None
+        self._refusal = ''
+        self._waiting = b''  # coded bytes whose sound is still inside the decoder
+        self._over = 0  # when the sound heard so far ends, ns
+        self._resampler: StreamResampler | None = None
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """Format of messages that carry none."""
+        return self._fallback
+
+    @property
+    def dropped(self) -> int:
+        """Bytes that belonged to no whole frame."""
+        return sum(stream.dropped for stream in self._streams.values())
+
+    def on_info(self, info: Any) -> None:
+        """Follow ros-drivers' AudioInfo.
+
+        Raises AudioError for a format that cannot be read: until another is told, `read` refuses the sound instead
+        of taking it for raw samples.
+        """
+        try:
+            coding = coding_from_info(info)
+            if coding:
+                if self._coded is None or self._coded.coding != coding:
+                    self._coded = CodedStream(coding, self._channel)
+            else:
+                self._fallback = format_from_info(info)
+                self._coded = None
+        except AudioError as error:
+            self._refusal, self._coded = f'{error} (audio_info)', None
+            raise
+        self._refusal, self.told = '', True
+
+    def read(self, message: Any, now: int) -> list[tuple[AudioChunk, Any]]:
+        """Sound of a message that arrived at ``now`` (ns), in order, each with the message to pass on.
+
+        What is passed on holds whole frames and no WAV header, in the format that is told for the topic; it is
+        ``message`` itself where that is so already. The list is empty while a frame is incomplete.
+
+        Raises AudioError for an empty message, an unknown format or coded sound that cannot be decoded.
+        """
+        if self._refusal:
+            raise AudioError(self._refusal)
+        data, told, carries_format = _bytes_of(message, self._fallback)
+        if now - self._over > self.end_timeout * _NS or now < self._over - _LONGEST:
+            self._end(now)
+        if self._coded is not None and not carries_format:
+            out = self._read_coded(message, data)
+        else:
+            out = self._read_pcm(message, data, told, carries_format)
+        self._over = max(now, self._over) + sum(len(c.sound.samples) * _NS // c.rate for c, _ in out)
+        return out
+
+    def _end(self, now: int) -> None:
+        for stream in self._streams.values():
+            stream.end()
+        if self._coded is not None:
+            self._coded.end()
+        self._waiting, self._over, self._resampler = b'', now, None
+
+    def _read_coded(self, message: Any, data: bytes) -> list[tuple[AudioChunk, Any]]:
+        assert self._coded is not None
+        sound, rate = self._coded.push(data)
+        waiting, self._waiting = self._waiting + data, b''
+        if not len(sound.samples):
+            self._waiting = waiting
+            return []
+        passed = message if len(waiting) == len(data) else _rebuilt(message, waiting)
+        return [(AudioChunk(sound, rate, _stamp_of(message)), passed)]
+
+    def _read_pcm(
+        self, message: Any, data: bytes, told: AudioFormat, carries_format: bool
+    ) -> list[tuple[AudioChunk, Any]]:
+        sender = message.header.frame_id if hasattr(message, 'header') else ''
+        if sender not in self._streams:
+            if len(self._streams) >= _MAX_SENDERS:
+                self._streams.clear()
+            self._streams[sender] = ByteStream(told, self._note)
+        stream = self._streams[sender]
+        stream.told = told
+        stamp, ahead = _stamp_of(message), 0
+        out = []
+        for piece in stream.push(data):
+            made = piece.audio_format
+            samples = pcm_from_bytes(piece.data, made.sample_format)
+            sound = to_mono_float32(samples, made.channels, self._channel)
+            first = None if stamp is None else stamp + (ahead - piece.carried * _NS) // made.rate
+            ahead += (piece.frames - piece.carried) * _NS
+            if piece.data == data and made == told:
+                passed = message
+            elif carries_format or made == told:
+                passed = _rebuilt(message, piece.data, made)
+            else:
+                passed = _rebuilt(message, self._in_told_format(sound, made.rate, told))
+            out.append((AudioChunk(sound, made.rate, first), passed))
+        return out
+
+    def _in_told_format(self, sound: MonoAudio, rate: int, told: AudioFormat) -> bytes:
+        """The bytes a listener expects who knows the told format alone."""
+        if self._resampler is None or (self._resampler.rate, self._resampler.out_rate) != (rate, told.rate):
+            self._resampler = StreamResampler(rate, told.rate)
+        return pcm_to_bytes(self._resampler.push(sound.samples), told.sample_format, told.channels)
+
+
 def chunk_from_message(message: Any, fallback: AudioFormat) -> AudioChunk:
-    """Any audio message -> AudioChunk.
+    """One message of whole frames -> AudioChunk; `AudioReader` reads messages that follow each other.
 
     ``fallback`` is the format of messages that carry none (ros-drivers). A zero stamp becomes None.
     NaN and infinity become silence and are counted. Raises AudioError for an empty message, a
     length that is not whole frames, or an unknown format.
     """
-    stamp = None
-    if hasattr(message, 'header'):
-        time = message.header.stamp
-        stamp = (time.sec * 1_000_000_000 + time.nanosec) or None
-    body = message.audio if hasattr(message, 'audio') else message
-    if hasattr(body, 'info'):
-        samples, audio_format = _portaudio_samples(body)
-    elif hasattr(body, 'data'):
-        samples, audio_format = _bytes_as_samples(body.data, fallback), fallback
-    else:  # mgonzs13's AudioData alone: the filled field tells the type, not rate and channels
-        samples, audio_format = _filled_field(body), fallback
-    return AudioChunk(to_mono_float32(samples, audio_format.channels), audio_format.rate, stamp)
+    data, audio_format, _ = _bytes_of(message, fallback)
+    samples = pcm_from_bytes(data, audio_format.sample_format)
+    sound = to_mono_float32(samples, audio_format.channels)
+    return AudioChunk(sound, audio_format.rate, _stamp_of(message))
 
 
 def audio_to_message(
@@ -117,26 +261,62 @@ def audio_to_message(
     return message
 
 
-def _portaudio_samples(audio: Any) -> tuple[NDArray[Any], AudioFormat]:
-    info = audio.info
-    if info.format not in _PORTAUDIO:
-        raise AudioError(f'audio format code {info.format}; PortAudio uses {sorted(_PORTAUDIO)}')
-    field, dtype = _PORTAUDIO[info.format]
-    audio_format = AudioFormat(info.rate, info.channels)
-    samples = np.frombuffer(getattr(audio.audio_data, field), dtype)
-    if not len(samples):
-        raise AudioError(f'audio message with format code {info.format} has an empty {field}')
-    return samples, audio_format
+def _stamp_of(message: Any) -> int | None:
+    """Time of the first sample in ns; None without a header or with a zero stamp."""
+    if not hasattr(message, 'header'):
+        return None
+    time = message.header.stamp
+    return (time.sec * _NS + time.nanosec) or None
 
 
-def _filled_field(data: Any) -> NDArray[Any]:
-    filled = [(f, d) for f, d in _PORTAUDIO.values() if len(getattr(data, f))]
+def _bytes_of(message: Any, fallback: AudioFormat) -> tuple[bytes, AudioFormat, bool]:
+    """Bytes of a message, their format, and whether the message itself tells it."""
+    body = message.audio if hasattr(message, 'audio') else message
+    if hasattr(body, 'data'):
+        if not len(body.data):
+            raise AudioError('audio message is empty')
+        return bytes(body.data), fallback, False
+    if hasattr(body, 'info'):
+        info, data = body.info, body.audio_data
+        if info.format not in _PORTAUDIO:
+            raise AudioError(f'audio format code {info.format}; PortAudio uses {sorted(_PORTAUDIO)}')
+        field, _, name = _PORTAUDIO[info.format]
+        values = getattr(data, field)
+        if not len(values):
+            raise AudioError(f'audio message with format code {info.format} has an empty {field}')
+        return _array_bytes(values), AudioFormat(info.rate, info.channels, name), True
+    # mgonzs13's AudioData alone: the filled field tells the type, not rate and channels
+    filled = [(f, name) for f, _, name in _PORTAUDIO.values() if len(getattr(body, f))]
     if len(filled) != 1:
         raise AudioError(f'AudioData fills {len(filled)} of its fields; fill exactly one')
-    return np.frombuffer(getattr(data, filled[0][0]), filled[0][1])
+    field, name = filled[0]
+    return _array_bytes(getattr(body, field)), replace(fallback, sample_format=name), False
 
 
-def _bytes_as_samples(data: Any, audio_format: AudioFormat) -> NDArray[Any]:
-    if not len(data):
-        raise AudioError('audio message is empty')
-    return pcm_from_bytes(bytes(data), audio_format.sample_format)
+def _array_bytes(values: Any) -> bytes:
+    return bytes(memoryview(values).cast('B'))
+
+
+def _rebuilt(message: Any, data: bytes, audio_format: AudioFormat | None = None) -> Any:
+    """A message like ``message`` with other bytes; ``audio_format``: what they are, where the message tells it."""
+    made = type(message)()
+    if hasattr(message, 'header'):
+        made.header = message.header
+    body, old = (made.audio, message.audio) if hasattr(message, 'audio') else (made, message)
+    if hasattr(old, 'data'):
+        body.data = array.array('B', data)
+        return made
+    if hasattr(old, 'info') and audio_format is not None:
+        if audio_format.sample_format not in _CODES:  # 24-bit and G.711 have no code of PortAudio's
+            samples = to_mono_float32(pcm_from_bytes(data, audio_format.sample_format)).samples
+            data, audio_format = pcm_to_bytes(samples, 'F32LE'), replace(audio_format, sample_format='F32LE')
+        code = _CODES[audio_format.sample_format]
+        info = body.info
+        info.format, info.channels, info.rate = code, audio_format.channels, audio_format.rate
+        info.chunk = len(data) // audio_format.frame_bytes
+        field, kind, _ = _PORTAUDIO[code]
+        setattr(body.audio_data, field, array.array(kind, data))
+        return made
+    field, kind = next((f, kind) for f, kind, _ in _PORTAUDIO.values() if len(getattr(old, f)))
+    setattr(body, field, array.array(kind, data))
+    return made

@@ -7,8 +7,10 @@ For example:
 
 from __future__ import annotations
 
+import io
 import os
 import select
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,15 +23,16 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from diffposetalk_ros.audio.file import read_native
+from diffposetalk_ros.audio.wav import is_wave_start
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.support.audio_publisher import HEAD_START, AudioPublisher
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 
-__all__ = ['AudioPlayerNode', 'main', 'raw_sound']
+__all__ = ['AudioPlayerNode', 'load_sound', 'main']
 
 _PARAMETERS = (
-    ('file', '', 'Sound file in any format libsndfile reads'),
-    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: a sound file'),
+    ('file', '', 'Sound file of any common format, or a pipe; - is standard input'),
+    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
     ('burst', False, 'All messages at once instead of in real time'),
@@ -40,28 +43,58 @@ _PARAMETERS = (
 )
 
 
-def raw_sound(path: str, rate: int, channels: int) -> tuple[NDArray[np.float32], int]:
-    """Headerless 16-bit PCM -> (mono float32, rate); '-' is standard input. Raises AudioError."""
+def load_sound(path: str, raw_rate: int = 0, raw_channels: int = 1) -> tuple[NDArray[np.float32], int]:
+    """Mono sound (n,) of a file or a pipe, and its rate in Hz; '-' is standard input.
+
+    ``raw_rate`` other than 0: headerless 16-bit PCM, unless a WAV header says more. Raises AudioError.
+    """
+    piped = _read_pipe(path) if path == '-' or _is_pipe(path) else None
+    if piped is not None and not piped:
+        raise AudioError(
+            f'{path} brought no sound; does the program before the pipe write to its standard output?'
+        )
+    if not raw_rate:
+        return read_native(path if piped is None else io.BytesIO(piped))
     try:
-        data = _standard_input() if path in ('-', '/dev/stdin') else Path(path).read_bytes()
+        data = Path(path).read_bytes() if piped is None else piped
     except OSError as error:
         raise AudioError(f'cannot read {path}: {error}') from error
-    whole = len(data) // (2 * channels) * 2 * channels
+    if is_wave_start(data):
+        return read_native(io.BytesIO(data))
+    whole = len(data) // (2 * raw_channels) * 2 * raw_channels
     if not whole:
         raise AudioError(f'{path} holds no sound')
-    pcm = np.frombuffer(data[:whole], '<i2').reshape(-1, channels)
-    return pcm.astype(np.float32).mean(axis=1) / np.float32(32768.0), rate
+    pcm = np.frombuffer(data[:whole], '<i2').reshape(-1, raw_channels)
+    return pcm.astype(np.float32).mean(axis=1) / np.float32(32768.0), raw_rate
 
 
-def _standard_input() -> bytes:
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return False  # `read_native` says what is wrong with it
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _read_pipe(path: str) -> bytes:
     """All of it. Raises ExternalShutdownException when ROS ends first: a plain read would wait for the sender."""
-    file = sys.stdin.fileno()
+    try:
+        file = (
+            os.dup(sys.stdin.fileno())
+            if path in ('-', '/dev/stdin')
+            else os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        )
+    except OSError as error:
+        raise AudioError(f'cannot read {path}: {error}') from error
     parts: list[bytes] = []
-    while not parts or parts[-1]:
-        if select.select([file], [], [], 0.1)[0]:
-            parts.append(os.read(file, 1 << 16))
-        elif not rclpy.ok():
-            raise ExternalShutdownException
+    try:
+        while not parts or parts[-1]:
+            if select.select([file], [], [], 0.1)[0]:
+                parts.append(os.read(file, 1 << 16))
+            elif not rclpy.ok():
+                raise ExternalShutdownException
+    finally:
+        os.close(file)
     return b''.join(parts)
 
 
@@ -87,8 +120,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
                 f'chunk {chunk} s, raw_channels {raw_channels}, raw_rate {raw_rate} Hz; '
                 'use 0.0001 to 60 s, 1 or more and 0 or more'
             )
-        sound = raw_sound(path, raw_rate, raw_channels) if raw_rate else read_native(path)
-        self._samples, self._rate = sound
+        self._samples, self._rate = load_sound(path, raw_rate, raw_channels)
         self._chunk = max(1, round(chunk * self._rate))
         self._wait_for = value['wait_for']
         # Deep and reliable: a burst must not overflow the writer's history.

@@ -38,9 +38,8 @@ from diffposetalk_ros.playout.frame_schedule import FrameSchedule
 from diffposetalk_ros.playout.lookahead import FramesAhead
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
-    chunk_from_message,
+    AudioReader,
     default_kind,
-    format_from_info,
     has_portaudio_form,
     message_class,
 )
@@ -140,8 +139,9 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         result = super().on_activate(state)
         self._index = 0
         undo.callback(self._show_rest)
-        self._format = AudioFormat(
-            self._config.audio_rate, self._config.audio_channels, self._config.audio_format
+        told = AudioFormat(self._config.audio_rate, self._config.audio_channels, self._config.audio_format)
+        self._reader = AudioReader(
+            told, self._config.audio_channel, self._config.audio_end_timeout, self.get_logger().info
         )
         undo.callback(avatar.stop)
         avatar.start()
@@ -230,18 +230,19 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         now = self.get_clock().now().nanoseconds
         avatar = self._the_avatar()
         try:
-            chunk = chunk_from_message(message, self._format)
+            heard = self._reader.read(message, now)
         except AudioError as error:
             avatar.bad_messages += 1
             self._warn(f'audio ignored: {error}')
             return
-        avatar.hear(chunk, now, message if self._audio_out is not None else None)
+        for chunk, passed in heard:
+            avatar.hear(chunk, now, passed if self._audio_out is not None else None)
 
     def _on_info(self, message: Any) -> None:
         try:
-            self._format = format_from_info(message)
+            self._reader.on_info(message)
         except AudioError as error:
-            self._warn(f'audio_info ignored: {error}')
+            self._warn(f'audio refused: {error}')
 
     def _on_style(self, message: Any) -> None:
         try:

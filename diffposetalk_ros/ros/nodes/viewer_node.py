@@ -19,7 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from diffposetalk_ros.audio.chunk import AudioFormat
+from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.audio.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.avatar.status import OK, Status
@@ -33,9 +33,8 @@ from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
-    chunk_from_message,
+    AudioReader,
     default_kind,
-    format_from_info,
     has_portaudio_form,
     message_class,
 )
@@ -104,7 +103,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._info: Any = None
         self._layout: MotionLayout | None = None
         self._style = StyleRecorder()
-        self._format = AudioFormat()
+        self._reader = AudioReader(AudioFormat())
         self._heard = 0
         self._resampler: StreamResampler | None = None
         mesh = FlameMesh(load_flame_model(Path(flame))) if flame else None
@@ -215,7 +214,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     def _on_audio_info(self, message: Any) -> None:
         try:
-            self._format = format_from_info(message)
+            self._reader.on_info(message)
         except AudioError as error:
             self.get_logger().warning(f'audio_info ignored: {error}', throttle_duration_sec=_THROTTLE)
 
@@ -223,10 +222,14 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         if not self._server.viewers:
             return
         try:
-            chunk = chunk_from_message(message, self._format)
+            heard = self._reader.read(message, self._now())
         except AudioError as error:
             self.get_logger().warning(f'audio ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
+        for chunk, _ in heard:
+            self._show_sound(chunk)
+
+    def _show_sound(self, chunk: AudioChunk) -> None:
         samples, rate = chunk.sound.samples, chunk.rate
         length = len(samples) * 1_000_000_000 // rate
         # Without a stamp it is to be heard now, or continues what came before.

@@ -13,8 +13,7 @@ from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
-    chunk_from_message,
-    format_from_info,
+    AudioReader,
     has_portaudio_form,
     message_class,
 )
@@ -34,7 +33,7 @@ class SoundCollector:
         self.chunks: deque[tuple[AudioChunk, int]] = deque()
         self._length = 0.0
         self._clock = node.get_clock()
-        self._format = AudioFormat()
+        self._reader = AudioReader(AudioFormat())
         kinds = [(kind, 'audio_out')]
         if not has_portaudio_form():
             # The subscription with information comes first: its format holds for the sound.
@@ -51,17 +50,19 @@ class SoundCollector:
 
     def _on_info(self, message: Any) -> None:
         try:
-            self._format = format_from_info(message)
+            self._reader.on_info(message)
         except AudioError:
             return  # the talking node says so
 
     def _on_audio(self, message: Any) -> None:
+        now = self._clock.now().nanoseconds
         try:
-            chunk = chunk_from_message(message, self._format)
+            heard = self._reader.read(message, now)
         except AudioError:
             return  # the talking node says so
-        self.chunks.append((chunk, self._clock.now().nanoseconds))
-        self._length += len(chunk.sound.samples) / chunk.rate
+        for chunk, _ in heard:
+            self.chunks.append((chunk, now))
+            self._length += len(chunk.sound.samples) / chunk.rate
         while self._length > _LONGEST:
             old = self.chunks.popleft()[0]
             self._length -= len(old.sound.samples) / old.rate

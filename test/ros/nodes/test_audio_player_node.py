@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +26,7 @@ from diffposetalk_ros.audio.file import read_native  # noqa: E402
 from diffposetalk_ros.errors import AudioError, DiffPoseTalkError  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import chunk_from_message, message_class, stamped_kind  # noqa: E402
-from diffposetalk_ros.ros.nodes.audio_player_node import AudioPlayerNode  # noqa: E402
+from diffposetalk_ros.ros.nodes.audio_player_node import AudioPlayerNode, load_sound  # noqa: E402
 
 RATE = 8000
 
@@ -96,3 +99,27 @@ def test_a_damaged_file_is_refused_as_generate_does(kind: str, tmp_path: Path) -
     words = {'nan': 'first at 0.500 s', 'cut': 'is cut off', 'missing': 'does not exist'}
     with pytest.raises(AudioError, match=words[kind]):
         read_native(path)
+
+
+def _wav(pcm: np.ndarray, size: int) -> bytes:
+    fmt = struct.pack('<HHIIHH', 1, 1, RATE, 2 * RATE, 2, 16)
+    return (
+        b'RIFF\xff\xff\xff\xffWAVEfmt '
+        + struct.pack('<I', 16)
+        + fmt
+        + b'data'
+        + struct.pack('<I', size)
+        + pcm.tobytes()
+    )
+
+
+@pytest.mark.parametrize('raw_rate', [0, 48000])
+def test_a_wav_through_a_pipe_tells_its_own_rate(tmp_path: Path, raw_rate: int) -> None:
+    pcm = np.arange(-500, 500, dtype='<i2')
+    os.mkfifo(tmp_path / 'pipe')
+    writer = threading.Thread(target=(tmp_path / 'pipe').write_bytes, args=(_wav(pcm, 0xFFFFFFFF),))
+    writer.start()
+    samples, rate = load_sound(str(tmp_path / 'pipe'), raw_rate)
+    writer.join()
+    assert rate == RATE
+    np.testing.assert_array_equal(samples, pcm.astype('f4') / 32768)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['FrameNoise', 'philox']
+__all__ = ['FrameNoise', 'frame_uniform', 'philox']
 
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = 0x9E3779B9, 0xBB67AE85
@@ -39,6 +39,14 @@ def philox(counter: _Words, key: tuple[int, int]) -> _Words:
         )
         k0, k1 = (k0 + _WEYL_0) & 0xFFFFFFFF, (k1 + _WEYL_1) & 0xFFFFFFFF
     return c0, c1, c2, c3
+
+
+def frame_uniform(seed: int, stream: int, tag: int, frame: int) -> NDArray[np.float64]:
+    """Four uniform numbers in (0, 1) that belong to ``frame``; ``tag`` tells purposes apart: (4,)."""
+    one = np.ones((1,), np.uint64)
+    counter = (one * (tag & 0xFFFFFFFF), one * 0xFFFFFFFF, one * (frame & 0xFFFFFFFF), one * (frame >> 32))
+    words = philox(counter, (seed & 0xFFFFFFFF, stream & 0xFFFFFFFF))
+    return (np.array([word[0] for word in words], np.float64) + 0.5) / 2.0**32
 
 
 class FrameNoise:

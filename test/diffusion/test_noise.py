@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.streaming.noise import FrameNoise, philox
+from diffposetalk_ros.diffusion.noise import FrameNoise, philox
 
 
 @pytest.mark.parametrize(
