@@ -20,6 +20,7 @@ __all__ = ['VERBS', 'main']
 
 VERBS: dict[str, str] = {
     'demo': 'live speech through the real node to a face, and a report',
+    'ctl': 'status, style, parameters and interrupt of a running face, without ros2',
     'generate': 'speech file -> motion file',
     'styles': 'list the speaking styles of a model',
     'extract-style': 'motion clip -> style file',

@@ -401,18 +401,20 @@ def test_the_token_is_in_a_file_of_the_owner_and_in_no_log(tmp_path: Path) -> No
             'ROS_LOG_DIR': str(tmp_path / 'log'),
         }
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-        deadline = time.monotonic() + 60
-        while path.is_symlink():
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        assert process.stderr is not None
+        told = b''
+        while b'page: ' not in told:
+            line = process.stderr.readline()
+            assert line, told
+            told += line
         address = path.read_text().strip()
         mode = path.stat().st_mode & 0o777
         process.send_signal(signal.SIGINT)
-        told = b''.join(process.communicate(timeout=30)).decode()
+        told += b''.join(process.communicate(timeout=60))
     found = re.fullmatch(r'http://0\.0\.0\.0:(\d+)/\?token=(\S{16,})', address)
     assert found and port < int(found[1]) < port + 20, 'the port that was really bound'
     assert mode == 0o600 and not planted.exists()
-    logs = told + ''.join(log.read_text() for log in (tmp_path / 'log').glob('*'))
+    logs = told.decode() + ''.join(log.read_text() for log in (tmp_path / 'log').glob('*'))
     assert str(path) in logs and found[2] not in logs
     assert not path.exists(), 'it ends with the page'
 
