@@ -166,3 +166,34 @@ def test_an_installation_carries_what_the_code_looks_for() -> None:
     assert shipped is not None
     folders = {*re.findall(r"'([^']+)'", shipped[1])}
     assert {str(Path(name).parent) for name in wanted} | {'models/demo'} <= folders
+
+
+def test_a_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        'setup.py',
+        '-q',
+        'egg_info',
+        '-e',
+        str(tmp_path),
+        'build_py',
+        '-d',
+        str(tmp_path),
+    ]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    package = ROOT / 'diffposetalk_ros'
+    files = {
+        path.relative_to(ROOT)
+        for path in package.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts and path.suffix != '.pyc'
+    }
+    assert not {str(path) for path in files if not (tmp_path / path).is_file()}
+
+
+def test_the_source_archive_holds_what_setup_py_reads() -> None:
+    named = (ROOT / 'MANIFEST.in').read_text().split()
+    read = {
+        'package.xml',
+        *re.findall(r"'((?:models|config|urdf))(?:/\w+)?'", (ROOT / 'setup.py').read_text()),
+    }
+    assert read <= set(named)

@@ -100,7 +100,7 @@ export class Traces {
     }
     pen.textAlign = 'left';
     const end = points.length ? points[points.length - 1].time : 0;
-    const column = (width - LEFT) / 3;
+    const column = (width - LEFT) / Math.min(3, names.length || 1);
     names.forEach((name, i) => {
       pen.strokeStyle = COLOURS[i];
       pen.lineWidth = 1.5;
