@@ -180,28 +180,31 @@ def _speech(audio: Path | None) -> Iterator[Path]:
 
     Raises AudioError for what is no sound, and for silence.
     """
-    from diffposetalk_ros.audio.file import audio_blocks, audio_duration, read_native, seekable
+    from diffposetalk_ros.audio.file import read_native, seekable
 
     given = audio or demo_clip()
     if str(given) == '-' and sys.stdin.isatty():
         raise ConfigError(
-            '- is standard input, and nothing is piped into it; for example: espeak-ng --stdout "Hello"'
+            'nothing is piped into -; for example: espeak-ng --stdout "Hello" | diffposetalk demo -'
         )
     name = 'standard input' if str(given) == '-' else given.name
     source = seekable(given)
+    piped = not isinstance(source, (str, Path))
+    try:
+        samples, rate = read_native(source)
+    finally:
+        if not isinstance(source, (str, Path)):
+            source.close()
+    if abs(samples).max() < _SILENT_PEAK:
+        raise AudioError(f'{name} is silent from beginning to end; there is nothing to speak')
+    print(f'{name}: {len(samples) / rate:.1f} s')
     with tempfile.TemporaryDirectory(prefix='diffposetalk-') as folder:
         path = given
-        if not isinstance(source, (str, Path)):
+        if piped:
             import soundfile
 
-            with source:
-                samples, rate = read_native(source)
             path = Path(folder) / 'speech.wav'
             soundfile.write(path, samples, rate, subtype='FLOAT')
-        # Most files are loud within their first second; a silent one is read to its end.
-        if not any(abs(block).max() >= _SILENT_PEAK for block in audio_blocks(path)):
-            raise AudioError(f'{name} is silent from beginning to end; there is nothing to speak')
-        print(f'{name}: {audio_duration(path):.1f} s')
         yield path
 
 
