@@ -24,19 +24,25 @@ _IDENTITY, _FIRST_EXPRESSION, _EXPRESSION = 100, 300, 50
 
 @dataclass(frozen=True)
 class FlameModel:
-    """Arrays of docs/method.md, 6.3, float32, in metres.
+    """Arrays of FLAME under smplx's names, in float32 and metres (docs/method.md, 6.3).
 
-    template (V, 3); faces (F, 3); blend (V, 3, 150): identity 0..99, then expression 0..49;
-    pose_blend (36, 3 V); joints (5, V); parents (5,) with -1 for the root; weights (V, 5).
+    Args:
+        v_template: vertices of the mean face (V, 3).
+        faces: triangles (F, 3).
+        shapedirs: directions (V, 3, 150) of identity (100) and expression (50).
+        posedirs: pose correctives (36, 3 V).
+        J_regressor: joints from vertices (5, V).
+        parents: of the joints (5,), -1 for the root.
+        lbs_weights: of linear blend skinning (V, 5).
     """
 
-    template: NDArray[np.float32]
+    v_template: NDArray[np.float32]
     faces: NDArray[np.int64]
-    blend: NDArray[np.float32]
-    pose_blend: NDArray[np.float32]
-    joints: NDArray[np.float32]
+    shapedirs: NDArray[np.float32]
+    posedirs: NDArray[np.float32]
+    J_regressor: NDArray[np.float32]
     parents: NDArray[np.int64]
-    weights: NDArray[np.float32]
+    lbs_weights: NDArray[np.float32]
 
 
 def load_flame_model(path: Path) -> FlameModel:
