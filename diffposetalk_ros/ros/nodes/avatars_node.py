@@ -27,6 +27,7 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.ros.nodes.avatar_node import DiffPoseTalkNode
+from diffposetalk_ros.ros.support.clock_watch import ClockWatch
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, report_errors, start_rclpy, until_shutdown
 from diffposetalk_ros.ros.support.logging import library_log
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
@@ -96,6 +97,7 @@ def _run(args: Sequence[str] | None) -> None:
             nodes += make_avatars(options.avatars, options.prefix)
             for node in nodes:
                 executor.add_node(node)
+            ClockWatch(nodes[0])
             with library_log(nodes[0].get_logger()):
                 if options.autostart:
                     for node in nodes:

@@ -51,6 +51,7 @@ from diffposetalk_ros.ros.messages.joints import (
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.ros.support.clock_watch import ClockWatch
 from diffposetalk_ros.ros.support.entry_point import print_help, report_errors, start_rclpy, until_shutdown
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
@@ -352,6 +353,7 @@ def main(args: Sequence[str] | None = None) -> int:
             with until_shutdown():
                 node = JointCommandNode()
                 executor.add_node(node)
+                ClockWatch(node)
                 while rclpy.ok():
                     executor.spin_once(timeout_sec=0.2)
         finally:
