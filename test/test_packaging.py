@@ -197,3 +197,33 @@ def test_the_source_archive_holds_what_setup_py_reads() -> None:
         *re.findall(r"'((?:models|config|urdf))(?:/\w+)?'", (ROOT / 'setup.py').read_text()),
     }
     assert read <= set(named)
+
+
+ROS_PACKAGES = {
+    'ament_index_python', 'audio_common_msgs', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'hri_msgs',
+    'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs',
+    'trajectory_msgs', 'visualization_msgs',
+}  # fmt: skip
+OUR_MESSAGES = ('diffposetalk_ros.msg', 'diffposetalk_ros.srv', 'diffposetalk_ros.action')
+
+
+def _imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module))
+    return found
+
+
+def test_only_the_rooms_of_ros_import_it() -> None:
+    package = ROOT / 'diffposetalk_ros'
+    strangers = []
+    for path in package.rglob('*.py'):
+        names = _imported(path)
+        uses_ros = any(name.split('.')[0] in ROS_PACKAGES or name in OUR_MESSAGES for name in names)
+        room = path.relative_to(package).parts
+        if uses_ros and room[0] not in ('ros', 'cli') and room[:2] != ('benchmark', 'ros'):
+            strangers.append(str(path.relative_to(package)))
+    assert not strangers

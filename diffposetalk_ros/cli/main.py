@@ -20,6 +20,7 @@ __all__ = ['VERBS', 'main']
 
 VERBS: dict[str, str] = {
     'demo': 'speak a sound file live: node, face, page and a report',
+    'ctl': 'steer a running face: status, style, parameters, interrupt; without ros2',
     'generate': 'generate a motion file from a speech file',
     'styles': 'list the speaking styles of a model',
     'extract-style': 'take the speaking style of a motion clip',
@@ -102,6 +103,11 @@ def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ('-h', '--help', 'help'):
         print(_usage())
+        return 0
+    if words[0] == '--version':
+        from diffposetalk_ros.util.resources import package_version
+
+        print(f'diffposetalk {package_version()}')
         return 0
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
