@@ -19,6 +19,8 @@ TYPE_CHECKING = False  # type checkers take it for true; importing typing would 
 if TYPE_CHECKING:
     from diffposetalk_ros.api import *
 
+    __version__: str
+
 # Only the source tree needs this: it lets the generated ``diffposetalk_ros.msg`` (built by rosidl
 # into another folder of sys.path) be found beside the modules of a checkout.
 __path__ = extend_path(__path__, __name__)
@@ -37,6 +39,10 @@ if not TYPE_CHECKING:  # else they would believe that every name exists
 
     def __getattr__(name: str) -> object:
         """A name of `diffposetalk_ros.api`, which is imported when the first of them is used (PEP 562)."""
+        if name == '__version__':
+            from diffposetalk_ros.util.resources import package_version
+
+            return package_version()
         if name not in __all__:
             raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
         from importlib import import_module

@@ -17,6 +17,7 @@ from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.cli.main import main
 
+ROOT = Path(__file__).parents[1]
 FAST = dpt.SamplingConfig(steps=2, scale_audio=1.0)
 
 
@@ -34,6 +35,7 @@ def test_the_package_shows_the_names_of_the_api() -> None:
     assert sorted(dpt.__all__) == sorted(api.__all__)
     assert set(dpt.__all__) <= set(dir(dpt))
     assert all(getattr(dpt, name) is getattr(api, name) for name in api.__all__)
+    assert dpt.__version__ in (ROOT / 'package.xml').read_text()
     with pytest.raises(AttributeError, match='no_such_name'):
         _ = dpt.no_such_name
 

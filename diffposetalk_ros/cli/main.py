@@ -103,6 +103,11 @@ def _main(arguments: Sequence[str] | None) -> int:
     if not words or words[0] in ('-h', '--help', 'help'):
         print(_usage())
         return 0
+    if words[0] == '--version':
+        from diffposetalk_ros.util.resources import package_version
+
+        print(f'diffposetalk {package_version()}')
+        return 0
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
         from difflib import get_close_matches

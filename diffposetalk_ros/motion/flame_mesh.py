@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FLAME's vertices frame by frame with NumPy alone, for those who show them live."""
+"""Vertices of FLAME frame by frame, with NumPy only, for live display."""
 
 from __future__ import annotations
 

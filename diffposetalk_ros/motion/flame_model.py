@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FLAME's own model file, which its users bring along: arrays of the mesh and its deformations.
+"""The model file of FLAME, which the user supplies: arrays of the mesh and its deformations.
 
-FLAME's licence forbids handing it on; register at https://flame.is.tue.mpg.de for generic_model.pkl.
+The licence of FLAME forbids passing it on; register at https://flame.is.tue.mpg.de for generic_model.pkl.
 """
 
 from __future__ import annotations

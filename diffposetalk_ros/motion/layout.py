@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each number of a motion vector means: names, units and ranges of both motion spaces.
-
-Nothing else in the package knows which space is in use.
-"""
+"""The meaning of each number of a motion vector: names, units and ranges in both motion spaces."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A robot described by a URDF, simulated by MuJoCo, with servos that lag as real ones do.
 
-A servo hears a command ``servo_delay`` s late, smooths it with ``servo_time_constant`` s (both from
+A servo receives a command ``servo_delay`` s late, smooths it with ``servo_time_constant`` s (both from
 the joint's ``<ros2_control>`` parameters) and holds the joint with a critically damped position loop
-of 25 Hz. Its integral part is taken as perfect: gravity is compensated.
+of 25 Hz. Its integral part is assumed to be perfect, so gravity is compensated.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _parse(path: Path) -> ElementTree.Element:
     except (OSError, ElementTree.ParseError) as error:
         raise ConfigError(f'cannot read {path}: {error}') from error
     if root.tag != 'robot':
-        raise ConfigError(f'{path} is no URDF: its top is <{root.tag}>, not <robot>')
+        raise ConfigError(f'{path} is not a URDF: its root is <{root.tag}>, not <robot>')
     return root
 
 

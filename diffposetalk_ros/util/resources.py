@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import AudioError, ConfigError, ModelError
 
-__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'share_directories']
+__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'package_version', 'share_directories']
 
 DEFAULT_MODEL = 'embedded'
 """Name of the model that ships with the package."""
@@ -57,6 +57,19 @@ def find_shared(path: str) -> Path:
         if (share / path).is_file():
             return share / path
     raise ConfigError(f'{path} of this package was not found in {", ".join(str(s) for s in shares)}')
+
+
+def package_version() -> str:
+    """Version of this package: that of package.xml in a checkout or ROS workspace, else that of the wheel."""
+    for share in share_directories():
+        manifest = share / 'package.xml'
+        if manifest.is_file():
+            from xml.etree import ElementTree
+
+            return ElementTree.parse(manifest).getroot().findtext('version', '')
+    from importlib.metadata import version
+
+    return version(_PACKAGE)
 
 
 def demo_clip() -> Path:

@@ -32,6 +32,12 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(listed) == len(set(listed))
 
 
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--version']) == 0
+    manifest = (Path(__file__).parents[2] / 'package.xml').read_text()
+    assert f'<version>{capsys.readouterr().out.split()[1]}</version>' in manifest
+
+
 def _is_verb(path: Path) -> bool:
     source = path.read_text()
     return 'def add_arguments(' in source and 'def run(' in source

@@ -73,7 +73,7 @@ def test_a_picture_of_the_head() -> None:
     ('text', 'words'),
     [
         ('<robot', 'cannot read'),
-        ('<sdf/>', 'is no URDF'),
+        ('<sdf/>', 'is not a URDF'),
         ('<robot name="r"><link name="a"/></robot>', 'no movable joint'),
         (
             '<robot name="r"><link name="a"/><joint name="j" type="revolute"><parent link="a"/>'

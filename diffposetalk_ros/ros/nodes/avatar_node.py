@@ -61,6 +61,7 @@ from diffposetalk_ros.srv import ListStyles, SetStyle
 __all__ = ['DiffPoseTalkNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
+_NS = 1_000_000_000
 _THROTTLE = 5.0
 _LONGEST_TRANSITION = (
     next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
@@ -118,9 +119,9 @@ class DiffPoseTalkNode(ManagedNode):
         avatar = self._avatar
         action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
         self._configured.callback(action.close)
-        self.get_logger().info(self._avatar.description)
-        if self._avatar.too_slow:
-            self.get_logger().warning(self._avatar.too_slow)
+        self.get_logger().info(self._avatar.model.description)
+        if self._avatar.model.too_slow:
+            self.get_logger().warning(self._avatar.model.too_slow)
         return _SUCCESS
 
     @logged_transition
@@ -168,9 +169,9 @@ class DiffPoseTalkNode(ManagedNode):
         if not self._index or not self.context.ok():
             return
         avatar, now = self._the_avatar(), self.get_clock().now().nanoseconds
-        self._publish_row(avatar.rest, FaceMotion.REST, now)
+        self._publish_row(avatar.model.rest, FaceMotion.REST, now)
         if self._chunk is not None:
-            self._chunk.publish(self._chunk_message(avatar.nothing_ahead(now)))
+            self._chunk.publish(self._chunk_message(avatar.presenter.voided(now)))
 
     # ---- inputs ----------------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class DiffPoseTalkNode(ManagedNode):
             self._warn(f'audio ignored: {error}')
             return
         for chunk, passed in heard:
-            avatar.hear(chunk, now, passed if self._audio_out is not None else None)
+            avatar.push_audio(chunk, now, passed if self._audio_out is not None else None)
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -212,27 +213,28 @@ class DiffPoseTalkNode(ManagedNode):
     def _publish_due(self, now: int) -> int:
         """On the release thread: publish what is due at ``now``; returns when something is due next."""
         avatar = self._the_avatar()
+        presenter = avatar.presenter
         if self._schedule.jumped_back(now):
-            avatar.startle()
+            avatar.on_clock_jump()
         for due in self._schedule.due(now):
-            row, state = avatar.look(due)
-            self._publish_row(row, state, due)
-            avatar.note_release(self.get_clock().now().nanoseconds - due)
+            frame = presenter.sample(due)
+            self._publish_row(frame.row, int(frame.state), due)
+            avatar.release.add((self.get_clock().now().nanoseconds - due) / _NS)
         if self._audio_out is not None:
-            for due, message in avatar.due_sound(now):
+            for due, message in presenter.due_audio(now):
                 if hasattr(message, 'header'):
                     message.header.stamp = time_message(due)
                 self._audio_out.publish(message)
         if self._chunk is not None:
-            while (ahead := avatar.look_ahead(now)) is not None:
+            while (ahead := presenter.look_ahead(now)) is not None:
                 self._chunk.publish(self._chunk_message(ahead))
-        sound = None if self._audio_out is None else avatar.next_sound
+        sound = None if self._audio_out is None else presenter.next_audio
         return self._schedule.next if sound is None else min(sound, self._schedule.next)
 
     def _on_frames(self) -> None:
         """On the worker's thread."""
         publish_thread = self._publish_thread
-        if publish_thread is not None and self._chunk is not None:
+        if publish_thread is not None:
             publish_thread.wake()
 
     def _on_publish_error(self, text: str) -> None:
@@ -242,7 +244,7 @@ class DiffPoseTalkNode(ManagedNode):
     def _publish_row(self, row: Any, state: int, due: int) -> None:
         message = frame_message(
             row,
-            self._the_avatar().layout,
+            self._the_avatar().model.layout,
             stamp=time_message(due),
             frame_id=self._config.frames_parent,
             index=self._index,
@@ -258,24 +260,24 @@ class DiffPoseTalkNode(ManagedNode):
     def _chunk_message(self, ahead: FramesAhead) -> Any:
         avatar = self._the_avatar()
         stamp = time_message(ahead.due)
-        frame_id, rate = self._config.frames_parent, avatar.model_rate
-        return chunk_message(ahead, avatar.layout, stamp=stamp, frame_id=frame_id, rate=rate)
+        frame_id, rate = self._config.frames_parent, avatar.model.fps
+        return chunk_message(ahead, avatar.model.layout, stamp=stamp, frame_id=frame_id, rate=rate)
 
     def _publish_info(self) -> None:
         avatar = self._the_avatar()
         self._info.publish(
             info_message(
-                avatar.layout,
-                avatar.rest,
+                avatar.model.layout,
+                avatar.model.rest,
                 stamp=self.get_clock().now().to_msg(),
                 frame_id=self._config.frames_parent,
-                model=avatar.model_name,
-                checksum=avatar.checksum,
-                model_rate=avatar.model_rate,
+                model=avatar.model.name,
+                checksum=avatar.model.checksum,
+                model_rate=avatar.model.fps,
                 output_rate=self._config.playout_output_rate,
                 playout_delay=self._config.playout_delay,
                 style=avatar.style.name,
-                style_dim=avatar.style_dim,
+                style_dim=avatar.model.style_dim,
             )
         )
 
@@ -312,7 +314,7 @@ class DiffPoseTalkNode(ManagedNode):
         return response
 
     def _on_list_styles(self, request: Any, response: Any) -> Any:
-        styles = self._the_avatar().styles
+        styles = self._the_avatar().model.styles
         response.names = sorted(styles)
         response.descriptions = [styles[name] for name in response.names]
         response.current = self._the_avatar().style.name
@@ -335,7 +337,7 @@ class DiffPoseTalkNode(ManagedNode):
                 return SetParametersResult(successful=False, reason=reason)
         if self._avatar is not None:
             try:
-                self._avatar.check(self._read_config(changes))
+                self._avatar.model.check(self._read_config(changes))
             except ConfigError as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
