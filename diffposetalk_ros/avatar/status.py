@@ -17,7 +17,6 @@ from diffposetalk_ros.streaming.warm_up import LARGEST_FACTOR
 __all__ = [
     'ERROR',
     'OK',
-    'STALE',
     'WARN',
     'Status',
     'Trouble',
@@ -26,7 +25,7 @@ __all__ = [
     'playout_status',
 ]
 
-OK, WARN, ERROR, STALE = 0, 1, 2, 3
+OK, WARN, ERROR = 0, 1, 2
 _SILENCE, _QUIET = -65.0, -40.0
 """dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
 _RECENT = 10_000_000_000  # ns
@@ -80,7 +79,7 @@ def audio_status(
         level = WARN
         text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
     elif age != age:
-        level, text = STALE, 'no audio yet'
+        text = 'no audio yet'  # nobody has spoken: nothing is wrong
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.diffusion.sampler import Inpainting
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.motion.regions import RegionValues, by_column
@@ -80,14 +81,20 @@ def check_motion(motion: FloatArray, start: int) -> None:
 
 @dataclass(frozen=True)
 class WindowRequest:
-    """One batch of windows to denoise. All arrays float32, motion normalised.
+    """A batch of N windows of L frames to denoise. Arrays are float32, motion is normalised.
 
-    N windows of L frames (L = config.n_motions, or fewer where config.variable_window):
-    audio (N, L, C) features; previous_motion (N, P, D) and previous_audio (N, P, C), or None for a
-    start; style (N, S) or None; shape (N, 100) normalised or None; indicator (N, L), 1 = real
-    frame, or None; noise (N, L, D) is x_T. ``step_noise(t)`` gives z (N, L, D) of ancestral steps.
-    ``known`` (N, L, D) with ``known_weight`` (N, L, 1) pulls every x0 prediction towards frames
-    generated before: x0 <- x0 + w (known - x0).
+    L is `ModelConfig.n_motions`, or less where the model has a variable window.
+
+    Args:
+        audio: features (N, L, C).
+        noise: x_T (N, L, D).
+        previous_motion: the P frames before the window (N, P, D), or None for the learned start.
+        previous_audio: their features (N, P, C), or None for the learned start.
+        style: (N, S), or None for the null style.
+        shape: normalised FLAME identity (N, 100), or None for a model without identity.
+        indicator: (N, L), 1 for a real frame and 0 for padding, or None for a model without indicator.
+        step_noise: t -> noise z (N, L, D) of the ancestral step that starts at t, 1 <= t <= T.
+        inpainting: frames that are known already, with their weights.
     """
 
     audio: FloatArray
@@ -98,8 +105,7 @@ class WindowRequest:
     shape: FloatArray | None = None
     indicator: FloatArray | None = None
     step_noise: Callable[[int], FloatArray] | None = None
-    known: FloatArray | None = None
-    known_weight: FloatArray | None = None
+    inpainting: Inpainting | None = None
 
 
 class Backend(Protocol):

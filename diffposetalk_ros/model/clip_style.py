@@ -10,12 +10,13 @@ import numpy as np
 from diffposetalk_ros.model.backend import FloatArray
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
 
-__all__ = ['clip_style']
+__all__ = ['Encode', 'clip_style']
+
+Encode = Callable[[FloatArray], FloatArray]
+"""`Backend.encode_style`: (1, F, D) normalised motion -> (1, S)."""
 
 
-def clip_style(
-    config: ModelConfig, encode: Callable[[FloatArray], FloatArray], motion: FloatArray
-) -> FloatArray:
+def clip_style(config: ModelConfig, encode: Encode, motion: FloatArray) -> FloatArray:
     """Style (S,) of normalised motion (F, D): the mean over stretches as long as the encoder was trained on.
 
     ``encode`` is `Backend.encode_style`, (1, F, D) -> (1, S). A clip of up to one stretch is encoded as it

@@ -17,16 +17,21 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_of
 from diffposetalk_ros.model.backend import Backend, FloatArray
+from diffposetalk_ros.model.clip_style import Encode, clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
+from diffposetalk_ros.nonverbal.network import NonverbalNetwork
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
+from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.resources import find_model
 
 __all__ = [
-    'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
+    'NEUTRAL', 'NONVERBAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
     'open_model', 'set_backend_factory',
 ]  # fmt: skip
 
 STYLES = 'styles.safetensors'
+NONVERBAL = 'nonverbal.safetensors'
 NEUTRAL = 'neutral'
 """The style where none is asked for."""
 # What numpy and zipfile raise on files that are not theirs.
@@ -62,8 +67,8 @@ class FlameNumbers:
 class LoadedModel:
     """A backend with the numbers around it.
 
-    mean and std (D,): model space = (x - mean) / std. ``styles``: name -> vector (S,). ``flame``:
-    numbers of an imported FLAME model.
+    mean and std (D,): model space = (x - mean) / std. ``styles``: name -> vector (`style_width`,). ``flame``:
+    numbers of an imported FLAME model. ``nonverbal``: the network of head, brows and smile, for models that have one.
     """
 
     folder: Path
@@ -72,6 +77,50 @@ class LoadedModel:
     std: NDArray[np.float32]
     styles: dict[str, FloatArray]
     flame: FlameNumbers | None = None
+    nonverbal: NonverbalNetwork | None = None
+
+    @property
+    def style_width(self) -> int:
+        """Numbers in a style: the vector the denoiser takes and, where there is a nonverbal network, the traits."""
+        return self.backend.config.style_dim + (len(TRAITS) if self.nonverbal else 0)
+
+    def style_parts(self, style: FloatArray | None) -> tuple[FloatArray | None, Traits | None]:
+        """What the denoiser takes of a style (S,), and its traits. Without a style both are those of none: the null
+        style, and the traits of the style named neutral."""
+        if style is None:
+            neutral = self.styles.get(NEUTRAL)
+            return None, None if neutral is None or self.nonverbal is None else self.style_parts(neutral)[1]
+        if self.nonverbal is None:
+            return style, None
+        width = self.backend.config.style_dim
+        return style[:width], Traits(style[width:])
+
+    def style_of(self, motion: FloatArray, encode: Encode | None = None) -> FloatArray:
+        """Style (`style_width`,) of motion (F, D) in the units of the layout, at the model's frame rate.
+
+        ``encode`` replaces `Backend.encode_style`, for who calls it on another thread. The denoiser's part
+        is the mean over stretches of 4 s; traits are measured on the whole clip. Raises StyleError where
+        the motion is too short.
+        """
+        config = self.backend.config
+        vector = clip_style(config, encode or self.backend.encode_style, self.normalise(motion))
+        if self.nonverbal is None:
+            return vector
+        return np.concatenate([vector, measure_traits(motion, config.fps).vector])
+
+    def nonverbal_motion(
+        self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
+    ) -> NonverbalStream | None:
+        """A stream that adds what people do beside articulating; None for models without that network.
+
+        It takes and gives motion in model space, or where not ``normalised`` in the units of the layout.
+        """
+        traits = self.style_parts(style)[1]
+        if self.nonverbal is None or traits is None:
+            return None
+        zero, one = np.zeros_like(self.mean), np.ones_like(self.std)
+        mean, std = (self.mean, self.std) if normalised else (zero, one)
+        return NonverbalStream(self.nonverbal, traits, mean, std, seed, stream)
 
     def normalise(self, motion: FloatArray) -> FloatArray:
         """Motion (..., D) in units of the layout -> model space."""
@@ -102,10 +151,12 @@ class LoadedModel:
             return None
         if isinstance(wanted, str):
             wanted = self._named_style(wanted)
-        width = self.backend.config.style_dim
+        width = self.style_width
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
-            raise StyleError(f'a style of {vector.size} numbers; this model takes {width}')
+            old = self.nonverbal is not None and vector.size == self.backend.config.style_dim
+            more = ' (it is of a version without traits: extract it again from its clip)' if old else ''
+            raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
         if not (np.abs(vector) <= _LARGEST_STYLE).all():
             raise StyleError(
                 f'the style holds NaN or numbers beyond {_LARGEST_STYLE:g}; extract it again, or blend smaller shares'
@@ -220,14 +271,14 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
     wanted = parse_device(device)
     if wanted.kind == 'auto' and (not has_nvidia_driver() or _is_light(folder)):
         wanted = replace(wanted, kind='cpu')
-    has_graphs = (folder / 'denoiser.onnx').is_file() and find_spec('onnxruntime') is not None
+    has_graphs = (folder / 'sampler.onnx').is_file() and find_spec('onnxruntime') is not None
     has_torch = find_spec('torch') is not None
     on_gpu = has_torch and wanted.kind in ('auto', 'cuda') and _torch_has_cuda()
     halved = has_torch and wanted.kind != 'tensorrt' and wanted.precision != 'float32'
     if backend == 'onnx' or (backend == 'auto' and has_graphs and not (on_gpu or halved)):
         from diffposetalk_ros.model.onnx.backend import OnnxBackend
 
-        return OnnxBackend.load(folder, wanted.word)
+        return OnnxBackend.load(folder, wanted.spec)
     if not has_torch:
         raise ModelError(
             f'{folder} needs torch, which is not installed; pip install torch, or write ONNX graphs '
@@ -237,7 +288,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
     if wanted.kind == 'auto':
         wanted = replace(wanted, kind='cuda' if on_gpu else 'cpu')
-    return TorchBackend.load(folder, wanted.word)
+    return TorchBackend.load(folder, wanted.spec)
 
 
 def _is_light(folder: Path) -> bool:
@@ -270,7 +321,15 @@ def open_model(
     folder = find_model(name)
     runner = (_factory if shared else load_backend)(folder, backend, device)
     mean, std = motion_statistics(folder, runner.config.motion_dim)
-    return LoadedModel(folder, runner, mean, std, named_styles(folder), _flame_numbers(folder, runner))
+    return LoadedModel(
+        folder,
+        runner,
+        mean,
+        std,
+        named_styles(folder),
+        _flame_numbers(folder, runner),
+        nonverbal_network(folder),
+    )
 
 
 def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
@@ -315,5 +374,19 @@ def named_styles(folder: Path) -> dict[str, FloatArray]:
 
     try:
         return {name: value.astype(np.float32) for name, value in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f'{path} is damaged ({error}); copy it again') from error
+
+
+def nonverbal_network(folder: Path) -> NonverbalNetwork | None:
+    """The nonverbal network of a model folder, None where there is none. Raises ModelError for a damaged file."""
+    path = folder / NONVERBAL
+    if not path.is_file():
+        return None
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return NonverbalNetwork(load_file(path))
     except (SafetensorError, OSError) as error:
         raise ModelError(f'{path} is damaged ({error}); copy it again') from error

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffposetalk_ros.errors import CheckpointError, ConfigError, ModelError, reason_of
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
-from diffposetalk_ros.model.networks.denoiser import alignment_allowed
+from diffposetalk_ros.model.networks.denoiser import attention_mask
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.store import load_weights
@@ -93,7 +93,7 @@ def read_denoiser(path: Path) -> tuple[DiffPoseTalkModel, int]:
     config = denoiser_config(vars(content['args']))
     config = replace(config, audio_encoder_config=_speech_sizes(tensors))
     mask = tensors.get('denoising_net.alignment_mask')
-    allowed = alignment_allowed(config.n_prev_motions + config.n_motions, config.align_mask_width)
+    allowed = attention_mask(config.n_prev_motions + config.n_motions, config.align_mask_width)
     if mask is not None and allowed is not None and not mask.equal(~allowed):
         raise CheckpointError(f'{path}: its alignment mask is not of width {config.align_mask_width}')
     model = DiffPoseTalkModel(config)

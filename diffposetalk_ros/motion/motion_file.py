@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError, reason_of
+from diffposetalk_ros.motion.face_json import face_from_json
 from diffposetalk_ros.motion.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
@@ -163,10 +164,9 @@ def _encode_npz(clip: MotionClip) -> bytes:
 
 
 def _read_json(path: Path, fps: float | None) -> MotionClip:
-    content = json.loads(path.read_text(encoding='utf-8'))
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise MotionError(f'a {kind} is no motion; write an object with space, fps, channels, values')
+    content = json.loads(path.read_text(encoding='utf-8-sig'))
+    if not isinstance(content, dict) or not {'space', 'channels', 'values'} & content.keys():
+        return face_from_json(content, fps)
     missing = [key for key in ('values', 'fps', 'space', 'channels') if key not in content]
     if missing:
         raise MotionError(f'keys missing: {", ".join(missing)}')

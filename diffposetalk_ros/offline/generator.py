@@ -25,6 +25,7 @@ from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
 from diffposetalk_ros.offline.speech_windows import speech_windows
 
@@ -83,6 +84,13 @@ def _step_noise(noise: ClipNoise, scale: FloatArray, window: int, frames: int, t
     return fresh
 
 
+def _fed(nonverbal: NonverbalStream, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """The blocks, heard by the nonverbal stream on their way."""
+    for block in blocks:
+        nonverbal.feed(block)
+        yield block
+
+
 class Generator:
     """Speech clip -> motion clip with one model; windows of 100 frames, each led by the ten before it.
 
@@ -118,7 +126,7 @@ class Generator:
             sampling: solver, steps and guidance; None: `SamplingConfig()`, the defaults for files.
             shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
             progress: called after each window with the number of frames finished so far.
-            noise: used instead of what ``seed`` would draw.
+            noise: used by the denoiser instead of what ``seed`` would draw; head, brows and eyes keep the seed's.
 
         Returns:
             The motion (frames, D) in the units of the model's layout: weights, coefficients and rad.
@@ -136,7 +144,14 @@ class Generator:
         wanted = sampling_for(self.config, sampling or SamplingConfig())
         if noise is None:
             noise = SeededNoise(seed, self.config.n_motions, self.config.motion_dim)
-        windows = list(self._windows(blocks, vector, noise, wanted, shape, progress))
+        nonverbal = self.model.nonverbal_motion(vector, seed)
+        if nonverbal is not None:
+            blocks = _fed(nonverbal, blocks)
+        denoiser_style = self.model.style_parts(vector)[0]
+        windows = [
+            motion if nonverbal is None else nonverbal.frames(motion)
+            for motion in self._windows(blocks, denoiser_style, noise, wanted, shape, progress)
+        ]
         if not windows:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'

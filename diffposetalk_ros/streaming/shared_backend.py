@@ -23,8 +23,8 @@ import numpy as np
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
-from diffposetalk_ros.streaming.engine import join_requests, request_kind
 from diffposetalk_ros.streaming.latency import LatencyTracker
+from diffposetalk_ros.streaming.request_batch import join_requests, request_kind
 
 __all__ = ['SharedBackend']
 

@@ -23,6 +23,8 @@ __all__ = ['InferenceWorker', 'WorkerConfig']
 
 _log = logging.getLogger(__name__)
 
+_NOTHING = np.zeros(0, np.float32)
+
 
 @dataclass(frozen=True)
 class WorkerConfig:
@@ -193,25 +195,23 @@ class InferenceWorker:
             self._errors_in_row = 0
         if chunk.lost:
             self.lost_samples += chunk.lost
-            self._generator.feed(np.zeros(chunk.lost, np.float32))
+            self._generator.push(np.zeros(chunk.lost, np.float32), limit=0)
         self._cursor = chunk.start + len(chunk.samples)
         if len(chunk.samples):
-            self._generator.feed(chunk.samples)
-        if chunk.closed:
-            self._generator.end()
+            self._generator.push(chunk.samples, limit=0)
         begin = time.perf_counter()
-        frames = self._generator.step()
-        if frames is not None:
+        made = self._generator.finish(limit=1) if chunk.closed else self._generator.push(_NOTHING, limit=1)
+        for frames in made:
             self.inference.add(time.perf_counter() - begin)
             merged = self._timeline.merge(self._epoch, frames.start, frames.motion, frames.committed)
             if merged and self._on_frames is not None:
                 self._on_frames(self._epoch, frames)
         if self._generator.done:
             self._timeline.close(self._epoch)
-        elif frames is None and not len(chunk.samples) and self._cursor == self._preview_at:
+        elif not made and not len(chunk.samples) and self._cursor == self._preview_at:
             self._preview_at = -1
             self._show_preview()
-        return frames is not None or len(chunk.samples) > 0
+        return bool(made) or len(chunk.samples) > 0
 
     def _show_preview(self) -> None:
         """Each window as soon as it is there, and no more of them once the audio goes on."""

@@ -95,7 +95,7 @@ def window_terms(
         noisy = torch.zeros_like(motion)
     else:
         audio, style = _conditions(model, window, rng)
-        noisy = model.diffusion_sched.noised(motion, noise, step)
+        noisy = model.diffusion_sched.add_noise(motion, noise, step)
     if window.previous is None:
         previous = (
             model.start_motion_feat.expand(count, -1, -1),
@@ -107,7 +107,7 @@ def window_terms(
     if config.use_indicator:
         indicator = valid_frames(window.end, count, frames, device).to(motion.dtype)
     predicted = model.denoising_net(
-        noisy, audio, model.person(window.shape, style), *previous, step, indicator
+        noisy, audio, model.person_feature(window.shape, style), *previous, step, indicator
     )
     return denoiser_terms(
         predicted,

@@ -49,7 +49,7 @@ def write(
     model = DiffPoseTalkModel(CONFIG).eval()
     state = dict(model.state_dict())
     state['denoising_net.TE.pe'] = torch.zeros(1, 501, 32)
-    state['denoising_net.alignment_mask'] = ~model.denoising_net.allowed
+    state['denoising_net.alignment_mask'] = ~model.denoising_net.attention_mask
     if old:
         conv = 'audio_encoder.encoder.pos_conv_embed.conv.'
         state[conv + 'weight_g'] = state.pop(conv + 'parametrizations.weight.original0')

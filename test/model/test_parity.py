@@ -228,11 +228,11 @@ def test_training_step(mode: str) -> None:
     audio = tensor('in/audio8', 8, 100, 64)
     audio = torch.where(no_audio[:, None, None], model.null_audio(8, 100), audio)
     step = torch.arange(1, 17, 2)
-    noisy = model.diffusion_sched.noised(
+    noisy = model.diffusion_sched.add_noise(
         tensor('in/motion8', 8, 100, 54), tensor('in/eps8', 8, 100, 54), step
     )
     out = model.denoising_net(
-        noisy, audio, model.person(tensor('in/shape8', 8, 100), style),
+        noisy, audio, model.person_feature(tensor('in/shape8', 8, 100), style),
         model.start_motion_feat.expand(8, -1, -1), model.start_audio_feat.expand(8, -1, -1), step,
         torch.ones(8, 100),
     )  # fmt: skip

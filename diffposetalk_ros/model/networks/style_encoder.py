@@ -32,7 +32,7 @@ class _EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
-        h = self.norm1(h + self.dropout(self.self_attn.to_self(h)))
+        h = self.norm1(h + self.dropout(self.self_attn.self_attend(h)))
         feed = self.linear2(self.dropout(F.gelu(self.linear1(h))))
         out: Tensor = self.norm2(h + self.dropout(feed))
         return out

@@ -107,7 +107,7 @@ def _options(name: str, device: Device) -> dict[str, str]:
         }
     if device.precision != 'float32' and device.kind != 'tensorrt':
         raise ConfigError(
-            f'device {device.word!r}: ONNX Runtime runs these graphs in half precision with '
+            f'device {device.spec!r}: ONNX Runtime runs these graphs in half precision with '
             f"'tensorrt/{device.precision}' only; or take the torch back end"
         )
     if name == _CUDA:

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from diffposetalk_ros.diffusion.sampler import Inpainting  # noqa: E402
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError  # noqa: E402
 from diffposetalk_ros.model.backend import Backend, SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig  # noqa: E402
@@ -84,11 +85,11 @@ def test_mel_of_a_clip_gives_the_frames_asked_for() -> None:
     np.testing.assert_allclose(whole[1], streamed, atol=1e-5)
 
 
-def test_known_frames_are_kept() -> None:
-    weight = np.zeros((2, 12, 1), np.float32)
-    weight[:, :5] = 1
-    known = np.full((2, 12, 55), 0.25, np.float32)
-    out = backend().sample(request(known=known, known_weight=weight), SamplingConfig(steps=4))
+def test_inpainted_frames_are_kept() -> None:
+    mask = np.zeros((2, 12, 1), np.float32)
+    mask[:, :5] = 1
+    target = np.full((2, 12, 55), 0.25, np.float32)
+    out = backend().sample(request(inpainting=Inpainting(target, mask)), SamplingConfig(steps=4))
     np.testing.assert_allclose(out[:, :5], 0.25, atol=1e-6)
 
 
