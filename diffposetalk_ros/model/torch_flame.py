@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.flame_arrays import flame_arrays
 from diffposetalk_ros.motion.flame_model import FlameModel
 from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.util.output_file import part_of
 
 __all__ = ['FlameVertices', 'write_vertices']
 
@@ -79,9 +79,10 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
     if clip.layout.space != 'flame':
         raise MotionError(f'{clip.layout.space} motion has no FLAME vertices; use a FLAME model')
     skin = FlameVertices(model)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part: Path | None = None
     shape = (len(clip.values), *model.v_template.shape)
     try:
+        part = part_of(path)
         with zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:
             for name, array in (('faces', model.faces), ('fps', np.array(clip.fps))):
                 with archive.open(f'{name}.npy', 'w') as stream:
@@ -95,4 +96,5 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
     except OSError as error:
         raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)

@@ -125,7 +125,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         self._chunk = max(1, round(chunk * self._rate))
         self._wait_for = value['wait_for']
         # Deep and reliable: a burst must not overflow the writer's history.
-        depth = min(20000, len(self._samples) // self._chunk + 16)
+        depth = min(60_000, len(self._samples) // self._chunk + 16)
         self._output = AudioPublisher(self, self._rate, value['message'], value['frame_id'], depth)
         self._start: int | None = None
         self._sent = 0
