@@ -30,12 +30,12 @@ class FlameVertices(nn.Module):
     Raises MotionError where smplx is not installed.
     """
 
-    template: Tensor
-    blend: Tensor
-    pose_blend: Tensor
-    joints: Tensor
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor
+    J_regressor: Tensor
     parents: Tensor
-    weights: Tensor
+    lbs_weights: Tensor
 
     def __init__(self, model: FlameModel) -> None:
         super().__init__()
@@ -55,8 +55,8 @@ class FlameVertices(nn.Module):
         whole = torch.cat([pose[:, :3], rest, pose[:, 3:], rest, rest], dim=1)
         vertices: Tensor
         vertices, _ = self._lbs(
-            torch.cat([shape, exp], dim=1), whole, self.template[None].expand(len(pose), -1, -1),
-            self.blend, self.pose_blend, self.joints, self.parents, self.weights,
+            torch.cat([shape, exp], dim=1), whole, self.v_template[None].expand(len(pose), -1, -1),
+            self.shapedirs, self.posedirs, self.J_regressor, self.parents, self.lbs_weights,
         )  # fmt: skip
         return vertices
 
@@ -80,7 +80,7 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
         raise MotionError(f'{clip.layout.space} motion has no FLAME vertices; use a FLAME model')
     skin = FlameVertices(model)
     part: Path | None = None
-    shape = (len(clip.values), *model.template.shape)
+    shape = (len(clip.values), *model.v_template.shape)
     try:
         part = part_of(path)
         with zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:
