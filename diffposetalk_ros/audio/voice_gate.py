@@ -30,9 +30,9 @@ _T = TypeVar('_T')
 class VoiceGateConfig:
     """Thresholds of a `VoiceGate`.
 
-    It opens when the probability of speech reaches ``opening``, and closes when the probability has stayed below
-    ``closing`` for ``hold`` s. The last ``lead`` s before it opens pass as well. That adds no delay, because speech is
-    detected before its face is due.
+    It opens when the probability of speech reaches ``opening``, and closes when the probability has stayed
+    below ``closing`` for ``hold`` s. The last ``lead`` s before it opens pass as well. That adds no delay:
+    speech is detected before its face is due.
     """
 
     opening: float = 0.5
@@ -53,7 +53,7 @@ class VoiceGate(Generic[_T]):
         self.open = False
 
     def push(self, samples: _Samples, rate: int, message: _T) -> list[_T]:
-        """Messages that pass now, in order; ``samples`` (n,), mono at ``rate`` Hz, are the sound of ``message``."""
+        """Messages that pass now, in order; ``samples`` (n,) at ``rate`` Hz are the sound of ``message``."""
         heard = self._listen(samples, rate)
         if self.open or heard:
             through = [kept for kept, _ in self._waiting] + [message]
