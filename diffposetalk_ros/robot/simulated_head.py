@@ -13,6 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -149,9 +150,21 @@ def _mujoco() -> Any:
 
 
 def _parse(path: Path) -> ElementTree.Element:
+    """Root of a URDF. Raises ConfigError for a file that cannot be read, is none, or declares a document type:
+    entities can make a small file expand to gigabytes, and a URDF needs none."""
+
+    def refuse(*declared: object) -> None:
+        raise ConfigError(
+            f'{path} declares a document type (<!DOCTYPE>), which a URDF does not need: remove it'
+        )
+
     try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
+        text = path.read_bytes()
+        scanner = expat.ParserCreate()
+        scanner.StartDoctypeDeclHandler = refuse
+        scanner.Parse(text, True)
+        root = ElementTree.fromstring(text)
+    except (OSError, expat.ExpatError, ElementTree.ParseError) as error:
         raise ConfigError(f'cannot read {path}: {error}') from error
     if root.tag != 'robot':
         raise ConfigError(f'{path} is not a URDF: its root is <{root.tag}>, not <robot>')
