@@ -27,6 +27,7 @@ aiohttp = pytest.importorskip('aiohttp')
 
 ROOT = Path(__file__).parents[2]
 SPEAKING = 2
+"""This state of the face, and those after it, come from speech."""
 
 
 class Demo:
@@ -121,7 +122,7 @@ def demos() -> Iterator[list[Demo]]:
         demo.close()
 
 
-def spoken(port: int, seconds: float = 90.0) -> bool:
+def spoken(port: int, seconds: float = 180.0) -> bool:
     """Whether a page on this port sees the face speak."""
 
     async def look() -> bool:
@@ -130,7 +131,11 @@ def spoken(port: int, seconds: float = 90.0) -> bool:
             client.ws_connect(f'http://127.0.0.1:{port}/socket') as link,
         ):
             async for message in link:
-                if message.type == aiohttp.WSMsgType.BINARY and message.data[:2] == bytes([1, SPEAKING]):
+                if (
+                    message.type == aiohttp.WSMsgType.BINARY
+                    and message.data[0] == 1
+                    and message.data[1] >= SPEAKING
+                ):
                     return True
         return False
 
