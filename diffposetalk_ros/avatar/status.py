@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
 from diffposetalk_ros.playout.presenter import PresenterStatus
 from diffposetalk_ros.streaming.latency import LatencySummary
-from diffposetalk_ros.streaming.warm_up import LARGEST_FACTOR
+from diffposetalk_ros.streaming.warm_up import MAX_REAL_TIME_FACTOR
 
 __all__ = [
     'ERROR',
@@ -106,7 +106,7 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     level, text = OK, 'in time'
     if failed:
         level, text = ERROR, 'every window fails and is tried again; see the log'
-    elif factor > LARGEST_FACTOR:
+    elif factor > MAX_REAL_TIME_FACTOR:
         level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
     elif not windows.count:
         text = 'nothing generated yet'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The algorithm of the paper's code, built from torch's own modules after SPEC 3 and 5.
+"""The algorithm of the paper's code, built from torch's own modules after docs/method.md, 3 and 5.
 
 Three guidance branches in one batch, the decoder whole at every step, attention over the audio with a
 mask, float32, eager. Weights are random, because only its time matters.
@@ -23,7 +23,7 @@ __all__ = ['ReferenceDenoiser', 'finish', 'reference_hubert', 'sample_ancestral'
 
 
 class ReferenceDenoiser(nn.Module):
-    """SPEC 3 with `torch.nn.TransformerDecoder`."""
+    """docs/method.md, 3 with `torch.nn.TransformerDecoder`."""
 
     table: Tensor
     mask: Tensor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise schedules: the numbers of the forward process, and which steps a sampler visits (SPEC 5.1)."""
+"""Noise schedules: the numbers of the forward process, and which steps a sampler visits (docs/method.md, 5.1)."""
 
 from __future__ import annotations
 

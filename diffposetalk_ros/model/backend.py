@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between the streaming code and whatever runs the networks (torch or ONNX Runtime)."""
+"""Interface between the code around the networks and what runs them (torch or ONNX Runtime)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,19 @@ FloatArray = NDArray[np.float32]
 class SamplingConfig:
     """How a window is denoised.
 
-    ``solver``: 'ddpm' (the reference's ancestral sampler), 'ddim' or 'dpmpp_2m'. ``steps`` counts
-    network evaluations. ``guidance``: 'incremental', 'independent' or 'independent_aliased' (the
-    reference's accumulator quirk, SPEC 5.2 step 8); None: as the reference runs the model's `cfg_mode`.
-    ``conditions``: of 'audio' and 'style' those to guide by; None: all the model was trained for. A scale
-    of 1 prunes its branch. ``threshold`` is (quantile, lowest, highest) of dynamic thresholding or None.
-    ``mouth_noise`` 0..1 replaces the model's own (`ModelConfig.mouth_noise`): less of it is a surer mouth,
-    the rest of the face stays free.
+    Args:
+        solver: 'ddpm' (ancestral sampling, as in the official code), 'ddim' or 'dpmpp_2m'.
+        steps: evaluations of the network per window and branch, 1 to T.
+        scale_audio: guidance by speech, w_a. A scale of 1 makes its branch unnecessary.
+        scale_style: guidance by style, w_s.
+        guidance: 'incremental', 'independent' or 'independent_textbook' (see `guidance_branches`), or None
+            for the mode that the model was trained with (`ModelConfig.cfg_mode`).
+        conditions: those of 'audio' and 'style' to guide by, or None for all that the model was trained for.
+        threshold: dynamic thresholding as (quantile, lowest, highest), or None. The bounds are in standard
+            deviations of the motion.
+        flexibility: noise of ancestral steps, from 0 (the smaller variance, as in the official code) to 1.
+        mouth_noise: 0 to 1, replaces `ModelConfig.mouth_noise`, or None. Less noise gives a surer mouth,
+            while the rest of the face stays free.
     """
 
     solver: str = 'ddim'
@@ -47,10 +53,9 @@ class SamplingConfig:
 
 
 def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfig:
-    """How a model is sampled when ``sampling`` is wanted.
+    """Settings that a model can be sampled with, given the wanted ones.
 
-    A regressor answers in one step, whatever is wanted, and was trained with every condition in place,
-    so there is nothing to guide away from.
+    A regressor always takes one step. It was trained with all conditions in place, so it has no guidance.
     """
     if not config.deterministic:
         return sampling
@@ -58,9 +63,9 @@ def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfi
 
 
 def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
-    """Standard deviation (D,) of x_T and of an ancestral step's noise by column; 0 for a regressor.
+    """Standard deviation (D,) of x_T and of the noise of ancestral steps by column; 0 for a regressor.
 
-    Raises ConfigError for a mouth noise outside 0..1.
+    Raises ConfigError for a mouth noise outside 0 to 1.
     """
     if config.deterministic:
         return np.zeros(config.motion_dim, np.float32)
@@ -71,7 +76,7 @@ def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
 
 
 def check_motion(motion: FloatArray, start: int) -> None:
-    """Raise ModelError where motion (frames, D), from frame ``start`` on, is not finite."""
+    """Raise ModelError unless motion (frames, D), which begins at frame ``start``, is finite."""
     if not np.isfinite(motion).all():
         raise ModelError(
             f'the model gave NaN or infinite motion for frames {start}..{start + len(motion) - 1}; '
@@ -109,7 +114,7 @@ class WindowRequest:
 
 
 class Backend(Protocol):
-    """Runs the networks of one model. Arrays cross this border as NumPy; a device stays inside.
+    """Runs the networks of one model. Inputs and outputs are NumPy arrays on the host.
 
     Not thread-safe: one worker thread owns a backend.
     """
@@ -118,24 +123,25 @@ class Backend(Protocol):
 
     @property
     def runner(self) -> str:
-        """What computes, and where, for people: 'torch on cuda:1/bfloat16'."""
+        """Software and hardware in words, for example 'torch on cuda:1/bfloat16'."""
         ...
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
-        """Speech (N, n) at 16 kHz -> features (N, frames, C).
+        """Encode speech (N, n) at 16 kHz as features (N, frames, C).
 
-        HuBERT and wav2vec2 expect normalised audio (SPEC 2.1); 'logmel' raw audio in [-1, 1].
+        HuBERT and wav2vec2 take normalised audio (`normalise_audio`), a log-mel model takes audio in
+        [-1, 1].
         """
         ...
 
     def encode_mel(self, mel: FloatArray) -> FloatArray:
-        """Normalised log-mel with context (N, left + 4 F + right, mels) -> features (N, F, C)."""
+        """Encode normalised log mel with its context (N, left + 4 F + right, mels) as (N, F, C)."""
         ...
 
     def encode_style(self, motion: FloatArray) -> FloatArray:
-        """Normalised motion (N, F, D) -> style (N, S)."""
+        """Encode normalised motion (N, F, D) as a style (N, S)."""
         ...
 
     def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
-        """Denoise a batch of windows -> x_0 (N, L, D), normalised."""
+        """Denoise a batch of windows: normalised x_0 (N, L, D)."""
         ...

@@ -17,10 +17,10 @@ Encode = Callable[[FloatArray], FloatArray]
 
 
 def clip_style(config: ModelConfig, encode: Encode, motion: FloatArray) -> FloatArray:
-    """Style (S,) of normalised motion (F, D): the mean over stretches as long as the encoder was trained on.
+    """Style (S,) of normalised motion (F, D): the mean over stretches of the encoder's training length.
 
-    ``encode`` is `Backend.encode_style`, (1, F, D) -> (1, S). A clip of up to one stretch is encoded as it
-    is, as the reference does with its 100 frames; what is left over behind the last stretch is not used.
+    ``encode`` is `Backend.encode_style`, (1, F, D) -> (1, S). A clip of at most one stretch is encoded as it
+    is. Frames after the last whole stretch are not used.
     """
     length = (config.style_encoder or StyleEncoderConfig()).n_motions
     starts = range(0, max(1, len(motion) // length) * length, length)

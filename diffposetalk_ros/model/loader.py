@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model folder -> what a program needs to run it: backend, statistics, named styles."""
+"""Opens a model folder: backend, statistics and named styles."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, 
 from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
+from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
@@ -33,7 +34,7 @@ __all__ = [
 STYLES = 'styles.safetensors'
 NONVERBAL = 'nonverbal.safetensors'
 NEUTRAL = 'neutral'
-"""The style where none is asked for."""
+"""Name of the default style."""
 # What numpy and zipfile raise on files that are not theirs.
 _UNREADABLE = (
     ValueError,
@@ -45,17 +46,17 @@ _UNREADABLE = (
     RuntimeError,
     zipfile.BadZipFile,
 )
-_LARGEST_FILE = 1 << 24
+_MAX_FILE_BYTES = 1 << 24
 """Bytes: no file of styles or identities comes near; a header may promise terabytes."""
-_LARGEST_STYLE = 1e3
+_MAX_STYLE = 1e3
 
 
 @dataclass(frozen=True)
 class FlameNumbers:
-    """What FLAME output needs beside the motion columns (SPEC 1.3, 1.4).
+    """Numbers that FLAME output needs beside the motion columns (docs/method.md, 1.3, 1.4).
 
-    shape_mean and shape_std (100,): normalised identity = (raw - mean) / std. jaw_rest (2,): the jaw's
-    second and third angle, which no model predicts; the statistics' mean stands for them.
+    ``shape_mean`` and ``shape_std`` (100,) normalise an identity. ``jaw_rest`` (2,) is the jaw's second and
+    third angle in radians, which no model predicts: the mean of the statistics.
     """
 
     shape_mean: NDArray[np.float32]
@@ -67,8 +68,9 @@ class FlameNumbers:
 class LoadedModel:
     """A backend with the numbers around it.
 
-    mean and std (D,): model space = (x - mean) / std. ``styles``: name -> vector (`style_width`,). ``flame``:
-    numbers of an imported FLAME model. ``nonverbal``: the network of head, brows and smile, for models that have one.
+    ``mean`` and ``std`` (D,) normalise motion (`normalise_motion`). ``styles`` maps names to vectors
+    (`style_width`,). ``flame`` holds the numbers of an imported FLAME model, and ``nonverbal`` the network of head,
+    brows and smile of a model that has one.
     """
 
     folder: Path
@@ -144,16 +146,15 @@ class LoadedModel:
         return NonverbalStream(self.nonverbal, traits, mean, std, seed, stream)
 
     def normalise(self, motion: FloatArray) -> FloatArray:
-        """Motion (..., D) in units of the layout -> model space."""
-        out: FloatArray = ((motion - self.mean) / self.std).astype(np.float32)
-        return out
+        """Normalise motion (..., D) given in the units of the layout."""
+        return normalise_motion(motion, self.mean, self.std)
 
     def denormalise(self, motion: FloatArray) -> FloatArray:
-        """Model space (..., D) -> units of the layout; ARKit channels are held inside their range.
+        """Motion (..., D) in the units of the layout. ARKit channels are held inside their range.
 
-        FLAME coefficients have no bound of their own and stay as the reference writes them.
+        FLAME coefficients have no bounds.
         """
-        raw = motion * self.std + self.mean
+        raw = denormalise_motion(motion, self.mean, self.std)
         if self.backend.config.space == 'arkit':
             channels = self.backend.config.layout.channels
             low = np.array([c.lower for c in channels], np.float32)
@@ -162,11 +163,11 @@ class LoadedModel:
         return out
 
     def style(self, wanted: str | FloatArray | None) -> FloatArray | None:
-        """A style by name, by file (.npy) or as a vector; None is the model's null style.
+        """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.
 
-        Names blend with their shares: 'lively*0.7+smiling*0.3' (missing share: 1). A model without a
-        style named neutral takes its null style for it. Raises StyleError naming the styles there are,
-        or the length that was expected.
+        Names can be blended, as in 'lively*0.7+smiling*0.3'; a missing factor is 1. If a model has no style
+        named neutral, that name means the null style. Raises StyleError naming the existing styles or the
+        expected length.
         """
         if wanted is None or (isinstance(wanted, str) and wanted == NEUTRAL and NEUTRAL not in self.styles):
             return None
@@ -178,9 +179,9 @@ class LoadedModel:
             old = self.nonverbal is not None and vector.size == self.backend.config.style_dim
             more = ' (it is of a version without traits: extract it again from its clip)' if old else ''
             raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
-        if not (np.abs(vector) <= _LARGEST_STYLE).all():
+        if not (np.abs(vector) <= _MAX_STYLE).all():
             raise StyleError(
-                f'the style holds NaN or numbers beyond {_LARGEST_STYLE:g}; extract it again, or blend smaller shares'
+                f'the style holds NaN or numbers beyond {_MAX_STYLE:g}; extract it again, or blend smaller shares'
             )
         return vector
 
@@ -188,7 +189,7 @@ class LoadedModel:
         """Normalised FLAME identity (100,), from raw coefficients or from a file of them.
 
         ``source``: an array of one or more rows of 100, an .npy file of them, or an .npz file with the
-        key shape. Raises ModelError for a model without identity or for what does not fit (SPEC 1.5).
+        key shape. Raises ModelError for a model without identity or for what does not fit (docs/method.md, 1.5).
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
@@ -211,8 +212,7 @@ class LoadedModel:
             raise ModelError(f'{path} holds NaN or infinite shape coefficients; fit the face again')
         # A deviation of 0 (one identity in the data) must not make the condition infinite.
         spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
-        out: FloatArray = ((row - self.flame.shape_mean) / spread).astype(np.float32)
-        return out
+        return normalise_motion(row, self.flame.shape_mean, spread)
 
     def _named_style(self, name: str) -> FloatArray:
         if name in self.styles:
@@ -252,13 +252,13 @@ class LoadedModel:
 
 
 def _numbers(path: Path, key: str) -> FloatArray:
-    """Array of an .npy file, or of one key of an .npz file."""
+    """Array of an .npy file or of one key of an .npz file."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     else:
         size = path.stat().st_size
-    if size > _LARGEST_FILE:
+    if size > _MAX_FILE_BYTES:
         raise ValueError(f'{size / 1e6:.0f} MB')
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -281,11 +281,16 @@ def _short(name: str) -> str:
 def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> Backend:
     """Open the networks of a model folder.
 
-    ``backend``: 'onnx', 'torch', or 'auto': torch for half precision and on a GPU that torch can use,
-    otherwise ONNX Runtime where the folder holds graphs. ``device``: 'cpu', 'cuda', 'cuda:1', for ONNX Runtime
-    also 'tensorrt', or 'auto': a GPU where there is one, but the CPU for a model as light as the embedded one.
-    Half precision as in 'cuda/bfloat16' (torch) or 'tensorrt/float16'. Raises ConfigError for another name,
-    ModelError when neither run time is installed or the folder is not sound.
+    Args:
+        folder: model folder.
+        backend: 'onnx', 'torch' or 'auto'. 'auto' takes torch for half precision and on a GPU that torch can
+            use, otherwise ONNX Runtime if the folder holds graphs.
+        device: 'cpu', 'cuda', 'cuda:1', 'tensorrt' (ONNX Runtime only) or 'auto', with '/bfloat16' or
+            '/float16' for half precision. 'auto' takes a GPU if there is one, but the CPU for a model as
+            light as the embedded one.
+
+    Raises ConfigError for another name, ModelError if neither ONNX Runtime nor torch is installed or the
+    folder is damaged.
     """
     if backend not in ('auto', 'onnx', 'torch'):
         raise ConfigError(f"backend {backend!r}; use 'auto', 'onnx' or 'torch'")
@@ -313,7 +318,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
 
 def _is_light(folder: Path) -> bool:
-    """Whether a hop is over on a CPU before a GPU would have been asked."""
+    """Whether a CPU finishes a hop before a GPU could be called."""
     return ModelConfig.load(folder / 'config.json').audio_encoder == 'logmel'
 
 
@@ -327,7 +332,7 @@ _factory: Callable[[Path, str, str], Backend] = load_backend
 
 
 def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_backend) -> None:
-    """Who makes the backends of `open_model` in this process: for a process whose avatars share one."""
+    """Set what makes the backends of `open_model`, for a process whose avatars share one."""
     global _factory
     _factory = factory
 
@@ -335,9 +340,9 @@ def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_back
 def open_model(
     name: str | Path, backend: str = 'auto', device: str = 'auto', *, shared: bool = True
 ) -> LoadedModel:
-    """Open a model by folder or by the name of one that ships; see `load_backend` for errors.
+    """Open a model by folder or by the name of a model that ships. See `load_backend` for errors.
 
-    ``shared``: whether the backend may be one that others in this process use (`set_backend_factory`).
+    ``shared`` allows a backend that others in this process use (`set_backend_factory`).
     """
     folder = find_model(name)
     runner = (_factory if shared else load_backend)(folder, backend, device)
@@ -369,7 +374,7 @@ def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
 
 
 def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation (width,) of the motion. Raises ModelError for a missing or damaged stats.json."""
+    """Mean and deviation (width,) of the motion. Raises ModelError if stats.json is missing or damaged."""
     path = folder / 'stats.json'
     try:
         stats = json.loads(path.read_text(encoding='utf-8'))
@@ -386,7 +391,7 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
 
 
 def named_styles(folder: Path) -> dict[str, FloatArray]:
-    """Styles a model folder ships with: name -> vector (S,). Raises ModelError for a damaged file."""
+    """Named styles of a model folder: name -> vector (S,). Raises ModelError for a damaged file."""
     path = folder / STYLES
     if not path.is_file():
         return {}

@@ -51,7 +51,7 @@ class MotionLayout:
 
     Expression columns come first, then, if ``head_pose``, the head's rotation vector (axis-angle,
     rad) in face axes: x to the subject's left, y up, z forward (FLAME's axes). FLAME motion keeps
-    the jaw angle last, after the head (SPEC 1.2).
+    the jaw angle last, after the head (docs/method.md, 1.2).
     """
 
     space: str

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motion clips and their files: .npz, .csv (Live Link Face columns), .json, and FLAME .npz.
 
-FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as SPEC 6.2.
+FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as docs/method.md, 6.2.
 ``meta['jaw_rest']`` holds the jaw's angles about y and z, which are no motion columns.
 """
 
@@ -80,7 +80,7 @@ def load_face(path: str | Path, fps: float | None = None) -> MotionClip:
 def save_motion(path: str | Path, clip: MotionClip) -> None:
     """Write a clip as .npz, .csv or .json; the file appears whole or not at all.
 
-    Weights keep their float32 value in every format. FLAME clips become SPEC 6.2 files in .npz.
+    Weights keep their float32 value in every format. FLAME clips become docs/method.md, 6.2 files in .npz.
     CSV keeps no ``meta``. Raises MotionError when the file cannot be written.
     """
     path = Path(path)

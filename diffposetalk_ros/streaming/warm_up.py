@@ -16,13 +16,13 @@ from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 
-__all__ = ['LARGEST_FACTOR', 'too_slow', 'warm_up']
+__all__ = ['MAX_REAL_TIME_FACTOR', 'too_slow', 'warm_up']
 
-LARGEST_FACTOR = 0.8
+MAX_REAL_TIME_FACTOR = 0.8
 """Seconds of computing per second of motion up to which frames come in time. Other programs need the rest."""
-_ADVISED_FACTOR = 0.6
+_ADVISED_REAL_TIME_FACTOR = 0.6
 """The same for the hop that a warning advises."""
-_LONGEST_HOP = 25
+_MAX_HOP = 25
 _ROUNDS = 3
 
 
@@ -55,15 +55,15 @@ def warm_up(backend: Backend, config: StreamConfig, style: FloatArray | None) ->
 def too_slow(seconds: float, backend: Backend, config: StreamConfig) -> str:
     """Advice if a hop that takes ``seconds`` is too slow for live speech, otherwise an empty string."""
     fps = backend.config.fps
-    if seconds * fps <= LARGEST_FACTOR * config.hop:
+    if seconds * fps <= MAX_REAL_TIME_FACTOR * config.hop:
         return ''
     text = (
         f'a hop of {1e3 * config.hop / fps:.0f} ms takes {1e3 * seconds:.0f} ms ({backend.runner}), too slow for '
         'live speech: '
     )
     # A window of fixed length costs the same, however much of it is new.
-    hop = math.ceil(seconds * fps / _ADVISED_FACTOR)
-    if not backend.config.variable_window and hop <= _LONGEST_HOP:
+    hop = math.ceil(seconds * fps / _ADVISED_REAL_TIME_FACTOR)
+    if not backend.config.variable_window and hop <= _MAX_HOP:
         # Time from the middle of the hop's first frame until its last sample, plus computing.
         delay = (hop + config.look_ahead - 0.5) / fps + 2 * seconds
         text += f'set stream.hop to {hop} and playout.delay to {delay:.2f}, or '

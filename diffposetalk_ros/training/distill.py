@@ -20,7 +20,7 @@ from torch import Tensor
 from diffposetalk_ros.diffusion.sampler import solver_coefficients
 from diffposetalk_ros.diffusion.schedule import timesteps
 from diffposetalk_ros.errors import ConfigError, ModelError
-from diffposetalk_ros.model.guided import CODE_GAIN, LARGEST_SCALE
+from diffposetalk_ros.model.guided import CODE_GAIN, MAX_SCALE
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.store import load_model, save_model
@@ -54,8 +54,8 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         for name in ('scale_audio', 'scale_style'):
-            if not 1.0 <= getattr(self, name) <= LARGEST_SCALE:
-                raise ConfigError(f'{name} {getattr(self, name):g}; use 1 to {LARGEST_SCALE:g}')
+            if not 1.0 <= getattr(self, name) <= MAX_SCALE:
+                raise ConfigError(f'{name} {getattr(self, name):g}; use 1 to {MAX_SCALE:g}')
         if self.steps < 0 or self.substeps < 1:
             raise ConfigError(f'{self.steps} steps of {self.substeps} substeps; use 0 or more of 1 or more')
         if not self.steps and self.substeps > 1:
@@ -83,7 +83,7 @@ def guided_student(teacher: DiffPoseTalkModel) -> DiffPoseTalkModel:
 
 
 class Distillation:
-    """Loss terms of one window, in place of `window_terms`."""
+    """Loss terms of one window, used instead of `window_terms`."""
 
     def __init__(self, teacher: DiffPoseTalkModel, config: DistillConfig) -> None:
         self._teacher = teacher.eval().requires_grad_(False)
@@ -98,7 +98,7 @@ class Distillation:
         rng: torch.Generator,
         vertices: Vertices | None = None,
     ) -> dict[str, Tensor]:
-        """Unweighted terms; all random numbers come from ``rng``."""
+        """Unweighted loss terms. All random numbers come from ``rng``."""
         motion, device = window.motion, window.motion.device
         if window.end is not None:
             motion = truncate(motion, window.end, student.config.pad_mode)
@@ -136,7 +136,7 @@ class Distillation:
         )
 
     def _span(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Where each item's step of the student starts and stops, (N) each."""
+        """Start and end (N) of each item's step of the student."""
         total = self._teacher.config.n_diff_steps
         if not self._config.steps:
             start = torch.randint(1, total + 1, (count,), generator=rng)
@@ -155,7 +155,7 @@ class Distillation:
         return scales
 
     def _target(self, given: _Given, noisy: Tensor, start: Tensor, stop: Tensor) -> Tensor:
-        """x0 with which one DDIM step from x_start ends where the teacher's substeps end."""
+        """x_0 with which one DDIM step from ``start`` leads to the result of the teacher's substeps."""
         count = self._config.substeps
         x, clean = noisy, noisy
         times = [(start + (stop - start) * k / count).round().long() for k in range(count + 1)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes: stretches of corpus speech, animated in one style, ready to be cut into training windows.
+"""Takes: runs of corpus speech, animated in one style, from which training windows are cut.
 
-A take lasts 8.4 s, like the runs the reference draws (SPEC 8.2, 8.3): two halves of 100 frames, ten
+A take lasts 8.4 s, like the runs the reference draws (docs/method.md, 8.2, 8.3): two halves of 100 frames, ten
 frames apart for the style encoder and adjacent for the denoiser.
 """
 
@@ -32,7 +32,7 @@ FRAMES = 210
 MARGIN = (30, 3)
 """Frames of audio kept before and after the motion, for the audio encoder's context."""
 _CODED = 0.5
-"""Share of takes whose sound goes through a codec before the model hears it."""
+"""Share of takes whose audio passes through a codec."""
 _SAMPLES_PER_FRAME = HOP * MEL_PER_FRAME
 PHONES: tuple[str, ...] = (
     'SIL', 'AA', 'AE', 'AH', 'AO', 'AW', 'AY', 'B', 'CH', 'D', 'DH', 'EH', 'ER', 'EY', 'F', 'G', 'HH',
@@ -153,7 +153,7 @@ def make_takes(
     seed: int,
     style: Callable[[np.random.Generator], StyleParameters] = sample_style,
 ) -> Iterator[Take]:
-    """Animate `count` takes, each in what `style(rng)` draws. Raises ConfigError without a corpus."""
+    """Animate ``count`` takes, each in a style from ``style(rng)``. Raises ConfigError without a corpus."""
     clips = read_clips(corpus, split)
     if not clips:
         raise ConfigError(f'corpus {corpus} has no clips of split {split!r}')

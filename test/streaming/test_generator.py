@@ -65,7 +65,7 @@ def test_one_sample_messages_give_the_same_bits():
 
 
 def whole_clip(backend: AnalyticBackend, audio: np.ndarray) -> np.ndarray:
-    """SPEC 6: features of the whole clip, then windows of n_motions led by the last ten frames."""
+    """docs/method.md, 6: features of the whole clip, then windows of n_motions led by the last ten frames."""
     size, frames = backend.config.n_motions, len(audio) // 640
     features = backend.encode_audio(audio[None], -(-frames // size) * size)
     out, previous = [], (None, None)

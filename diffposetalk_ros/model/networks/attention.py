@@ -54,7 +54,7 @@ class Attention(nn.Module):
         """Attention of token i to key i alone, from split values (N, heads, tokens, head width).
 
         The softmax has one element, so the result is out_proj(value) for any query
-        (docs/method.md, 3.7). In training this one weight is dropped like any other attention weight.
+        (docs/method.md, 3 step 7). In training this one weight is dropped like any other attention weight.
         """
         if self.training and self.dropout > 0:
             value = value * F.dropout(torch.ones_like(value[..., :1]), self.dropout)

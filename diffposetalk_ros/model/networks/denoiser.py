@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The denoising network: a transformer decoder over a person token and motion tokens (SPEC 3)."""
+"""The denoising network: a transformer decoder over a person token and motion tokens (docs/method.md, 3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEGACY_ROWS = 600
 
 
 def attention_mask(motion_tokens: int, width: int) -> Tensor | None:
-    """Mask of the cross-attention (docs/method.md, 3.7): bool (1 + motion_tokens, motion_tokens).
+    """Mask of the cross-attention (docs/method.md, 3 step 7): bool (1 + motion_tokens, motion_tokens).
 
     True lets a token attend to an audio frame, as in `torch.nn.functional.scaled_dot_product_attention`.
     The official code stores the opposite. Row 0 is the person token, which attends to all frames; row
@@ -109,7 +109,7 @@ class Denoiser(nn.Module):
         if config.learnable_pe:
             self.PE = nn.Parameter(torch.randn(1, 1 + tokens, width))
         else:
-            # The reference indexes its table by the sequence length: one row for every token (SPEC 4.2).
+            # The reference indexes its table by the sequence length: one row for every token (docs/method.md, 4.2).
             table = sinusoidal_table(max(_LEGACY_ROWS, tokens + 2), width)
             self.register_buffer('legacy_position', table, persistent=False)
         mask = attention_mask(tokens, config.align_mask_width)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All trained parts of one model in one torch module, with the published parameter names (SPEC 3.1)."""
+"""All trained parts of one model in one torch module, with the published parameter names (docs/method.md, 3.1)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The style encoder: motion of one clip -> one style vector (SPEC 4)."""
+"""The style encoder: motion of one clip -> one style vector (docs/method.md, 4)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Encoder(nn.Module):
 class StyleEncoder(nn.Module):
     """Normalised motion (N, F, D) -> style (N, feature_dim), the mean over the encoded frames.
 
-    With ``position`` 'legacy' the result does not depend on the order of the frames (SPEC 4.2).
+    With ``position`` 'legacy' the result does not depend on the order of the frames (docs/method.md, 4.2).
     """
 
     positions: Tensor

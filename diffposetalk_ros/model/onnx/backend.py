@@ -24,9 +24,9 @@ from diffposetalk_ros.model.onnx.binding import BoundSession
 from diffposetalk_ros.model.onnx.providers import CPU, open_session, provider_reason, providers
 from diffposetalk_ros.model.speech_padding import pad_speech
 
-__all__ = ['LONGEST_STYLE_CLIP', 'OnnxBackend']
+__all__ = ['MAX_STYLE_FRAMES', 'OnnxBackend']
 
-LONGEST_STYLE_CLIP = 750
+MAX_STYLE_FRAMES = 750
 """Largest number of frames that the exported style encoder takes: 30 s at 25 fps."""
 _NEEDED = ('audio', 'sampler')
 _PARALLEL_WORK = 7e8
@@ -127,8 +127,8 @@ class OnnxBackend:
             raise StyleError('this model folder has no style encoder (style.onnx)')
         if motion.ndim != 3 or motion.shape[2] != self.config.motion_dim:
             raise StyleError(f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})')
-        if not 1 <= motion.shape[1] <= LONGEST_STYLE_CLIP:
-            raise StyleError(f'a style clip of {motion.shape[1]} frames; give 1 to {LONGEST_STYLE_CLIP}')
+        if not 1 <= motion.shape[1] <= MAX_STYLE_FRAMES:
+            raise StyleError(f'a style clip of {motion.shape[1]} frames; give 1 to {MAX_STYLE_FRAMES}')
         return self._run('style', motion=motion)
 
     def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:

@@ -18,7 +18,7 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
-from diffposetalk_ros.model.onnx.backend import LONGEST_STYLE_CLIP
+from diffposetalk_ros.model.onnx.backend import MAX_STYLE_FRAMES
 from diffposetalk_ros.model.onnx.sampler_graph import sampler_graph
 from diffposetalk_ros.model.onnx.speech_graph import SpeechGraph
 from diffposetalk_ros.model.onnx.tables import compute_tables
@@ -59,7 +59,7 @@ def export_onnx(folder: Path) -> list[Path]:
     written = [_write_audio(folder, model), _save(folder, 'sampler', sampler_graph(model), WEIGHTS)]
     if stored.style_encoder is not None:
         # The rest of the position table would only fill memory.
-        stored.style_encoder.positions = stored.style_encoder.positions[: LONGEST_STYLE_CLIP + 1]
+        stored.style_encoder.positions = stored.style_encoder.positions[: MAX_STYLE_FRAMES + 1]
         clip = torch.zeros(2, 50, config.motion_dim)
         written.append(
             _write(

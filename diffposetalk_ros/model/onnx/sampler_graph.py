@@ -13,6 +13,7 @@ change the result:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,6 +96,10 @@ class _Step(nn.Module):
     def __init__(self, net: Denoiser) -> None:
         super().__init__()
         self.denoising_net = net
+        with warnings.catch_warnings():
+            # Deprecated, but it keeps the condition in the graph, so that no thresholding costs nothing.
+            warnings.simplefilter('ignore', DeprecationWarning)
+            self._thresholded = torch.jit.script(_thresholded)
 
     def forward(
         self,
@@ -111,7 +116,7 @@ class _Step(nn.Module):
         *fixed: Tensor,
     ) -> tuple[Tensor, Tensor]:
         branches = weights.shape[0]
-        out = _thresholded(self._network(x, index, branches, indicator, *fixed), threshold)
+        out = self._thresholded(self._network(x, index, branches, indicator, *fixed), threshold)
         out = (out.reshape(branches, -1, *out.shape[1:]) * weights[:, None, None, None]).sum(0)
         row = coefficients[index]
         clean = row[0] * x + row[1] * out
@@ -175,7 +180,6 @@ class _Step(nn.Module):
         return out
 
 
-@torch.jit.script  # keeps the condition in the graph: a threshold of quantile 0 costs nothing
 def _thresholded(out: Tensor, threshold: Tensor) -> Tensor:
     """`diffusion.guidance.dynamic_threshold` of (R, L, D) for (quantile, min, max)."""
     if bool(threshold[0] > 0):

@@ -52,7 +52,7 @@ def test_every_solver_and_window(embedded: Three, solver: str, count: int, frame
 
 
 @pytest.mark.parametrize('scales', [(1.0, 1.0), (1.5, 1.5), (1.5, 1.0), (2.0, 3.0), (0.0, 0.0)])
-@pytest.mark.parametrize('guidance', ['incremental', 'independent', 'independent_aliased'])
+@pytest.mark.parametrize('guidance', ['incremental', 'independent', 'independent_textbook'])
 def test_every_guidance(embedded: Three, scales: tuple[float, float], guidance: str) -> None:
     audio, style = scales
     sampling = SamplingConfig(steps=2, guidance=guidance, scale_audio=audio, scale_style=style)
