@@ -59,7 +59,7 @@ class Avatar:
         self._worker: InferenceWorker | None = None
         self._leaving: InferenceWorker | None = None
         self._clock_jumped = False
-        self.style = StyleControl(self.model.loaded, self.model.checksum, self._encode, config.style_name)
+        self.style = StyleControl(self.model.loaded, self.model.checksum, self._style_of, config.style_name)
         self.bad_messages = self.lost_messages = 0
         self.release, self._slack = LatencyTracker(), LatencyTracker()
         self.model.warm_up(config, self.style.settle())
@@ -256,17 +256,17 @@ class Avatar:
     def _on_error(self, text: str) -> None:
         self._log(f'inference: {text.strip().splitlines()[-1]}')
 
-    def _encode(self, motion: FloatArray) -> FloatArray:
-        """`Backend.encode_style`: on the worker's thread, between two windows, while that owns the backend."""
-        backend = self.model.loaded.backend
+    def _style_of(self, motion: FloatArray) -> FloatArray:
+        """`LoadedModel.style_of`: on the worker's thread, between two windows, while that owns the backend."""
+        model = self.model.loaded
         if self._worker is None:
             self._check_alone()
-            return backend.encode_style(motion)
+            return model.style_of(motion)
         answer: Future[FloatArray] = Future()
 
         def encode(_: StreamingGenerator) -> None:
             try:
-                answer.set_result(backend.encode_style(motion))
+                answer.set_result(model.style_of(motion))
             except Exception as error:
                 answer.set_exception(error)
 
