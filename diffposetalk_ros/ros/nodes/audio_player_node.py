@@ -32,7 +32,7 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['AudioPlayerNode', 'load_sound', 'main']
 
 _PARAMETERS = (
-    ('file', '', 'Sound file of any common format, or a pipe; - is standard input'),
+    ('file', '', 'Sound file of any common format, or a pipe, as /dev/stdin'),
     ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
