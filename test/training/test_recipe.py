@@ -110,7 +110,7 @@ def test_going_on_moves_the_networks_and_keeps_what_styles_mean(trained: Trained
     for part in ('audio_encoder.', 'denoising_net.'):
         moved = max((old[key] - new[key]).abs().max() for key in old if key.startswith(part))
         assert 0 < moved < 0.1, 'a step or two away from where it started'
-    with pytest.raises(ConfigError, match='leave --start away'):
+    with pytest.raises(ConfigError, match='leave --start out'):
         run_recipe(
             trained.corpus, trained.folder / 'other', trained.folder / 'x', replace(start, model=EMBEDDED)
         )
@@ -123,7 +123,7 @@ def test_an_audio_encoder_may_grow_but_not_shrink(trained: Trained) -> None:
     encoder = load_model(trained.folder / 'grown').model.audio_encoder
     assert len(encoder.blocks) == len(longer.dilations)
     back = replace(TINY, start=trained.folder / 'grown')
-    with pytest.raises(ConfigError, match='leave --start away'):
+    with pytest.raises(ConfigError, match='leave --start out'):
         run_recipe(trained.corpus, trained.folder / 'other', trained.folder / 'x', back)
 
 
