@@ -21,8 +21,9 @@ __all__ = ['VERBS', 'main']
 VERBS: dict[str, str] = {
     'demo': 'live speech through the real node to a face, and a report',
     'generate': 'speech file -> motion file',
-    'styles': 'list the speaking styles of a model',
-    'extract-style': 'motion clip -> style file',
+    'styles': 'list the speaking styles of a model, or describe one',
+    'extract-style': 'video of a person, or motion clip -> style file',
+    'track': 'video or camera -> motion file of the face seen in it',
     'convert': 'motion file or recorded bag -> motion file of another format',
     'render': 'motion file -> video, GIF or picture of the head',
     'plot': 'motion file -> chart of channels, head angles and sound',
