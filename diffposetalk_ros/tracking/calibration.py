@@ -9,7 +9,6 @@ styles, live retargeting and measurements. docs/your_face.md tells where the num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +16,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
-from diffposetalk_ros.errors import VideoError
+from diffposetalk_ros.errors import MotionError, VideoError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.tracking.face_track import FaceTrack
 from diffposetalk_ros.tracking.landmarks import FEATURES
 
-__all__ = ['DEFAULT_PROFILE', 'FaceProfile', 'calibrate', 'calibrate_expression', 'measure_profile', 'to_clip']
+__all__ = [
+    'DEFAULT_PROFILE', 'FaceProfile', 'calibrate', 'calibrate_expression', 'calibrate_take', 'measure_profile',
+    'to_clip',
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -132,10 +134,15 @@ def measure_profile(track: FaceTrack) -> FaceProfile:
     )
 
 
-def calibrate_expression(scores: Floats, features: Floats, profile: FaceProfile) -> Floats:
-    """Scores (F, 52) and distances (F, 10; NaN where unknown) -> ARKit weights (F, 52) in 0..1."""
+def calibrate_expression(
+    scores: Floats, features: Floats, profile: FaceProfile, full: Floats = _FULL_TABLE
+) -> Floats:
+    """Scores (F, 52) and distances (F, 10; NaN where unknown) -> ARKit weights (F, 52) in 0..1.
+
+    ``full`` (52,): the score of each channel that means 1.
+    """
     bias = np.minimum(profile.scores, _BIAS_TABLE)
-    out = np.clip((scores - bias) / (_FULL_TABLE - bias), 0.0, 1.0)
+    out = np.clip((scores - bias) / (full - bias), 0.0, 1.0)
     _set_gaze(out, _gaze(scores) - profile.gaze)
     if np.isfinite(features).all() and np.isfinite(profile.features).all():
         moved = {name: features[:, i] - profile.features[i] for name, i in _FEATURE.items()}
@@ -145,18 +152,50 @@ def calibrate_expression(scores: Floats, features: Floats, profile: FaceProfile)
     return np.clip(out, 0.0, 1.0)
 
 
-def calibrate(track: FaceTrack, profile: FaceProfile) -> Floats:
+def calibrate(track: FaceTrack, profile: FaceProfile, full: Floats = _FULL_TABLE) -> Floats:
     """ARKit motion (F, 55) of the frames of a track; rows without a face are NaN."""
     out = np.full((len(track.times), 55), np.nan)
     found = track.found
     if found.any():
-        out[found, :52] = calibrate_expression(track.scores[found], track.features[found], profile)
+        out[found, :52] = calibrate_expression(track.scores[found], track.features[found], profile, full)
         head = Rotation.from_rotvec(profile.camera).inv() * Rotation.from_rotvec(track.head[found])
         out[found, 52:] = head.as_rotvec()
     return out
 
 
-def to_clip(times: Floats, values: Floats, fps: float = FPS) -> tuple[MotionClip, Floats]:
+def calibrate_take(clip: MotionClip, tracker: str) -> MotionClip:
+    """A raw take of 'arkit' (Live Link Face) or 'mediapipe' scores, in ARKit columns -> calibrated motion.
+
+    Without landmarks: the person's rest, the gaze, the camera and, for mediapipe, the gains of the scores.
+    Raises MotionError for another motion space.
+    """
+    if clip.layout.space != 'arkit':
+        raise MotionError(f'{clip.layout.space} motion is no take of a face tracker; leave --calibrate out')
+    count = len(clip.values)
+    head = (
+        np.zeros((count, 3))
+        if clip.layout.head_rotation is None
+        else clip.values[:, clip.layout.head_rotation]
+    )
+    nothing = np.zeros(count)
+    track = FaceTrack(
+        times=np.arange(count) / clip.fps,
+        scores=np.clip(clip.values[:, :52].astype(np.float64), 0.0, 1.0),
+        features=np.full((count, len(FEATURES)), np.nan),
+        head=head.astype(np.float64),
+        faces=np.ones(count, np.int64),
+        eye_distance=nothing,
+        light=nothing,
+        contrast=nothing,
+        place=np.zeros((count, 2)),
+        change=nothing,
+    )
+    full = _FULL_TABLE if tracker == 'mediapipe' else np.ones(52)
+    values = calibrate(track, measure_profile(track), full)
+    return MotionClip(values.astype(np.float32), clip.fps, _LAYOUT, clip.meta)
+
+
+def to_clip(times: Floats, values: Floats, fps: float = FPS) -> tuple[MotionClip, NDArray[np.bool_]]:
     """Motion (F, 55) at uneven ``times`` (F,) s, NaN without a face -> a clip at ``fps``, and known (T,).
 
     Weights are interpolated linearly and not smoothed, so that blinks and closures stay sharp; the head is
@@ -205,7 +244,9 @@ def _gaze(scores: Floats) -> Floats:
         + scores[:, _AT['eyeLookInRight']]
         - scores[:, _AT['eyeLookOutRight']]
     )
-    up = 0.5 * sum(scores[:, _AT[f'eyeLookUp{s}']] - scores[:, _AT[f'eyeLookDown{s}']] for s in ('Left', 'Right'))
+    up = 0.5 * sum(
+        scores[:, _AT[f'eyeLookUp{s}']] - scores[:, _AT[f'eyeLookDown{s}']] for s in ('Left', 'Right')
+    )
     return np.stack([left, up], axis=1)
 
 
@@ -266,5 +307,5 @@ def _set_mouth(out: Floats, moved: dict[str, Floats], profile: FaceProfile) -> N
         for name, side in zip(names, (value, -value), strict=True):
             out[:, _AT[name]] = gain * np.maximum(side - _SIDE_BAND, 0.0)
     frown = _FROWN * np.maximum(-moved['corner_lift'] - 2 * _SIDE_BAND, 0.0)
-    for side in ('Left', 'Right'):
-        out[:, _AT[f'mouthFrown{side}']] = np.maximum(out[:, _AT[f'mouthFrown{side}']], frown)
+    for channel in (_AT['mouthFrownLeft'], _AT['mouthFrownRight']):
+        out[:, channel] = np.maximum(out[:, channel], frown)

@@ -95,7 +95,9 @@ class ClipQuality:
         """What makes the style less certain."""
         notes = []
         if self.stretch < 8:
-            notes.append(f'{self.stretch:.1f} s are short: blinks and head motion are estimated from 8 s or more')
+            notes.append(
+                f'{self.stretch:.1f} s are short: blinks and head motion are estimated from 8 s or more'
+            )
         if self.face < 0.9:
             notes.append(f'the face is seen in {self.face:.0%} of the pictures')
         if 0 < self.others <= 0.2:
@@ -105,7 +107,9 @@ class ClipQuality:
         if 25 < self.angle <= 45:
             notes.append(f'the head is turned by {self.angle:.0f} degrees: one side of the face is guessed')
         if self.light < 0.15 or self.contrast < 0.05:
-            notes.append(f'the face is dark or flat (brightness {self.light:.0%}): brows and lids are uncertain')
+            notes.append(
+                f'the face is dark or flat (brightness {self.light:.0%}): brows and lids are uncertain'
+            )
         elif self.light > 0.92:
             notes.append(f'the face is overexposed (brightness {self.light:.0%})')
         if 24 <= self.eye_distance < 45:
@@ -166,7 +170,9 @@ def clip_quality(track: FaceTrack, voice: float | None = None) -> ClipQuality:
     return ClipQuality(
         seconds=span + (1 / fps if fps else 0.0),
         fps=fps,
-        stretch=float(track.times[last - 1] - track.times[first]) + (1 / fps if fps else 0.0) if last else 0.0,
+        stretch=float(track.times[last - 1] - track.times[first]) + (1 / fps if fps else 0.0)
+        if last
+        else 0.0,
         face=float(found.mean()) if len(found) else 0.0,
         others=0.0 if empty else float((track.faces[found] > 1).mean()),
         angle=float(np.degrees(np.median(np.arccos(np.clip(straight, -1, 1))))),

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FaceReading:
-    """One picture. ``faces``: how many were found; the other fields are those of the largest, or None.
+    """One picture. ``faces``: how many were found; the other fields are those of the one tracked, or empty.
 
     scores (52,): ARKit order, 0..1. features (10,): `landmarks.FEATURES`. head (3,): rotation vector in rad,
     face axes, from the camera's view straight at the face. eye_distance: outer eye corners, pixels.
@@ -72,18 +72,23 @@ class FaceTrack:
 
         seen = [r.scores is not None for r in readings]
         middle = [None if r.landmarks is None else r.landmarks.mean(axis=0) for r in readings]
+
+        def number(name: str) -> Floats:
+            return np.array(
+                [getattr(r, name) if ok else np.nan for r, ok in zip(readings, seen, strict=True)], np.float64
+            )
+
         return cls(
-            np.asarray(times, np.float64),
-            column([r.scores for r in readings], 52),
-            column([r.features for r in readings], len(FEATURES)),
-            column([r.head for r in readings], 3),
-            np.array([r.faces for r in readings], np.int64),
-            *(
-                np.array([getattr(r, name) if ok else np.nan for r, ok in zip(readings, seen, strict=True)], float)
-                for name in ('eye_distance', 'light', 'contrast')
-            ),
-            column(middle, 2),
-            np.array([r.change for r in readings], np.float64),
+            times=np.asarray(times, np.float64),
+            scores=column([r.scores for r in readings], 52),
+            features=column([r.features for r in readings], len(FEATURES)),
+            head=column([r.head for r in readings], 3),
+            faces=np.array([r.faces for r in readings], np.int64),
+            eye_distance=number('eye_distance'),
+            light=number('light'),
+            contrast=number('contrast'),
+            place=column(middle, 2),
+            change=np.array([r.change for r in readings], np.float64),
         )
 
     def part(self, first: int, last: int) -> FaceTrack:

@@ -129,7 +129,9 @@ def _mediapipe() -> tuple[Any, Any]:
             f'the face tracker needs mediapipe ({reason_of(error)}); pip install "diffposetalk_ros[track]"'
         ) from error
     except OSError as error:
-        raise VideoError(f'mediapipe cannot be loaded ({reason_of(error)}); its wheels need glibc 2.28') from error
+        raise VideoError(
+            f'mediapipe cannot be loaded ({reason_of(error)}); its wheels need glibc 2.28'
+        ) from error
     number = version('mediapipe')
     if number not in QUIET_VERSIONS:
         raise VideoError(
@@ -169,7 +171,9 @@ def _rotation_vector(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _thumbnail(image: Image) -> NDArray[np.float64]:
     """Brightness (24, 32), 0..1, of points spread over a picture."""
-    rows, columns = (((np.arange(n) + 0.5) * side / n).astype(int) for n, side in zip((24, 32), image.shape, strict=False))
+    rows, columns = (
+        ((np.arange(n) + 0.5) * side / n).astype(int) for n, side in zip((24, 32), image.shape, strict=False)
+    )
     return np.asarray(image[np.ix_(rows, columns)] @ np.array([0.299, 0.587, 0.114]) / 255.0)
 
 

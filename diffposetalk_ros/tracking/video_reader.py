@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import VideoError, reason_of
 
-__all__ = ['VideoFrame', 'VideoReader', 'is_camera']
+__all__ = ['VideoFrame', 'VideoReader', 'is_camera', 'read_sound']
 
 Image = NDArray[np.uint8]
 
@@ -122,7 +122,9 @@ class VideoReader:
                 return
             except av.error.FFmpegError as error:
                 if self.damaged == 0 and is_camera(self.source):
-                    raise VideoError(f'{self.source} gives no picture ({reason_of(error)}); is it in use?') from error
+                    raise VideoError(
+                        f'{self.source} gives no picture ({reason_of(error)}); is it in use?'
+                    ) from error
                 self.damaged += 1
                 return
             try:
@@ -131,7 +133,9 @@ class VideoReader:
                 self.damaged += 1
 
 
-def read_sound(source: str | Path, start: float = 0.0, seconds: float | None = None) -> NDArray[np.float32] | None:
+def read_sound(
+    source: str | Path, start: float = 0.0, seconds: float | None = None
+) -> NDArray[np.float32] | None:
     """Sound (n,) of a video, mono at 16 kHz, between ``start`` and ``start + seconds``; None without a track."""
     import av
 
@@ -145,7 +149,7 @@ def read_sound(source: str | Path, start: float = 0.0, seconds: float | None = N
         try:
             for frame in container.decode(audio=0):
                 for part in resampler.resample(frame):
-                    blocks.append(part.to_ndarray().reshape(-1))
+                    blocks.append(np.asarray(part.to_ndarray().reshape(-1), np.float32))
                     count += len(blocks[-1])
                 if wanted is not None and count >= wanted:
                     break
