@@ -119,7 +119,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['diffposetalk_ros', 'diffposetalk_ros.*']),
-    package_data={'': ['py.typed', '*.html', '*.js', '*.css', '*.svg', '*.json', '*.yaml']},
+    package_data={'diffposetalk_ros': ['py.typed'], 'diffposetalk_ros.viewer': ['page/*']},
     data_files=list(SHARE.items()),
     install_requires=[
         'aiohttp>=3.8',

@@ -10,7 +10,7 @@ motion = dpt.generate(dpt.load_model(), 'speech.wav', style='smiling')
 ```
 
 Every process that touches ``diffposetalk_ros.msg`` imports this module, so it imports nothing until a name
-of the library is asked for.
+of the library is used.
 """
 
 from pkgutil import extend_path
@@ -18,6 +18,8 @@ from pkgutil import extend_path
 TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost every node's start
 if TYPE_CHECKING:
     from diffposetalk_ros.api import *
+
+    __version__: str
 
 # Only the source tree needs this: it lets the generated ``diffposetalk_ros.msg`` (built by rosidl
 # into another folder of sys.path) be found beside the modules of a checkout.
@@ -33,13 +35,19 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> object:
-    """A name of `diffposetalk_ros.api`, which is imported when the first of them is asked for (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from importlib import import_module
+if not TYPE_CHECKING:  # else they would believe that every name exists
 
-    return getattr(import_module(f'{__name__}.api'), name)
+    def __getattr__(name: str) -> object:
+        """A name of `diffposetalk_ros.api`, which is imported when the first of them is used (PEP 562)."""
+        if name == '__version__':
+            from diffposetalk_ros.util.resources import package_version
+
+            return package_version()
+        if name not in __all__:
+            raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        from importlib import import_module
+
+        return getattr(import_module(f'{__name__}.api'), name)
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,15 @@ from pathlib import Path
 
 import pytest
 
+try:
+    import hypothesis
+except ImportError:  # the tests that need it are skipped
+    pass
+else:
+    # How long an example takes is decided by what else the machine does.
+    hypothesis.settings.register_profile('no_deadline', deadline=None)
+    hypothesis.settings.load_profile('no_deadline')
+
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 _domain = int(os.environ.setdefault('ROS_DOMAIN_ID', str(100 + os.getpid() % 100)))
 _worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))

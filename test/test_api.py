@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 import diffposetalk_ros as dpt
 from diffposetalk_ros import api
 from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.cli.main import main
 
+ROOT = Path(__file__).parents[1]
 FAST = dpt.SamplingConfig(steps=2, scale_audio=1.0)
 
 
@@ -32,8 +35,27 @@ def test_the_package_shows_the_names_of_the_api() -> None:
     assert sorted(dpt.__all__) == sorted(api.__all__)
     assert set(dpt.__all__) <= set(dir(dpt))
     assert all(getattr(dpt, name) is getattr(api, name) for name in api.__all__)
+    assert dpt.__version__ in (ROOT / 'package.xml').read_text()
     with pytest.raises(AttributeError, match='no_such_name'):
         _ = dpt.no_such_name
+
+
+def test_a_type_checker_knows_the_names_and_their_types(tmp_path: Path) -> None:
+    pytest.importorskip('mypy')
+    program = tmp_path / 'program.py'
+    program.write_text(
+        'import diffposetalk_ros as dpt\n'
+        'motion: dpt.MotionClip = dpt.generate(dpt.load_model(), "a.wav")\n'
+        'wrong: int = motion.values\n'
+        'dpt.generat\n'
+    )
+    package = Path(dpt.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, '-m', 'mypy', '--strict', '--config-file=', '--ignore-missing-imports',
+         '--follow-imports=silent', f'--cache-dir={tmp_path}', str(program)],
+        capture_output=True, text=True, env={**os.environ, 'MYPYPATH': str(package)}, check=False,
+    )  # fmt: skip
+    assert [line.split(':')[1] for line in done.stdout.splitlines() if ': error:' in line] == ['3', '4']
 
 
 def test_the_library_imports_neither_ros_nor_torch() -> None:
@@ -130,6 +152,18 @@ def test_a_stream_begins_again_and_changes_its_style(model: dpt.LoadedModel, spe
     assert smiling[:, smile].mean() > first[:, smile].mean() + 0.1
     with pytest.raises(dpt.StyleError, match='smilling'):
         stream.set_style('smilling')
+
+
+def test_a_stream_begins_with_the_settings_of_the_node(model: dpt.LoadedModel, speech: np.ndarray) -> None:
+    node = config_from({})
+    live = dpt.SamplingConfig(
+        node.sampler_solver, node.sampler_steps, node.sampler_guidance_audio, node.sampler_guidance_style
+    )
+    default = dpt.open_stream(model)
+    explicit = dpt.open_stream(
+        model, hop=node.stream_hop, look_ahead=node.stream_look_ahead, seed=node.sampler_seed, sampling=live
+    )
+    np.testing.assert_array_equal(default.push(speech), explicit.push(speech))
 
 
 def test_a_stream_takes_audio_at_its_own_rate(model: dpt.LoadedModel, speech: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -36,11 +37,42 @@ def test_workflow_covers_the_versions_that_are_promised() -> None:
     assert jobs['core']['strategy']['matrix']['python'] == promised
 
 
-def test_workflow_runs_what_exists() -> None:
-    for job in load('.github/workflows/ci.yml')['jobs'].values():
+WORKFLOWS = sorted(path.name for path in (ROOT / '.github' / 'workflows').iterdir())
+
+
+@pytest.mark.parametrize('name', WORKFLOWS)
+def test_a_workflow_runs_what_exists(name: str) -> None:
+    for job in load(f'.github/workflows/{name}')['jobs'].values():
         for step in job['steps']:
-            for word in re.findall(r'^\s*\./(\S+)', step.get('run', ''), re.M):
-                assert (ROOT / word).is_file(), word
+            words = re.findall(r'^\s*(?:\./|python )(\S+\.py|\w+)', step.get('run', ''), re.M)
+            for word in words:
+                assert word == '-m' or (ROOT / word).is_file(), word
+            for extras in re.findall(r"'?\.\[([\w,-]+)\]", step.get('run', '')):
+                known = set(re.findall(r"^    '([\w-]+)': ", (ROOT / 'setup.py').read_text(), re.M))
+                assert set(extras.split(',')) <= known
+
+
+def test_the_release_notes_are_those_of_the_version() -> None:
+    version = ElementTree.parse(ROOT / 'package.xml').getroot().findtext('version')
+    program = [sys.executable, str(ROOT / 'scripts' / 'release_notes.py')]
+    told = subprocess.run([*program, str(version)], capture_output=True, text=True, check=True).stdout
+    assert told.startswith('* ') and told.strip() in (ROOT / 'CHANGELOG.rst').read_text()
+    wrong = subprocess.run([*program, '99.0.0'], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1 and 'the release is 99.0.0' in wrong.stderr
+
+
+def test_the_citation_is_complete() -> None:
+    citation = load('CITATION.cff')
+    assert citation['license'] == 'Apache-2.0' and citation['references'][0]['doi'] == '10.1145/3658221'
+
+
+def test_issue_forms_ask_for_something() -> None:
+    forms = [path for path in (ROOT / '.github' / 'ISSUE_TEMPLATE').iterdir() if path.name != 'config.yml']
+    assert len(forms) >= 2
+    for path in forms:
+        form = load(str(path.relative_to(ROOT)))
+        assert {'name', 'description', 'body'} <= set(form)
+        assert any(part.get('validations', {}).get('required') for part in form['body']), path.name
 
 
 @pytest.mark.skipif(

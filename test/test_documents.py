@@ -105,3 +105,16 @@ def test_files_and_tests_named_in_a_document_exist(path: Path) -> None:
     tests = re.findall(r'`(test_\w+)`', text)
     missing |= {name for name in tests if not any(f'def {name}(' in source for source in sources.values())}
     assert not missing
+
+
+def test_the_walk_of_a_message_names_what_exists() -> None:
+    drawing = (ROOT / 'docs' / 'architecture.md').read_text().split('```')[1]
+    source = '\n'.join(path.read_text() for path in (ROOT / 'diffposetalk_ros').rglob('*.py'))
+    calls = re.findall(r'^[^[\n]{22}([A-Za-z]\w+)(?:\.(\w+))?', drawing, re.M)
+    assert 10 <= len(calls) <= 15
+    for owner, method in calls:
+        body = re.search(rf'^class {owner}\b.*?(?=^\S|\Z)', source, re.M | re.S)
+        if method:
+            assert body is not None and f'def {method}(' in body[0], f'{owner}.{method}'
+        else:
+            assert f'def {owner}(' in source, owner

@@ -166,3 +166,64 @@ def test_an_installation_carries_what_the_code_looks_for() -> None:
     assert shipped is not None
     folders = {*re.findall(r"'([^']+)'", shipped[1])}
     assert {str(Path(name).parent) for name in wanted} | {'models/demo'} <= folders
+
+
+def test_a_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        'setup.py',
+        '-q',
+        'egg_info',
+        '-e',
+        str(tmp_path),
+        'build_py',
+        '-d',
+        str(tmp_path),
+    ]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    package = ROOT / 'diffposetalk_ros'
+    files = {
+        path.relative_to(ROOT)
+        for path in package.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts and path.suffix != '.pyc'
+    }
+    assert not {str(path) for path in files if not (tmp_path / path).is_file()}
+
+
+def test_the_source_archive_holds_what_setup_py_reads() -> None:
+    named = (ROOT / 'MANIFEST.in').read_text().split()
+    read = {
+        'package.xml',
+        *re.findall(r"'((?:models|config|urdf))(?:/\w+)?'", (ROOT / 'setup.py').read_text()),
+    }
+    assert read <= set(named)
+
+
+ROS_PACKAGES = {
+    'ament_index_python', 'audio_common_msgs', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'hri_msgs',
+    'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs',
+    'trajectory_msgs', 'visualization_msgs',
+}  # fmt: skip
+OUR_MESSAGES = ('diffposetalk_ros.msg', 'diffposetalk_ros.srv', 'diffposetalk_ros.action')
+
+
+def _imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module))
+    return found
+
+
+def test_only_the_rooms_of_ros_import_it() -> None:
+    package = ROOT / 'diffposetalk_ros'
+    strangers = []
+    for path in package.rglob('*.py'):
+        names = _imported(path)
+        uses_ros = any(name.split('.')[0] in ROS_PACKAGES or name in OUR_MESSAGES for name in names)
+        room = path.relative_to(package).parts
+        if uses_ros and room[0] not in ('ros', 'cli') and room[:2] != ('benchmark', 'ros'):
+            strangers.append(str(path.relative_to(package)))
+    assert not strangers

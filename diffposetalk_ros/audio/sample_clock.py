@@ -24,10 +24,14 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.resampler import check_rate
 
-__all__ = ['DUPLICATE', 'Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence']
+__all__ = [
+    'DUPLICATE', 'TOO_LATE', 'Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence',
+]  # fmt: skip
 
 DUPLICATE = 'duplicate'
 """Why a `Drop` leaves out a message that came before."""
+TOO_LATE = 'too late'
+"""Why a `Drop` leaves out a message that came after what follows it."""
 
 _NS = 1_000_000_000
 
@@ -221,7 +225,7 @@ class SampleClock:
                     self._restart(actions, 'stamps jumped backwards')
                     self._begin(chunk)
                 else:
-                    actions.append(Drop(len(samples), 'too late'))
+                    actions.append(Drop(len(samples), TOO_LATE))
                     return
             else:
                 # Audio sent before its time: a burst, unless it repeats what was already sent.

@@ -5,19 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from diffposetalk_ros.audio.chunk import AudioChunk
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
-from diffposetalk_ros.audio.sample_clock import DUPLICATE, Append, Drop, Reset, SampleClock, Silence
+from diffposetalk_ros.audio.sample_clock import DUPLICATE, TOO_LATE, Append, Drop, Reset, SampleClock, Silence
+from diffposetalk_ros.playout.delayed_audio import AudioPiece
 
 __all__ = ['AudioIntake', 'IntakeCounters']
 
 _NS = 1_000_000_000
 _PAUSE = 20_000_000
 """A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
+
+
+_QUIET = 10 ** (-45 / 20)
+"""Nobody misses a few milliseconds of sound that never exceeds this (-45 dBFS)."""
 
 
 @dataclass
@@ -78,17 +84,15 @@ class AudioIntake:
         return self._chunk_ns
 
     @property
-    def place(self) -> int:
-        """Where the last message begins, in ns after sample 0 of the utterance."""
-        return self._clock.place if self._clock else 0
-
-    @property
     def open(self) -> bool:
         """Whether an utterance is under way."""
         return self._open
 
-    def push(self, chunk: AudioChunk, now: int) -> bool:
-        """Store one message that arrived at ``now`` (ns); False if it has been heard before and is not used."""
+    def push(self, chunk: AudioChunk, now: int, message: Any = None) -> AudioPiece | None:
+        """Store the sound of one ``message`` that arrived at ``now`` (ns).
+
+        Returns its place in the utterance; None if it has been heard before, or comes after what followed it.
+        """
         if self._clock is None or self._resampler is None or self._clock.rate != chunk.rate:
             self._resampler, self._clock = StreamResampler(chunk.rate), SampleClock(chunk.rate)
         elif not self._open:
@@ -101,7 +105,10 @@ class AudioIntake:
         self._chunk_ns = len(sound.samples) * _NS // chunk.rate
         actions = self._clock.observe(chunk.stamp or 0, sound.samples, now)
         self._apply(actions)
-        return not any(isinstance(action, Drop) and action.reason == DUPLICATE for action in actions)
+        if any(isinstance(action, Drop) and action.reason in (DUPLICATE, TOO_LATE) for action in actions):
+            return None
+        quiet = float(np.abs(sound.samples).max(initial=0.0)) < _QUIET
+        return AudioPiece(self._clock.place, self._chunk_ns, quiet, message)
 
     def poll(self, now: int) -> bool:
         """End the utterance when its sound is over and nothing has come for the time-out.

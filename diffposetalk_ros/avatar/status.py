@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
+from diffposetalk_ros.playout.presenter import PresenterStatus
 from diffposetalk_ros.streaming.latency import LatencySummary
 from diffposetalk_ros.streaming.warm_up import LARGEST_FACTOR
 
@@ -121,23 +122,22 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
 
 
 def playout_status(
-    underflows: int,
-    late_starts: int,
-    shift: float,
+    presented: PresenterStatus,
     release: LatencySummary,
     slack: LatencySummary,
     troubled: bool,
 ) -> Status:
-    """``late_starts``: utterances shown later than due, ``shift``: by how much now (s); ``release``: how
-    late frames were published; ``slack``: how far generated motion reached ahead of the clock while
-    somebody spoke (negative: too late to be seen); ``troubled``: whether underflows or late starts are recent."""
+    """``release``: how late frames were published; ``slack``: how far generated motion reached ahead of the clock
+    while somebody spoke (negative: too late to be seen in time); ``troubled``: whether underflows or late starts
+    are recent."""
     level, text = OK, 'in time'
     if troubled or slack.p50 < 0:
         level, text = WARN, 'frames come too late; raise playout.delay or lower sampler.steps'
     values = {
-        'underflows': underflows,
-        'late starts': late_starts,
-        'shown late by [ms]': 1e3 * shift,
+        'underflows': presented.underflows,
+        'late starts': presented.late_starts,
+        'presented late by [ms]': 1e3 * presented.shift,
+        'sound left out as too late [s]': presented.stale,
         'slack p50 [ms]': 1e3 * slack.p50,
         'release jitter p50 [ms]': 1e3 * release.p50,
         'release jitter p99 [ms]': 1e3 * release.p99,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium driven over its DevTools protocol, with the WebSocket client we have anyway."""
+"""A headless Chromium, driven over its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Browser:
         deadline = time.monotonic() + 60
         while not (port_file.is_file() and port_file.read_text().strip()):
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise ConfigError(f'{CHROMIUM} does not start; try it with --headless by hand')
+                raise ConfigError(f'{CHROMIUM} does not start; run it by hand with --headless to see why')
             await asyncio.sleep(0.05)
         port = port_file.read_text().split()[0]
         self._session = aiohttp.ClientSession()
@@ -164,7 +164,7 @@ class Browser:
 
     @property
     def processor(self) -> float:
-        """Seconds of processor time that all its processes have used until now."""
+        """Processor time of all its processes so far, s."""
         used = 0.0
         for folder in Path('/proc').glob('[0-9]*'):
             try:
@@ -185,7 +185,7 @@ class Browser:
             self.call('Input.dispatchKeyEvent', type=kind, key=key, **text)
 
     def close(self) -> None:
-        """End the browser and everything it started."""
+        """End the browser and its processes."""
         if hasattr(self, '_session'):
             self._loop.run_until_complete(self._session.close())
         self._loop.close()

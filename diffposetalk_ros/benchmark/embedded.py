@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables about a light model that serves live: hop, savings, pacing, avatars, growth."""
+"""Tables about a light model in live use: hop, savings, pacing, avatars, memory."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from diffposetalk_ros.offline.generator import Generator
 __all__ = ['DEFAULT', 'embedded_tables']
 
 DEFAULT = SamplingConfig('ddim', 4, 1.0, 1.0)
-"""What the node samples with unless told otherwise."""
+"""The default sampling of the node."""
 _HOP = 2
 
 
 def embedded_tables(model: LoadedModel, full: bool) -> Iterator[Table]:
-    """One table after the other, as soon as it is measured. ``full`` takes about two minutes."""
+    """Yield each table as soon as it is measured. ``full`` takes about two minutes."""
     backend = model.backend
     yield _savings(model, full)
     yield _window_costs(backend, full)
@@ -40,7 +40,7 @@ def _setting() -> str:
 
 
 def _cells(timing: Timing, motion: float) -> tuple[Cell, ...]:
-    """``motion``: seconds of motion a call makes."""
+    """``motion``: seconds of motion that one call generates."""
     return timing.best, timing.p50, timing.p95, timing.cpu, timing.p50 / 1e3 / motion
 
 

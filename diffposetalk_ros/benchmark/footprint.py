@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a plain installation costs: measured in a process of its own, without torch."""
+"""Size, import time and memory of a plain installation, measured in a separate process without torch."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def footprint_table(model: str) -> Table:
         ('peak resident [MiB]', peak),
         ('torch imported', 'yes' if torch else 'no'),
     )
-    return Table('Footprint without ROS', 'A process of its own, one stream.', ('', ''), rows)
+    return Table('Footprint without ROS', 'A separate process with one stream.', ('', ''), rows)
 
 
 def installed_size(package: str = 'diffposetalk_ros', extra: str = 'onnx') -> float | None:

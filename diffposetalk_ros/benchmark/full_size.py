@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The released configuration (HuBERT-base, 8 x 512) with random weights: the reference algorithm
-beside ours, on the same machine in the same run. Needs torch."""
+beside ours, on the same machine and in the same run. Needs torch."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def full_size_table(
 
 
 def _reference_encoder(config: ModelConfig, speech: FloatArray, place: torch.device, seconds: float) -> float:
-    """Seconds that the reference takes to hear the speech (1, n)."""
+    """Seconds that the reference takes to encode speech (1, n)."""
     import torch
 
     from diffposetalk_ros.benchmark.torch_reference import finish, reference_hubert
@@ -150,7 +150,7 @@ def device_name(device: str) -> str:
 
 
 def _reference(config: ModelConfig, measured: int, device: str) -> tuple[float, float, bool]:
-    """(seconds of all steps, mean seconds of a step, whether all were made)."""
+    """(seconds of all steps, mean seconds of a step, whether all steps were run)."""
     from diffposetalk_ros.benchmark.torch_reference import ReferenceDenoiser, sample_ancestral
     from diffposetalk_ros.diffusion.schedule import make_schedule
     from diffposetalk_ros.model.networks.diffposetalk import ScheduleBuffers

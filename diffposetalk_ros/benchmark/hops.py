@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hop k and look-ahead L of the live stream cost in lip sync and seams, and save in delay."""
+"""How hop k and look-ahead L of a stream trade lip sync and seams for delay."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Live operation inside one process: sound in real time, frames against their deadline."""
+"""Live operation within one process: sound in real time, frames against their deadline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK = 320
 
 
 class _Clocked(MotionTimeline):
-    """A timeline that notes when each frame became final."""
+    """A timeline that records when each frame became final."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was recorded of a live run, and the figures in it. Imports no ROS."""
+"""The record of a live run, and the figures computed from it. Imports no ROS."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many pictures a second the page draws in a headless Chromium, on software GL, while it sounds."""
+"""Frame rate of the page in a headless Chromium on software GL, with sound."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def page_tables(clip: SpokenClip, size: tuple[int, int], seconds: float, rounds:
         )
     note = (
         f'Speech and the face to it, {rounds} runs of {seconds:g} s each, alternately, a new browser each time. '
-        'Pictures are drawn ones; the display allows 60.'
+        'Only drawn pictures count; the display allows 60.'
     )
     columns = (
         'view',

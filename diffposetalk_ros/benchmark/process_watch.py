@@ -27,7 +27,7 @@ class ProcessSample:
 
 
 class ProcessWatch:
-    """Looks at process ``pid``. Raises ConfigError where there is no /proc."""
+    """Watches process ``pid``. Raises ConfigError if there is no /proc."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path('/proc') / str(pid)
@@ -35,7 +35,7 @@ class ProcessWatch:
             raise ConfigError(f'{self._folder} does not exist; this measurement needs Linux')
 
     def sample(self) -> ProcessSample:
-        """What the process has used until now. Raises OSError when it has ended."""
+        """What the process has used so far. Raises OSError if it has ended."""
         # After the name, which may hold anything: field 3 (state) and on, proc(5).
         fields = (self._folder / 'stat').read_text(encoding='utf-8').rpartition(')')[2].split()
         processor = (int(fields[11]) + int(fields[12])) / _TICKS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fewer steps cost in quality and save in time, one table, one run."""
+"""Quality and time of fewer steps, in one table from one run."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def measure_quality(
 
 
 def _dynamics(references: Sequence[Floats], rig: Rig) -> float:
-    """FDD [mm] of a face that does not move, mean over the clips."""
+    """FDD [mm] of a motionless face, mean over the clips."""
     rest = rig.neutral[rig.masks['upper_face']]
     values = []
     for motion in references:
@@ -101,7 +101,7 @@ def _dynamics(references: Sequence[Floats], rig: Rig) -> float:
 
 
 def worst_loss(made: Quality, reference: Quality) -> tuple[float, str]:
-    """Largest relative loss against the reference, and of which measure; below 0 nothing was lost.
+    """Largest relative loss against the reference, and its measure; below 0 nothing was lost.
 
     FDD is a difference near 0: what it loses counts in units of the upper face's own dynamics.
     """

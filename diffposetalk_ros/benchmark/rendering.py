@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast motion becomes an MP4 on the processor."""
+"""Time to render motion to MP4 on the CPU."""
 
 from __future__ import annotations
 

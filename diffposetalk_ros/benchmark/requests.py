@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows and speech to measure with: speed does not depend on the values."""
+"""Windows and speech for benchmarks; speed does not depend on their values."""
 
 from __future__ import annotations
 

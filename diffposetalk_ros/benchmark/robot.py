@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A robot's joints: time of the map, jaw closures against sound, the way to rest; needs no ROS."""
+"""Benchmarks of joints: computing time, jaw closures against sound, time to rest; needs no ROS."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def speed_table(example: JointMap, seconds: float = 2.0) -> Table:
     commander.frames.foresee(0, 0, _NS // 25, faces[:4])
     commander.advance(0)
     rows.append(('trajectory, 150 ms and the way to rest (example)', *_cells(timed(commander.plan, seconds))))
-    note = 'Random faces, worse than speech: every joint is on the move. `cpu` is processor time.'
+    note = 'Random faces move every joint, which is worse than speech. `cpu` is processor time.'
     return Table('Time', note, ('what', 'p50 [ms]', 'p95 [ms]', 'cpu [ms]'), tuple(rows))
 
 

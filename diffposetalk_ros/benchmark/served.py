@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A large model that serves live on one device: time of a hop, avatars against missed deadlines, memory."""
+"""A large model in live use on one device: time of a hop, avatars against missed deadlines, memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ServedConfig:
 
 
 def served_tables(device: str, config: ServedConfig | None = None) -> Iterator[Table]:
-    """One table after the other. ``device``: 'cpu', 'cuda', 'cuda:1'. Needs torch and transformers."""
+    """Yield one table after the other. ``device``: 'cpu', 'cuda', 'cuda:1'. Needs torch and transformers."""
     from diffposetalk_ros.model.torch.backend import TorchBackend
 
     config = config or ServedConfig()
@@ -122,7 +122,7 @@ def _memory(device: str, fresh: bool = False) -> tuple[int | None, int]:
 
 
 class _Free:
-    """A back end whose answers cost nothing: what is left is the streams' own work."""
+    """A backend that computes nothing; what remains is the work of the streams."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.config, self.runner = config, 'nothing'
@@ -145,14 +145,14 @@ class _Free:
 
 
 def host_table(config: ServedConfig | None = None) -> Table:
-    """What many large avatars cost the host, whatever computes their networks."""
+    """What many large avatars cost the host, without their networks."""
     config = config or ServedConfig(avatars=(64, 256, 512), seconds=4.0)
     rows = []
     for count in config.avatars:
         run = run_avatars(_Free(config.model), None, DEFAULT, count, config.seconds, config.hop)
         rows.append((count, *run.busy, run.busy[0] / count))
     note = (
-        f'Networks that cost nothing; windows, noise, normalising and joining on one thread, every '
+        f'Networks that compute nothing; windows, noise, normalising and joining on one thread, every '
         f'{1000 * config.hop // config.model.fps} ms.'
     )
     columns = ('avatars', 'busy p50 [ms]', 'busy p95 [ms]', 'busy p99 [ms]', 'each [ms]')

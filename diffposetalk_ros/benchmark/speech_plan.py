@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a benchmark speaks and when it pauses."""
+"""A plan of speech and pauses for benchmarks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _GRID = 0.02
 class Stretch:
     """Seconds from the start, in whole messages of 20 ms.
 
-    In 'silence' a microphone goes on sending; in 'nothing' no message comes, as between two sentences of
-    a synthesiser. ``offset``: where in the looped recording speech begins.
+    In 'silence' messages continue, as from a microphone; in 'nothing' no message comes, as between two
+    sentences of a synthesiser. ``offset``: where in the looped recording speech begins.
     """
 
     kind: Literal['speech', 'silence', 'nothing']

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a stream that has warmed up still take memory?"""
+"""Memory that a stream still takes after its warm-up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SteadyRun:
 def run_steady(
     backend: Backend, style: FloatArray | None, sampling: SamplingConfig, hops: int, warm_up: int = 100
 ) -> SteadyRun:
-    """Speak ``hops`` hops after ``warm_up`` of them, as fast as it goes. Linux only."""
+    """Speak ``hops`` hops after ``warm_up`` of them, as fast as possible. Linux only."""
     stream = StreamingGenerator(backend, StreamConfig(sampling=sampling), style)
     hop = stream.config.hop * backend.config.samples_per_frame
     sound = speech_like(hop / 16000)

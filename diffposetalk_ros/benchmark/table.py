@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark hands back: tables, as JSON and as Markdown."""
+"""Tables of a benchmark, written as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Table:
 
 
 def machine() -> dict[str, str]:
-    """Processor, cores, versions and time: what the figures hold for."""
+    """Processor, cores, versions and time of the measurement."""
     found = {
         'date': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()),
         'processor': _processor(),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page is measured with: a face and a voice with closures at known times, by formula or recorded."""
+"""A face and a voice with closures at known times, computed or recorded, to measure the page with."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Formula:
 
 
 class SpokenClip:
-    """Speech and the motion (T, 55) a model made of it, again and again."""
+    """Speech and the motion (T, 55) that a model made of it, repeated."""
 
     def __init__(self, samples: NDArray[np.float32], motion: NDArray[np.float32], fps: float) -> None:
         self.seconds = len(motion) / fps

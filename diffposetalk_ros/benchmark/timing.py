@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wall time of a function, measured again and again."""
+"""Repeated measurement of the wall time of a function."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The algorithm the paper's code runs, as SPEC 3 and 5 describe it, out of torch's own modules.
+"""The algorithm of the paper's code, built from torch's own modules after SPEC 3 and 5.
 
 Three guidance branches in one batch, the decoder whole at every step, attention over the audio with a
-mask, float32, eager. Weights are random: it is here to be timed.
+mask, float32, eager. Weights are random, because only its time matters.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def sample_ancestral(net: ReferenceDenoiser, schedule: ScheduleBuffers, steps: i
 
 
 def finish(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
 

@@ -23,17 +23,17 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench`."""
     parser.add_argument('--model', help='folder, or the name of a model that ships (default: embedded)')
-    parser.add_argument('--full', action='store_true', help='longer, and the full-size comparison')
+    parser.add_argument('--full', action='store_true', help='measure longer, and compare at full size')
     parser.add_argument(
         '--reference-steps',
         type=int,
         default=10,
-        help='steps of the reference that are measured; 500 makes one complete run (default: 10)',
+        help='steps of the reference algorithm to measure; 500 is one complete run (default: 10)',
     )
     parser.add_argument(
         '--device',
         metavar='WORD',
-        help='only the released configuration, on this device of torch: cuda, cuda:1 (or cpu, which takes long)',
+        help='measure only the released configuration, on this torch device: cuda, cuda:1 (cpu takes long)',
     )
     parser.add_argument(
         '-o', '--output', type=Path, default=Path('benchmark'), help='file name without suffix'
@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print each table when it is there, write the report."""
+    """Measure, print each table as soon as it is complete, and write the report."""
     from diffposetalk_ros.benchmark.table import machine, write_report
 
     if options.device and (options.model or options.full):
-        raise ConfigError('--device measures the released configuration; leave --model and --full out')
+        raise ConfigError('--device measures the released configuration; omit --model and --full')
     options.model = options.model or 'embedded'
     command = f'diffposetalk bench --model {options.model}' + (' --full' if options.full else '')
     if options.device:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     for table in _device_tables(options) if options.device else _tables(options):
         print(table.markdown(), flush=True)
         tables.append(table)
-        # After every table, so that what was measured is there when the rest is interrupted.
+        # Written after every table, so that an interruption keeps what was measured.
         paths = write_report(options.output, about, tables)
     for path in paths:
         print(path)
@@ -97,6 +97,6 @@ def _device_tables(options: argparse.Namespace) -> Iterator[Table]:
 
     usable_device(options.device)
     yield full_size_table(options.reference_steps, options.device)
-    # A CPU takes a second for what a GPU does in milliseconds.
+    # A step takes a second on a CPU, and milliseconds on a GPU.
     small = ServedConfig(hops=20, avatars=(1, 2), seconds=2.0)
     yield from served_tables(options.device, small if options.device == 'cpu' else None)

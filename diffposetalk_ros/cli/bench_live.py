@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watch the node live: its own process, real DDS, minutes of speech and pauses.
+"""Watch the node in its own process over DDS, through minutes of speech and pauses.
 
 Measures from another process what arrives on face_motion, head_pose, audio_out and /diagnostics:
 missing and doubled frames, exact stamps, release jitter, added delay, underflows, processor time and
@@ -41,9 +41,11 @@ _STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench-live`."""
     parser.add_argument('audio', nargs='?', type=Path, help='speech to repeat (default: a bundled clip)')
-    parser.add_argument('--minutes', type=float, default=10.0, help='how long to speak (default 10; 0: not)')
+    parser.add_argument(
+        '--minutes', type=float, default=10.0, help='duration in minutes (default 10; 0 skips it)'
+    )
     parser.add_argument('--output-rate', type=float, default=50.0, help='frames per second (default 50)')
-    parser.add_argument('--seed', type=int, default=0, help='of speech, pauses and noise (default 0)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of speech, pauses and noise (default 0)')
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
     add_node_parameters(parser)
     parser.add_argument('--cycles', type=int, default=0, help='lifecycle cycles to run first (default 0)')
@@ -80,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     speech = _speech(options) if options.minutes else None
     about = {
         'command': _command(options),
-        'settings': f'seed {options.seed}, audio_out on, everything else as by default',
+        'settings': f'seed {options.seed}, audio_out on, defaults otherwise',
         **machine(),
         'middleware': rclpy.get_rmw_implementation_identifier(),
     }

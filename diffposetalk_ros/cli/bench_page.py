@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how many pictures a second the page draws without a GPU, and write JSON and Markdown.
+"""Measure the frame rate of the page without a GPU; write JSON and Markdown.
 
 Starts the page with a talking face and opens it in a headless Chromium on software GL.
 """
@@ -17,8 +17,12 @@ _DEMO = Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument('audio', nargs='?', type=Path, default=_DEMO, help='speech (default: the demo clip)')
-    parser.add_argument('--size', default='1280x720', help='of the window (default: %(default)s)')
-    parser.add_argument('--seconds', type=float, default=10.0, help='of each run (default: %(default)s)')
+    parser.add_argument(
+        '--size', default='1280x720', help='WIDTHxHEIGHT of the window (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--seconds', type=float, default=10.0, help='seconds of each run (default: %(default)s)'
+    )
     parser.add_argument('--rounds', type=int, default=3, help='runs of each view (default: %(default)s)')
     parser.add_argument('-o', '--output', type=Path, default=Path('page'), help='file name without suffix')
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality and time of every solver and number of steps against many ancestral steps, in one table."""
+"""Compare quality and time of every solver and number of steps with many ancestral steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench-quality`."""
     parser.add_argument(
-        'clips', type=Path, nargs='?', help='clips.jsonl with phone times (default: time the recordings anew)'
+        'clips',
+        type=Path,
+        nargs='?',
+        help='clips.jsonl with phone times (default: align the recordings again)',
     )
     parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
-    parser.add_argument('--per-set', type=int, default=2, help='clips of each set, evenly chosen (default 2)')
+    parser.add_argument('--per-set', type=int, default=2, help='clips of each set, evenly spread (default 2)')
     parser.add_argument('--reference', type=int, default=500, help='ancestral steps (default 500)')
     parser.add_argument('--styles', type=int, default=20, help='styles of the retrieval test (default 20)')
     parser.add_argument(
@@ -76,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     for pair in scales:
         print(f'guidance scales {pair[0]:g} and {pair[1]:g}')
         tables.append(quality_table(generator, chosen, rig, pair, settings, show))
-        # After every table, so that what was measured is there when the rest is interrupted.
+        # Written after every table, so that an interruption keeps what was measured.
         paths = write_report(options.output, about, tables)
     for path in paths:
         print(path)

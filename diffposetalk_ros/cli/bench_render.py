@@ -17,7 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('audio', nargs='?', type=Path, default=_DEMO, help='speech (default: the demo clip)')
     parser.add_argument('--size', default='1280x720', help='WIDTHxHEIGHT in pixels (default: %(default)s)')
     parser.add_argument(
-        '--workers', type=int, nargs='+', default=[1, 2], help='processes that draw (default: 1 2)'
+        '--workers',
+        type=int,
+        nargs='+',
+        default=[1, 2],
+        help='numbers of processes to compare (default: 1 2)',
     )
     parser.add_argument('-o', '--output', type=Path, default=Path('render'), help='file name without suffix')
 

@@ -17,9 +17,12 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench-robot`."""
-    parser.add_argument('--live', action='store_true', help='the chain of nodes as well')
+    parser.add_argument('--live', action='store_true', help='run the chain of nodes as well')
     parser.add_argument(
-        '--speed', type=float, default=1.0, help='of the live simulation; less on a busy machine (default 1)'
+        '--speed',
+        type=float,
+        default=1.0,
+        help='speed of the live simulation; use less on a busy machine (default 1)',
     )
     parser.add_argument('-o', '--output', type=Path, default=Path('robot'), help='file name without suffix')
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how soon synthesised speech is seen and heard, and how soon an interrupt brings rest.
+"""Measure the time from a burst of speech to its first frame and sound, and from an interrupt to rest.
 
 Bursts of the bundled clip go over DDS to the node in a process of its own; the times are taken in another.
 """

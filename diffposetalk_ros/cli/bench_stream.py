@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk bench-stream`: table of hop and look-ahead of the live stream."""
+"""Compare hop and look-ahead of a stream: delay, lip sync, seams."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
     parser.add_argument('--hops', type=int, default=10, help='k = 1..N (default 10)')
     parser.add_argument('--look-aheads', type=int, default=5, help='L = 0..N (default 5)')
-    parser.add_argument('--seconds', type=float, default=60.0, help='speech to use at most (default 60)')
+    parser.add_argument(
+        '--seconds', type=float, default=60.0, help='use at most this much speech, s (default 60)'
+    )
     parser.add_argument('--steps', type=int, default=4, help='network evaluations per window (default 4)')
     parser.add_argument(
-        '--scale-audio', type=float, default=1.0, help='guidance on speech (default 1, as the node runs)'
+        '--scale-audio', type=float, default=1.0, help='guidance on speech (default 1, as in the node)'
     )
     parser.add_argument(
         '-o', '--output', type=Path, default=Path('streaming'), help='file name without suffix'

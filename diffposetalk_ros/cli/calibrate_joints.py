@@ -26,15 +26,17 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk calibrate-joints`."""
-    parser.add_argument('--map', type=Path, required=True, help='joint map to begin with')
+    parser.add_argument('--map', type=Path, required=True, help='joint map to start from')
     parser.add_argument('-o', '--output', type=Path, required=True, help='joint map to write')
-    parser.add_argument('--channels', nargs='+', help='only these (default: all that move a joint)')
-    parser.add_argument('--seconds', type=float, default=3.0, help='for one channel (default 3)')
-    parser.add_argument('--dry-run', action='store_true', help='print, send nothing, ask nothing')
+    parser.add_argument(
+        '--channels', nargs='+', help='channels to step through (default: all that move a joint)'
+    )
+    parser.add_argument('--seconds', type=float, default=3.0, help='time for one channel, s (default 3)')
+    parser.add_argument('--dry-run', action='store_true', help='print what would move; send and ask nothing')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Sweep, ask, write. Raises ConfigError on user errors."""
+    """Move each channel, ask what to change, write the map. Raises ConfigError on user errors."""
     from diffposetalk_ros.robot.joint_map_file import dump_joint_map, load_joint_map
     from diffposetalk_ros.robot.sweep import channels_used, scale_channel, sweep
 
@@ -62,21 +64,21 @@ def run(options: argparse.Namespace) -> int:
                 break
     options.output.write_text(dump_joint_map(joint_map), encoding='utf-8')
     load_joint_map(options.output)
-    print(f'written: {options.output}, {len(joint_map.joints)} joints')
+    print(f'wrote {options.output} with {len(joint_map.joints)} joints')
     return 0
 
 
 @contextmanager
 def _robot(joint_map: Any) -> Iterator[Any]:
-    """A TrajectorySender, the robot at rest. Raises ConfigError without ROS."""
+    """A TrajectorySender, once the robot is at rest. Raises ConfigError without ROS."""
     try:
         from diffposetalk_ros.ros.support.trajectory_sender import TrajectorySender
     except ImportError as error:
-        raise ConfigError(f'no ROS here ({error}); use --dry-run') from error
+        raise ConfigError(f'ROS is not available ({error}); use --dry-run') from error
     with TrajectorySender(joint_map) as sender:
         print('waiting for a subscriber of joint_trajectory ...')
         sender.wait()
-        print('the robot goes to rest, slowly')
+        print('moving the robot slowly to rest')
         sender.approach()
         yield sender
 
@@ -87,6 +89,6 @@ def _factor(text: str) -> float:
     except ValueError:
         factor = float('nan')
     if not isfinite(factor) or abs(factor) > 10:
-        print(f'{text!r} is no number from -10 to 10; nothing changed')
+        print(f'{text!r} is not a number from -10 to 10; nothing was changed')
         return 1.0
     return factor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ranges of options that several verbs share."""
+"""Checks of options that several verbs have in common."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SEEDS = 2**32
 
 
 def check_seed(options: argparse.Namespace) -> None:
-    """Raise ConfigError for a seed that not every random generator takes."""
+    """Raise ConfigError for a seed that some random generator does not accept."""
     if not 0 <= options.seed < _SEEDS:
         raise ConfigError(f'--seed {options.seed}; use 0 to {_SEEDS - 1}')
 

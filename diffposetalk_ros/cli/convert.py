@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
         from diffposetalk_ros.motion.live_link import write_live_link_csv
 
         rows = write_live_link_csv(args.out, clip)
-        print(f'written: {args.out}, {rows} rows at 60 fps')
+        print(f'wrote {args.out}: {rows} rows at 60 fps')
         return 0
     save_motion(args.out, clip)
-    print(f'written: {args.out}, {len(clip.values)} frames at {clip.fps:g} fps')
+    print(f'wrote {args.out}: {len(clip.values)} frames at {clip.fps:g} fps')
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk corpus`: make synthetic speech with phoneme times to train the embedded model on."""
+"""Synthesise speech with phoneme times, on which the embedded model is trained."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ HELP = 'make a corpus of synthetic speech with phoneme times'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument('--out', type=Path, required=True, help='folder to write or to go on with')
+    parser.add_argument('--out', type=Path, required=True, help='folder to write, or to continue')
     parser.add_argument('--hours', type=float, default=10.0, help='hours of training speech (default 10)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same corpus (default 0)')
     parser.add_argument(
         '--copies', type=float, default=0.0, metavar='SHARE',
-        help='share of recorded clips that WORLD turns into other speakers, slow (default 0; needs pyworld)',
+        help='share of clips that WORLD turns into other speakers; slow (default 0; needs pyworld)',
     )  # fmt: skip
     parser.add_argument(
         '--kokoro', type=Path, metavar='FILE',
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--hold-out', nargs='*', metavar='ENGINE:VOICE', default=None,
-        help='voices for the dev split only (default flite:rms and espeak:en-GB-scotland+m3)',
+        help='voices that only the dev split uses (default flite:rms and espeak:en-GB-scotland+m3)',
     )  # fmt: skip
 
 

@@ -22,18 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk distill`."""
     parser.add_argument('--model', default='embedded', help='teacher: folder, or the name of one that ships')
     parser.add_argument(
-        '--takes', type=Path, required=True, help='folder `takes` in the --work of a training'
+        '--takes', type=Path, required=True, help='the folder `takes` in the --work folder of a training'
     )
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     parser.add_argument('--work', type=Path, default=Path('runs/distilled'), help='checkpoint and logs')
     parser.add_argument(
-        '--steps', type=int, default=0, help='sampling steps it is made for (default: any number)'
+        '--steps', type=int, default=0, help='sampling steps of the student (default: any number)'
     )
-    parser.add_argument('--substeps', type=int, default=1, help='steps of the teacher for each of them')
+    parser.add_argument(
+        '--substeps', type=int, default=1, help='steps of the teacher for each step of the student'
+    )
     parser.add_argument('--scale-audio', type=float, default=2.0, help='largest guidance scale of the speech')
     parser.add_argument('--scale-style', type=float, default=2.0, help='largest guidance scale of the style')
     parser.add_argument('--train-steps', type=int, help='steps of training')
-    parser.add_argument('--batch', type=int, help='items in a batch, for each process')
+    parser.add_argument('--batch', type=int, help='batch size of each process')
     parser.add_argument('--learning-rate', type=float)
     parser.add_argument('--seed', type=int, default=0)
 

@@ -33,13 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--sets', default='asterisk,librivox', help=f'comma-separated: {", ".join(_SETS)}')
     parser.add_argument('--own-clips', type=Path, metavar='DIR', help='recordings of the set clips')
     parser.add_argument(
-        '--transcripts', type=Path, metavar='JSON', help='their words (default: DIR/transcripts.json)'
+        '--transcripts',
+        type=Path,
+        metavar='JSON',
+        help='transcripts of these recordings (default: DIR/transcripts.json)',
     )
     parser.add_argument('--corpus', type=Path, metavar='DIR', help='corpus whose dev split is the set dev')
     parser.add_argument(
-        '--clips', type=Path, metavar='JSONL', help='clips with phone times; replaces the alignment'
+        '--clips', type=Path, metavar='JSONL', help='clips with phone times, used instead of aligning'
     )
-    parser.add_argument('--limit', type=int, help='use at most so many clips of each set, evenly chosen')
+    parser.add_argument('--limit', type=int, help='use at most this many clips of each set, evenly spread')
     parser.add_argument(
         '--reference-clips',
         type=int,
@@ -48,17 +51,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='clips of each set for samplers of more than 50 steps (default 12)',
     )
     parser.add_argument(
-        '--jobs', type=int, help='clips such samplers answer at once (default: the cores, at most 4)'
+        '--jobs',
+        type=int,
+        help='clips that such samplers process at once (default: number of cores, at most 4)',
     )
-    parser.add_argument('--samplers', help='comma-separated SOLVER:STEPS, the first is compared with')
-    parser.add_argument('--style', default='neutral', help='style of model and reference')
-    parser.add_argument('--scale-audio', type=float, help='guidance scale of the speech')
+    parser.add_argument(
+        '--samplers', help='comma-separated SOLVER:STEPS; the others are compared with the first'
+    )
+    parser.add_argument('--style', default='neutral', help='style of the model and of the reference')
+    parser.add_argument('--scale-audio', type=float, help='guidance scale of speech')
     parser.add_argument('--scale-style', type=float, help='guidance scale of the style')
     parser.add_argument(
         '--mouth-noise', type=float, help="noise of the mouth, 0 to 1 (default: the model's own)"
     )
     parser.add_argument('--regressor', help='model folder of a deterministic regressor to compare with')
-    parser.add_argument('--styles', type=int, default=100, help='styles of the retrieval test; 0 skips it')
+    parser.add_argument(
+        '--styles', type=int, default=100, help='number of styles in the retrieval test; 0 skips it'
+    )
     parser.add_argument('--backend', default='auto', help='auto, onnx or torch')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, default=0)

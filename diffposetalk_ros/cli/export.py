@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export and list the files."""
+    """Export the graphs and list the files."""
     from diffposetalk_ros.model.onnx.export import export_onnx
     from diffposetalk_ros.util.resources import find_model
 

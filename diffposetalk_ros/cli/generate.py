@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ['add_arguments', 'run', 'sampling_from']
 
 _THRESHOLD_RANGE = (1.0, 4.0)
-"""Of the thresholds, in deviations of the motion: the reference's."""
+"""Bounds of the threshold in standard deviations of the motion, as in the reference."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--vertices', type=Path, metavar='NPZ', help='write FLAME vertices as well')
     parser.add_argument('--flame-model', type=Path, help='your generic_model.pkl of FLAME 2020')
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same motion (default 0)')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same motion (default 0)')
     parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
     parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
     parser.add_argument(
@@ -54,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--guidance', choices=('incremental', 'independent', 'independent_aliased'),
-        help='how the branches are mixed (default: as the reference does with this model)',
+        help='how the branches are mixed (default: as the reference mixes them for this model)',
     )  # fmt: skip
     parser.add_argument(
         '--guide-by', metavar='LIST',
-        help="of audio and style, comma-separated, what to guide by; 'none': nothing (default: all)",
+        help="conditions to guide by: audio, style, audio,style or none (default: all)",
     )  # fmt: skip
     parser.add_argument(
         '--threshold', type=float, metavar='Q',
@@ -66,9 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--mouth-noise', type=float, metavar='X',
-        help="how much the mouth may vary from seed to seed, 0 to 1 (default: the model's own; paper 1)",
+        help="how much the mouth varies from seed to seed, 0 to 1 (default: set by the model; paper 1)",
     )  # fmt: skip
-    parser.add_argument('--fps', type=float, help='output frame rate, 10 to 120 (default: the model, 25)')
+    parser.add_argument(
+        '--fps', type=float, help='frame rate of the output, 10 to 120 (default: that of the model, 25)'
+    )
     parser.add_argument('--allow-silence', action='store_true', help='accept a file without any sound')
     parser.add_argument('--backend', default='auto', choices=('auto', 'onnx', 'torch'))
     parser.add_argument(
@@ -80,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Generate and write; prints one line that says what came out."""
+    """Generate and write a motion file, and print one line about it."""
     from tqdm import tqdm
 
     from diffposetalk_ros.audio.file import audio_blocks, audio_duration, seekable
@@ -132,7 +134,7 @@ def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameMode
     from diffposetalk_ros.util.output_file import check_output
 
     if generator.config.space != 'flame':
-        raise ConfigError(f'--vertices: {generator.model.folder.name} is no FLAME model; import one')
+        raise ConfigError(f'--vertices: {generator.model.folder.name} is not a FLAME model; import one')
     if options.flame_model is None:
         raise ConfigError('--vertices needs --flame-model: generic_model.pkl of FLAME 2020')
     check_output(options.vertices, ('.npz',))

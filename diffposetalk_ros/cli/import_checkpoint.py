@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk import-checkpoint`: an official checkpoint -> a model folder."""
+"""Turn an official checkpoint into a model folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert; nothing in the checkpoint is executed, nothing is downloaded."""
+    """Convert. Nothing in the checkpoint is executed, and nothing is downloaded."""
     from diffposetalk_ros.model.official import (
         flame_stats,
         motion_stats,
@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
     head = 'with' if model.config.head_pose else 'without'
     print(f'{args.out}: {parameters:,} parameters, iteration {iteration}, {head} head pose')
     if encoder is None and model.config.style_dim:
-        print('no --style-encoder given: ready-made style files work, extract-style will not')
+        print('without --style-encoder, style files work but extract-style does not')
     print(_graphs(args.out))
     return 0
 
 
 def _graphs(folder: Path) -> str:
-    """Write graphs for ONNX Runtime where that can be done here; in words."""
+    """Write graphs for ONNX Runtime if this is possible here; returns a sentence about it."""
     from diffposetalk_ros.model.onnx.export import export_onnx
 
     if find_spec('onnx') is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk`: one verb per module of this folder, imported only when it is used."""
+"""The command `diffposetalk`: each module of this folder is a verb, imported only when it is used."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 __all__ = ['VERBS', 'main']
 
 VERBS: dict[str, str] = {
-    'demo': 'live speech through the real node to a face, and a report',
-    'generate': 'speech file -> motion file',
+    'demo': 'speak a sound file live: node, face, page and a report',
+    'generate': 'generate a motion file from a speech file',
     'styles': 'list the speaking styles of a model, or describe one',
-    'extract-style': 'video of a person, or motion clip -> style file',
-    'track': 'video or camera -> motion file of the face seen in it',
-    'convert': 'motion file or recorded bag -> motion file of another format',
-    'render': 'motion file -> video, GIF or picture of the head',
-    'plot': 'motion file -> chart of channels, head angles and sound',
+    'extract-style': 'take the speaking style of a person from a video or a motion clip',
+    'track': 'track the face in a video or before a camera, write its motion',
+    'convert': 'convert a motion file or a recorded bag to another format',
+    'render': 'draw a motion file as video, GIF or picture',
+    'plot': 'draw a chart of channels, head angles and sound',
     'evaluate': 'measure a model on real and synthetic speech',
     'bench': 'measure speed on this machine, beside the reference algorithm',
-    'bench-stream': 'hop and look-ahead of the live stream: lip sync, seams, delay',
-    'bench-live': 'the node over DDS for minutes: jitter, delay, lost frames, processor, memory',
-    'bench-start': 'how soon a burst of synthesised speech is seen, and an interrupt obeyed',
-    'bench-quality': 'quality and time of every solver and number of steps, one table',
-    'bench-render': 'how fast this machine makes a video of a spoken clip',
-    'bench-page': 'how many pictures a second the page draws without a GPU, in a headless Chromium',
-    'bench-robot': 'joints of the example robot: jaw against sound, time of the map, way to rest',
-    'import-checkpoint': 'official DiffPoseTalk checkpoint -> model folder',
+    'bench-stream': 'compare hop and look-ahead of a stream: lip sync, seams, delay',
+    'bench-live': 'watch the node for minutes: jitter, delay, lost frames, processor, memory',
+    'bench-start': 'measure the time to the first frame of a burst, and to rest after an interrupt',
+    'bench-quality': 'compare quality and time of solvers and numbers of steps',
+    'bench-render': 'measure how fast this machine renders a video',
+    'bench-page': 'measure the frame rate of the page in a headless Chromium, without a GPU',
+    'bench-robot': 'measure the example robot: jaw against sound, computing time, time to rest',
+    'import-checkpoint': 'turn an official DiffPoseTalk checkpoint into a model folder',
     'calibrate-joints': 'step through the face channels on a robot, write its joint map',
-    'simulate-robot': 'speech file -> joints of a simulated robot, lags and video',
+    'simulate-robot': 'move a simulated robot by a speech file; print lags, draw a video',
     'corpus': 'synthesise a training corpus with phoneme times',
     'train': 'train the embedded model from a corpus',
     'train-style': 'train the style encoder alone (corpus, or LMDB of FLAME motion)',
@@ -50,7 +50,7 @@ VERBS: dict[str, str] = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line."""
+    """A parser that reports wrong arguments in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: {message}; see {self.prog} --help\n')
@@ -68,7 +68,7 @@ def _usage() -> str:
 
 @contextmanager
 def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
-    """What ends a program raises KeyboardInterrupt, as Ctrl-C does: files half written and processes go with it."""
+    """Turn these signals into KeyboardInterrupt, so that half-written files and child processes are removed."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -76,7 +76,7 @@ def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # What is ignored stays ignored (nohup).
+    # A signal that is ignored stays ignored (nohup).
     before = {number: signal.getsignal(number) for number in numbers}
     taken = [number for number in numbers if before[number] == signal.SIG_DFL]
     try:
@@ -89,7 +89,7 @@ def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Errors of the input end in one line on stderr and status 1, never a traceback."""
+    """Run one verb. Input errors end in one line on stderr and status 1, without a traceback."""
     try:
         try:
             return _main(arguments)
@@ -103,6 +103,11 @@ def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ('-h', '--help', 'help'):
         print(_usage())
+        return 0
+    if words[0] == '--version':
+        from diffposetalk_ros.util.resources import package_version
+
+        print(f'diffposetalk {package_version()}')
         return 0
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
@@ -135,7 +140,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        # The machine's fault, not the input's: a full disk, a file that vanished.
+        # Not an input error, but one of the machine: a full disk, a file that vanished.
         where = f'{error.filename}: ' if error.filename else ''
         print(f'diffposetalk {verb}: {where}{error.strerror or error}', file=sys.stderr)
         return 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Option -p of the commands that start the node."""
+"""The option -p of the verbs that start a node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ['add_node_parameters']
 
 
 def add_node_parameters(parser: argparse.ArgumentParser) -> None:
-    """-p NAME:=VALUE, as often as wanted; the words are left in ``parameters``, for `read_assignment`."""
+    """Add -p NAME:=VALUE, which may be repeated; `read_assignment` reads the words in ``parameters``."""
     parser.add_argument(
         '-p',
         dest='parameters',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk render`: a motion file as video with sound, GIF or picture of the head, on the CPU."""
+"""Draw a motion file on the CPU: video with sound, GIF or picture of the head."""
 
 from __future__ import annotations
 
@@ -10,39 +10,43 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-HELP = 'motion file -> video, GIF or picture of the head'
+HELP = 'draw a motion file as video, GIF or picture'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument('motion', nargs='*', type=Path, help='.npz, .csv or .json; several: side by side')
+    parser.add_argument(
+        'motion', nargs='*', type=Path, help='.npz, .csv or .json; several are drawn side by side'
+    )
     parser.add_argument('--audio', type=Path, help='sound file that goes with the motion (MP4 only)')
     parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.mp4, OUT.gif or OUT.png')
     parser.add_argument('--size', help='WIDTHxHEIGHT in pixels (default 1280x720, GIF 480x360)')
-    parser.add_argument('--fps', type=float, help='frames per second of the file (default: of the motion)')
-    parser.add_argument('--motion-fps', type=float, help='rate of a CSV that does not tell it')
-    parser.add_argument('--workers', type=int, help='processes that draw (default: up to 4)')
+    parser.add_argument('--fps', type=float, help='frame rate of the video (default: that of the motion)')
+    parser.add_argument('--motion-fps', type=float, help='frame rate of a CSV file that does not state it')
+    parser.add_argument('--workers', type=int, help='number of processes (default: up to 4)')
     parser.add_argument(
         '--closure-snap',
         type=float,
         metavar='MM',
-        help='show lip openings up to so many mm as contact; 0: show the motion as it is (default 0.8)',
+        help='show lip openings up to this many mm as contact; 0 shows the motion unchanged (default 0.8)',
     )
-    parser.add_argument('--channels', action='store_true', help='draw each ARKit channel at 1 instead (PNG)')
+    parser.add_argument('--face', help='which head: robin or maya (default robin)')
+    parser.add_argument('--channels', action='store_true', help='draw each ARKit channel alone, at 1 (PNG)')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw and write. Raises DiffPoseTalkError on user errors."""
+    """Draw and write the file. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP
     from diffposetalk_ros.motion.motion_file import load_face
+    from diffposetalk_ros.motion.rig.face import DEFAULT_FACE
     from diffposetalk_ros.viewer.render import channel_sheet
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image
 
     if args.channels:
         if args.motion or args.out.suffix.lower() != '.png':
             raise ConfigError('--channels takes no motion file and writes a .png')
-        write_image(args.out, channel_sheet())
-        print(f'written: {args.out}, 52 channels')
+        write_image(args.out, channel_sheet(face=args.face or DEFAULT_FACE))
+        print(f'wrote {args.out} with 52 channels')
         return 0
     if not args.motion:
         raise ConfigError('no motion file named; diffposetalk generate makes one from speech')
@@ -51,13 +55,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f'--workers {workers} is out of range; use 1 to 64')
     default = '480x360' if args.out.suffix.lower() == '.gif' else '1280x720'
     snap = DEFAULT_SNAP if args.closure_snap is None else args.closure_snap
-    options = RenderOptions(parse_size(args.size or default), args.fps, workers, snap=snap)
+    options = RenderOptions(
+        parse_size(args.size or default), args.fps, workers, snap=snap, face=args.face or DEFAULT_FACE
+    )
     clips = [load_face(path, args.motion_fps) for path in args.motion]
     labels = [path.stem for path in args.motion]
     start = time.perf_counter()
     frames = render_to_file(clips, args.out, args.audio, labels, options)
     took = time.perf_counter() - start
-    print(f'written: {args.out}, {frames} frames in {took:.1f} s ({frames / took:.0f} per second)')
+    print(f'wrote {args.out}: {frames} frames in {took:.1f} s ({frames / took:.0f} per second)')
     return 0
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech file -> face -> joints -> simulated servos: the lag of every joint, and a video of the robot.
+"""Move a simulated robot by a speech file; print the lag of every joint and draw a video.
 
     diffposetalk simulate-robot speech.wav -o robot.mp4
 
-Runs MuJoCo without ROS, as fast as the machine can. Without -o nothing is drawn.
+Runs MuJoCo without ROS, as fast as the machine can. Without -o no video is drawn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--map', type=Path, help='joint map (default: the example)')
     parser.add_argument('--urdf', type=Path, help='robot description (default: the example)')
     parser.add_argument('--style', default='neutral', help='speaking style')
-    parser.add_argument('--no-compensation', action='store_true', help='ignore the delays of the map')
+    parser.add_argument('--no-compensation', action='store_true', help='ignore the delays in the joint map')
     parser.add_argument('-o', '--output', type=Path, help='video to write (.mp4)')
 
 
@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.viewer.render_file import write_mp4
 
     if options.output is not None and options.output.suffix.lower() != '.mp4':
-        raise ConfigError(f'{options.output}: the video is an .mp4')
+        raise ConfigError(f'{options.output}: name a video that ends in .mp4')
     joint_map = load_joint_map(options.map or find_shared('config/joint_map.yaml'))
     head = SimulatedHead(options.urdf or find_shared('urdf/avatar_head.urdf'))
-    map_order(joint_map, head)  # refuses before the work
+    map_order(joint_map, head)  # fails now, not after the work
     if options.output is not None:
-        head.render()  # refuses before the work where nothing can be drawn
+        head.render()  # fails now, not after the work, where nothing can be drawn
     clip = Generator().generate(read_audio(options.audio), style=options.style)
     pictures: list[Any] = []
 
@@ -63,5 +63,5 @@ def run(options: argparse.Namespace) -> int:
     if options.output is not None:
         size = pictures[0].shape[1], pictures[0].shape[0]
         write_mp4(options.output, iter(pictures), _FPS, size, options.audio, clip.duration)
-        print(f'written: {options.output}, {len(pictures)} frames')
+        print(f'wrote {options.output} with {len(pictures)} frames')
     return 0

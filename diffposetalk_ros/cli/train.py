@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the embedded model from a corpus: takes, style encoder, audio encoder, denoiser; graphs for ONNX.
+"""Train the embedded model from a corpus: takes, style encoder, audio encoder, denoiser, ONNX graphs.
 
-Interrupt it at any time; the same command goes on from the last checkpoint. To use several
+Interrupt it at any time; the same command continues from the last checkpoint. To use several
 processes or GPUs start it with `accelerate launch -m diffposetalk_ros.cli train ...`.
 """
 
@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--start',
         metavar='MODEL',
-        help='go on from the weights of this model; its style encoder and styles stay',
+        help='continue from the weights of this model; its style encoder and styles are kept',
     )
-    parser.add_argument('--takes', type=int, help='animated clips of 8.4 s to train on')
+    parser.add_argument('--takes', type=int, help='number of animated clips of 8.4 s')
     parser.add_argument('--style-steps', type=int, help='steps of the style encoder')
     parser.add_argument('--audio-steps', type=int, help='steps of the audio encoder')
     parser.add_argument('--denoiser-steps', type=int, help='steps of the denoiser')
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the recipe; defaults are those of the weights that ship."""
+    """Run the recipe; the defaults are those of the shipped weights."""
     from accelerate import PartialState
 
     from diffposetalk_ros.cli.checks import check_at_least, check_seed

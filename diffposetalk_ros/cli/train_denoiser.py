@@ -5,7 +5,7 @@
         --speech-encoder hubert-base-ls960 --flame-model generic_model.pkl
     diffposetalk train-denoiser --corpus runs/corpus --out models/mine
 
-Interrupt it at any time; the same command goes on from the last checkpoint. Several processes or
+Interrupt it at any time; the same command continues from the last checkpoint. Several processes or
 GPUs: `accelerate launch -m diffposetalk_ros.cli train-denoiser ...`.
 """
 
@@ -33,14 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     flame = parser.add_argument_group('with --lmdb')
-    flame.add_argument('--speech-encoder', type=Path, help='HuBERT or wav2vec2 saved by transformers')
-    flame.add_argument('--start', type=Path, help='model folder to go on from instead')
+    flame.add_argument(
+        '--speech-encoder', type=Path, help='folder of HuBERT or wav2vec2, saved by transformers'
+    )
+    flame.add_argument('--start', type=Path, help='model folder to continue from instead')
     flame.add_argument('--style-encoder', type=Path, help='official style encoder (default: WORK/style.ckpt)')
     flame.add_argument('--flame-model', type=Path, help='generic_model.pkl, for the geometric losses')
     flame.add_argument('--no-vertices', action='store_true', help='train without geometric losses')
     flame.add_argument('--scheduler', default='Warmup', choices=('none', 'Warmup', 'WarmupThenDecay'))
     flame.add_argument('--criterion', default='l2', choices=('l2', 'l1'))
-    flame.add_argument('--context', action='store_true', help='audio features of both halves in one pass')
+    flame.add_argument('--context', action='store_true', help='encode the audio of both halves in one pass')
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the style encoder alone; `train-denoiser` and `train` with the same --work go on from it.
+"""Train the style encoder alone; `train-denoiser` and `train` with the same --work continue from it.
 
     diffposetalk train-style --lmdb datasets/HDTF_TFHP/lmdb
     diffposetalk train-style --corpus runs/corpus
 
-Interrupt it at any time; the same command goes on from the last checkpoint. Several processes or
+Interrupt it at any time; the same command continues from the last checkpoint. Several processes or
 GPUs: `accelerate launch -m diffposetalk_ros.cli train-style ...`.
 """
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; says where the checkpoint is."""
+    """Train, and print where the checkpoint is."""
     from diffposetalk_ros.util.output_file import check_output_folder
 
     work = work_folder(options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options both training verbs of single stages share."""
+"""Options that `train-style` and `train-denoiser` have in common."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ['add_data_arguments', 'model_config', 'pair_data', 'recipe_of', 'run_
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Data, network and run."""
+    """Add the options of data, network and run."""
     data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument('--corpus', type=Path, help='folder of `diffposetalk corpus`: ARKit motion')
-    data.add_argument('--lmdb', type=Path, help='folder of the official layout: FLAME motion')
+    data.add_argument('--corpus', type=Path, help='folder that `diffposetalk corpus` wrote (ARKit motion)')
+    data.add_argument('--lmdb', type=Path, help='folder in the official layout (FLAME motion)')
     parser.add_argument('--split', type=Path, help='clips to train on (default: LMDB/train.txt)')
     parser.add_argument(
         '--validation', type=Path, help='clips to validate on (default: LMDB/val.txt if there)'
@@ -35,8 +35,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         '--work', type=Path, help='checkpoints and logs (default: runs/embedded or runs/flame)'
     )
     parser.add_argument('--takes', type=int, help='animated clips of 8.4 s, with --corpus')
-    parser.add_argument('--steps', type=int, help='steps in all')
-    parser.add_argument('--batch', type=int, help='items in a batch, for each process')
+    parser.add_argument('--steps', type=int, help='total number of steps')
+    parser.add_argument('--batch', type=int, help='batch size of each process')
     parser.add_argument('--learning-rate', type=float)
     parser.add_argument('--seed', type=int, default=0)
 
@@ -47,7 +47,7 @@ def model_config(options: argparse.Namespace, default: ModelConfig) -> ModelConf
 
 
 def work_folder(options: argparse.Namespace) -> Path:
-    """Where checkpoints and logs go. Raises ConfigError for numbers no run can have."""
+    """Where checkpoints and logs go. Raises ConfigError for a number that no run can have."""
     check_seed(options)
     check_at_least(options, 1, 'takes', 'steps', 'batch')
     check_at_least(options, 0, 'learning_rate')
@@ -68,7 +68,7 @@ def run_of(options: argparse.Namespace, default: RunConfig) -> RunConfig:
 
 
 def pair_data(options: argparse.Namespace) -> PairData:
-    """Where the LMDB's pieces are. Raises ConfigError."""
+    """The paths of the LMDB data set. Raises ConfigError."""
     from diffposetalk_ros.training.published import PairData
 
     folder: Path = options.lmdb

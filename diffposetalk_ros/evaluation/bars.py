@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model must reach, and whether it does."""
+"""Requirements on a model, and whether it meets them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Bar:
 
     @property
     def met(self) -> bool:
-        """Whether the value is good enough; NaN is not."""
+        """Whether the value meets the requirement; NaN does not."""
         if self.at_least is not None:
             return self.value >= self.at_least
         return self.at_most is not None and self.value <= self.at_most

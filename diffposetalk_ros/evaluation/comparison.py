@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several ways to make motion, measured on the same speech against the same reference."""
+"""Measure several sources of motion on the same speech against the same reference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 PART = ', part'
-"""Ends the name of a table over the clips that slow contenders answered too."""
+"""Suffix of a table over the clips that slow contenders generated too."""
 
 THRESHOLDS = (0.5, 1.0, 1.5, 2.0, 3.0)
 """Closure thresholds (mm) of the sweep; the tables use that of ClosureConfig."""
@@ -41,9 +41,9 @@ _LAYOUT = arkit_layout()
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to make motion: ``motion(clip, seed)`` -> ARKit motion (T, 55) at 25 fps.
+    """A source of motion: ``motion(clip, seed)`` -> ARKit motion (T, 55) at 25 fps.
 
-    A ``slow`` one answers a part of the clips only, several at once: its ``motion`` is called from
+    A ``slow`` one generates only some of the clips, several at once; its ``motion`` is then called from
     several threads.
     """
 
@@ -88,9 +88,9 @@ def perform(
     progress: Callable[[], None] = lambda: None,
     jobs: int = 1,
 ) -> list[Take]:
-    """Let a contender answer every clip; motion and reference are cut to equal length.
+    """Generate the motion of every clip; motion and reference are cut to equal length.
 
-    A slow one answers ``jobs`` clips at a time, which changes nothing but the time it takes.
+    A slow contender generates ``jobs`` clips at a time, which changes only the time.
     """
 
     def answer(clip: SpeechClip, reference: Floats) -> Take:
@@ -109,9 +109,9 @@ def perform(
 
 
 def score(takes: Sequence[Take], rig: Rig, window: int = 100, shifts: int = 50) -> Scores:
-    """Measure takes of one set. Frames weigh equally over clips; ``window`` frames lie between seams.
+    """Measure the takes of one set. Every frame has the same weight; ``window`` frames lie between seams.
 
-    Lip figures keep to trusted spans; seam is NaN where no clip is longer than a window.
+    Lip measures use only trusted spans; seam is NaN where no clip is longer than a window.
     """
     sums = dict.fromkeys(('lve', 'fdd', 'mod'), 0.0)
     frames, beats, beat_count, seams = 0, 0.0, 0, []
@@ -187,9 +187,9 @@ def compare(
 ) -> dict[str, dict[str, Scores]]:
     """Scores by set, then by contender.
 
-    ``reference(clip)`` is the motion that distances are measured to. Slow contenders answer
-    ``slow_clips`` clips of a set; where that is a part, a table of its own ('SET, part') sets all
-    contenders side by side on these clips. ``progress`` is called after each clip answered; ``jobs``
+    ``reference(clip)`` is the motion that distances are measured to. Slow contenders generate
+    ``slow_clips`` clips of a set; if the set has more, a second table ('SET, part') compares all
+    contenders on these clips. ``progress`` is called after each clip; ``jobs``
     as in `perform`.
     """
     results: dict[str, dict[str, Scores]] = {}
@@ -212,7 +212,7 @@ def compare(
 def diversity_of(
     contender: Contender, clips: Sequence[SpeechClip], rig: Rig, seed: int = 0, samples: int = 3
 ) -> float:
-    """Mean over clips of the mean distance (mm) between answers to the same speech, other seeds."""
+    """Mean over clips of the mean distance (mm) between motions of the same speech with different seeds."""
     values = []
     for clip in clips:
         made = [masked_vertices(rig, 'lips', contender.motion(clip, seed + k)) for k in range(samples)]

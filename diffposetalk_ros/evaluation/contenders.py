@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to make motion that an evaluation sets side by side."""
+"""The sources of motion that an evaluation compares."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _generated(
 def _in_turn(
     free: SimpleQueue[Generator], sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
 ) -> Floats:
-    """By whichever generator is free: one serves one thread at a time."""
+    """Use whichever generator is free; one generator serves one thread at a time."""
     generator = free.get()
     try:
         return _generated(generator, sampling, style, clip, seed)
@@ -122,7 +122,7 @@ def contenders(
         _check(regressor, style)
         if not regressor.config.deterministic:
             raise ModelError(
-                f'{regressor.model.folder} is no regressor; make one with diffposetalk train --regressor'
+                f'{regressor.model.folder} is not a regressor; train one with diffposetalk train --regressor'
             )
         listed.append(Contender('regressor', partial(_generated, regressor, base, style)))
     listed.append(Contender('mean motion', partial(_mean, np.asarray(model.mean, np.float32))))
@@ -134,7 +134,7 @@ def contenders(
 
 
 def _check(generator: Generator, style: str) -> None:
-    """Raise ModelError for a model whose motion cannot be measured here."""
+    """Raise ModelError for a model whose motion cannot be measured."""
     config, model = generator.config, generator.model
     if config.layout.space != 'arkit' or not config.head_pose or config.fps != 25:
         raise ModelError(f'{model.folder} is not an arkit model with head pose at 25 fps; evaluate needs one')

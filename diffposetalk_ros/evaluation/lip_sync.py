@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do the lips meet where the speaker's do? Motion against the phones of the speech it answers.
+"""Compare lip closures with the phones of the speech.
 
-The phones come from an aligner that knows nothing of the motion. All figures carry their chance
-level: the same motion, shifted circularly against the speech.
+The phones come from an aligner that does not see the motion. Every figure has a chance level: the same
+motion, shifted circularly against the speech.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RESTING_PAUSE = 0.18  # s; in shorter pauses a mouth does not come to rest
 
 @dataclass(frozen=True)
 class ClosureConfig:
-    """What counts as closed lips, and as in time.
+    """What counts as closed lips, and as on time.
 
     ``threshold`` mm: an opening below it is closed. ``reopening`` mm: the opening must rise by this
     between two closures, else they are one. ``tolerance`` s between a closure and the middle of a

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of generated motion against reference motion, in millimetres of the face rig.
+"""Distances between generated motion and reference motion, in millimetres on the face rig.
 
-Several definitions of LVE, FDD and MOD circulate and differ by squares, roots and masks, so figures
-of other papers cannot be compared with these. Each function states its own, `DEFINITIONS` repeats
-them in one line for reports.
+Definitions of LVE, FDD and MOD differ between papers by squares, roots and masks, so figures of other
+papers cannot be compared with these. Each function states its definition; `DEFINITIONS` repeats it in
+one line for reports.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def beat_alignment(predicted: Floats, reference: Floats) -> float:
 def diversity(samples: Sequence[Floats]) -> float:
     """Mean over pairs of samples (T, L, 3) of the mean vertex distance, mm.
 
-    The samples answer the same audio with different seeds or styles. 0 for fewer than two.
+    The samples belong to the same audio, with different seeds or styles. 0 for fewer than two.
     """
     pairs = [(a, b) for i, a in enumerate(samples) for b in samples[i + 1 :]]
     for a, b in pairs:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a face should do: the training animator, given the phones of speech nobody was filmed for.
+"""Reference motion: the training animator, driven by the phones of the speech.
 
-It knows the words, which the model does not, and it is the teacher of the embedded model. So it is
-the best the model can reach, not the truth about human faces.
+No face was filmed for this speech. The animator knows the words, which the model does not, and it is the
+teacher of the embedded model. It is therefore the best that the model can reach, not the truth about
+human faces.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def clip_frames(clip: SpeechClip) -> int:
 
 
 def clip_seed(clip: SpeechClip, seed: int) -> int:
-    """A seed of its own for each clip, the same in every run."""
+    """A seed for each clip, the same in every run."""
     return zlib.crc32(f'{seed}/{clip.id}'.encode())
 
 

@@ -30,16 +30,16 @@ _PACKAGES = ('torch', 'onnxruntime', 'numpy', 'scipy', 'pocketsphinx')
 
 
 _PREFACE = (
-    'The reference of LVE, MOD, FDD, BA and jaw r is the training animator, which is given the phones; '
-    'nobody was filmed. Its row with another random draw shows what head, blinks and gaze cost, which speech '
-    'does not determine. Do not compare these figures with tables of papers: data, masks and definitions '
-    'differ.'
+    'LVE, MOD, FDD, BA and jaw r compare with the training animator, which knows the phones; no face was filmed. '
+    'The row "animator, other draw" is the animator with another seed. It shows how much of a figure comes from '
+    'head, blinks and gaze, which speech does not determine. Data, masks and definitions differ from those of '
+    'papers, so do not compare these figures with theirs.'
 )
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything a report shows.
+    """The contents of a report.
 
     ``scores``: set -> contender -> measures; ``settings``: name -> value; ``main``: the contender
     that the requirements apply to, ``many_steps`` the one it must agree with.
@@ -217,7 +217,7 @@ def numbers(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON knows no NaN: null."""
+    """JSON has no NaN; use null."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -228,7 +228,7 @@ def _without_nan(value: Any) -> Any:
 def write_report(evaluation: Evaluation, out: Path) -> list[Path]:
     """Write the page and, beside it, its plots and figures as JSON. Returns the files.
 
-    Raises ConfigError where it cannot.
+    Raises ConfigError if it cannot.
     """
     plots = [out.with_name(f'{out.stem}_{kind}.png') for kind in ('closures', 'visemes')]
     data = out.with_suffix('.json')

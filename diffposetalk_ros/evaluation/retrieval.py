@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a style code find its own style among others?"""
+"""Retrieval of a style among others by its code."""
 
 from __future__ import annotations
 

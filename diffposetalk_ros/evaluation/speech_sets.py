@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded human speech with transcripts, for tests only: never part of a training corpus.
+"""Recorded human speech with transcripts, for tests only; it is never part of a training corpus.
 
-Two sets are Debian packages that a machine may have; a third is any folder of the user's. Nothing
-is shipped with this package: the recordings keep their own licences (Asterisk prompts CC-BY-SA-3.0,
+Two sets are Debian packages, a third is any folder of the user. This package ships none of them; the
+recordings have their own licences (Asterisk prompts CC-BY-SA-3.0,
 LibriVox public domain).
 """
 
@@ -25,7 +25,7 @@ from diffposetalk_ros.training.corpus.alignment import Phone, align, normalise_t
 
 __all__ = [
     'SpeechClip', 'Transcribed', 'asterisk_prompts', 'librivox_clips', 'load_clips', 'own_clips',
-    'time_phones', 'write_clips',
+    'speakable', 'time_phones', 'write_clips',
 ]  # fmt: skip
 
 ASTERISK_SOUNDS = Path('/usr/share/asterisk/sounds/en_US_f_Allison')
@@ -77,13 +77,13 @@ def _read_g722(path: Path) -> NDArray[np.float32]:
     return np.concatenate(pieces).astype(np.float32) / 32768.0
 
 
-def _speakable(text: str) -> bool:
-    """Words only: no stage directions and no digits, whose reading is not known."""
+def speakable(text: str) -> bool:
+    """Whether a text has only words, without stage directions and without digits, whose reading is unknown."""
     return not re.search(r'[\[(<\d]', text) and len(normalise_text(text).split()) >= _MIN_WORDS
 
 
 def asterisk_prompts(sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT) -> Iterator[Transcribed]:
-    """Prompts of one woman, of four words and one second up: Debian's asterisk-core-sounds-en-g722."""
+    """Prompts of one woman with at least four words and 1 s (Debian's asterisk-core-sounds-en-g722)."""
     if not sounds.is_dir() or not text.is_file() or not any(sounds.glob('*.g722')):
         raise ConfigError(f'no Asterisk prompts at {sounds}; apt-get install asterisk-core-sounds-en-g722')
     with gzip.open(text, 'rt', encoding='utf-8') as lines:
@@ -91,7 +91,7 @@ def asterisk_prompts(sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT)
         words = {key.strip(): value.strip() for key, value in pairs}
     for path in sorted(sounds.rglob('*.g722')):
         key = path.relative_to(sounds).with_suffix('').as_posix()
-        if _speakable(words.get(key, '')):
+        if speakable(words.get(key, '')):
             samples = _read_g722(path)
             if len(samples) >= _MIN_S * AUDIO_SAMPLE_RATE:
                 name = key.replace('/', '_')
@@ -99,7 +99,7 @@ def asterisk_prompts(sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT)
 
 
 def librivox_clips(folder: Path = LIBRIVOX) -> Iterator[Transcribed]:
-    """Five sentences of an audio book: Debian's pocketsphinx-testdata."""
+    """Five sentences of an audio book (Debian's pocketsphinx-testdata)."""
     transcription = folder / 'transcription'
     if not transcription.is_file():
         raise ConfigError(f'no LibriVox clips at {folder}; apt-get install pocketsphinx-testdata')
@@ -130,7 +130,7 @@ def own_clips(folder: Path, transcripts: Path | None = None) -> Iterator[Transcr
 
 
 def time_phones(recordings: Iterable[Transcribed]) -> tuple[list[SpeechClip], list[str]]:
-    """Align recordings with their words. Returns the clips and why the others were left out."""
+    """Align recordings with their words. Returns the clips, and why others were left out."""
     clips, refused = [], []
     for recording in recordings:
         try:

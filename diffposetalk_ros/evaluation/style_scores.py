@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Are styles told apart, and does generated motion carry the style it was asked for?"""
+"""Whether the encoder distinguishes styles, and whether generated motion has the requested style."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StyleScores:
     """Top-1 retrieval in 0..1.
 
     ``encoder``: the second 4 s of a take find the first 4 s of the same style among ``styles``.
-    ``generated``: generated motion, encoded, finds the clip that gave it its style among
+    ``generated``: generated motion, encoded, finds the clip of its style among
     ``generated_styles``. No style was trained on.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Eight viseme dimensions read from ARKit motion, and their correlation with those of the phones."""
+"""Read eight viseme dimensions from ARKit motion and correlate them with those of the phones."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def trusted_frames(frames: int, fps: float, spans: Sequence[tuple[float, float]]
 def viseme_correlation(found: Sequence[Floats], truth: Sequence[Floats]) -> NDArray[np.float64]:
     """Pearson r (8,) of each dimension over the frames of all clips, each (T, 8), put end to end.
 
-    A dimension that does not move in either correlates with nothing: 0.
+    A dimension that does not move in one of them has correlation 0.
     """
     if not found or [a.shape for a in found] != [b.shape for b in truth]:
         raise MotionError('viseme tracks and targets differ in length; give one target per motion frame')

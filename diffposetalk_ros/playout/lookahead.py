@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.playout.playout import Playout
 from diffposetalk_ros.playout.timeline import MotionTimeline
 
-__all__ = ['Foresight', 'FramesAhead']
+__all__ = ['FramesAhead', 'Lookahead']
 
 _MOVED = 10_000_000
 """Frames told before are told again when they are due earlier or later by more than this, ns."""
@@ -34,7 +35,7 @@ class FramesAhead:
     committed: int
 
 
-class Foresight:
+class Lookahead:
     """Tells every final frame once, as soon as it is generated, with the frames still provisional behind.
 
     A frame is told again where it became final, or where its time moved (speech shown late or early).
@@ -52,26 +53,27 @@ class Foresight:
         self._revision = -1
         self._start: int | None = None
 
-    def news(self, now: int) -> FramesAhead | None:
+    def pop(self, now: int) -> FramesAhead | None:
         """What has not been told yet at ``now`` (ns); None when there is nothing. Call until None."""
+        clock = self._playout.clock
         known = self._timeline.known(self._told, _MOST)
+        if clock is not None and clock.epoch < known.epoch:
+            return None  # the last words of one utterance are still to be shown
         if known.epoch != self._epoch:
             self._epoch = known.epoch
             self._forget()
             return FramesAhead(known.epoch, 0, now, self._playout.as_shown(known.motion[:0]), 0)
-        start = self._playout.due(known.epoch, 0)
-        if start is None:
+        if clock is None or clock.epoch != known.epoch:
             return None
+        start = clock.time_of_frame(0)
         if self._start is None or abs(start - self._start) > _MOVED:
             self._start, self._revision = start, -1
-            self._told = min(self._told, max(0, self._playout.frame_at(now)))
+            self._told = min(self._told, max(0, floor(clock.position(now))))
             known = self._timeline.known(self._told, _MOST)
         if known.revision == self._revision and self._told >= known.end:
             return None
         self._told, self._revision = known.start + known.committed, known.revision
         if not len(known.motion):
             return None
-        due = self._playout.due(known.epoch, known.start)
-        assert due is not None, 'frame 0 had a time'
         rows = self._playout.as_shown(known.motion)
-        return FramesAhead(known.epoch, known.start, due, rows, known.committed)
+        return FramesAhead(known.epoch, known.start, clock.time_of_frame(known.start), rows, known.committed)

@@ -23,7 +23,7 @@ from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.regions import RegionValues, by_column, region_of
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, slerp, vector_to_quaternion
 from diffposetalk_ros.playout.idle import IdleMotion
-from diffposetalk_ros.playout.presentation import Presentation
+from diffposetalk_ros.playout.presentation_clock import PresentationClock
 from diffposetalk_ros.playout.timeline import MotionTimeline
 from diffposetalk_ros.playout.transition import Transition
 
@@ -35,8 +35,6 @@ _INTERRUPT = 0.15
 """Longest ease of the mouth after an interrupt, s: the bar is 0.2 s, a tick of the slowest output rate 0.1 s."""
 _SLOWER = RegionValues(mouth=1.0, eyes=1.0, brows=2.0, cheeks=1.5, head=4.0)
 """How many times as long as the mouth a region takes from one source of motion to another."""
-_PATIENCE = 0.1
-"""So long speech that does not start in time may catch up before it is shown later, s."""
 _CORRECTION = 0.06
 """Way from a provisional frame to the final one, s."""
 
@@ -55,20 +53,18 @@ class PlayoutState(IntEnum):
 class PlayoutConfig:
     """Seconds. ``hold``: a late frame's predecessor stays so long. ``ease``: way of the mouth to rest,
     after that or at the end. ``attack``: its way from idle into speech; brows and head take longer.
-    ``max_shift``: speech that keeps coming late is shown later by at most so much. ``smoothing``:
-    half-life of a low-pass on the output, 0 for none. ``idle``: blink, look and sway while nobody
-    speaks."""
+    ``smoothing``: half-life of a low-pass on the output, 0 for none. ``idle``: blink, look and sway
+    while nobody speaks."""
 
     hold: float = 0.12
     ease: float = 0.15
     attack: float = 0.08
-    max_shift: float = 0.5
     smoothing: float = 0.0
     idle: bool = True
     strengths: RegionValues = field(default_factory=RegionValues)
 
     def __post_init__(self) -> None:
-        for name in ('hold', 'ease', 'attack', 'max_shift', 'smoothing'):
+        for name in ('hold', 'ease', 'attack', 'smoothing'):
             if not 0 <= getattr(self, name) <= 10:
                 raise ConfigError(f'{name} {getattr(self, name)} s; use 0 to 10 s')
 
@@ -90,10 +86,11 @@ class Playout:
         timeline: frames in model space (D,).
         layout: meaning of the columns.
         mean, std: (D,) model space to the layout's units: x * std + mean.
-        fps: frames per second of the timeline.
         config: see `PlayoutConfig`; replaced by `update`.
         idle: idle motion; None: the face stays at rest.
         rest: (D,) the neutral face in the layout's units, default zeros.
+
+    ``clock`` tells which moment of which utterance is to be seen; None: nobody speaks.
     """
 
     def __init__(
@@ -102,7 +99,6 @@ class Playout:
         layout: MotionLayout,
         mean: ArrayLike,
         std: ArrayLike,
-        fps: float = 25.0,
         config: PlayoutConfig | None = None,
         idle: IdleMotion | None = None,
         rest: ArrayLike | None = None,
@@ -114,17 +110,13 @@ class Playout:
         for name, array in (('mean', self._mean), ('std', self._std), ('rest', self._rest)):
             if array.shape != (layout.width,):
                 raise ConfigError(f'{name} of shape {array.shape}; the layout has {layout.width} columns')
-        self._presentation = Presentation(fps, 0.0)
+        self.clock: PresentationClock | None = None
         self._idle = idle
         self._lower = np.array([channel.lower for channel in layout.channels])
         self._upper = np.array([channel.upper for channel in layout.channels])
-        self.underflows = 0
-        """Times a frame was not there when it was due."""
-        self.late_starts = 0
-        """Utterances shown later than they were due."""
         self._late_since: int | None = None
         self._held: Row | None = None
-        self._source: tuple[str, int, bool] | None = None
+        self._source: tuple[str, int, int, bool] | None = None
         self._slower = by_column(_SLOWER, layout)
         self._mouth = np.array([region_of(name) == 'mouth' for name in layout.names])
         self._revision = 0
@@ -140,27 +132,7 @@ class Playout:
         """New settings; a change of strength is faded in."""
         self.config = config
         self._gain = by_column(config.strengths, self._layout)
-        self._presentation.max_shift = config.max_shift
         self._revision += 1
-
-    def play(self, epoch: int, origin: int) -> None:
-        """The face of ``epoch`` begins at ``origin`` (ns), and frame 0 is due half a frame later. Call again
-        when the clock is adjusted."""
-        self._presentation.play(epoch, origin)
-
-    @property
-    def shift(self) -> float:
-        """Seconds by which this utterance is shown later than it was due."""
-        return self._presentation.shift
-
-    def due(self, epoch: int, frame: int) -> int | None:
-        """When ``frame`` of ``epoch`` is to be seen (ns), as far as is known now; None if it is not."""
-        return self._presentation.time_of(frame) if epoch == self._presentation.epoch else None
-
-    def frame_at(self, now: int) -> int:
-        """Frame that is due at ``now`` (ns) or was last; negative before the first and without speech."""
-        position = self._presentation.position(now)
-        return -1 if position is None else int(np.floor(position))
 
     def as_shown(self, motion: ArrayLike) -> NDArray[np.float32]:
         """Frames (n, D) in model space -> (n, D) in the layout's units, strengths applied: what `sample`
@@ -173,20 +145,19 @@ class Playout:
 
         The caller also starts a new epoch, so that nothing of the old one is generated.
         """
-        self._presentation.stop()
+        self.clock = None
         self._hurry = True
         self._late_since = self._held = None
         if self._source is not None:
             # Not even an ease in progress may go on at its slower pace.
-            self._source = ('interrupted', self._revision, False)
+            self._source = ('interrupted', self._revision, -1, False)
 
     def reset(self) -> None:
         """Forget what was shown: the next sample starts from rest or idle without a transition."""
-        self._presentation.stop()
+        self.clock = None
         self._hurry = False
         self._late_since = self._held = self._source = None
         self._provisional = False
-        self._seen_end = 0
         self._transition = Transition(self._layout)
         self._smooth: Row | None = None
         self._shown: Row | None = None
@@ -203,9 +174,10 @@ class Playout:
         speech, state, frame = self._speech(now)
         target = self._resting(now) if speech is None else speech
         target = self._strengthened(target)
-        source = ('idle', self._revision, False)
+        source = ('idle', self._revision, -1, False)
         if speech is not None:
-            source = ('speech', self._revision, self._provisional)
+            assert self.clock is not None, 'speech has a clock'
+            source = ('speech', self._revision, self.clock.epoch, self._provisional)
         if self._shown is not None and self._source is not None and source != self._source:
             self._begin_transition(source, target)
         self._source = source
@@ -232,14 +204,17 @@ class Playout:
     def _speech(self, now: int) -> tuple[Row | None, PlayoutState, int]:
         """Motion that speech demands now, None when it demands nothing."""
         nothing = (None, PlayoutState.IDLE, -1)
-        position = self._presentation.position(now)
-        if position is None or position < -0.5:
+        clock = self.clock
+        if clock is None or (clock.standing and clock.moment(now) <= 0):
+            return nothing
+        position = clock.position(now)
+        if position < -0.5:
             return nothing
         # Frame 0 also stands for what its sound has before the middle.
         position = max(position, 0.0)
         frame = int(position)
-        held = self._timeline.at(frame, provisional=True)
-        if held.epoch != self._presentation.epoch:
+        held = self._timeline.at(frame, provisional=True, epoch=clock.epoch)
+        if held.epoch != clock.epoch:
             return nothing
         over = held.closed or held.waiting
         if over and position >= held.last - 0.5:
@@ -249,24 +224,15 @@ class Playout:
         if first is not None and (second is not None or part < 1e-6 or over):
             self._late_since = None
             self._provisional = held.provisional and not held.closed
-            self._presentation.catch_up(now, held.last)
             self._held = self._between(first, first if second is None else second, part)
             return self._held, PlayoutState.SPEAKING, frame
-        return self._late(now, frame, held.last)
+        return self._late(now, frame)
 
-    def _late(self, now: int, frame: int, last: int) -> tuple[Row | None, PlayoutState, int]:
-        """The frame due now is not there yet: hold the last one; when that takes too long, or nothing was
-        shown yet, show the rest of the utterance later."""
-        grown, self._seen_end = last != self._seen_end, last
-        speaking = self._source is not None and self._source[0] == 'speech'
+    def _late(self, now: int, frame: int) -> tuple[Row | None, PlayoutState, int]:
+        """The frame due now is not there yet: hold the last one; when that takes too long, go to rest."""
         if self._late_since is None:
             self._late_since = now
-            # The first frame of an utterance is not missed before it was ever there.
-            self.underflows += speaking
-        patient = now - self._late_since < _PATIENCE * _NS
-        if not speaking and grown and not patient and self._presentation.delay_until_there(now, last):
-            self.late_starts += 1
-            return self._speech(now)
+        speaking = self._source is not None and self._source[0] == 'speech'
         if not speaking or self._held is None or now - self._late_since > self.config.hold * _NS:
             return None, PlayoutState.IDLE, -1
         return self._held, PlayoutState.HOLDING, frame
@@ -293,13 +259,16 @@ class Playout:
         self._smooth = row
         return row
 
-    def _begin_transition(self, source: tuple[str, int, bool], target: Row) -> None:
+    def _begin_transition(self, source: tuple[str, int, int, bool], target: Row) -> None:
         """Start from what was shown; the low-pass starts anew there."""
         assert self._shown is not None and self._last is not None and self._source is not None
         self._smooth = None
         seconds = self._slower * (self.config.attack if source[0] == 'speech' else self.config.ease)
-        if source[:2] == self._source[:2]:
+        if source[:3] == self._source[:3]:
+            # Final frames instead of provisional ones: what differs is not the motion meanwhile.
             seconds = np.full(len(seconds), _CORRECTION)
+            corrected = self._speech(self._last)[0]
+            target = target if corrected is None else self._strengthened(corrected)
         elif self._hurry:
             seconds = np.where(self._mouth, np.minimum(seconds, _INTERRUPT), seconds)
         self._hurry = False

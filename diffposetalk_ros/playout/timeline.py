@@ -14,6 +14,8 @@ from diffposetalk_ros.errors import MotionError
 __all__ = ['KnownFrames', 'MotionTimeline', 'TimelineFrames']
 
 FloatArray = NDArray[np.float32]
+_MAX_TRACKS = 4
+"""Utterances held at once: one on the stage, those that wait, the one being generated."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,35 @@ class KnownFrames:
     revision: int
 
 
+class _Track:
+    """Frames of one utterance."""
+
+    def __init__(self) -> None:
+        self.frames: dict[int, FloatArray] = {}
+        self.begin = 0
+        self.end = 0
+        self.ahead: list[FloatArray] = []
+        self.closed = False
+        self.waiting = False
+
+    def get(self, frame: int, provisional: bool) -> FloatArray | None:
+        if provisional and 0 <= frame - self.end < len(self.ahead):
+            return self.ahead[frame - self.end]
+        return self.frames.get(frame)
+
+    def forget(self, before: int) -> None:
+        while self.begin < min(before, self.end):
+            del self.frames[self.begin]
+            self.begin += 1
+
+
 class MotionTimeline:
     """Frames of the current epoch (utterance) in model space. Thread-safe.
 
     A frame is final once committed; look-ahead frames may be replaced and are shown only where
     ``provisional`` is asked for. Frames of an older epoch are refused, so that a window that was
-    being generated while the stream was reset does no harm.
+    being generated while the stream was reset does no harm. What an older epoch had stays until
+    `forget_before`: its last words may still be to be shown when the next utterance begins.
     """
 
     def __init__(self, width: int, keep: int = 250) -> None:
@@ -66,16 +91,11 @@ class MotionTimeline:
         self._lock = threading.Lock()
         self._epoch = 0
         self._revision = 0
-        self._clear()
+        self._tracks = {0: _Track()}
 
-    def _clear(self) -> None:
-        self._revision += 1
-        self._frames: dict[int, FloatArray] = {}
-        self._begin = 0
-        self._end = 0
-        self._ahead: list[FloatArray] = []
-        self._closed = False
-        self._waiting = False
+    @property
+    def _track(self) -> _Track:
+        return self._tracks[self._epoch]
 
     @property
     def epoch(self) -> int:
@@ -87,20 +107,35 @@ class MotionTimeline:
     def end(self) -> int:
         """Frames [.., end) are final."""
         with self._lock:
-            return self._end
+            return self._track.end
 
     @property
     def closed(self) -> bool:
         """True when the utterance has no more frames."""
         with self._lock:
-            return self._closed
+            return self._track.closed
 
     def reset(self, epoch: int | None = None) -> int:
-        """Drop all frames and start ``epoch`` (default: the next number); returns it."""
+        """Start ``epoch`` (default: the next number) without frames; returns it."""
         with self._lock:
             self._epoch = self._epoch + 1 if epoch is None else epoch
-            self._clear()
+            # A track without frames has nothing to show.
+            self._tracks = {old: track for old, track in self._tracks.items() if track.frames}
+            for track in self._tracks.values():
+                track.closed = True
+            while len(self._tracks) >= _MAX_TRACKS:
+                del self._tracks[min(self._tracks)]
+            self._tracks[self._epoch] = _Track()
+            self._revision += 1
             return self._epoch
+
+    def forget_before(self, epoch: int) -> None:
+        """Drop what utterances before ``epoch`` still have."""
+        with self._lock:
+            if len(self._tracks) > 1:
+                self._tracks = {
+                    old: track for old, track in self._tracks.items() if old >= epoch or old == self._epoch
+                }
 
     def merge(self, epoch: int, start: int, motion: FloatArray, committed: int) -> bool:
         """Add frames [start, start + n), of which the first ``committed`` are final.
@@ -118,77 +153,76 @@ class MotionTimeline:
         with self._lock:
             if epoch != self._epoch:
                 return False
-            if start != self._end:
+            track = self._track
+            if start != track.end:
                 raise MotionError(
-                    f'frames from {start} do not follow the final frames, which end at {self._end}'
+                    f'frames from {start} do not follow the final frames, which end at {track.end}'
                 )
             for i in range(committed):
-                self._frames[start + i] = motion[i]
+                track.frames[start + i] = motion[i]
             # After a pause what was previewed stays until it has been generated: the worker catches up.
-            kept = self._ahead[len(motion) :] if self._waiting else []
-            self._end = start + committed
-            self._ahead = [*motion[committed:], *kept]
-            self._waiting = bool(kept)
+            kept = track.ahead[len(motion) :] if track.waiting else []
+            track.end = start + committed
+            track.ahead = [*motion[committed:], *kept]
+            track.waiting = bool(kept)
             self._revision += 1
             return True
 
     def preview(self, epoch: int, motion: FloatArray, whole: bool = True) -> None:
         """Frames (n, D) there would be after the final ones if the audio ended here; ``whole``: all."""
         with self._lock:
-            if epoch == self._epoch and not self._closed:
-                self._ahead = list(motion)
-                self._waiting = whole
+            if epoch == self._epoch and not self._track.closed:
+                self._track.ahead = list(motion)
+                self._track.waiting = whole
                 self._revision += 1
 
     def close(self, epoch: int) -> None:
         """The utterance of ``epoch`` has no more frames."""
         with self._lock:
             if epoch == self._epoch:
-                self._closed = True
+                self._track.closed = True
 
-    def at(self, frame: int, provisional: bool = False) -> TimelineFrames:
-        """Frame ``frame`` and the next one; forgets frames more than ``keep`` before it."""
+    def at(self, frame: int, provisional: bool = False, epoch: int | None = None) -> TimelineFrames:
+        """Frame ``frame`` and the next one of ``epoch``; forgets frames more than ``keep`` before it.
+
+        Without ``epoch``, and where that is not held, the current one answers.
+        """
         with self._lock:
-            self._forget(frame - self._keep)
-            second = self._get(frame + 1, provisional)
+            epoch = epoch if epoch in self._tracks else self._epoch
+            assert epoch is not None
+            track = self._tracks[epoch]
+            track.forget(frame - self._keep)
+            second = track.get(frame + 1, provisional)
             return TimelineFrames(
-                self._epoch,
-                self._get(frame, provisional),
+                epoch,
+                track.get(frame, provisional),
                 second,
-                self._begin,
-                self._end,
-                self._closed,
-                self._end + len(self._ahead),
-                self._waiting,
-                frame >= self._end or (second is not None and frame + 1 >= self._end),
+                track.begin,
+                track.end,
+                track.closed,
+                track.end + len(track.ahead),
+                track.waiting,
+                frame >= track.end or (second is not None and frame + 1 >= track.end),
             )
 
     def read(self, start: int, stop: int) -> FloatArray:
         """Final frames [start, stop): (stop - start, D). Raises MotionError where one is missing."""
         with self._lock:
-            if not self._begin <= start <= stop <= self._end:
+            track = self._track
+            if not track.begin <= start <= stop <= track.end:
                 raise MotionError(
-                    f'frames {start}..{stop} are not held; there are {self._begin}..{self._end}'
+                    f'frames {start}..{stop} are not held; there are {track.begin}..{track.end}'
                 )
-            frames = [self._frames[i] for i in range(start, stop)]
+            frames = [track.frames[i] for i in range(start, stop)]
         return np.stack(frames) if frames else np.zeros((0, self._width), np.float32)
 
     def known(self, start: int, most: int) -> KnownFrames:
         """Up to ``most`` frames from ``start`` on, or from the first still held; look-ahead included."""
         with self._lock:
-            start = max(start, self._begin)
-            final = [self._frames[i] for i in range(start, min(self._end, start + most))]
-            skipped = max(0, start - self._end)
-            frames = (final + self._ahead[skipped:] if start + most > self._end else final)[:most]
+            track = self._track
+            start = max(start, track.begin)
+            final = [track.frames[i] for i in range(start, min(track.end, start + most))]
+            skipped = max(0, start - track.end)
+            frames = (final + track.ahead[skipped:] if start + most > track.end else final)[:most]
             motion = np.stack(frames) if frames else np.zeros((0, self._width), np.float32)
-            return KnownFrames(self._epoch, start, motion, len(final), self._end, self._revision)
-
-    def _get(self, frame: int, provisional: bool) -> FloatArray | None:
-        if provisional and 0 <= frame - self._end < len(self._ahead):
-            return self._ahead[frame - self._end]
-        return self._frames.get(frame)
-
-    def _forget(self, before: int) -> None:
-        while self._begin < min(before, self._end):
-            del self._frames[self._begin]
-            self._begin += 1
+            return KnownFrames(self._epoch, start, motion, len(final), track.end, self._revision)

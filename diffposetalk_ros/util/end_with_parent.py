@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that help another end when that one ends, however it does."""
+"""A helper process ends when its parent ends, in whatever way."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Linux ends this process when its parent dies, even by SIGKILL, which nobody can catch."""
+    """Ask Linux to end this process when its parent dies, even by SIGKILL."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

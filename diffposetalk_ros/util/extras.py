@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages that only some uses need, and the pip extra of `setup.py` that brings each."""
+"""Optional packages, and the pip extra in `setup.py` that installs each of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXTRAS = {
 
 
 def install_hint(error: ModuleNotFoundError) -> str | None:
-    """What is missing and how to get it; None where the module belongs to no extra."""
+    """A sentence that names a missing module and how to install it; None if no extra has it."""
     module = (error.name or '').partition('.')[0]
     if module not in EXTRAS:
         return None

@@ -28,7 +28,7 @@ class ForeignPickleError(DiffPoseTalkError):
 
 
 class _Held:
-    """Stands for an object of another library: its state and nothing else."""
+    """A stand-in for an object of another library; it holds only the state."""
 
     state: dict[str, Any]
 

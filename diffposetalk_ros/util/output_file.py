@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is this a place to write to? Asked before anything is computed. And what to do where stdout is none any more."""
+"""Check output paths before anything is computed, and handle a standard output that was closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['check_output', 'check_output_folder', 'drop_stdout', 'flush_stdout',
 
 
 def check_output(path: Path, suffixes: Sequence[str]) -> None:
-    """Raise ConfigError where a file of that name cannot come to be.
+    """Raise ConfigError if a file of that name cannot be created.
 
     ``suffixes`` are those the caller writes ('.npz'), compared without case. Leaves nothing behind.
     """
@@ -33,7 +33,7 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
 
 
 def check_output_folder(path: Path) -> None:
-    """Raise ConfigError where a folder cannot be made or written in; missing parents are allowed."""
+    """Raise ConfigError if a folder cannot be created or written; its parents may be missing."""
     try:
         taken = path.exists() and not path.is_dir()
     except OSError as error:
@@ -47,7 +47,7 @@ def check_output_folder(path: Path) -> None:
 
 
 def part_of(path: Path) -> Path:
-    """Where to write what takes the name ``path`` when it is whole; no longer than that name need be."""
+    """Temporary path for a file that is renamed to ``path`` when it is complete."""
     return path.with_name(f'.{path.name[:40]}.{os.getpid()}.part')
 
 
@@ -62,20 +62,20 @@ def _try(folder: Path, path: Path) -> None:
 
 
 def ordinary_rights(path: Path) -> None:
-    """Give a file the rights a new file gets; safetensors makes files only their owner can read."""
+    """Give a file the permissions of a new file; safetensors creates files that only the owner can read."""
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
 
 
 def flush_stdout() -> None:
-    """Write what is printed now: at exit a reader that is gone (| head) would cost a traceback."""
+    """Flush standard output now; at exit, a reader that is gone (| head) would cause a traceback."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def drop_stdout() -> int:
-    """After BrokenPipeError: what is still to be printed goes nowhere. Returns the exit status, the shell's."""
+    """Discard further output after BrokenPipeError; returns the exit status that shells use."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where installed data lies (models, config, launch), however the package was installed."""
+"""Find the shipped data (models, config, launch), however the package was installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import AudioError, ConfigError, ModelError
 
-__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'share_directories']
+__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'package_version', 'share_directories']
 
 DEFAULT_MODEL = 'embedded'
 """Name of the model that ships with the package."""
@@ -34,7 +34,7 @@ def share_directories() -> list[Path]:
 def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
     """Folder of a model, given as a path or as the name of one that ships.
 
-    Raises ModelError that says where was looked.
+    Raises ModelError that lists where it searched.
     """
     path = Path(name).expanduser()
     if (path / 'config.json').is_file():
@@ -45,13 +45,13 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
             return folder
     shipped = sorted({f.parent.name for s in share_directories() for f in s.glob('models/*/config.json')})
     raise ModelError(
-        f'no model {str(name)!r}: neither a folder with config.json nor one that ships '
-        f'({", ".join(shipped) or "none found"}); looked in {", ".join(str(p.parent) for p in tried)}'
+        f'no model {str(name)!r}: neither a folder with config.json nor a shipped model '
+        f'({", ".join(shipped) or "none found"}); searched {", ".join(str(p.parent) for p in tried)}'
     )
 
 
 def find_shared(path: str) -> Path:
-    """A file that ships, such as config/joint_map.yaml. Raises ConfigError that says where was looked."""
+    """A file that ships, such as config/joint_map.yaml. Raises ConfigError that lists where it searched."""
     shares = share_directories()
     for share in shares:
         if (share / path).is_file():
@@ -59,8 +59,21 @@ def find_shared(path: str) -> Path:
     raise ConfigError(f'{path} of this package was not found in {", ".join(str(s) for s in shares)}')
 
 
+def package_version() -> str:
+    """Version of this package: that of package.xml in a checkout or ROS workspace, else that of the wheel."""
+    for share in share_directories():
+        manifest = share / 'package.xml'
+        if manifest.is_file():
+            from xml.etree import ElementTree
+
+            return ElementTree.parse(manifest).getroot().findtext('version', '')
+    from importlib.metadata import version
+
+    return version(_PACKAGE)
+
+
 def demo_clip() -> Path:
-    """The speech that ships. Raises AudioError where it does not lie."""
+    """The sound file that ships. Raises AudioError if it is not installed."""
     for share in share_directories():
         for clip in sorted((share / 'models' / 'demo').glob('*.flac')):
             return clip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML with line numbers: every error of a hand-written file names the place."""
+"""YAML with line numbers, so that every error in a hand-written file names its line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEEPEST, _LARGEST = 12, 20_000
 
 @dataclass(frozen=True)
 class Entry:
-    """A value of the file and where it stands. Every failed check raises ConfigError."""
+    """A value in the file and its line. Every failed check raises ConfigError."""
 
     file: Path
     line: int
@@ -44,13 +44,13 @@ class Entry:
     def mapping(self) -> dict[str, Entry]:
         """Entries of a mapping, in the file's order."""
         if not isinstance(self.value, dict):
-            self.fail(f'{self.name} has to be a mapping (key: value)')
+            self.fail(f'{self.name} must be a mapping (key: value)')
         return self.value
 
     def items(self) -> list[Entry]:
         """Entries of a list."""
         if not isinstance(self.value, list):
-            self.fail(f'{self.name} has to be a list')
+            self.fail(f'{self.name} must be a list')
         return self.value
 
     def find(self, key: str) -> Entry | None:
@@ -58,7 +58,7 @@ class Entry:
         return self.mapping().get(key)
 
     def get(self, key: str, hint: str = '') -> Entry:
-        """Entry of a key that has to be there; ``hint`` tells what may stand in it."""
+        """Entry of a required key; ``hint`` says what its value may be."""
         found = self.find(key)
         if found is None:
             self.fail(f'{self.name} lacks {key}' + (f'; {hint}' if hint else ''))
@@ -104,12 +104,12 @@ def read_entries(path: Path) -> Entry:
     except RecursionError as error:
         raise ConfigError(f'{path}:1: nested too deeply') from error
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f'{path}:1: the file has to be a mapping (key: value)')
+        raise ConfigError(f'{path}:1: the file must be a mapping (key: value)')
     return _Reader(path).entry('the file', node)
 
 
 class _Reader:
-    """Nodes to entries; refuses what a person would not write (aliases can make a file endless)."""
+    """Convert YAML nodes to entries; aliases can make a file endless, so its size and depth are limited."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from scipy.sparse import csr_matrix
 from diffposetalk_ros.motion.rig import PARTS, Rig
 from diffposetalk_ros.viewer.tint import corner_tint
 
-__all__ = ['DAY', 'GLOSS', 'Light', 'Theme']
+__all__ = ['DAY', 'GLOSS', 'THEMES', 'Light', 'Theme']
 
 Floats = NDArray[np.float32]
 Colour = tuple[int, int, int]
@@ -36,11 +38,11 @@ _DISPLAY = (np.arange(4096) / 4095) ** (1 / 2.2)
 class Theme:
     """Colours (sRGB 0..255) of the head and of the background, bottom and top."""
 
-    skin: Colour = (236, 188, 160)
-    lids: Colour = (226, 170, 144)
+    skin: Colour = (234, 186, 158)
+    lids: Colour = (226, 172, 146)
     lashes: Colour = (70, 46, 40)
-    lips: Colour = (200, 104, 100)
-    brows: Colour = (92, 62, 50)
+    lips: Colour = (208, 134, 120)
+    brows: Colour = (112, 78, 60)
     sclera: Colour = (250, 248, 244)
     iris: Colour = (74, 132, 150)
     pupil: Colour = (22, 22, 28)
@@ -56,11 +58,31 @@ class Theme:
 
 DAY = Theme()
 
+THEMES: Mapping[str, Theme] = MappingProxyType(
+    {
+        'robin': DAY,
+        'maya': Theme(
+            skin=(150, 98, 70),
+            lids=(138, 86, 62),
+            lashes=(30, 20, 20),
+            lips=(156, 82, 76),
+            brows=(46, 32, 28),
+            sclera=(246, 242, 236),
+            iris=(92, 60, 40),
+            tongue=(190, 92, 96),
+            hair=(48, 36, 34),
+            shirt=(190, 112, 62),
+        ),
+    }
+)
+"""Colours of each face, by its name."""
+
 
 class Light:
-    """Key, sky, bounce and rim light and gloss on the parts of the rig."""
+    """Key, sky, bounce and rim light and gloss on the parts of the rig, in the face's own colours or a theme's."""
 
-    def __init__(self, rig: Rig, theme: Theme = DAY) -> None:
+    def __init__(self, rig: Rig, theme: Theme | None = None) -> None:
+        theme = THEMES[rig.face] if theme is None else theme
         faces, count = rig.faces, len(rig.neutral)
         ones = np.ones(3 * len(faces), np.float32)
         columns = np.repeat(np.arange(len(faces)), 3)

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_file import MotionClip
-from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.end_with_parent import end_with_parent
-from diffposetalk_ros.viewer.light import DAY, Theme
+from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render_scene import Image, Scene
 
 __all__ = ['channel_sheet', 'clip_sheet', 'contact_sheet', 'render_frames']
@@ -27,20 +28,32 @@ __all__ = ['channel_sheet', 'clip_sheet', 'contact_sheet', 'render_frames']
 Floats = NDArray[np.float32]
 Size = tuple[int, int]
 
+
+class _Look(NamedTuple):
+    face: str
+    size: Size
+    theme: Theme | None
+
+
 _CHUNK = 4
 
 
 def render_frames(
-    motion: ArrayLike, size: Size = (1280, 720), theme: Theme = DAY, workers: int = 1
+    motion: ArrayLike,
+    size: Size = (1280, 720),
+    theme: Theme | None = None,
+    workers: int = 1,
+    face: str = DEFAULT_FACE,
 ) -> Iterator[Image]:
     """Frames (height, width, 3) uint8 of ARKit motion (T, 55), or (T, 52) without head.
 
-    ``workers`` processes draw in parallel. Raises MotionError for another width or no frames,
-    ConfigError for a size out of range.
+    ``theme`` None: the face's own colours; ``workers`` processes draw in parallel; ``face``: a name of `FACES`.
+    Raises MotionError for another width or no frames, ConfigError for a size out of range or an unknown face.
     """
     values = _checked(motion)
-    Scene(load_rig(), size, theme)  # a bad size is refused here, not in a worker
-    return _in_order(values, size, theme, workers)
+    look = _Look(face, size, theme)
+    Scene(load_rig(face), size, theme)  # a bad size is refused here, not in a worker
+    return _in_order(values, look, workers)
 
 
 def contact_sheet(images: Sequence[Image], labels: Sequence[str], columns: int) -> Image:
@@ -63,16 +76,18 @@ def contact_sheet(images: Sequence[Image], labels: Sequence[str], columns: int) 
     return np.asarray(sheet)
 
 
-def clip_sheet(clip: MotionClip, size: Size = (1280, 720), columns: int = 6, rows: int = 4) -> Image:
+def clip_sheet(
+    clip: MotionClip, size: Size = (1280, 720), columns: int = 6, rows: int = 4, face: str = DEFAULT_FACE
+) -> Image:
     """Sheet of frames evenly spread over a clip, labelled with their times; about ``size`` pixels."""
     cell = (max(16, size[0] // columns), max(16, int(size[1] / rows * 0.9)))
     count = min(columns * rows, len(clip.values))
     chosen = np.linspace(0, len(clip.values) - 1, count).round().astype(int)
-    images = list(render_frames(clip.values[chosen], cell))
+    images = list(render_frames(clip.values[chosen], cell, face=face))
     return contact_sheet(images, [f'{i / clip.fps:.2f} s' for i in chosen], columns)
 
 
-def channel_sheet(cell: int = 240, columns: int = 8) -> Image:
+def channel_sheet(cell: int = 240, columns: int = 8, face: str = DEFAULT_FACE) -> Image:
     """Sheet of the neutral face and of each ARKit channel at 1, alone, in squares of ``cell`` pixels.
 
     mouthClose stands beside jawOpen: it says how much of the jaw's opening the lips take back.
@@ -84,7 +99,10 @@ def channel_sheet(cell: int = 240, columns: int = 8) -> Image:
     labels[1 + close] = 'mouthClose + jawOpen'
     # The face alone, without shoulders.
     size, left, top = round(1.45 * cell), round(0.225 * cell), round(0.2 * cell)
-    faces = [image[top : top + cell, left : left + cell] for image in render_frames(weights, (size, size))]
+    faces = [
+        image[top : top + cell, left : left + cell]
+        for image in render_frames(weights, (size, size), face=face)
+    ]
     return contact_sheet(faces, labels, columns)
 
 
@@ -102,26 +120,26 @@ def _checked(motion: ArrayLike) -> Floats:
 
 
 @lru_cache(maxsize=4)
-def _scene(size: Size, theme: Theme) -> Scene:
-    return Scene(load_rig(), size, theme)
+def _scene(look: _Look) -> Scene:
+    return Scene(load_rig(look.face), look.size, look.theme)
 
 
-def _draw(values: Floats, size: Size, theme: Theme) -> list[Image]:
+def _draw(values: Floats, look: _Look) -> list[Image]:
     head = values[:, 52:55] if values.shape[1] == 55 else None
-    scene = _scene(size, theme)
-    return [scene.draw(points) for points in load_rig().vertices(values[:, :52], head)]
+    scene = _scene(look)
+    return [scene.draw(points) for points in load_rig(look.face).vertices(values[:, :52], head)]
 
 
-def _in_order(values: Floats, size: Size, theme: Theme, workers: int) -> Iterator[Image]:
+def _in_order(values: Floats, look: _Look, workers: int) -> Iterator[Image]:
     chunks = [values[i : i + _CHUNK] for i in range(0, len(values), _CHUNK)]
     if workers <= 1 or len(chunks) < 2 * workers:
         for chunk in chunks:
-            yield from _draw(chunk, size, theme)
+            yield from _draw(chunk, look)
         return
     # Agg holds the interpreter lock, so threads would not help. Pictures come back in shared memory:
     # through a pipe they would cost as much again as drawing them. Few chunks wait, to bound memory.
     slots = 2 * workers + 1
-    place = (slots, _CHUNK, size[1], size[0], 3)
+    place = (slots, _CHUNK, look.size[1], look.size[0], 3)
     memory = SharedMemory(create=True, size=int(np.prod(place)))
     pictures: Image = np.ndarray(place, np.uint8, memory.buf)
     pending: deque[Future[int]] = deque()
@@ -130,7 +148,7 @@ def _in_order(values: Floats, size: Size, theme: Theme, workers: int) -> Iterato
             for number, chunk in enumerate(chunks):
                 if len(pending) == slots:
                     yield from _taken(pictures, number, pending.popleft().result())
-                pending.append(pool.submit(_draw_into, memory.name, place, number % slots, chunk, theme))
+                pending.append(pool.submit(_draw_into, memory.name, place, number % slots, chunk, look))
             for number in range(len(chunks) - len(pending), len(chunks)):
                 yield from _taken(pictures, number, pending.popleft().result())
     finally:
@@ -150,11 +168,11 @@ def _taken(pictures: Image, number: int, count: int) -> Iterator[Image]:
     return iter([picture.copy() for picture in pictures[number % len(pictures)][:count]])
 
 
-def _draw_into(name: str, place: tuple[int, ...], slot: int, values: Floats, theme: Theme) -> int:
+def _draw_into(name: str, place: tuple[int, ...], slot: int, values: Floats, look: _Look) -> int:
     """In a worker: draw into a slot of the shared memory; returns the number of pictures."""
     memory = SharedMemory(name)
     try:
-        images = _draw(values, (place[3], place[2]), theme)
+        images = _draw(values, look)
         for k, image in enumerate(images):
             np.ndarray(place, np.uint8, memory.buf)[slot, k] = image
         return len(images)

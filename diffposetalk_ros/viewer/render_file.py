@@ -17,9 +17,9 @@ from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
-from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.output_file import check_output, part_of
-from diffposetalk_ros.viewer.light import DAY, Theme
+from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import Image
 
@@ -32,13 +32,15 @@ _HD = 'colorprim=bt709:transfer=bt709:colormatrix=bt709'
 @dataclass(frozen=True)
 class RenderOptions:
     """``size`` (width, height) pixels; ``fps`` of the file (None: of the motion); processes to draw;
-    ``snap``: lip openings up to so many mm are shown as contact (see `motion.closure_snap`)."""
+    ``snap``: lip openings up to so many mm are shown as contact (see `motion.closure_snap`);
+    ``face``: a name of `motion.rig.FACES`; ``theme``: other colours than the face's own."""
 
     size: tuple[int, int] = (1280, 720)
     fps: float | None = None
     workers: int = 1
-    theme: Theme = DAY
+    theme: Theme | None = None
     snap: float = DEFAULT_SNAP
+    face: str = DEFAULT_FACE
 
 
 def render_to_file(
@@ -67,9 +69,12 @@ def render_to_file(
             )
     if audio is not None and suffix != '.mp4':
         raise ConfigError(f'{path.name} has no sound track; leave out the audio or write .mp4')
-    clips = [replace(clip, values=snap_closures(load_rig(), clip.values, options.snap)) for clip in clips]
+    clips = [
+        replace(clip, values=snap_closures(load_rig(options.face), clip.values, options.snap))
+        for clip in clips
+    ]
     if suffix == '.png':
-        sheets = [clip_sheet(clip, options.size) for clip in clips]
+        sheets = [clip_sheet(clip, options.size, face=options.face) for clip in clips]
         sheet = sheets[0] if len(clips) == 1 else contact_sheet(_equal(sheets), labels, len(clips))
         write_image(path, sheet)
         return min(24, len(clips[0].values))
@@ -104,13 +109,13 @@ def _side_by_side(
     width, height = options.size
     clips = [at_rate(clip, rate) for clip in clips]
     if len(clips) == 1:
-        return render_frames(clips[0].values, options.size, options.theme, options.workers)
+        return render_frames(clips[0].values, options.size, options.theme, options.workers, options.face)
     longest = max(len(clip.values) for clip in clips)
     edges = np.linspace(0, width, len(clips) + 1).round().astype(int)
     streams = []
     for clip, cell in zip(clips, np.diff(edges), strict=True):
         values = np.pad(clip.values, ((0, longest - len(clip.values)), (0, 0)), mode='edge')
-        streams.append(render_frames(values, (int(cell), height), options.theme))
+        streams.append(render_frames(values, (int(cell), height), options.theme, face=options.face))
     names = [_caption(label, int(cell)) for label, cell in zip(labels, np.diff(edges), strict=True)]
     return (_joined(images, names) for images in zip(*streams, strict=True))
 

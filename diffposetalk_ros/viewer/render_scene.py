@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.rig import PARTS, Rig
-from diffposetalk_ros.viewer.light import DAY, Light, Theme
+from diffposetalk_ros.viewer.light import THEMES, Light, Theme
 
 __all__ = ['BIAS', 'Scene']
 
@@ -29,12 +29,13 @@ BIAS = {
     'lips': 1.5,
     'mouth': -15.0,
     'teeth': -9.0,
-    'tongue': -4.0,
+    'tongue': -9.0,
     'sclera': -8.0,
     'iris': -8.0,
     'pupil': -8.0,
     'glint': -6.0,
     'hair': 4.0,
+    'shirt': 5.0,
 }
 
 _EYE = ('sclera', 'iris', 'pupil')
@@ -43,10 +44,12 @@ _EYE = ('sclera', 'iris', 'pupil')
 class Scene:
     """A camera in front of the rig: turns vertices (V, 3) mm into images (height, width, 3) uint8.
 
-    ``size`` is (width, height) in pixels, 16 to 4096 each. Raises ConfigError for other sizes.
+    ``size`` is (width, height) in pixels, 16 to 4096 each; ``theme`` None: the face's own colours.
+    Raises ConfigError for other sizes.
     """
 
-    def __init__(self, rig: Rig, size: tuple[int, int] = (1280, 720), theme: Theme = DAY) -> None:
+    def __init__(self, rig: Rig, size: tuple[int, int] = (1280, 720), theme: Theme | None = None) -> None:
+        theme = THEMES[rig.face] if theme is None else theme
         agg: Any = import_module('matplotlib.backends.backend_agg')
         transforms: Any = import_module('matplotlib.transforms')
         width, height = size
@@ -63,6 +66,9 @@ class Scene:
         self._light = Light(rig, theme)
         names = [PARTS[p] for p in rig.part]
         self._bias = np.array([BIAS.get(name, 0.0) for name in names], np.float32)
+        # Ears stand over the hair behind them; the neck lies behind jaw and mouth.
+        for mask, bias in (('ears', 9.0), ('neck', -20.0)):
+            self._bias[np.isin(rig.faces, rig.masks[mask]).all(axis=1)] = bias
         inside = {'mouth': ('teeth', 'mouth'), 'eye_left': _EYE, 'eye_right': _EYE}
         middle = rig.neutral[rig.faces, 0].mean(axis=1)
         self._inner = []
@@ -74,11 +80,11 @@ class Scene:
         """Image (height, width, 3) uint8 of one frame of vertices (V, 3) mm."""
         faces = self._rig.faces
         width, height = self._size
-        # Camera 950 mm before the face, on eye height; 262 mm of the head fill the picture.
+        # Camera 950 mm before the face, a little below the eyes; 266 mm of the head fill the picture.
         distance = 950.0 - points[:, 2]
-        scale = (height / 262.0) * 880.0 / distance
+        scale = (height / 266.0) * 880.0 / distance
         screen = np.stack(
-            [width / 2 + scale * points[:, 0], height / 2 + scale * (points[:, 1] + 14.0)], axis=1
+            [width / 2 + scale * points[:, 0], height / 2 + scale * (points[:, 1] + 19.0)], axis=1
         )
         corner = screen[faces]
         u, v = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import PARTS, Rig
 from diffposetalk_ros.motion.rig import surface as sf
-from diffposetalk_ros.viewer.light import DAY, GLOSS, Theme
+from diffposetalk_ros.viewer.light import GLOSS, THEMES, Theme
 from diffposetalk_ros.viewer.render_scene import BIAS
 from diffposetalk_ros.viewer.tint import corner_tint
 
@@ -28,13 +28,16 @@ _FIELD_STEPS = 800.0
 _SMALLEST = 0.01
 # With a depth buffer the parts need less of the bias that sorting needs.
 _DEPTH_BIAS = 0.3
+# Parts that take their shade of another part, where a theme gives a colour to that one only.
+_FOLLOWS = {'lids': 'skin', 'brows': 'hair', 'lashes': 'hair'}
 
 
-def pack_rig(rig: Rig, theme: Theme = DAY) -> bytes:
+def pack_rig(rig: Rig, theme: Theme | None = None) -> bytes:
     """Everything the page draws, about 0.4 MB, 0.2 MB once compressed.
 
     ``corner_*``: the vertices of the picture, one per mesh vertex and part it belongs to.
     """
+    theme = THEMES[rig.face] if theme is None else theme
     corners, triangles = np.unique(
         np.stack([rig.faces, np.broadcast_to(rig.part[:, None], rig.faces.shape)], -1).reshape(-1, 2),
         axis=0,
@@ -63,6 +66,7 @@ def pack_rig(rig: Rig, theme: Theme = DAY) -> bytes:
         blocks.append(block)
         offset += len(block)
     header = {
+        'face': rig.face,
         'arrays': table,
         'position_steps': _POSITION_STEPS,
         'field_steps': _FIELD_STEPS,
@@ -73,6 +77,7 @@ def pack_rig(rig: Rig, theme: Theme = DAY) -> bytes:
             {
                 'name': name,
                 'colour': list(getattr(theme, name)),
+                'follows': _FOLLOWS.get(name),
                 'gloss': GLOSS.get(name, 0.0),
                 'bias': round(_DEPTH_BIAS * BIAS.get(name, 0.0), 3),
                 'flat': name in ('pupil', 'glint'),

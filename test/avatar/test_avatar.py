@@ -39,18 +39,19 @@ class Scene:
         self.states: list[int] = []
         self.heard: list[tuple[int, object]] = []
 
-    def tick(self) -> None:
-        assert self.avatar._running.wait_idle(60.0)
+    def tick(self, idle: bool = True) -> None:
+        """``idle``: the worker is waited for."""
+        assert not idle or self.avatar._running.wait_idle(60.0)
         self.avatar.poll(self.now)
-        assert self.avatar._running.wait_idle(60.0)
-        row, state = self.avatar.look(self.now)
-        self.heard += self.avatar.due_sound(self.now)
-        self.rows.append(row)
-        self.states.append(state)
+        assert not idle or self.avatar._running.wait_idle(60.0)
+        frame = self.avatar.presenter.sample(self.now)
+        self.heard += self.avatar.presenter.due_audio(self.now)
+        self.rows.append(frame.row)
+        self.states.append(frame.state)
         self.now += TICK
 
     def say(self, samples: np.ndarray, stamp: int | None, message: object = None) -> None:
-        self.avatar.hear(AudioChunk(MonoAudio(samples), RATE, stamp), self.now, message)
+        self.avatar.push_audio(AudioChunk(MonoAudio(samples), RATE, stamp), self.now, message)
 
     def burst(self, samples: np.ndarray, stamped: bool = False) -> None:
         """Everything at once; ``stamped``: each chunk with the time its sound has."""
@@ -125,7 +126,7 @@ def test_after_an_interrupt_the_mouth_rests_and_the_next_utterance_is_unaffected
     asked, heard = len(stage.rows), len(stage.heard)
     for _ in range(30):
         stage.tick()
-    assert not stage.avatar.due_sound(stage.now + 100 * NS) and len(stage.heard) == heard
+    assert not stage.avatar.presenter.due_audio(stage.now + 100 * NS) and len(stage.heard) == heard
     moving = [i for i in range(asked, len(stage.rows)) if np.abs(stage.rows[i][mouth]).max() > 1e-3]
     print(f'mouth at rest {1 + max(moving, default=asked) - asked} ticks of 20 ms after the interrupt')
     assert max(moving, default=asked) - asked < 10, 'within 200 ms'
@@ -204,7 +205,7 @@ def test_whole_clips_are_made_beside_the_live_networks(scene) -> None:
     try:
         avatar = scene().avatar
         assert len(made) == 1
-        assert avatar.new_generator().model.backend is not avatar._model.backend
+        assert avatar.new_generator().model.backend is not avatar.model.loaded.backend
         assert len(made) == 1, 'another backend than the shared one'
     finally:
         set_backend_factory()
@@ -246,7 +247,7 @@ def test_an_open_microphone_ends_its_utterances_where_only_voices_are_heard(scen
     assert set(open_ear.states[pause]) == {PlayoutState.SPEAKING}
     # A voice is seen at the very frames at which it would be seen without the gate.
     first, last = 4 * RATE // CHUNK, 7 * RATE // CHUNK
-    jaw = gated.avatar.layout.index('jawOpen')
+    jaw = gated.avatar.model.layout.index('jawOpen')
     both = [np.array(stage.rows[first:last])[:, jaw] for stage in (gated, open_ear)]
     lags = range(-10, 11)
     alike = [np.corrcoef(both[0][10:-10], np.roll(both[1], lag)[10:-10])[0, 1] for lag in lags]
@@ -263,6 +264,66 @@ def test_quiet_sound_is_named_and_gain_mends_it(scene, hello) -> None:
     said = plain.avatar.diagnose(plain.now, 1)[0]
     assert said.level == 0 and said.message.startswith('quiet: at most -') and 'audio.gain' in said.message
     assert amplified.avatar.diagnose(amplified.now, 1)[0].message != said.message
-    jaw = plain.avatar.layout.index('jawOpen')
+    jaw = plain.avatar.model.layout.index('jawOpen')
     soft, loud = (np.array(stage.rows)[:, jaw].max() for stage in (plain, amplified))
     assert loud > 0.25 > 0.12 > soft
+
+
+@pytest.mark.parametrize('late', [0.0, 0.15, 0.3, 0.45])
+def test_face_and_sound_do_not_part_when_the_sound_comes_late(scene, hello, late) -> None:
+    """The network delivers everything ``late`` s after it was spoken: the lips move with audio_out all the same."""
+    stage = scene()
+    ticks = 5 * RATE // CHUNK
+    wait = round(late * NS) // TICK
+    for i in range(ticks + wait):
+        if i >= wait:
+            at = (i - wait) * CHUNK
+            stage.say(hello[at : at + CHUNK], START + (i - wait) * TICK, i - wait)
+        stage.tick()
+    for _ in range(60):
+        stage.tick()
+    lost = set(range(ticks)) - {message for _, message in stage.heard}
+    assert all(np.abs(hello[i * CHUNK : (i + 1) * CHUNK]).max() < 0.006 for i in lost), (
+        'nothing audible is lost'
+    )
+    assert parted(stage, hello) <= 20 * MS
+
+
+def test_face_and_sound_do_not_part_when_the_first_windows_are_slow(scene, hello) -> None:
+    """The machine is busy as the utterance begins: the worker stands still for 0.4 s."""
+    stage = scene()
+    go_on = threading.Event()
+    stage.avatar._running.call(lambda _: go_on.wait(60.0))
+    for i in range(0, 5 * RATE, CHUNK):
+        stage.say(hello[i : i + CHUNK], stage.now - TICK, i // CHUNK)
+        if stage.now - START >= 600 * MS:
+            go_on.set()
+        stage.tick(idle=go_on.is_set())
+    for _ in range(60):
+        stage.tick()
+    assert parted(stage, hello) <= 20 * MS
+
+
+def parted(stage: Scene, spoken: np.ndarray) -> float:
+    """How far (ns) the mouth is behind the sound that was handed out, over the whole utterance."""
+    fresh = Scene(**{'playout.delay': 1.0, 'playout.min_delay': 1.0})
+    fresh.live(spoken[: 5 * RATE])
+    for _ in range(80):
+        fresh.tick()
+    fresh.avatar.stop()
+    jaw = stage.avatar.model.layout.index('jawOpen')
+    seen, wanted = (np.array(each.rows)[:, jaw] for each in (stage, fresh))
+    # Without haste the rows of START show the sound of START - TICK, 1 s before.
+    media = np.arange(len(wanted)) * TICK - NS + TICK
+    times = START + np.arange(50, 250) * TICK
+    handed = np.array([at for at, _ in stage.heard], np.float64)
+    begins = np.array([message * TICK for _, message in stage.heard], np.float64)
+
+    def alike(lag: int) -> float:
+        heard = np.interp(times - lag, handed, begins)
+        return float(np.corrcoef(seen[50:250], np.interp(heard, media, wanted))[0, 1])
+
+    lag = max(range(-100 * MS, 600 * MS, 2 * MS), key=alike)
+    print(f'mouth {lag / MS:.0f} ms behind its sound, correlation {alike(lag):.3f}')
+    assert alike(lag) > 0.9
+    return abs(lag)

@@ -339,4 +339,4 @@ def test_every_verb_ends_in_one_line(
 def test_bench_of_a_device_measures_one_configuration(
     options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused(['bench', '--device', 'cpu', *options], capsys, 'leave --model and --full out')
+    refused(['bench', '--device', 'cpu', *options], capsys, 'omit --model and --full')

@@ -2,6 +2,7 @@
 """The command line as a user meets it: real files in, real files out, one line when it goes wrong."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from diffposetalk_ros.cli.main import VERBS, main
+from diffposetalk_ros import cli
+from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.motion.motion_file import load_motion
 
 
@@ -23,9 +25,22 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    modules = {path.stem for path in Path(cli.__file__).parent.glob('*.py') if _is_verb(path)}
     assert main([]) == 0
-    out = capsys.readouterr().out
-    assert all(verb in out for verb in VERBS)
+    listed = re.findall(r'^  ([a-z-]+) {2,}\S', capsys.readouterr().out, re.M)
+    assert {verb.replace('-', '_') for verb in listed} == modules
+    assert len(listed) == len(set(listed))
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--version']) == 0
+    manifest = (Path(__file__).parents[2] / 'package.xml').read_text()
+    assert f'<version>{capsys.readouterr().out.split()[1]}</version>' in manifest
+
+
+def _is_verb(path: Path) -> bool:
+    source = path.read_text()
+    return 'def add_arguments(' in source and 'def run(' in source
 
 
 @pytest.mark.parametrize('verb', ['generate', 'styles', 'extract-style', 'render', 'plot', 'corpus'])

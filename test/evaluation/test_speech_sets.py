@@ -39,9 +39,9 @@ def test_own_clips_are_read_at_16_khz_mono(tmp_path: Path) -> None:
 
 
 def test_prompts_with_digits_or_directions_are_left_out() -> None:
-    assert speech_sets._speakable('Please enter your number')
+    assert speech_sets.speakable('Please enter your number')
     for text in ('[ascending tones and more]', 'Press 1 for more help', 'Too short'):
-        assert not speech_sets._speakable(text)
+        assert not speech_sets.speakable(text)
 
 
 def test_written_clips_read_back(tmp_path: Path) -> None:

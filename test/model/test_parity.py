@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
 FIXTURES = Path(__file__).parents[1] / 'fixtures' / 'parity'
-sys.path.insert(0, str(FIXTURES))
 
 import parity_formula as formula  # noqa: E402
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.motion.regions import RegionValues
-from diffposetalk_ros.playout.lookahead import Foresight, FramesAhead
+from diffposetalk_ros.playout.lookahead import FramesAhead, Lookahead
 from diffposetalk_ros.playout.playout import Playout, PlayoutConfig
+from diffposetalk_ros.playout.presentation_clock import PresentationClock
 from diffposetalk_ros.playout.timeline import MotionTimeline
 
 LAYOUT = arkit_layout()
@@ -20,6 +21,12 @@ FIRST = T0 + FRAME // 2
 """Frame 0 is due in the middle of its sound."""
 
 
+def running(epoch: int, origin: int) -> PresentationClock:
+    clock = PresentationClock(epoch, origin)
+    clock.run(origin, 0)
+    return clock
+
+
 class Stream:
     """A timeline that is filled by hand, and who listens to what is told of it."""
 
@@ -28,11 +35,11 @@ class Stream:
         self.playout = Playout(
             self.timeline, LAYOUT, np.zeros(55), np.ones(55), config=PlayoutConfig(**config)
         )
-        self.foresight = Foresight(self.timeline, self.playout)
+        self.lookahead = Lookahead(self.timeline, self.playout)
 
     def begin(self, epoch: int, origin: int = T0) -> None:
         self.timeline.reset(epoch)
-        self.playout.play(epoch, origin)
+        self.playout.clock = running(epoch, origin)
 
     def generate(self, committed: int, ahead: int = 1) -> None:
         start = self.timeline.end
@@ -40,7 +47,7 @@ class Stream:
 
     def told(self, now: int) -> list[FramesAhead]:
         out = []
-        while (news := self.foresight.news(now)) is not None:
+        while (news := self.lookahead.pop(now)) is not None:
             out.append(news)
         return out
 
@@ -118,9 +125,9 @@ def test_frames_not_yet_due_are_told_again_when_their_time_moves():
     stream.generate(50, 0)
     stream.told(T0)
     now = T0 + 10 * FRAME
-    stream.playout.play(1, T0 + 5 * MS)
+    stream.playout.clock.origin = T0 + 5 * MS
     assert not stream.told(now), 'a little drift is no news'
-    stream.playout.play(1, T0 + 2 * FRAME)
+    stream.playout.clock.origin = T0 + 2 * FRAME
     (again,) = stream.told(now)
     assert (again.first, again.due, again.committed) == (7, FIRST + 9 * FRAME, 43)
     assert not stream.told(now)

@@ -118,10 +118,10 @@ def test_cycle_over_three_joints_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('', 'has to be a mapping'),
-        ('- jaw\n', 'has to be a mapping'),
+        ('', 'must be a mapping'),
+        ('- jaw\n', 'must be a mapping'),
         ('format: 1\n\trobot: r\n', 'cannot start any token'),
-        ('format: 1\nrobot: r\nspace: arkit\njoints:\n', 'joints has to be a mapping'),
+        ('format: 1\nrobot: r\nspace: arkit\njoints:\n', 'joints must be a mapping'),
         ('format: 1\nrobot: r\nspace: arkit\njoints: &a\n  jaw: *a\n', 'too deep'),
         ('a: ' + '[' * 600, 'too deep'),
         (

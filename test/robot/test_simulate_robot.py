@@ -37,7 +37,7 @@ def test_lags_and_a_video_with_sound(
         pytest.skip(error)
     assert status == 0, error
     lines = out.splitlines()
-    assert len(lines) == 16 and lines[-1] == f'written: {video}, 50 frames'
+    assert len(lines) == 16 and lines[-1] == f'wrote {video} with 50 frames'
     assert any(line.startswith('jaw ') and ' ms ' in line for line in lines)
     with av.open(str(video)) as file:
         assert {stream.type for stream in file.streams} == {'video', 'audio'}
@@ -49,7 +49,7 @@ def test_lags_and_a_video_with_sound(
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [
-        (['-o', 'robot.gif'], 'the video is an .mp4'),
+        (['-o', 'robot.gif'], 'ends in .mp4'),
         (['--map', 'no.yaml'], 'cannot read no.yaml'),
         (['--urdf', 'no.urdf'], 'cannot read no.urdf'),
         (['--style', 'nobody'], 'nobody'),

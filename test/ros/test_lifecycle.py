@@ -14,11 +14,20 @@ from typing import Any
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not importable')
+import rclpy  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from node_stage import KIND, Stage  # noqa: E402
 from rclpy.action import ActionServer  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.lifecycle import LifecycleNode  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 
 from diffposetalk_ros.avatar.avatar import Avatar  # noqa: E402
+from diffposetalk_ros.ros.nodes.avatar_node import DiffPoseTalkNode  # noqa: E402
+from diffposetalk_ros.ros.nodes.joint_command_node import JointCommandNode  # noqa: E402
+from diffposetalk_ros.ros.support.lifecycle import ManagedNode  # noqa: E402
 
 OTHER_KIND = 'AudioDataStamped' if KIND == 'AudioStamped' else 'AudioStamped'
 
@@ -214,3 +223,62 @@ def test_shutdown_from_every_state(stage: Stage, state: str) -> None:
     stage.until(lambda: stage.client.count_publishers('face_motion') == 0)
     if state == 'active':
         stage.until(lambda: stage.state() == FaceMotion.REST)
+
+
+@pytest.mark.parametrize('kind', [DiffPoseTalkNode, JointCommandNode])
+def test_a_hundred_wrong_transitions_are_answered(kind: type[ManagedNode], model_folder: Path) -> None:
+    """The node itself is in the state that lacks the transition: no client checks first."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = kind(context=context, parameter_overrides=[Parameter('model.path', value=str(model_folder))])
+    client_node = rclpy.create_node('manager', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    for made in (node, client_node):
+        executor.add_node(made)
+    client = client_node.create_client(ChangeState, f'{node.get_name()}/change_state')
+    try:
+
+        def ask(**transition: Any) -> Any:
+            future = client.call_async(ChangeState.Request(transition=Transition(**transition)))
+            executor.spin_until_future_complete(future, timeout_sec=30.0)
+            return future.result().success
+
+        assert client.wait_for_service(10.0)
+        wrong = [
+            *({'id': number} for number in (0, 2, 3, 4, 6, 7, 10, 99, 255)),
+            *({'label': label} for label in ('activate', 'nonsense', 'transition_success')),
+        ]
+        assert not any(ask(**wrong[k % len(wrong)]) for k in range(100))
+        assert ask(id=Transition.TRANSITION_CONFIGURE)
+        # A burst, sent while the first of them is under way: each is judged by the state it meets.
+        requests = [
+            Transition.TRANSITION_ACTIVATE,
+            Transition.TRANSITION_CONFIGURE,
+        ] * 4  # of 10 that the service queues
+        futures = [
+            client.call_async(ChangeState.Request(transition=Transition(id=number))) for number in requests
+        ]
+        for future in futures:
+            executor.spin_until_future_complete(future, timeout_sec=30.0)
+        assert [future.result().success for future in futures] == [True] + [False] * 7
+        assert ask(id=Transition.TRANSITION_DEACTIVATE) and ask(id=Transition.TRANSITION_CLEANUP)
+    finally:
+        node.close()
+        executor.shutdown()
+        for made in (node, client_node):
+            made.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def test_an_rclpy_that_raises_is_answered_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rclpy of Jazzy lets the error of rcl out of the service callback; newer ones answer themselves."""
+    machine = stage.node._state_machine
+
+    def trigger(self: Any, transition: int) -> Any:
+        machine.trigger_transition_by_id(transition, True)
+
+    monkeypatch.setattr(LifecycleNode, '_LifecycleNodeMixin__change_state', trigger)
+    assert not stage.lifecycle.activate()
+    assert not stage.lifecycle.cleanup()
+    monkeypatch.undo()
+    speaks(stage)

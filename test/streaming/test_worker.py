@@ -52,12 +52,14 @@ class Rig:
         self.ring = AudioRingBuffer(20)
         self.timeline = MotionTimeline(55)
         self.errors: list[str] = []
+        self.told: list[tuple[int, int, int]] = []
         self.worker = InferenceWorker(
             StreamingGenerator(self.backend, CONFIG),
             self.ring,
             self.timeline,
             WorkerConfig(retry_delay=0.001, **config),
             self.errors.append,
+            on_frames=lambda epoch, frames: self.told.append((epoch, frames.start, frames.committed)),
         )
 
     def say(self, audio: np.ndarray, message: int = 320) -> None:
@@ -229,9 +231,7 @@ def test_while_the_audio_pauses_frames_up_to_its_end_can_be_seen(rig):
 
 
 def test_every_window_is_told(rig):
-    told = []
-    rig.worker._on_frames = lambda epoch, frames: told.append((epoch, frames.start, frames.committed))
     rig.worker.start()
     rig.say(speech(6400))
     assert rig.worker.wait_idle(10)
-    assert told == [(0, i, 2) for i in range(0, 10, 2)]
+    assert rig.told == [(0, i, 2) for i in range(0, 10, 2)]

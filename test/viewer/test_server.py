@@ -195,6 +195,8 @@ def test_stop_twice_and_send_after() -> None:
     server.stop()
     server.send(b'x')
     server.latch('info', {})
+    with pytest.raises(OSError):
+        socket.create_connection(('127.0.0.1', server.port), 1).close()
 
 
 @pytest.mark.parametrize(

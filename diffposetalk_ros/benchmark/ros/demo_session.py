@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node and player as real processes over DDS, watched from a third: what `diffposetalk demo` runs."""
+"""The session that `diffposetalk demo` runs: node, player and page as processes, watched over DDS."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diffposetalk_ros.avatar.parameters import Value
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros.messages.audio import default_kind, stamped_kind
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector
 from diffposetalk_ros.ros.recording.audio_collector import SoundCollector
 from diffposetalk_ros.ros.support.child_processes import ChildProcesses
@@ -45,7 +46,7 @@ def use_private_domain() -> int:
 
 def stamp_ns(message: Any) -> int:
     """header.stamp in ns."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+    return nanoseconds_of(message.header.stamp)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class DemoOptions:
 
 
 class DemoSession:
-    """Use as a context manager: whatever happens, the processes it started end with it."""
+    """Use as a context manager; its processes end with it in every case."""
 
     def __init__(self, options: DemoOptions, log: Path) -> None:
         self.options = options
@@ -112,7 +113,7 @@ class DemoSession:
 
     @property
     def warnings(self) -> list[str]:
-        """What the processes have warned of so far."""
+        """Warnings of the processes so far."""
         lines = self._log.read_text(errors='replace').splitlines()
         return [_LOG_HEADER.sub('', line) for line in lines if line.startswith('[WARN]')]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures and a picture of a live run, from the frames a subscriber received. Imports no ROS."""
+"""Figures and a chart of a live run, from the frames that a subscriber received. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def measure(
 
 
 def write_report(path: Path, report: LiveReport, diagnostics: Mapping[str, str]) -> None:
-    """JSON file with the figures seen from outside and what the node said of itself."""
+    """Write a JSON file with the figures measured from outside and those the node reported."""
     content = {'subscriber': asdict(report), 'node': dict(diagnostics)}
     write_atomically(path, (json.dumps(content, indent=2) + '\n').encode())
 

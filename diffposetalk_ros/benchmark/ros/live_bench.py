@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a process of its own, watched over DDS from another: what `diffposetalk bench-live` runs."""
+"""The measurement of `diffposetalk bench-live`: the node in its own process, watched over DDS."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import message_class, stamped_kind
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.support.child_processes import ChildProcesses
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
@@ -36,7 +37,7 @@ _LOOK = 0.5
 
 
 class LiveBench:
-    """Use as a context manager: whatever happens, the node's process ends with it.
+    """Use as a context manager; the process of the node ends with it in every case.
 
     ``parameters`` of the node by name; what it prints goes to the file ``log``.
     """
@@ -127,7 +128,7 @@ class LiveBench:
         )
 
     def cycle(self) -> CycleSample:
-        """Configure, activate, receive a frame, deactivate, clean up; then what is left."""
+        """Configure, activate, receive a frame, deactivate, clean up; returns what is left."""
         seen: list[Any] = []
         begin = time.monotonic()
         self.activate()
@@ -170,4 +171,4 @@ class LiveBench:
 
 
 def _ns(message: Any) -> int:
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+    return nanoseconds_of(message.header.stamp)

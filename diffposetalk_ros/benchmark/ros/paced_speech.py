@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a plan of speech and pauses to ``audio``, each message when its last sample has sounded."""
+"""Publish a plan of speech and pauses on ``audio``; each message goes out when its last sample has sounded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from diffposetalk_ros.benchmark.speech_plan import Stretch
 from diffposetalk_ros.ros.messages.audio import stamped_kind
 from diffposetalk_ros.ros.support.audio_publisher import AudioPublisher
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['PacedSpeech', 'SentMessage']
 
-_NS = 1_000_000_000
 _CHUNK = 20_000_000  # ns
 _ROOM = 0.001
 """Deviation of the noise of a room in which nobody speaks."""
@@ -62,28 +62,28 @@ class PacedSpeech:
     def start(self) -> None:
         """Begin in a tenth of a second: a format told on its own topic must be there first."""
         self._output.announce(time.time_ns())
-        self.begin = time.time_ns() + _NS // 10
+        self.begin = time.time_ns() + NS_PER_SECOND // 10
         self._thread = threading.Thread(target=self._run, name='speech', daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Fall silent and wait for the thread."""
+        """Stop, and wait for the thread."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
         for stretch in self._plan:
-            begin = self.begin + round(stretch.begin * _NS)
+            begin = self.begin + round(stretch.begin * NS_PER_SECOND)
             if stretch.kind == 'nothing':
-                if not self._wait_until(begin + round(stretch.duration * _NS)):
+                if not self._wait_until(begin + round(stretch.duration * NS_PER_SECOND)):
                     return
                 continue
             source = self._samples if stretch.kind == 'speech' else self._noise
             at = round(stretch.offset * self._rate)
-            for i in range(round(stretch.duration * _NS / _CHUNK)):
+            for i in range(round(stretch.duration * NS_PER_SECOND / _CHUNK)):
                 first = begin + i * _CHUNK
-                low, high = (((i + k) * _CHUNK * self._rate) // _NS for k in (0, 1))
+                low, high = (((i + k) * _CHUNK * self._rate) // NS_PER_SECOND for k in (0, 1))
                 sound = source.take(range(at + low, at + high), mode='wrap')
                 if not self._wait_until(first + _CHUNK):
                     return
@@ -94,4 +94,4 @@ class PacedSpeech:
 
     def _wait_until(self, moment: int) -> bool:
         """False when stopped."""
-        return not self._stopping.wait(max(0.0, (moment - time.time_ns()) / _NS))
+        return not self._stopping.wait(max(0.0, (moment - time.time_ns()) / NS_PER_SECOND))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech to a simulated robot over DDS, every node a process of its own: what closes when.
+"""Jaw closures of a simulated robot against the sound, over DDS, with each node in its own process.
 
 audio_player_node -> diffposetalk_node -> joint_command_node -> mujoco_node -> joint_states, /clock
 """
@@ -29,16 +29,17 @@ from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.joint_map_file import load_joint_map
 from diffposetalk_ros.ros.messages.audio import stamped_kind
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector
 from diffposetalk_ros.ros.recording.audio_collector import SoundCollector
 from diffposetalk_ros.ros.support.child_processes import ChildProcesses
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.resources import find_shared
 
 __all__ = ['RobotBench', 'RobotRun']
 
-_NS = 1_000_000_000
 _DEEP = QoSProfile(depth=5000)
 _STEP = 0.005
 _TAIL = 0.5
@@ -107,7 +108,7 @@ class RobotBench:
     @property
     def _end(self) -> int:
         """When the last that was heard so far is over, tail included (ns)."""
-        return int(self._sound.chunks[-1][0].stamp or 0) + round(_TAIL * _NS)
+        return int(self._sound.chunks[-1][0].stamp or 0) + round(_TAIL * NS_PER_SECOND)
 
     def _start(self) -> None:
         clock: dict[str, Value] = {'use_sim_time': True}
@@ -145,13 +146,13 @@ class RobotBench:
     def _run(self) -> RobotRun:
         begin = self._sound.chunks[0][0].stamp
         assert begin is not None, 'the player stamps its messages'
-        time = np.arange(0.0, (self._end - begin) / _NS, _STEP)
+        time = np.arange(0.0, (self._end - begin) / NS_PER_SECOND, _STEP)
         names = self._map.names
         places = [list(self._states[0].name).index(name) for name in names]
-        stamps = np.array([_ns(state) - begin for state in self._states]) / _NS
+        stamps = np.array([_ns(state) - begin for state in self._states]) / NS_PER_SECOND
         positions = np.array([state.position for state in self._states])[:, places]
         layout = layout_from_info(self._face.info)
-        shown = np.array([_ns(frame) - begin for frame in self._face.frames]) / _NS
+        shown = np.array([_ns(frame) - begin for frame in self._face.frames]) / NS_PER_SECOND
         rows = np.stack([row_from_message(frame, layout) for frame in self._face.frames])
         wanted = self._map.expand(self._map.evaluate(rows))
         recording = Recording(names, time, _sampled(time, shown, wanted), _sampled(time, stamps, positions))
@@ -164,7 +165,7 @@ class RobotBench:
 
 
 def _ns(message: Any) -> int:
-    return int(message.header.stamp.sec) * _NS + int(message.header.stamp.nanosec)
+    return nanoseconds_of(message.header.stamp)
 
 
 def _parameters(path: Path) -> dict[str, Value]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How soon synthesised speech is seen and heard, and how soon an interrupt silences the face.
+"""Time from a burst of synthesised speech to its first frame and sound, and from an interrupt to rest.
 
 The node with the shipped model is a process of its own; bursts of the bundled clip go to it over DDS, in
 messages of 20 ms, without stamps and with stamps that advance with the sound. From the publishing of the

@@ -12,7 +12,7 @@ from diffposetalk_ros.motion.rig.topology import EYE_ON_BALL, on_ball
 
 Array = NDArray[np.float64]
 
-_UP, _DOWN, _IN, _OUT = (float(np.radians(a)) for a in (22, 26, 28, 30))
+_UP, _DOWN, _IN, _OUT = (float(np.radians(a)) for a in (20, 24, 26, 28))
 # Where each lid ring lies between the closed line (0) and the socket (1) once the eye is shut.
 _SPREAD = np.array([0.0, 0.2, 0.42, 0.7, 1.0])
 _MEET = 0.78
@@ -65,11 +65,11 @@ def eye_fields(mesh: Mesh, position: Array, side: float) -> dict[str, Array]:
 
     return {
         'eyeBlink': lids(blink),
-        'eyeWide': lids(open_weight * np.where(upper, 3.4, -1.6)),
-        'eyeSquint': lids(open_weight * np.where(upper, -2.0, 4.0)),
-        'eyeLookUp': look(1, _UP) + lids(open_weight * np.where(upper, 2.2, 0.8)),
+        'eyeWide': lids(open_weight * np.where(upper, 4.2, -1.8)),
+        'eyeSquint': lids(open_weight * np.where(upper, -1.2, 2.8)),
+        'eyeLookUp': look(1, _UP) + lids(open_weight * np.where(upper, 2.0, 0.6)),
         'eyeLookDown': look(1, -_DOWN) + lids(np.where(upper, 0.34 * blink, -1.0 * open_weight)),
         'eyeLookIn': look(0, -side * _IN),
         'eyeLookOut': look(0, side * _OUT),
-        'cheekSquint': lids(open_weight * np.where(upper, 0.0, 2.4)),
+        'cheekSquint': lids(open_weight * np.where(upper, 0.0, 1.8)),
     }

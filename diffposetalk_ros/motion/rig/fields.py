@@ -72,7 +72,7 @@ def _field(mesh: Mesh, position: Array) -> Field:
     upward = np.where(ringed, np.round(np.sin(mesh.turn), 9), np.sin(np.arctan2(1.8 * dy, np.abs(x) + 1e-9)))
     reach = np.hypot(x / 37.0, dy / np.where(dy > 0, 16.5, 20.5))
     bag, skin = group == 'bag', np.isin(group, ('skin', 'lid', 'brow')).astype(float)
-    depth = z - sf.front_skin(np.array([[0.0, sf.MOUTH_Y]]))[0]
+    depth = z - sf.front_skin(mesh.face, np.array([[0.0, sf.MOUTH_Y]]))[0]
     inside = np.where(bag, sf.smoothstep(-26, -9, depth), 0.0)
     front = sf.smoothstep(0.0, 30.0, z)
     muscle = np.where(bag, inside, skin * front * (1 - sf.smoothstep(0.62, 1.9, reach)))
@@ -133,10 +133,11 @@ def _mouth(f: Field) -> dict[str, Array]:
         'mouthRight': _move(f.muscle, x=-10.0, z=0.06 * f.x),
         'mouthRollLower': _move(lip * (f.upward < 0), y=0.75 * line, z=-4.5 * lower),
         'mouthRollUpper': _move(lip * (f.upward > 0), y=0.75 * line, z=-4.5 * upper),
-        'mouthShrugLower': _move(f.near(0, -74, 17, 12), y=5.5, z=2.0) + _move(rise, y=3.0, z=1.5),
+        'mouthShrugLower': _move(f.near(0, sf.MOUTH_Y - 27, 17, 12), y=5.5, z=2.0)
+        + _move(rise, y=3.0, z=1.5),
         'mouthShrugUpper': _move(rise, y=3.5, z=2.5),
-        'cheekPuff': _move(f.near(42, -42, 15, 15), x=7.0, z=7.0)
-        + _move(f.near(-42, -42, 15, 15), x=-7.0, z=7.0)
+        'cheekPuff': _move(f.near(42, -54, 15, 15), x=7.0, z=7.0)
+        + _move(f.near(-42, -54, 15, 15), x=-7.0, z=7.0)
         + _move(f.muscle, z=1.5 * centre),
     }
 
@@ -149,39 +150,48 @@ def _sided_mouth(f: Field, side: float) -> dict[str, Array]:
     tight = f.near(26.0 * side, sf.MOUTH_Y + 1, 8, 8) + inside**2
     lip = f.muscle * (1 - sf.smoothstep(0.5, 1.05, f.reach)) * half
     line = sf.mouth_line(f.x) - f.y
-    cheek = f.near(37 * side, -20, 12, 11)
+    cheek = f.near(37 * side, -29, 12, 11)
+    wide = f.near(24.0 * side, sf.MOUTH_Y + 1, 14, 12) + inside
+    # The fold from the wing of the nose past the corner of the mouth: full on the cheek's side, hollow beside it.
+    across = ((side * f.x - 14) * 0.74 + (f.y + 36) * 0.67) / 4.0
+    along = ((side * f.x - 14) * 0.67 - (f.y + 36) * 0.74) / 26.0
+    stays = sf.smoothstep(-0.25, 0.2, along) * (1 - sf.smoothstep(0.75, 1.15, along))
+    fold = f.skin * (f.z > 20) * stays * across * np.exp(0.5 - 0.5 * across**2)
+    fold *= sf.smoothstep(1.0, 1.3, f.reach) * (side * f.x > 0)
     return {
-        'mouthSmile': _move(corner, x=7.0 * side, y=9.0, z=-3.5) + _move(cheek, y=4.0, z=3.0),
+        'mouthSmile': _move(wide, x=6.5 * side, y=8.0, z=-3.5)
+        + _move(cheek, y=4.0, z=2.5)
+        + _move(fold, z=2.6),
         'mouthFrown': _move(corner, x=1.0 * side, y=-9.0, z=-1.0),
         'mouthDimple': _move(tight, x=6.0 * side, y=1.5, z=-6.0),
         'mouthStretch': _move(corner, x=9.5 * side, y=-3.0, z=-4.0),
         'mouthPress': _move(lip, y=0.5 * line, z=-1.8) + _move(tight, x=2.0 * side, y=1.0, z=-2.0),
         'mouthLowerDown': _move(f.muscle * half * lower, x=0.8 * side, y=-8.0, z=-0.5),
         'mouthUpperUp': _move(f.muscle * half * upper, x=0.6 * side, y=7.0, z=0.5)
-        + _move(f.near(15 * side, -32, 9, 6), y=2.5, z=1.0),
+        + _move(f.near(15 * side, sf.MOUTH_Y + 15, 9, 6), y=2.5, z=1.0),
     }
 
 
 def _face(f: Field, mesh: Mesh) -> dict[str, Array]:
-    above = sf.smoothstep(14, 24, f.y)
+    above = sf.smoothstep(9, 20, f.y)
     tongue = np.array(mesh.group) == 'tongue'
     lower, upper = np.clip(-f.upward, 0, 1), np.clip(f.upward, 0, 1)
     slack = _move(f.muscle * np.exp(-0.5 * (f.x / 13) ** 2), y=4.0 * upper - 6.0 * lower, z=1.0)
     tip = tongue * sf.smoothstep(-14.0, 0.0, f.z - f.z[tongue].max())
     front = tongue * (1 - 0.6 * sf.smoothstep(58, 34, f.z))
     return {
-        'browInnerUp': _move(above * f.near(0, 33, 17, 15), y=9.0),
+        'browInnerUp': _move(above * f.near(0, 27, 18, 15), y=10.0),
         'tongueOut': slack + _move(front, y=6.0 - 9.0 * tip, z=38.0),
     }
 
 
 def _sided_face(f: Field, side: float) -> dict[str, Array]:
-    above = sf.smoothstep(12, 22, f.y)
+    above = sf.smoothstep(8, 18, f.y)
     return {
-        'browDown': _move(above * f.near(20 * side, 30, 15, 12), x=-2.5 * side, y=-7.5, z=1.5),
-        'browOuterUp': _move(above * f.near(40 * side, 32, 13, 14), y=8.5),
-        'cheekSquint': _move(f.near(34 * side, -17, 13, 10), y=5.5, z=3.5),
-        'noseSneer': _move(f.near(10 * side, -19, 7, 9), x=1.0 * side, y=5.0, z=0.5)
-        + _move(f.near(13 * side, -34, 8, 6), y=3.0, z=1.0)
-        + _move(f.near(7 * side, 10, 6, 8), y=1.5, z=1.0),
+        'browDown': _move(above * f.near(20 * side, 26, 15, 11), x=-2.5 * side, y=-6.0, z=1.5),
+        'browOuterUp': _move(above * f.near(40 * side, 27, 13, 14), y=8.0),
+        'cheekSquint': _move(f.near(34 * side, -21, 13, 10), y=5.5, z=3.5),
+        'noseSneer': _move(f.near(10 * side, -31, 7, 9), x=1.0 * side, y=5.0, z=0.5)
+        + _move(f.near(14 * side, -45, 8, 6), y=3.0, z=1.0)
+        + _move(f.near(7 * side, 9, 6, 8), y=1.5, z=1.0),
     }

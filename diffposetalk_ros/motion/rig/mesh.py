@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.motion.rig.face import Face
+
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
@@ -34,9 +36,10 @@ class Mesh:
     """Vertices under construction with what the displacement fields need to know of each.
 
     ``ring`` and ``turn`` (angle, rad) hold the place on a mouth or eye ring (ring -1: none);
-    ``group`` names the piece: skin, bag, lid, brow, ball, teeth_upper, teeth_lower, tongue, hair, neck.
+    ``group`` names the piece: skin, bag, lid, brow, ear, ball, teeth_upper, teeth_lower, tongue, hair, neck.
     """
 
+    face: Face
     position: list[Array] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
     ring: list[int] = field(default_factory=list)

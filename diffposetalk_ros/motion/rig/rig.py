@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.rig import surface as sf
+from diffposetalk_ros.motion.rig.face import DEFAULT_FACE, Face, face_named
 from diffposetalk_ros.motion.rig.fields import displacements
 from diffposetalk_ros.motion.rig.mesh import PARTS, Mesh
 from diffposetalk_ros.motion.rig.topology import LIP_RING, build_mesh
@@ -30,13 +31,15 @@ Floats = NDArray[np.float32]
 class Rig:
     """A head that answers to the 52 ARKit channels and to head rotation.
 
-    ``neutral`` (V, 3) mm; ``faces`` (F, 3) counter-clockwise seen from outside; ``part`` (F,) index
-    into PARTS; ``displacements`` (52, V, 3) mm at weight 1 in ARKit order; ``follows_head`` (V,) 1
-    where head rotation acts fully, 0 at the foot of the neck; ``landmarks`` name -> vertex;
-    ``masks`` name -> vertices ('lips', 'mouth', 'upper_face', 'skin'); ``openings`` name -> vertices on
-    the edge through which the inside is seen ('mouth', 'eye_left', 'eye_right').
+    ``face``: name of the face it was built from. ``neutral`` (V, 3) mm. ``faces`` (F, 3): triangles,
+    counter-clockwise seen from outside; ``part`` (F,): index into PARTS. ``displacements`` (52, V, 3): mm at
+    weight 1, in ARKit order. ``follows_head`` (V,): 1 where head rotation acts fully, 0 at the foot of the
+    neck. ``landmarks``: name -> vertex. ``masks``: name -> vertices ('lips', 'mouth', 'upper_face', 'skin',
+    'ears', 'neck'). ``openings``: name -> vertices on the edge through which the inside is seen ('mouth',
+    'eye_left', 'eye_right').
     """
 
+    face: str
     neutral: Floats
     faces: NDArray[np.int32]
     part: NDArray[np.int32]
@@ -115,12 +118,19 @@ def rotation_matrices(vectors: ArrayLike) -> Floats:
     return np.asarray(np.eye(3) + sine * cross + versine * cross @ cross, np.float32)
 
 
-@lru_cache(maxsize=1)
-def load_rig() -> Rig:
-    """The head, built once per process (about 0.2 s)."""
-    mesh = build_mesh()
+def load_rig(face: str = DEFAULT_FACE) -> Rig:
+    """The head with the face of that name (`FACES`), built once per process (about 0.3 s).
+
+    Raises ConfigError for an unknown face.
+    """
+    return _build(face_named(face))
+
+
+@cache
+def _build(face: Face) -> Rig:
+    mesh = build_mesh(face)
     position = np.array(mesh.position)
-    follows = np.where(np.array(mesh.group) == 'neck', sf.smoothstep(-146.0, -80.0, position[:, 1]), 1.0)
+    follows = np.where(np.array(mesh.group) == 'neck', sf.smoothstep(-154.0, -88.0, position[:, 1]), 1.0)
     arrays = (
         position.astype(np.float32),
         np.array(mesh.faces, np.int32),
@@ -131,6 +141,7 @@ def load_rig() -> Rig:
     for array in arrays:
         array.flags.writeable = False
     return Rig(
+        face.name,
         *arrays,
         MappingProxyType(_landmarks(mesh, position)),
         MappingProxyType(_masks(mesh, position)),
@@ -159,8 +170,8 @@ def _landmarks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, int]:
         'lower_lip_outer': on_ring('skin', LIP_RING, -quarter),
         'mouth_corner_left': on_ring('skin', 0, 0.0),
         'mouth_corner_right': on_ring('skin', 0, np.pi),
-        'nose_tip': nearest('skin', 0, -16),
-        'chin': nearest('skin', 0, -80),
+        'nose_tip': nearest('skin', 0, -28),
+        'chin': nearest('skin', 0, -87),
         'teeth_upper': nearest('teeth_upper', 0, sf.MOUTH_Y - 0.5),
         'teeth_lower': nearest('teeth_lower', 0, sf.MOUTH_Y - 2),
         'tongue_tip': nearest('tongue', 0, sf.MOUTH_Y - 7),
@@ -169,13 +180,13 @@ def _landmarks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, int]:
         marks |= {
             f'upper_lid_{name}': on_ring('lid', 0, quarter, side),
             f'lower_lid_{name}': on_ring('lid', 0, -quarter, side),
-            f'brow_inner_{name}': nearest('brow', 13 * side, 29),
-            f'brow_middle_{name}': nearest('brow', 28 * side, 35),
-            f'brow_outer_{name}': nearest('brow', 45 * side, 32),
+            f'brow_inner_{name}': nearest('brow', 13 * side, 26),
+            f'brow_middle_{name}': nearest('brow', 28 * side, 29),
+            f'brow_outer_{name}': nearest('brow', 44 * side, 27),
             f'pupil_{name}': nearest('ball', sf.EYE_CENTER[0] * side, sf.EYE_CENTER[1]),
-            f'cheek_{name}': nearest('skin', 37 * side, -20),
-            f'cheek_low_{name}': nearest('skin', 42 * side, -42),
-            f'nose_wing_{name}': nearest('skin', 10 * side, -19),
+            f'cheek_{name}': nearest('skin', 37 * side, -26),
+            f'cheek_low_{name}': nearest('skin', 42 * side, -54),
+            f'nose_wing_{name}': nearest('skin', 11.5 * side, -31),
         }
     return marks
 
@@ -185,10 +196,22 @@ def _masks(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.in
     x, y, z = position.T
     skin = np.isin(group, ('skin', 'lid', 'brow'))
     lips = (group == 'skin') & (ring >= 0) & (ring <= LIP_RING)
-    mouth = skin & (z > 20) & (np.hypot(x / 45, (y - sf.MOUTH_Y) / 32) < 1)
+    mouth = skin & (z > 20) & (y < sf.MOUTH_Y + 21) & (np.hypot(x / 45, (y - sf.MOUTH_Y) / 32) < 1)
     upper = skin & (z > 20) & (y > -8) & (y < 75)
-    chosen = {'lips': lips, 'mouth': mouth, 'upper_face': upper, 'skin': skin & (z > 0)}
+    chosen = {
+        'lips': lips,
+        'mouth': mouth,
+        'upper_face': upper,
+        'skin': skin & (z > 0),
+        'ears': group == 'ear',
+    }
+    chosen['neck'] = (group == 'neck') & ~np.isin(np.arange(len(group)), _of_part(mesh, 'shirt'))
     return {name: np.flatnonzero(mask).astype(np.int32) for name, mask in chosen.items()}
+
+
+def _of_part(mesh: Mesh, part: str) -> NDArray[np.int32]:
+    faces = np.array(mesh.faces, np.int32)
+    return np.asarray(faces[np.array(mesh.part) == PARTS.index(part)].ravel(), np.int32)
 
 
 def _openings(mesh: Mesh, position: NDArray[np.float64]) -> dict[str, NDArray[np.int32]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from diffposetalk_ros.motion.rig import surface as sf
+from diffposetalk_ros.motion.rig.face import Face
 from diffposetalk_ros.motion.rig.hair import add_hair
 from diffposetalk_ros.motion.rig.mesh import PARTS, Mesh
 from diffposetalk_ros.motion.rig.pieces import add_pieces
@@ -30,22 +31,26 @@ _MOUTH_RINGS = (
     (31.5, 12.6, 15.6),
     (37.0, 16.5, 20.5),
 )
+# How much of a face's own lip height each ring takes.
+_LIP_SHARE = (0.0, 0.33, 0.67, 1.0, 0.8, 0.4, 0.0)
 _LIP_BULGE = (-1.5, 2.2, 3.4, 1.4, 0.2, 0.0, 0.0)
 LIP_RING = 3
 _RIM = 17
+# The same for the eyes: margin of the lids, its outer edge, crease, and two rings towards the socket.
+_EYE_SHIFT = 1.3
 _EYE_RINGS = (
-    (15.3, 9.4, 6.6),
-    (16.4, 11.0, 8.0),
-    (17.8, 12.8, 9.6),
-    (19.8, 15.0, 11.8),
-    (22.5, 18.0, 15.0),
+    (18.4, 4.6, 4.3),
+    (18.8, 5.1, 4.8),
+    (19.6, 7.9, 7.1),
+    (21.0, 11.4, 10.2),
+    (22.8, 15.2, 14.2),
 )
 EYE_ON_BALL = (1.0, 0.92, 0.62, 0.22, 0.0)
 
 
-def build_mesh() -> Mesh:
-    """The complete neutral mesh."""
-    mesh = Mesh()
+def build_mesh(face: Face) -> Mesh:
+    """The complete neutral mesh of a face."""
+    mesh = Mesh(face)
     mouth = _mouth(mesh)
     eyes = {side: _eye(mesh, side) for side in (1.0, -1.0)}
     _fill_skin(mesh, mouth, eyes)
@@ -54,10 +59,14 @@ def build_mesh() -> Mesh:
     return mesh
 
 
-def mouth_ring(k: int) -> tuple[Array, Array]:
+def mouth_ring(face: Face, k: int) -> tuple[Array, Array]:
     """Front positions (N, 2) and angles (N,) of mouth ring k; angle 0 is the left corner."""
     turn = np.arange(MOUTH_SEGMENTS) * 2 * np.pi / MOUTH_SEGMENTS
     width, upper, lower = _MOUTH_RINGS[k]
+    # The inner ring is the same for all faces, so that an opening in mm means the same on each.
+    share = _LIP_SHARE[k]
+    upper += share * (face.lips[0] - _MOUTH_RINGS[LIP_RING][1])
+    lower += share * (face.lips[1] - _MOUTH_RINGS[LIP_RING][2])
     x = width * np.cos(turn)
     sine = np.sin(turn)
     bow = 1 - 0.16 * np.exp(-0.5 * (x / 3.2) ** 2) + 0.05 * np.exp(-0.5 * ((np.abs(x) - 6) / 4) ** 2)
@@ -71,16 +80,18 @@ def _mouth(mesh: Mesh) -> Index:
     """Lips, the rings around them and the bag behind; returns the outermost ring."""
     rings = []
     for k in range(len(_MOUTH_RINGS)):
-        xy, turn = mouth_ring(k)
+        xy, turn = mouth_ring(mesh.face, k)
         bulge = _LIP_BULGE[k] * np.abs(np.sin(turn)) ** 0.6 - (1.5 if k < 4 else 0) * np.cos(turn) ** 8
-        depth = sf.front_skin(xy) + bulge
+        depth = sf.front_skin(mesh.face, xy) + bulge
         rings.append(mesh.add(np.column_stack([xy, depth]), 'skin', k, turn))
     for k in range(len(rings) - 1):
         mesh.band(rings[k], rings[k + 1], 'lips' if k < LIP_RING else 'skin')
-    inner, turn = mouth_ring(0)
-    front = sf.front_skin(inner) - 1.5
+    inner, turn = mouth_ring(mesh.face, 0)
+    front = sf.front_skin(mesh.face, inner) - 1.5
     previous = rings[0]
+    # The row right behind the lips touches: no light falls through lips that are shut.
     for scale, height, back in (
+        (0.99, -0.15, 1.2),
         (0.98, 3.0, 3.0),
         (1.02, 11.0, 8.0),
         (1.0, 17.0, 22.0),
@@ -108,12 +119,12 @@ def _eye(mesh: Mesh, side: float) -> Index:
     rings = []
     for k, (width, upper, lower) in enumerate(_EYE_RINGS):
         sine = np.sin(turn)
-        x = side * (sf.EYE_CENTER[0] + 0.9 + width * np.cos(turn))
-        tilt = 1.2 * np.cos(turn) * (1 - k / 6)
+        x = side * (sf.EYE_CENTER[0] + _EYE_SHIFT + width * np.cos(turn))
+        tilt = mesh.face.eye_tilt * np.cos(turn) * (1 - k / 6)
         y = sf.EYE_CENTER[1] + np.where(sine > 0, upper, lower) * sine + tilt
         xy = np.stack([x, y], 1)
         ball = EYE_ON_BALL[k]
-        depth = ball * on_ball(xy, side, sf.LID_RADIUS) + (1 - ball) * sf.front_skin(xy)
+        depth = ball * on_ball(xy, side, sf.LID_RADIUS) + (1 - ball) * sf.front_skin(mesh.face, xy)
         rings.append(mesh.add(np.column_stack([xy, depth]), 'lid', k, turn))
     rim = np.array([mesh.position[i] for i in rings[0]])
     rim[:, 2] -= 2.6
@@ -139,16 +150,16 @@ def _fill_skin(mesh: Mesh, mouth: Index, eyes: dict[float, Index]) -> None:
     ring_points = np.array(mesh.position)
     mouth_left = np.array([i for i in mouth if ring_points[i, 0] > -1e-6])
     fixed = np.concatenate([mouth_left, eyes[1.0]])
-    fixed_plane = sf.unroll(ring_points[fixed, :2])
-    outlines = [sf.unroll(ring_points[ring, :2]) for ring in (mouth, eyes[1.0])]
-    free = _scatter()
+    fixed_plane = sf.unroll(mesh.face, ring_points[fixed, :2])
+    outlines = [sf.unroll(mesh.face, ring_points[ring, :2]) for ring in (mouth, eyes[1.0])]
+    free = _scatter(mesh.face)
     free = free[~(_inside(free, outlines[0], 1.12) | _inside(free, outlines[1], 1.12))]
-    points = sf.roll(free)
+    points = sf.roll(mesh.face, free)
     points[free[:, 0] < 1e-6, 0] = 0.0
     away = points[:, 0] > 0
     left = mesh.add(points, 'skin')
     right = mesh.add(points[away] * [-1, 1, 1], 'skin')
-    back = sf.roll(np.array([[0.0, np.pi * 90 - 1e-6]])) * [0, 1, 1]
+    back = sf.roll(mesh.face, np.array([[0.0, np.pi * 90 - 1e-6]])) * [0, 1, 1]
     pole = int(mesh.add(back, 'skin')[0])
 
     by_place = {tuple(np.round(ring_points[i], 6) + 0.0): int(i) for i in (*mouth, *eyes[-1.0])}
@@ -175,14 +186,21 @@ def _fill_skin(mesh: Mesh, mouth: Index, eyes: dict[float, Index]) -> None:
         mesh.triangle(mirror[a], mirror[c], mirror[b], 'skin')
 
 
-def _scatter() -> Array:
+def _scatter(face: Face) -> Array:
     """Points (N, 2) of the left half of the unrolled plane, dense in the face; the rim comes last."""
-    points = []
+    across, down = np.meshgrid(
+        np.arange(0.0, 16.5, 1.9), np.concatenate([np.arange(-42.5, -22.0, 1.6), np.arange(-21.6, 2.0, 2.6)])
+    )
+    nose = sf.unroll(face, np.stack([across.ravel(), down.ravel()], 1))
+    points = [nose]
     radius, step = 0.0, 4.6
     while radius < 262.0:
         count = max(1, round(np.pi * radius / step)) if radius else 0
         angle = np.linspace(-np.pi / 2, np.pi / 2, count + 1)
-        points.append(np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1))
+        ring = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+        # The forehead is smooth and does with half as many.
+        coarse = (radius > 58.0) & (angle > 0.5) & (np.arange(count + 1) % 2 == 1)
+        points.append(ring[~(_inside(ring, _corners(nose), 1.1) | coarse)])
         step = 4.6 + 15.0 * float(sf.smoothstep(75.0, 200.0, np.array(radius)))
         radius += step * 0.87
     angle = np.linspace(-np.pi / 2, np.pi / 2, _RIM)
@@ -190,6 +208,12 @@ def _scatter() -> Array:
     scattered = np.concatenate(points)
     scattered[scattered[:, 0] < 1e-6, 0] = 0.0
     return scattered
+
+
+def _corners(points: Array) -> Array:
+    """Outline (4, 2) of the box around points (N, 2) and its mirror image."""
+    (right, top), low = points.max(axis=0), points[:, 1].min()
+    return np.array([[-right, low], [right, low], [right, top], [-right, top]])
 
 
 def _inside(points: Array, outline: Array, scale: float) -> NDArray[np.bool_]:

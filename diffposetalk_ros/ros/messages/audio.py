@@ -23,6 +23,8 @@ from diffposetalk_ros.audio.coded_stream import CodedStream
 from diffposetalk_ros.audio.pcm import MonoAudio, pcm_from_bytes, pcm_to_bytes, to_mono_float32
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = [
     'AudioReader',
@@ -36,8 +38,7 @@ __all__ = [
     'stamped_kind',
 ]
 
-_NS = 1_000_000_000
-_LONGEST = 600 * _NS
+_LONGEST = 600 * NS_PER_SECOND
 """Sound may come so far (ns) ahead of its time; a clock that goes back further was set."""
 _MAX_SENDERS = 16
 
@@ -168,13 +169,15 @@ class AudioReader:
         if self._refusal:
             raise AudioError(self._refusal)
         data, told, carries_format = _bytes_of(message, self._fallback)
-        if now - self._over > self.end_timeout * _NS or now < self._over - _LONGEST:
+        if now - self._over > self.end_timeout * NS_PER_SECOND or now < self._over - _LONGEST:
             self._end(now)
         if self._coded is not None and not carries_format:
             out = self._read_coded(message, data)
         else:
             out = self._read_pcm(message, data, told, carries_format)
-        self._over = max(now, self._over) + sum(len(c.sound.samples) * _NS // c.rate for c, _ in out)
+        self._over = max(now, self._over) + sum(
+            len(c.sound.samples) * NS_PER_SECOND // c.rate for c, _ in out
+        )
         return out
 
     def _end(self, now: int) -> None:
@@ -210,8 +213,8 @@ class AudioReader:
             made = piece.audio_format
             samples = pcm_from_bytes(piece.data, made.sample_format)
             sound = to_mono_float32(samples, made.channels, self._channel)
-            first = None if stamp is None else stamp + (ahead - piece.carried * _NS) // made.rate
-            ahead += (piece.frames - piece.carried) * _NS
+            first = None if stamp is None else stamp + (ahead - piece.carried * NS_PER_SECOND) // made.rate
+            ahead += (piece.frames - piece.carried) * NS_PER_SECOND
             if piece.data == data and made == told:
                 passed = message
             elif carries_format or made == told:
@@ -266,7 +269,7 @@ def _stamp_of(message: Any) -> int | None:
     if not hasattr(message, 'header'):
         return None
     time = message.header.stamp
-    return (time.sec * _NS + time.nanosec) or None
+    return (nanoseconds_of(time)) or None
 
 
 def _bytes_of(message: Any, fallback: AudioFormat) -> tuple[bytes, AudioFormat, bool]:

@@ -15,26 +15,19 @@ from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, ros_to_flame
 from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros.messages.motion import expression_columns
+from diffposetalk_ros.ros.messages.stamps import duration_message, nanoseconds_of, time_message
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = [
     'action_units_message',
     'chunk_rows',
     'positions_by_name',
     'state_message',
-    'stamp_of',
     'trajectory_from_message',
     'trajectory_message',
 ]
 
 Floats = NDArray[np.float64]
-_NS = 1_000_000_000
-
-
-def stamp_of(nanoseconds: int) -> Any:
-    """Time message of a moment in ns."""
-    from builtin_interfaces.msg import Time
-
-    return Time(sec=nanoseconds // _NS, nanosec=nanoseconds % _NS)
 
 
 def trajectory_message(plan: Trajectory, names: Sequence[str], begin: int, now: int) -> Any:
@@ -42,20 +35,19 @@ def trajectory_message(plan: Trajectory, names: Sequence[str], begin: int, now: 
 
     Velocities and accelerations are left out where the plan has none.
     """
-    from builtin_interfaces.msg import Duration
     from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
     message = JointTrajectory(joint_names=list(names))
-    message.header.stamp = stamp_of(now)
+    message.header.stamp = time_message(now)
     parts = {
         'positions': plan.position,
         'velocities': plan.velocity,
         'accelerations': plan.acceleration,
     }
     for k, time in enumerate(plan.time):
-        due = max(0, begin + round(time * _NS) - now)
+        due = max(0, begin + round(time * NS_PER_SECOND) - now)
         point = JointTrajectoryPoint(**{name: _doubles(rows[k]) for name, rows in parts.items() if len(rows)})
-        point.time_from_start = Duration(sec=due // _NS, nanosec=due % _NS)
+        point.time_from_start = duration_message(due)
         message.points.append(point)
     return message
 
@@ -70,7 +62,7 @@ def trajectory_from_message(message: Any, names: Sequence[str]) -> tuple[Traject
         raise ConfigError(f'no joint {", ".join(unknown)}; the robot has {", ".join(names)}')
     if not message.points:
         raise ConfigError('a trajectory without points')
-    time = [p.time_from_start.sec + p.time_from_start.nanosec / _NS for p in message.points]
+    time = [nanoseconds_of(p.time_from_start) / NS_PER_SECOND for p in message.points]
     parts = [_points(message, field) for field in ('positions', 'velocities', 'accelerations')]
     if not len(parts[0]):
         raise ConfigError('a trajectory without positions')
@@ -97,7 +89,7 @@ def state_message(names: Sequence[str], stamp: int, position: ArrayLike, velocit
     from sensor_msgs.msg import JointState
 
     message = JointState(name=list(names))
-    message.header.stamp = stamp_of(stamp)
+    message.header.stamp = time_message(stamp)
     message.position = _doubles(position)
     message.velocity = _doubles(velocity)
     return message

@@ -22,6 +22,8 @@ from diffposetalk_ros.motion.rotation import (
     vector_to_quaternion,
 )
 from diffposetalk_ros.playout.lookahead import FramesAhead
+from diffposetalk_ros.ros.messages.stamps import duration_message
+from diffposetalk_ros.util.nanoseconds import to_nanoseconds
 
 __all__ = [
     'chunk_message',
@@ -125,13 +127,11 @@ def info_message(
     style_dim: int,
 ) -> Any:
     """FaceMotionInfo of a layout whose resting face is ``rest`` (D,)."""
-    from builtin_interfaces.msg import Duration
 
     from diffposetalk_ros.msg import FaceMotionInfo
 
     columns = expression_columns(layout)
     channels = [layout.channels[i] for i in columns]
-    nanoseconds = round(playout_delay * 1e9)
     message = FaceMotionInfo(
         model=model,
         model_checksum=checksum,
@@ -141,7 +141,7 @@ def info_message(
         has_head_pose=layout.head_rotation is not None,
         model_rate=float(model_rate),
         output_rate=float(output_rate),
-        playout_delay=Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9),
+        playout_delay=duration_message(to_nanoseconds(playout_delay)),
         style=style,
         style_dim=style_dim,
     )

@@ -27,6 +27,7 @@ from diffposetalk_ros.audio.wav import is_wave_start
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.support.audio_publisher import HEAD_START, AudioPublisher
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['AudioPlayerNode', 'load_sound', 'main']
 
@@ -153,7 +154,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
             self._start, self._sent = self._start + self._at(len(self._samples)), 0
 
     def _at(self, sample: int) -> int:
-        return sample * 1_000_000_000 // self._rate
+        return sample * NS_PER_SECOND // self._rate
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -17,16 +17,15 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
-from rclpy.time import Time
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.ros.messages.audio import message_class
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of, time_message
 from diffposetalk_ros.ros.recording.motion_bag import read_sound_bag
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 
 __all__ = ['AudioReplayNode', 'main']
 
-_NS = 1_000_000_000
 _PERIOD = 0.005
 _PARAMETERS = (
     ('file', '', 'MCAP file or folder of a bag'),
@@ -71,8 +70,8 @@ class AudioReplayNode(Node):  # type: ignore[misc,unused-ignore]
             message = deserialize_message(recorded.data, self._kinds[kind])
             stamp = message.header.stamp if hasattr(message, 'header') else None
             if stamp is not None and (stamp.sec or stamp.nanosec):
-                moved = stamp.sec * _NS + stamp.nanosec + self._moved
-                message.header.stamp = Time(nanoseconds=max(0, moved)).to_msg()
+                moved = nanoseconds_of(stamp) + self._moved
+                message.header.stamp = time_message(max(0, moved))
             self.publishers_made[kind].publish(message)
             self._next += 1
         self.done = self._next == len(self._waiting)

@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import gc
 import sys
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from copy import copy
+from collections.abc import Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.time import Time
 from std_srvs.srv import Trigger
 
 from diffposetalk_ros.audio.chunk import AudioFormat
@@ -52,18 +48,20 @@ from diffposetalk_ros.ros.messages.motion import (
     transform_class,
     transform_message,
 )
+from diffposetalk_ros.ros.messages.stamps import time_message
 from diffposetalk_ros.ros.messages.style import style_reference
 from diffposetalk_ros.ros.nodes.generate_action import GenerateAction
 from diffposetalk_ros.ros.support.declare_parameters import declare
 from diffposetalk_ros.ros.support.entry_point import run_node
-from diffposetalk_ros.ros.support.lifecycle import logged
-from diffposetalk_ros.ros.support.log_throttle import ToldOnce
-from diffposetalk_ros.ros.support.publish_thread import ReleaseThread
+from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
+from diffposetalk_ros.ros.support.log_throttle import LogThrottle
+from diffposetalk_ros.ros.support.publish_thread import PublishThread
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
 __all__ = ['DiffPoseTalkNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
+_NS = 1_000_000_000
 _THROTTLE = 5.0
 _LONGEST_TRANSITION = (
     next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
@@ -73,30 +71,28 @@ _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
 
 
-class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
-    """Audio topic in, face_motion and head_pose out, by DESIGN 7."""
+class DiffPoseTalkNode(ManagedNode):
+    """Audio topic in, face_motion and head_pose out."""
 
     def __init__(self, name: str = 'diffposetalk', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         declare(self)
         self._avatar: Avatar | None = None
-        self._active = False
-        self._news = ToldOnce(_THROTTLE)
-        # How to take back what configure and activate made, in reverse order, whatever fails on the way.
-        self._configured, self._activated = ExitStack(), ExitStack()
-        self._release_thread: ReleaseThread | None = None
+        self._news = LogThrottle(_THROTTLE)
+        self._publish_thread: PublishThread | None = None
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
     # ---- lifecycle -------------------------------------------------------------------------------
 
-    @logged
+    @logged_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check parameters, load and warm up the model, create publishers and services."""
         config = self._read_config()
         self._audio_class = message_class(
             default_kind() if config.audio_message == 'auto' else config.audio_message
         )
+        self._configured.callback(self._forget_avatar)
         self._avatar = Avatar(config, self._log_from_avatar, self._on_frames)
         self._config = config
         self._motion = self._publish(FaceMotion, 'face_motion', qos.MOTION)
@@ -123,20 +119,19 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         avatar = self._avatar
         action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
         self._configured.callback(action.close)
-        self.get_logger().info(self._avatar.description)
-        if self._avatar.too_slow:
-            self.get_logger().warning(self._avatar.too_slow)
+        self.get_logger().info(self._avatar.model.description)
+        if self._avatar.model.too_slow:
+            self.get_logger().warning(self._avatar.model.too_slow)
         return _SUCCESS
 
-    @logged
+    @logged_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, open the inputs, start the clockwork."""
         avatar = self._the_avatar()
         self._config = self._read_config()
         avatar.update(self._config)
         undo = self._activated
-        undo.callback(super().on_deactivate, state)
-        result = super().on_activate(state)
+        result = self._open_publishers(state)
         self._index = 0
         undo.callback(self._show_rest)
         told = AudioFormat(self._config.audio_rate, self._config.audio_channels, self._config.audio_format)
@@ -145,10 +140,10 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         )
         undo.callback(avatar.stop)
         avatar.start()
-        self._heard = self._listen(self._audio_class, 'audio', self._on_audio, qos.AUDIO)
-        self._listen(StyleReference, 'style_reference', self._on_style, qos.STYLE)
+        self._heard = self._subscribe(self._audio_class, 'audio', self._on_audio, qos.AUDIO, undo)
+        self._subscribe(StyleReference, 'style_reference', self._on_style, qos.STYLE, undo)
         if not has_portaudio_form():
-            self._listen(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO)
+            self._subscribe(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO, undo)
         # On the steady clock: after a clock jump there is work to do even while simulated time stands.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
@@ -161,68 +156,22 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         gc.freeze()
         undo.callback(gc.unfreeze)
         self._schedule = FrameSchedule(self._config.playout_output_rate)
-        self._release_thread = ReleaseThread(self.get_clock(), self._release_due, self._on_release_error)
-        undo.callback(self._release_thread.stop)
+        self._publish_thread = PublishThread(self.get_clock(), self._publish_due, self._on_publish_error)
+        undo.callback(self._publish_thread.stop)
         return result
 
-    @logged
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Mirror of activate; the last frame published is the face at rest."""
-        self._stop()
-        return _SUCCESS
-
-    @logged
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Mirror of configure."""
-        self._release()
-        return _SUCCESS
-
-    @logged
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """From any state: stop and release."""
-        self._stop()
-        self._release()
-        return _SUCCESS
-
-    @logged
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Release everything; the node can be configured again."""
-        self.close()
-        return _SUCCESS
-
-    def close(self) -> None:
-        """Stop and release without a transition, whatever fails on the way. Idempotent."""
-        for take_back in (self._stop, self._release):
-            try:
-                take_back()
-            except Exception:
-                self.get_logger().error(f'not released:\n{traceback.format_exc()}')
-
-    def take_back(self, transition: str) -> None:
-        """`configure` or `activate` stopped half-way: the state before it."""
-        self._stop()
-        if transition == 'configure':
-            self._release()
-
-    def _stop(self) -> None:
-        self._active = False
-        self._activated.close()
-
-    def _release(self) -> None:
-        try:
-            self._configured.close()
-        finally:
-            self._avatar = None
-            gc.collect()  # the model is large, and part of a cycle: it shall not stay until chance has it collected
+    def _forget_avatar(self) -> None:
+        self._avatar = None
+        gc.collect()  # the model is large and part of a cycle: it must not stay until chance has it collected
 
     def _show_rest(self) -> None:
         """The last frame of a stream is the face at rest."""
         if not self._index or not self.context.ok():
             return
         avatar, now = self._the_avatar(), self.get_clock().now().nanoseconds
-        self._publish_row(avatar.rest, FaceMotion.REST, now)
+        self._publish_row(avatar.model.rest, FaceMotion.REST, now)
         if self._chunk is not None:
-            self._chunk.publish(self._chunk_message(avatar.nothing_ahead(now)))
+            self._chunk.publish(self._chunk_message(avatar.presenter.voided(now)))
 
     # ---- inputs ----------------------------------------------------------------------------------
 
@@ -236,7 +185,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self._warn(f'audio ignored: {error}')
             return
         for chunk, passed in heard:
-            avatar.hear(chunk, now, passed if self._audio_out is not None else None)
+            avatar.push_audio(chunk, now, passed if self._audio_out is not None else None)
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -261,41 +210,42 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     def _poll(self) -> None:
         self._the_avatar().poll(self.get_clock().now().nanoseconds)
 
-    def _release_due(self, now: int) -> int:
+    def _publish_due(self, now: int) -> int:
         """On the release thread: publish what is due at ``now``; returns when something is due next."""
         avatar = self._the_avatar()
+        presenter = avatar.presenter
         if self._schedule.jumped_back(now):
-            avatar.startle()
+            avatar.on_clock_jump()
         for due in self._schedule.due(now):
-            row, state = avatar.look(due)
-            self._publish_row(row, state, due)
-            avatar.note_release(self.get_clock().now().nanoseconds - due)
+            frame = presenter.sample(due)
+            self._publish_row(frame.row, int(frame.state), due)
+            avatar.release.add((self.get_clock().now().nanoseconds - due) / _NS)
         if self._audio_out is not None:
-            for due, message in avatar.due_sound(now):
+            for due, message in presenter.due_audio(now):
                 if hasattr(message, 'header'):
-                    message.header.stamp = Time(nanoseconds=due).to_msg()
+                    message.header.stamp = time_message(due)
                 self._audio_out.publish(message)
         if self._chunk is not None:
-            while (ahead := avatar.look_ahead(now)) is not None:
+            while (ahead := presenter.look_ahead(now)) is not None:
                 self._chunk.publish(self._chunk_message(ahead))
-        sound = None if self._audio_out is None else avatar.next_sound
+        sound = None if self._audio_out is None else presenter.next_audio
         return self._schedule.next if sound is None else min(sound, self._schedule.next)
 
     def _on_frames(self) -> None:
         """On the worker's thread."""
-        release_thread = self._release_thread
-        if release_thread is not None and self._chunk is not None:
-            release_thread.wake()
+        publish_thread = self._publish_thread
+        if publish_thread is not None:
+            publish_thread.wake()
 
-    def _on_release_error(self, text: str) -> None:
+    def _on_publish_error(self, text: str) -> None:
         if self.context.ok():
             self.get_logger().error(f'publishing failed:\n{text}', throttle_duration_sec=_THROTTLE)
 
     def _publish_row(self, row: Any, state: int, due: int) -> None:
         message = frame_message(
             row,
-            self._the_avatar().layout,
-            stamp=Time(nanoseconds=due).to_msg(),
+            self._the_avatar().model.layout,
+            stamp=time_message(due),
             frame_id=self._config.frames_parent,
             index=self._index,
             state=state,
@@ -309,25 +259,25 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _chunk_message(self, ahead: FramesAhead) -> Any:
         avatar = self._the_avatar()
-        stamp = Time(nanoseconds=ahead.due).to_msg()
-        frame_id, rate = self._config.frames_parent, avatar.model_rate
-        return chunk_message(ahead, avatar.layout, stamp=stamp, frame_id=frame_id, rate=rate)
+        stamp = time_message(ahead.due)
+        frame_id, rate = self._config.frames_parent, avatar.model.fps
+        return chunk_message(ahead, avatar.model.layout, stamp=stamp, frame_id=frame_id, rate=rate)
 
     def _publish_info(self) -> None:
         avatar = self._the_avatar()
         self._info.publish(
             info_message(
-                avatar.layout,
-                avatar.rest,
+                avatar.model.layout,
+                avatar.model.rest,
                 stamp=self.get_clock().now().to_msg(),
                 frame_id=self._config.frames_parent,
-                model=avatar.model_name,
-                checksum=avatar.checksum,
-                model_rate=avatar.model_rate,
+                model=avatar.model.name,
+                checksum=avatar.model.checksum,
+                model_rate=avatar.model.fps,
                 output_rate=self._config.playout_output_rate,
                 playout_delay=self._config.playout_delay,
                 style=avatar.style.name,
-                style_dim=avatar.style_dim,
+                style_dim=avatar.model.style_dim,
             )
         )
 
@@ -364,7 +314,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         return response
 
     def _on_list_styles(self, request: Any, response: Any) -> Any:
-        styles = self._the_avatar().styles
+        styles = self._the_avatar().model.styles
         response.names = sorted(styles)
         response.descriptions = [styles[name] for name in response.names]
         response.current = self._the_avatar().style.name
@@ -387,7 +337,7 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
                 return SetParametersResult(successful=False, reason=reason)
         if self._avatar is not None:
             try:
-                self._avatar.check(self._read_config(changes))
+                self._avatar.model.check(self._read_config(changes))
             except ConfigError as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -398,23 +348,6 @@ class DiffPoseTalkNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
             if self._active:
                 self._publish_info()
-
-    def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
-        # A copy: rclpy writes what a parameter overrides into the profile it is given.
-        publisher = self.create_lifecycle_publisher(
-            kind, topic, copy(profile), qos_overriding_options=qos.overridable()
-        )
-        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
-        return publisher
-
-    def _listen(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> str:
-        """Subscribe until deactivation; returns the full name of the topic, remapped as it may be."""
-        made = self.create_subscription(
-            kind, topic, callback, copy(profile), qos_overriding_options=qos.overridable()
-        )
-        self._activated.callback(self.destroy_subscription, made)
-        name: str = made.topic_name
-        return name
 
     def _the_avatar(self) -> Avatar:
         assert self._avatar is not None, 'only called between configure and cleanup'

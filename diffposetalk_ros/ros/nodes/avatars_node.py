@@ -20,13 +20,14 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.ros.nodes.avatar_node import DiffPoseTalkNode
-from diffposetalk_ros.ros.support.entry_point import own_words, start_rclpy, told_in_a_line, until_shutdown
+from diffposetalk_ros.ros.support.entry_point import non_ros_args, report_errors, start_rclpy, until_shutdown
 from diffposetalk_ros.ros.support.logging import library_log
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
@@ -76,13 +77,13 @@ def make_avatars(count: int, prefix: str = 'avatar_', **kwargs: Any) -> list[Dif
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of avatars_node."""
-    with told_in_a_line('avatars_node') as status:
+    with report_errors('avatars_node') as status:
         _run(args)
     return status()
 
 
 def _run(args: Sequence[str] | None) -> None:
-    options = _options(own_words(args))
+    options = _options(non_ros_args(args))
     # The threads that publish must not wait 5 ms for the networks to let go of the interpreter.
     sys.setswitchinterval(0.0005)
     start_rclpy(args)
@@ -98,8 +99,8 @@ def _run(args: Sequence[str] | None) -> None:
             with library_log(nodes[0].get_logger()):
                 if options.autostart:
                     for node in nodes:
-                        node.trigger_configure()
-                        node.trigger_activate()
+                        if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                            node.trigger_activate()
                 executor.spin()
     finally:
         for node in nodes:

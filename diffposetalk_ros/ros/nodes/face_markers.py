@@ -17,6 +17,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.rig import PARTS, load_rig
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.viewer.light import DAY, Light
 from diffposetalk_ros.viewer.tint import corner_tint
 
@@ -24,7 +26,6 @@ __all__ = ['FacePoints', 'cloud_message', 'to_ros_axes']
 
 Floats = NDArray[np.float32]
 
-_NS = 1_000_000_000
 _EARLY = 1_000_000
 
 
@@ -64,7 +65,7 @@ class FacePoints:
         self._cloud = node.create_publisher(PointCloud2, 'face_points', QoSProfile(depth=5))
         self._mesh = node.create_publisher(MarkerArray, 'face_mesh', QoSProfile(depth=2))
         # Stamps are rounded: on a grid of 20 ms the fifth may be a nanosecond early.
-        self._pause = round(_NS / rate) - _EARLY
+        self._pause = round(NS_PER_SECOND / rate) - _EARLY
         self._last = -self._pause
         self._flame = flame
         self._markers: dict[str, Marker] = {}
@@ -72,7 +73,7 @@ class FacePoints:
     def show(self, row: Floats, space: str, header: Any) -> None:
         """Publish one frame: row of ARKit motion (55,) or (52,), or of FLAME motion (54,) or (51,)."""
         wants_cloud = self._cloud.get_subscription_count() > 0
-        stamp = _NS * header.stamp.sec + header.stamp.nanosec
+        stamp = nanoseconds_of(header.stamp)
         due = not 0 <= stamp - self._last < self._pause
         wants_mesh = due and self._mesh.get_subscription_count() > 0
         if not (wants_cloud or wants_mesh) or (space == 'flame' and self._flame is None):

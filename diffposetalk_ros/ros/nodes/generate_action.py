@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from builtin_interfaces.msg import Duration
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.task import Future
 
@@ -23,6 +22,8 @@ from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, 
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.motion.motion_file import save_motion
 from diffposetalk_ros.offline.generator import LEAST_SOUND, Generator
+from diffposetalk_ros.ros.messages.stamps import duration_message
+from diffposetalk_ros.util.nanoseconds import to_nanoseconds
 from diffposetalk_ros.util.output_file import check_output
 
 __all__ = ['GenerateAction']
@@ -174,5 +175,4 @@ def _code(error: DiffPoseTalkError) -> int:
 
 
 def _duration(seconds: float) -> Any:
-    nanoseconds = round(seconds * 1e9)
-    return Duration(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+    return duration_message(to_nanoseconds(seconds))

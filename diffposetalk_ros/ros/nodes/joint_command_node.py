@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
@@ -50,18 +50,19 @@ from diffposetalk_ros.ros.messages.joints import (
     trajectory_message,
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
-from diffposetalk_ros.ros.support.entry_point import start_rclpy, tell_help, told_in_a_line, until_shutdown
-from diffposetalk_ros.ros.support.lifecycle import logged
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.ros.support.entry_point import print_help, report_errors, start_rclpy, until_shutdown
+from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.resources import find_shared
 
 __all__ = ['JointCommandNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
-_NS = 1_000_000_000
 _THROTTLE = 5.0
-_FARTHEST = 600 * _NS
+_FARTHEST = 600 * NS_PER_SECOND
 """Frames farther ahead are of another clock: nobody speaks that long in advance."""
-_FRESH = _NS
+_FRESH = NS_PER_SECOND
 """joint_states count for so long (ns)."""
 _OUTPUTS = ('trajectory', 'forward', 'joint_state')
 _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
@@ -82,7 +83,7 @@ _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
 _NAMES = {name for name, _, _ in _PARAMETERS}
 
 
-class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
+class JointCommandNode(ManagedNode):
     """See the module. Commands only while active."""
 
     def __init__(self, name: str = 'joint_command', **kwargs: Any) -> None:
@@ -90,16 +91,13 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         for parameter, default, description in _PARAMETERS:
             self.declare_parameter(parameter, default, ParameterDescriptor(description=description))
         self._commander: JointCommander | None = None
-        self._active = False
         self.add_on_set_parameters_callback(self._check_parameters)
-        self._made: list[tuple[Callable[[Any], Any], Any]] = []
-        self._clockwork: list[Any] = []
         self._character: Character | None = None
         self._units: Any = None
 
     # ---- lifecycle -------------------------------------------------------------------------------
 
-    @logged
+    @logged_transition
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read and check map, calibration and character; create publishers and inputs."""
         self._output, self._mirror = self._value('output'), bool(self._value('mirror'))
@@ -117,6 +115,8 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         config = CommanderConfig(
             *(self._value(name) for name in ('rate', 'stale_after', 'compensate_delay', 'horizon'))
         )
+        undo = self._configured
+        undo.callback(self._forget_commander)
         self._commander = JointCommander(joint_map, config)
         self._head: np.ndarray | None = None
         self._layout = joint_map.layout
@@ -135,15 +135,15 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         if self._value('action_units'):
             message = action_units_message(np.zeros(99), self.get_clock().now().to_msg(), '')
             self._units = self._publish(type(message), '~/action_units', qos.MOTION)
-        self._subscribe(FaceMotionInfo, f'{self._value("avatar")}/info', self._on_info, qos.INFO)
-        self._subscribe(FaceMotion, 'face_motion', self._on_motion, qos.MOTION)
-        self._subscribe(FaceMotionChunk, 'face_motion_chunk', self._on_chunk, qos.CHUNK)
-        self._subscribe(JointState, 'joint_states', self._on_joint_states, qos.JOINT_STATES)
+        self._subscribe(FaceMotionInfo, f'{self._value("avatar")}/info', self._on_info, qos.INFO, undo)
+        self._subscribe(FaceMotion, 'face_motion', self._on_motion, qos.MOTION, undo)
+        self._subscribe(FaceMotionChunk, 'face_motion_chunk', self._on_chunk, qos.CHUNK, undo)
+        self._subscribe(JointState, 'joint_states', self._on_joint_states, qos.JOINT_STATES, undo)
         if source == 'head_pose':
             self._head = np.zeros(3)
-            self._subscribe(PoseStamped, 'head_pose', self._on_head, qos.MOTION)
+            self._subscribe(PoseStamped, 'head_pose', self._on_head, qos.MOTION, undo)
         service = self.create_service(SetBool, '~/emergency_stop', self._on_emergency_stop)
-        self._made.append((self.destroy_service, service))
+        undo.callback(self.destroy_service, service)
         slow = [
             f'{joint_map.names[joint_map.driven[k]]} {seconds:.2f} s'
             for k, seconds in enumerate(self._commander.limiter.slowest_ramp())
@@ -154,7 +154,7 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self.get_logger().info(f'{joint_map.robot}: {len(joint_map.names)} joints, output {self._output}')
         return _SUCCESS
 
-    @logged
+    @logged_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin where the robot stands (joint_states, if heard) and start to command."""
         commander = self._the_commander()
@@ -163,49 +163,16 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         fresh = 0 <= self._now() - self._measured_at < _FRESH
         if fresh and all(name in self._measured for name in names):
             commander.start_at([self._measured[name] for name in names])
-        result = super().on_activate(state)
-        timer = self.create_timer(1.0 / commander.config.rate, self._tick)
-        self._clockwork = [timer, self.create_timer(1.0, self._diagnose)]
+        undo = self._activated
+        result = self._open_publishers(state)
+        undo.callback(self.destroy_timer, self.create_timer(1.0 / commander.config.rate, self._tick))
+        undo.callback(self.destroy_timer, self.create_timer(1.0, self._diagnose))
+        undo.callback(self._go_to_rest)  # within the caps first, then silence
         self._active = True
         return result
 
-    @logged
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """To rest within the caps first, then silence."""
-        self._go_to_rest()
-        self._stop_clockwork()
-        return super().on_deactivate(state)
-
-    @logged
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Mirror of configure."""
-        self._release()
-        return _SUCCESS
-
-    @logged
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """From any state: to rest, then release."""
-        self.close()
-        return _SUCCESS
-
-    @logged
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """To rest, release; the node can be configured again."""
-        self.close()
-        return _SUCCESS
-
-    def take_back(self, transition: str) -> None:
-        """`configure` or `activate` stopped half-way: the state before it."""
-        if transition == 'configure':
-            self._release()
-        else:
-            self._stop_clockwork()
-            super().on_deactivate(None)
-
-    def close(self) -> None:
-        """To rest and release without a transition: the process is about to end. Idempotent."""
-        self._go_to_rest()
-        self._release()
+    def _forget_commander(self) -> None:
+        self._commander, self._units = None, None
 
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
         late = [change.name for change in changes if change.name in _NAMES and self._commander is not None]
@@ -244,9 +211,9 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             )
         self._speaking = message.state == FaceMotion.SPEAKING
         now = self._now()
-        stamp = message.header.stamp.sec * _NS + message.header.stamp.nanosec
+        stamp = nanoseconds_of(message.header.stamp)
         # A stamp of another clock would never become due: then what arrives counts as due.
-        due = stamp if abs(stamp - now) < _NS else now
+        due = stamp if abs(stamp - now) < NS_PER_SECOND else now
         self._the_commander().show(due, row, now)
         if self._units is not None and self._active and np.isfinite(row).all():
             units = action_units(row, self._the_commander().map.layout)
@@ -260,9 +227,9 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         except MotionError as error:
             self.get_logger().warning(f'face_motion_chunk ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
-        first = message.header.stamp.sec * _NS + message.header.stamp.nanosec
+        first = nanoseconds_of(message.header.stamp)
         if abs(first - self._now()) < _FARTHEST:
-            step = round(_NS / message.rate)
+            step = round(NS_PER_SECOND / message.rate)
             self._the_commander().frames.foresee(int(message.epoch), first, step, rows)
 
     def _own_layout(self, rows: np.ndarray) -> np.ndarray:
@@ -318,18 +285,16 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _go_to_rest(self) -> None:
         """Stream the way to rest; at most as long as it takes, on the wall clock."""
-        if not self._active or self._commander is None:
-            return
-        commander, stopped = self._commander, self._commander.stopped
+        commander = self._the_commander()
+        stopped = commander.stopped
         commander.stop()
         now, begin, period = self._now(), time.monotonic(), 1.0 / commander.config.rate
         seconds = commander.limiter.ramp_time(commander.state) + 3 * period
         while time.monotonic() - begin < seconds and rclpy.ok(context=self.context):
-            self._command(now + round((time.monotonic() - begin) * _NS))
+            self._command(now + round((time.monotonic() - begin) * NS_PER_SECOND))
             time.sleep(period)
         if not stopped:
             commander.release()
-        self._active = False
 
     def _diagnose(self) -> None:
         commander = self._the_commander()
@@ -372,31 +337,11 @@ class JointCommandNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         assert self._commander is not None, 'only called between configure and cleanup'
         return self._commander
 
-    def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
-        publisher = self.create_lifecycle_publisher(kind, topic, profile)
-        self._made.append((self.destroy_lifecycle_publisher, publisher))
-        return publisher
-
-    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any) -> None:
-        subscription = self.create_subscription(kind, topic, callback, profile)
-        self._made.append((self.destroy_subscription, subscription))
-
-    def _stop_clockwork(self) -> None:
-        for timer in self._clockwork:
-            self.destroy_timer(timer)
-        self._clockwork, self._active = [], False
-
-    def _release(self) -> None:
-        self._stop_clockwork()
-        for destroy, thing in self._made:
-            destroy(thing)
-        self._made, self._commander, self._units = [], None, None
-
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of joint_command_node."""
-    with told_in_a_line('joint_command_node') as status:
-        if tell_help('joint_command_node', __doc__, _PARAMETERS, args):
+    with report_errors('joint_command_node') as status:
+        if print_help('joint_command_node', __doc__, _PARAMETERS, args):
             return 0
         # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
         start_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)

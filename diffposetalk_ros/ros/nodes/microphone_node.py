@@ -18,7 +18,7 @@ from rclpy.node import Node
 
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.support.audio_publisher import AudioPublisher
-from diffposetalk_ros.ros.support.entry_point import declared, own_words, run_node, told_in_a_line
+from diffposetalk_ros.ros.support.entry_point import declared, non_ros_args, report_errors, run_node
 
 __all__ = ['MicrophoneNode', 'capture_delay', 'list_devices', 'main']
 
@@ -131,8 +131,8 @@ def _sounddevice() -> Any:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of microphone_node: 0 when stopped, 2 on a user error. ``--list`` names the devices."""
-    with told_in_a_line('microphone_node') as status:
-        if '--list' in own_words(args):
+    with report_errors('microphone_node') as status:
+        if '--list' in non_ros_args(args):
             print(list_devices())
         else:
             return run_node(

@@ -27,16 +27,16 @@ from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.joints import (
     positions_by_name,
-    stamp_of,
     state_message,
     trajectory_from_message,
 )
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of, time_message
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.resources import find_shared
 
 __all__ = ['MujocoNode', 'main']
 
-_NS = 1_000_000_000
 _PARAMETERS = (
     ('urdf', '', 'Robot description; empty: urdf/avatar_head.urdf of this package'),
     ('map_file', '', 'Joint map that orders `commands`; empty: order of the URDF'),
@@ -82,7 +82,7 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
         except ConfigError as error:
             self.get_logger().warning(f'joint_trajectory ignored: {error}', throttle_duration_sec=5.0)
             return
-        begin = message.header.stamp.sec + message.header.stamp.nanosec / _NS
+        begin = nanoseconds_of(message.header.stamp) / NS_PER_SECOND
         # As a joint_trajectory_controller: stamp 0 begins now, and a new trajectory replaces the old one.
         # Until its first point the old one still leads there.
         self._former, self._plan = self._plan, (begin or self._head.time, plan, places)
@@ -113,8 +113,8 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
                     self._target[entry[2]] = entry[1].at(self._head.time - entry[0])
             self._head.command(self._target)
             self._head.step(self._period)
-            now = round(self._head.time * _NS)
-            self._clock_out.publish(ClockMessage(clock=stamp_of(now)))
+            now = round(self._head.time * NS_PER_SECOND)
+            self._clock_out.publish(ClockMessage(clock=time_message(now)))
             self._states.publish(
                 state_message(self._head.names, now, self._head.positions, self._head.velocities)
             )

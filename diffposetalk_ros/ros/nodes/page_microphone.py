@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['PageMicrophone']
 
-_NS = 1_000_000_000
-_SILENT = _NS
+_SILENT = NS_PER_SECOND
 """ns without a block after which a microphone counts as switched off."""
-_CREDIBLE = _NS
+_CREDIBLE = NS_PER_SECOND
 """ns that a block's time may be away from now; a page that knows less of the clock is not believed."""
 
 
@@ -44,9 +44,9 @@ class PageMicrophone:
             raise AudioError('another page has its microphone on; stop it there first')
         self._page, self._heard = page, now
         if not self.on:
-            self._timer = self._node.create_timer(_SILENT / _NS / 4, self._look)
+            self._timer = self._node.create_timer(_SILENT / NS_PER_SECOND / 4, self._look)
         if abs(stamp - now) > _CREDIBLE:
-            stamp = now - len(samples) * _NS // rate
+            stamp = now - len(samples) * NS_PER_SECOND // rate
         output, _ = self._publisher.come(rate)
         output.announce(now)
         output.publish(samples, stamp)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
 from diffposetalk_ros.ros.support.audio_publisher import HEAD_START, AudioPublisher
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['SpeechSender']
 
 _CHUNK = 0.02
-_NS = 1_000_000_000
-_PATIENCE = 2 * _NS
+_PATIENCE = 2 * NS_PER_SECOND
 """ns in which somebody has to listen; then the sound is sent all the same."""
 
 
@@ -67,8 +67,8 @@ class SpeechSender:
         size = max(1, round(_CHUNK * rate))
         while self._sent < len(self._samples):
             end = min(self._sent + size, len(self._samples))
-            if self._start + end * _NS // rate > now:
+            if self._start + end * NS_PER_SECOND // rate > now:
                 return
-            output.publish(self._samples[self._sent : end], self._start + self._sent * _NS // rate)
+            output.publish(self._samples[self._sent : end], self._start + self._sent * NS_PER_SECOND // rate)
             self._sent = end
         self.stop()

@@ -36,6 +36,7 @@ from diffposetalk_ros.ros.messages.audio import (
     message_class,
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.avatar_client import AvatarClient, checked_number
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints
 from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
@@ -43,6 +44,7 @@ from diffposetalk_ros.ros.nodes.page_microphone import PageMicrophone
 from diffposetalk_ros.ros.nodes.speech_sender import SpeechSender
 from diffposetalk_ros.ros.nodes.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
@@ -169,7 +171,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         except DiffPoseTalkError as error:
             self.get_logger().warning(f'frame ignored: {error}', throttle_duration_sec=_THROTTLE)
             return
-        stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        stamp = nanoseconds_of(message.header.stamp)
         self._spoken = self._spoken or message.state == FaceMotion.SPEAKING
         if self._layout.space != 'arkit':
             self._points.show(row, self._layout.space, message.header)
@@ -199,7 +201,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     def _show_sound(self, chunk: AudioChunk) -> None:
         samples, rate = chunk.sound.samples, chunk.rate
-        length = len(samples) * 1_000_000_000 // rate
+        length = len(samples) * NS_PER_SECOND // rate
         # Without a stamp it is to be heard now, or continues what came before.
         stamp = chunk.stamp or max(self._heard, self._now())
         self._heard = stamp + length
@@ -224,7 +226,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
                 'talking node and configure it again',
                 once=True,
             )
-        present = self._style.arrived > 0 and self._now() - self._style.arrived < 1_000_000_000
+        present = self._style.arrived > 0 and self._now() - self._style.arrived < NS_PER_SECOND
         if present != self._tracked:
             self._tracked = present
             self._server.latch('tracker', {'present': present})

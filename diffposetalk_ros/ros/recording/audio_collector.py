@@ -17,10 +17,10 @@ from diffposetalk_ros.ros.messages.audio import (
     has_portaudio_form,
     message_class,
 )
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['SoundCollector', 'sound_track']
 
-_NS = 1_000_000_000
 _LONGEST = 600.0
 _JITTER = 50_000_000
 """Messages without stamps follow each other although they arrive so much (ns) too early or too late."""
@@ -83,8 +83,8 @@ def sound_track(
             continue
         samples = chunk.sound.samples
         stamp = chunk.stamp or (end if abs(arrived - end) < _JITTER else arrived)
-        end = stamp + len(samples) * _NS // rate
-        at = round((stamp - begin) * rate / _NS)
+        end = stamp + len(samples) * NS_PER_SECOND // rate
+        at = round((stamp - begin) * rate / NS_PER_SECOND)
         low, high = max(0, at), min(len(track), at + len(samples))
         if low < high:
             track[low:high] = samples[low - at : high - at]

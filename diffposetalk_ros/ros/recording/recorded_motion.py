@@ -11,6 +11,7 @@ import numpy as np
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 
 __all__ = ['clip_from_messages', 'lost_frames']
 
@@ -46,7 +47,7 @@ def clip_from_messages(info: Any, frames: Sequence[Any]) -> MotionClip:
     wanted = np.arange(numbers[0], numbers[-1] + 1)
     first = frames[chosen[0]].header.stamp
     meta = {
-        'first_stamp_ns': first.sec * 1_000_000_000 + first.nanosec,
+        'first_stamp_ns': nanoseconds_of(first),
         'model': info.model,
         'model_checksum': info.model_checksum,
         'style': info.style,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
 
 from diffposetalk_ros.ros.messages.audio import (
     audio_to_message,
@@ -16,13 +15,15 @@ from diffposetalk_ros.ros.messages.audio import (
     has_portaudio_form,
     message_class,
 )
+from diffposetalk_ros.ros.messages.stamps import time_message
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['HEAD_START', 'AudioPublisher']
 
 HEAD_START = 100_000_000
 """ns that a format told on a topic of its own gets before the sound: nothing orders two topics."""
 
-_INFO_PERIOD = 1_000_000_000  # ns
+_INFO_PERIOD = NS_PER_SECOND  # ns
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -85,6 +86,6 @@ class AudioPublisher:
 
     def publish(self, samples: NDArray[np.float32], stamp: int) -> None:
         """Samples -1..1; ``stamp`` is the time of the first in ns."""
-        time = Time(nanoseconds=stamp).to_msg()
+        time = time_message(stamp)
         message = audio_to_message(samples, self._rate, time, self._kind, frame_id=self._frame_id)
         self.publisher.publish(message)

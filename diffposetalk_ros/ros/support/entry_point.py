@@ -24,11 +24,11 @@ from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 __all__ = [
     'ParameterTable',
     'declared',
-    'own_words',
+    'non_ros_args',
+    'print_help',
+    'report_errors',
     'run_node',
     'start_rclpy',
-    'tell_help',
-    'told_in_a_line',
     'until_shutdown',
 ]
 
@@ -65,11 +65,11 @@ def run_node(
 ) -> int:
     """Make a node, spin it until Ctrl-C, SIGTERM or the end of ``spin``, then ``finish`` and destroy it.
 
-    With --help it prints ``about`` and ``table`` instead. Returns the exit status of `told_in_a_line`: 2 also
+    With --help it prints ``about`` and ``table`` instead. Returns the exit status of `report_errors`: 2 also
     for a parameter of another type than the declared one.
     """
-    with told_in_a_line(name) as status:
-        if tell_help(name, about, table, args):
+    with report_errors(name) as status:
+        if print_help(name, about, table, args):
             return 0
         start_rclpy(args)
         node: _Node | None = None
@@ -99,9 +99,9 @@ def declared(node: Node, table: ParameterTable) -> dict[str, Any]:
     }
 
 
-def tell_help(name: str, about: str | None, table: ParameterTable, args: Sequence[str] | None) -> bool:
+def print_help(name: str, about: str | None, table: ParameterTable, args: Sequence[str] | None) -> bool:
     """Whether the arguments ask for help, which is then on stdout: what the node does, and its parameters."""
-    if not {'-h', '--help'} & set(own_words(args)):
+    if not {'-h', '--help'} & set(non_ros_args(args)):
         return False
     rows = [(parameter, json.dumps(default), description) for parameter, default, description in table]
     wide, wider = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
@@ -113,7 +113,7 @@ def tell_help(name: str, about: str | None, table: ParameterTable, args: Sequenc
 
 
 @contextmanager
-def told_in_a_line(name: str) -> Iterator[Callable[[], int]]:
+def report_errors(name: str) -> Iterator[Callable[[], int]]:
     """What a person can mend ends the block with a line on stderr after ``name``; gives the exit status: 0, or 2.
 
     141 when nobody reads stdout any more, as the command line.
@@ -136,7 +136,7 @@ def start_rclpy(args: Sequence[str] | None, **options: Any) -> None:
         rclpy.init(args=args, **options)
 
 
-def own_words(args: Sequence[str] | None) -> list[str]:
+def non_ros_args(args: Sequence[str] | None) -> list[str]:
     """The arguments that are not ROS's, without the name of the program. Raises ConfigError as `start_rclpy`."""
     with _understood():
         return list(remove_ros_args(list(sys.argv if args is None else args))[1:])

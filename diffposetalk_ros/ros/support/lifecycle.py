@@ -1,36 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the transitions of the lifecycle nodes share: a line in the log, and a way back when one fails."""
+"""What the lifecycle nodes share: a line in the log for each transition, a way back when one fails, and an answer
+to a transition that the state does not have."""
 
 from __future__ import annotations
 
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
+from copy import copy
 from functools import wraps
 from typing import Any, Protocol, TypeVar
 
-from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from lifecycle_msgs.srv import ChangeState
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError
+from diffposetalk_ros.ros.messages import qos
 
-__all__ = ['logged']
+__all__ = ['ManagedNode', 'logged_transition']
 
 
 class _Recoverable(Protocol):
     def get_logger(self) -> Any: ...
 
-    def take_back(self, transition: str) -> None:
-        """`configure` or `activate` stopped half-way: the state before it."""
+    def rollback(self, transition: str) -> None:
+        """Return to the state before `configure` or `activate`, which stopped half-way."""
 
 
 _Node = TypeVar('_Node', bound=_Recoverable)
 _Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
 
 
-def logged(transition: _Transition[_Node]) -> _Transition[_Node]:
+def logged_transition(transition: _Transition[_Node]) -> _Transition[_Node]:
     """Log a transition and what it raises: rclpy itself would swallow an exception silently.
 
-    What a person can mend keeps `configure` and `activate` from happening. Anything else that goes wrong
+    An error that a person can mend keeps `configure` and `activate` from happening. Anything else that goes wrong
     leads through `on_error` to unconfigured: a node that failed to stop is not active any more.
     """
     name = transition.__name__.removeprefix('on_')
@@ -44,7 +50,7 @@ def logged(transition: _Transition[_Node]) -> _Transition[_Node]:
             self.get_logger().error(f'{name} failed: {error}')
             if name not in ('configure', 'activate'):
                 return TransitionCallbackReturn.ERROR
-            self.take_back(name)
+            self.rollback(name)
             return TransitionCallbackReturn.FAILURE
         except Exception:
             self.get_logger().error(f'{name} failed unexpectedly:\n{traceback.format_exc()}')
@@ -53,3 +59,111 @@ def logged(transition: _Transition[_Node]) -> _Transition[_Node]:
         return result
 
     return run
+
+
+class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
+    """A lifecycle node that gives back everything it made, whatever fails on the way.
+
+    `on_configure` pushes what undoes it on ``_configured``, `on_activate` on ``_activated``; both stacks are
+    undone in reverse order. A request for a transition that the state does not have is answered with
+    ``success: false`` on every release of rclpy.
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self._configured, self._activated = ExitStack(), ExitStack()
+        self._active = False
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                service.callback = self._refuse_unknown_transitions(service.callback)
+
+    @logged_transition
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Undo `on_activate`."""
+        self._stop()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged_transition
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Undo `on_configure`."""
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged_transition
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """From any state: stop and release."""
+        try:
+            self._stop()
+        finally:
+            self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged_transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything; the node can be configured again."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def close(self) -> None:
+        """Stop and release without a transition, whatever fails on the way. Idempotent."""
+        for undo in (self._stop, self._release):
+            try:
+                undo()
+            except Exception:
+                self.get_logger().error(f'not released:\n{traceback.format_exc()}')
+
+    def rollback(self, transition: str) -> None:
+        """Return to the state before `configure` or `activate`, which stopped half-way."""
+        self._stop()
+        if transition == 'configure':
+            self._release()
+
+    def _stop(self) -> None:
+        self._active = False
+        self._activated.close()
+
+    def _release(self) -> None:
+        self._configured.close()
+
+    def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
+        """Publish until cleanup."""
+        # A copy: rclpy writes what a parameter overrides into the profile it is given.
+        publisher = self.create_lifecycle_publisher(
+            kind, topic, copy(profile), qos_overriding_options=qos.overridable()
+        )
+        self._configured.callback(self.destroy_lifecycle_publisher, publisher)
+        return publisher
+
+    def _open_publishers(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let the publishers publish until deactivation; what `on_activate` has to return."""
+        self._activated.callback(LifecycleNode.on_deactivate, self, state)
+        return LifecycleNode.on_activate(self, state)
+
+    def _subscribe(
+        self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any, undo: ExitStack
+    ) -> str:
+        """Subscribe until ``undo`` is closed; returns the full name of the topic, remapped as it may be."""
+        made = self.create_subscription(
+            kind, topic, callback, copy(profile), qos_overriding_options=qos.overridable()
+        )
+        undo.callback(self.destroy_subscription, made)
+        name: str = made.topic_name
+        return name
+
+    def _refuse_unknown_transitions(
+        self, change_state: Callable[[Any, Any], Any]
+    ) -> Callable[[Any, Any], Any]:
+        def answer(request: Any, response: Any) -> Any:
+            # rclpy before Kilted lets the error out of the callback, which ends the node (ros2/rclpy #1209).
+            try:
+                return change_state(request, response)
+            except rclpy_implementation.RCLError as error:
+                wanted = request.transition.label or request.transition.id
+                self.get_logger().error(
+                    f'transition {wanted} is refused: {str(error).split(", at ")[0]}; '
+                    'ask ~/get_available_transitions which are possible now'
+                )
+                response.success = False
+                return response
+
+        return answer

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import time
 
-__all__ = ['ToldOnce']
+__all__ = ['LogThrottle']
 
 
-class ToldOnce:
+class LogThrottle:
     """Whether a text is news: not told for ``period`` s, and not one of more than ``most`` in that time."""
 
     def __init__(self, period: float = 5.0, most: int = 8) -> None:

@@ -16,14 +16,14 @@ from typing import Any
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 
-__all__ = ['ReleaseThread']
+__all__ = ['PublishThread']
 
 _LONGEST = 0.05
 """Seconds between two looks at the clock, at most: it may be set, stand still or jump."""
 _AFTER_ERROR = 0.05
 
 
-class ReleaseThread:
+class PublishThread:
     """Calls ``release(now)``, which publishes what is due at ``now`` (ns) and returns when something is
     due next (ns). ``on_error`` takes the traceback of what it raises; the thread goes on."""
 

@@ -26,7 +26,7 @@ void main() {
   float depth = away - material.y;
   // Near 650 mm, far 1250 mm; the bias changes depth only.
   float z = (1900.0 - 2.0 * 650.0 * 1250.0 / depth) / 600.0;
-  gl_Position = vec4(scale * 880.0 * (position.xy + vec2(0.0, 14.0)), z * away, away);
+  gl_Position = vec4(scale * 880.0 * (position.xy + vec2(0.0, 19.0)), z * away, away);
 }`;
 const FRAGMENT = `
 precision mediump float;
@@ -121,11 +121,20 @@ export class Head {
     const { rig, theme } = this;
     const out = new Float32Array(6 * count);
     const linear = (value) => (value / 255) ** 2.2;
+    // Linear colour of each part: the theme's, or else its own shade of the part it follows.
+    const named = Object.fromEntries(rig.parts.map((part) => [part.name, part]));
+    const colours = {};
+    for (const { name, colour, follows } of rig.parts) {
+      const leader = !theme[name] && theme[follows];
+      colours[name] = (theme[name] || colour).map((value, k) => {
+        if (!leader) return linear(value);
+        return Math.min(1, linear(value) * (linear(leader[k]) / Math.max(linear(named[follows].colour[k]), 1e-3)));
+      });
+    }
     for (let i = 0; i < count - 4; i++) {
       const part = rig.parts[rig.corner_part[i]];
-      const colour = theme[part.name] || part.colour;
       for (let k = 0; k < 3; k++) {
-        out[6 * i + k] = linear(colour[k]) * (rig.corner_tint[3 * i + k] / 255);
+        out[6 * i + k] = colours[part.name][k] * (rig.corner_tint[3 * i + k] / 255);
       }
       out.set([part.gloss, part.bias, part.flat ? 1 : 0], 6 * i + 3);
     }
@@ -157,13 +166,13 @@ export class Head {
     this.canvas.width = width;
     this.canvas.height = height;
     this.gl.viewport(0, 0, width, height);
-    // 262 mm of height fill the picture; on a narrow screen 210 mm of width do.
-    const unit = Math.max(131, (105 * height) / width);
+    // 266 mm of height fill the picture; on a narrow screen 210 mm of width do.
+    const unit = Math.max(133, (105 * height) / width);
     const scale = [height / width / unit, 1 / unit];
     this.gl.uniform2fv(this.scale, scale);
     const [right, top] = scale.map((side) => EYE / 880 / side);
     [[-right, top], [-right, -top], [right, top], [right, -top]].forEach(([x, y], back) => {
-      this.moving.set([x, y - 14, 0, 0, 0, 1], this.moving.length - 24 + 6 * back);
+      this.moving.set([x, y - 19, 0, 0, 0, 1], this.moving.length - 24 + 6 * back);
     });
   }
 

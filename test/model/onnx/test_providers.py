@@ -27,6 +27,11 @@ def options(word: str) -> dict[str, dict[str, str]]:
     return dict(providers(parse_device(word)))
 
 
+def told(caplog: pytest.LogCaptureFixture, *words: str) -> int:
+    """How many messages hold all of these words."""
+    return sum(all(word in message for word in words) for message in caplog.messages)
+
+
 @pytest.fixture
 def gpu_build(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver, and a build of ONNX Runtime for GPUs."""
@@ -50,11 +55,10 @@ def test_what_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: [CPU])
     assert names('auto') == [CPU] and not caplog.messages
     assert names('cuda') == [CPU]
-    assert f'no {CUDA}; for an NVIDIA GPU install onnxruntime-gpu' in caplog.text
-    assert 'the CPU is used' in caplog.text
+    assert told(caplog, CUDA, 'onnxruntime-gpu', 'CPU')
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: [CUDA, CPU])
     assert names('tensorrt') == [CUDA, CPU]
-    assert f'no {TENSORRT};' in caplog.text and f'{CUDA} is used' in caplog.text
+    assert told(caplog, TENSORRT, CUDA)
 
 
 @pytest.mark.usefixtures('gpu_build')
@@ -64,7 +68,7 @@ def test_without_a_driver_no_gpu_is_tried(
     monkeypatch.setattr(onnx_providers, 'has_nvidia_driver', lambda: False)
     assert names('auto') == [CPU] and not caplog.messages
     assert names('tensorrt') == [CPU]
-    assert "device 'tensorrt': no NVIDIA driver (libcuda.so.1) is installed; the CPU is used" in caplog.text
+    assert told(caplog, 'tensorrt', 'libcuda.so.1', 'CPU')
 
 
 @pytest.mark.skipif(
@@ -78,10 +82,7 @@ def test_a_gpu_that_does_not_start_gives_way_to_the_cpu(caplog: pytest.LogCaptur
     folder = find_model()
     fallen, plain = (OnnxBackend.load(folder, word) for word in ('cuda:1', 'cpu'))
     assert fallen.provider == CPU and fallen.runner == 'ONNX Runtime on CPU'
-    assert [message for message in caplog.messages if 'did not start' in message] == [
-        f'{CUDA} did not start (its libraries do not load), the CPU is used; what it needs besides a GPU: pip '
-        "install 'onnxruntime-gpu[cuda,cudnn]'"
-    ], 'said once, not for every graph'
+    assert told(caplog, CUDA, 'CPU', "pip install 'onnxruntime-gpu[cuda,cudnn]'") == 1, 'not for every graph'
     request = window_request(plain.config, 2, 6)
     sampling = SamplingConfig(steps=2)
     np.testing.assert_array_equal(fallen.sample(request, sampling), plain.sample(request, sampling))
@@ -104,10 +105,8 @@ def test_a_provider_that_raises_gives_way_too(
     opened, started = open_session(path, onnxruntime.SessionOptions(), choice)
     assert opened.get_providers() == [CPU] and started == [(CPU, {})]
     assert tried == [[TENSORRT, CUDA, CPU], [CUDA, CPU], [CPU]]
-    assert (
-        f'{TENSORRT} did not start (CUDA failure 100: no device is detected), {CUDA} is used' in caplog.text
-    )
-    assert f'{CUDA} did not start (CUDA failure 100: no device is detected), the CPU is used' in caplog.text
+    assert told(caplog, TENSORRT, 'CUDA failure 100: no device is detected', CUDA)
+    assert told(caplog, CUDA, 'CUDA failure 100: no device is detected', 'CPU')
 
 
 def test_a_damaged_graph_is_named(tmp_path: Path) -> None:

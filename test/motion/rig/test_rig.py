@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import PARTS, load_rig
+from diffposetalk_ros.motion.rig import surface as sf
 
 RIG = load_rig()
 LEFT, UP, FORWARD = np.eye(3)
@@ -156,8 +157,8 @@ def test_lids_meet_and_stay_in_front_of_the_eye(name: str) -> None:
         points = RIG.vertices(_weights(**{f'eyeBlink{name}': amount}))[0]
         gap = points[upper, 1] - points[lower, 1]
         assert gap >= -0.01
-        centre = np.array([30.0 if name == 'Left' else -30.0, 4.0, 56.0])
-        assert np.linalg.norm(points[[upper, lower]] - centre, axis=1).min() > 17.0
+        centre = sf.EYE_CENTER * [1 if name == 'Left' else -1, 1, 1]
+        assert np.linalg.norm(points[[upper, lower]] - centre, axis=1).min() > sf.EYE_RADIUS
     assert gap < 0.3
 
 
@@ -177,7 +178,7 @@ def test_head_rotation_turns_the_head_and_not_the_shoulders() -> None:
     assert turned[RIG.landmarks['nose_tip']] @ LEFT > 20
     down = RIG.vertices(np.zeros((1, 52)), [[0.3, 0.0, 0.0]])[0] - RIG.neutral
     assert down[RIG.landmarks['nose_tip']] @ UP < -5
-    foot = RIG.neutral[:, 1] < -147
+    foot = RIG.neutral[:, 1] < -155
     assert np.abs(turned[foot]).max() < 1e-3
 
 
@@ -188,5 +189,7 @@ def test_wrong_sizes_are_refused() -> None:
         RIG.lip_opening(np.zeros(52))
     with pytest.raises(MotionError, match='rotation'):
         RIG.vertices(np.zeros((3, 52)), np.zeros((2, 3)))
-    with pytest.raises(MotionError, match='ears'):
-        RIG.gram('ears')
+    with pytest.raises(ConfigError, match=r'nobody.*robin'):
+        load_rig('nobody')
+    with pytest.raises(MotionError, match='knees'):
+        RIG.gram('knees')

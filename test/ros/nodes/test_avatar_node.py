@@ -88,7 +88,7 @@ def test_reset_forgets_and_goes_on(stage: Stage) -> None:
 
 def test_parameters_while_active(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.start()
-    backend = stage.node._the_avatar()._model.backend
+    backend = stage.node._the_avatar().model.loaded.backend
     narrow = replace(backend.config, n_diff_steps=3, scale_inputs=True)
     assert stage.set('sampler.steps', 2).successful
     assert stage.set('style.name', 'lively').successful

@@ -272,7 +272,6 @@ def test_topics_of_rviz_and_foxglove_exist_with_their_types(stack: Stack) -> Non
 
 
 def test_flame_vertices_reach_rviz(stack: Stack, tmp_path: Path) -> None:
-    sys.path.insert(0, str(ROOT / 'test' / 'motion'))
     from flame_files import write_flame
 
     mesh = FlameMesh(load_flame_model(write_flame(tmp_path / 'generic_model.pkl')))

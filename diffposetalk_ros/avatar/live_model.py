@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model of one avatar and what is known of it. Imports no ROS."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk_ros.avatar.parameters import NodeConfig
+from diffposetalk_ros.avatar.settings import stream_config
+from diffposetalk_ros.diffusion.schedule import step_pairs
+from diffposetalk_ros.model.backend import FloatArray
+from diffposetalk_ros.model.guided import branches_for, scale_code
+from diffposetalk_ros.model.loader import LoadedModel, open_model
+from diffposetalk_ros.offline.generator import Generator
+from diffposetalk_ros.streaming.warm_up import too_slow, warm_up
+from diffposetalk_ros.util.resources import DEFAULT_MODEL
+
+__all__ = ['LiveModel']
+
+
+class LiveModel:
+    """An open model folder.
+
+    ``loaded``: the model itself. ``layout``: meaning of the motion's channels. ``rest``: the neutral face (D,).
+    ``styles``: name -> description. ``description``: one line for the log. ``too_slow``: a warning, '' for none;
+    only after `warm_up`. Raises DiffPoseTalkError for a folder that cannot be used.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.loaded: LoadedModel = open_model(
+            config.model_path or DEFAULT_MODEL, config.model_backend, config.model_device
+        )
+        network = self.loaded.backend.config
+        self.layout = network.layout
+        self.rest: FloatArray = np.zeros(self.layout.width, np.float32)
+        self.name = self.loaded.folder.resolve().name
+        self.fps, self.style_dim = network.fps, network.style_dim
+        self.checksum = _checksum(self.loaded.folder)
+        self.styles = dict.fromkeys(self.loaded.styles, '')
+        self.too_slow = ''
+        self.description = (
+            f'model {self.loaded.folder} ({self.loaded.backend.runner}, sha256 {self.checksum[:12]}), '
+            f'{network.space} {self.layout.width} channels at {network.fps} fps, {len(self.styles)} styles'
+        )
+
+    def warm_up(self, config: NodeConfig, style: FloatArray | None) -> None:
+        """Run what speech will need once, and see whether it is fast enough."""
+        stream = stream_config(config)
+        hop = warm_up(self.loaded.backend, stream, style)
+        self.too_slow = too_slow(hop, self.loaded.backend, stream)
+
+    def check(self, config: NodeConfig) -> None:
+        """Raises ConfigError for settings this model cannot be sampled with."""
+        network, sampling = self.loaded.backend.config, stream_config(config).sampling
+        branches_for(network, True, sampling)
+        scale_code(network, True, sampling)
+        step_pairs(network.n_diff_steps, sampling.steps)
+
+    def new_generator(self, config: NodeConfig) -> Generator:
+        """For whole clips: the same model, opened once more, so that live and offline do not meet."""
+        return Generator(
+            open_model(self.loaded.folder, config.model_backend, config.model_device, shared=False)
+        )
+
+
+def _checksum(folder: Path) -> str:
+    """SHA-256 of the network's weights, or of its graph where only that is there."""
+    for name in ('model.safetensors', 'denoiser.onnx'):
+        if (folder / name).is_file():
+            return hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    return hashlib.sha256(b'').hexdigest()

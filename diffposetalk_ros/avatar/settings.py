@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters as each stage takes them."""
+
+from __future__ import annotations
+
+from diffposetalk_ros.avatar.parameters import NodeConfig
+from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.motion.regions import RegionValues
+from diffposetalk_ros.playout.playout import PlayoutConfig
+from diffposetalk_ros.playout.start_delay import StartDelay
+from diffposetalk_ros.streaming.generator import StreamConfig
+
+__all__ = ['playout_config', 'start_delay', 'stream_config']
+
+_NS = 1_000_000_000
+
+
+def stream_config(config: NodeConfig) -> StreamConfig:
+    """How motion is generated."""
+    sampling = SamplingConfig(
+        solver=config.sampler_solver,
+        steps=config.sampler_steps,
+        scale_audio=config.sampler_guidance_audio,
+        scale_style=config.sampler_guidance_style,
+    )
+    return StreamConfig(
+        hop=config.stream_hop,
+        look_ahead=config.stream_look_ahead,
+        seed=config.sampler_seed,
+        sampling=sampling,
+    )
+
+
+def playout_config(config: NodeConfig) -> PlayoutConfig:
+    """How motion becomes a face."""
+    return PlayoutConfig(
+        hold=config.playout_hold,
+        ease=config.playout_ease,
+        smoothing=config.playout_smoothing,
+        idle=config.idle_enabled,
+        strengths=RegionValues(
+            mouth=config.strength_mouth,
+            eyes=config.strength_eyes,
+            brows=config.strength_brows,
+            cheeks=config.strength_cheeks,
+            head=config.strength_head,
+        ),
+    )
+
+
+def start_delay(config: NodeConfig) -> StartDelay:
+    """How long after its sound an utterance is presented."""
+    return StartDelay(round(config.playout_delay * _NS), round(config.playout_min_delay * _NS))

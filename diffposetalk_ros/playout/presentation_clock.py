@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the moments of one utterance are shown and heard. Imports no ROS.
+
+sound of frame   |---- 0 ----|---- 1 ----|---- 2 ----|
+due                    0           1           2           each at the middle of its sound
+"""
+
+from __future__ import annotations
+
+__all__ = ['PresentationClock']
+
+_NS = 1_000_000_000
+
+
+class PresentationClock:
+    """The one answer to "when is this moment of the utterance presented?", for face, sound and look-ahead alike.
+
+    A moment ``m`` (ns after sample 0) is presented at ``origin + delay + shift + m``. All times are integers in ns.
+
+    Args:
+        epoch: number of the utterance.
+        origin: when sample 0 sounded, or is to sound, on the receiver's clock.
+        delay: from a sound to its face; see `StartDelay`.
+        fps: frames per second. A frame is the face in the middle of its 1 / fps, as training and files have it.
+
+    The clock may stand: what is due is not there yet, and everything waits for it. It stands at moment 0 until
+    `run`, because neither face nor sound may begin without the other. Whenever it runs again, ``shift`` has
+    grown by the time it stood.
+    """
+
+    def __init__(self, epoch: int, origin: int, delay: int = 0, fps: float = 25.0) -> None:
+        self.epoch, self.origin, self.delay = epoch, origin, delay
+        self.shift = 0
+        self._fps = fps
+        self._standing: int | None = 0
+
+    @property
+    def standing(self) -> bool:
+        """Whether it waits for `run`."""
+        return self._standing is not None
+
+    @property
+    def start(self) -> int:
+        """When moment 0 is presented, as far as is known."""
+        return self.origin + self.delay + self.shift
+
+    def moment(self, now: int) -> int:
+        """What is presented at ``now``, in ns after sample 0; negative before the beginning."""
+        moment = now - self.start
+        return moment if self._standing is None else min(moment, self._standing)
+
+    def time_of(self, moment: int) -> int:
+        """When ``moment`` is presented, as far as is known: later than that where the clock stands."""
+        return self.start + moment
+
+    def lateness(self, now: int) -> int:
+        """By how much ``shift`` would grow if the clock ran on at ``now``."""
+        return 0 if self._standing is None else max(0, now - self.time_of(self._standing))
+
+    def stand(self, moment: int) -> None:
+        """Wait at ``moment``. What comes after it must not have been presented."""
+        self._standing = moment
+
+    def run(self, now: int, largest: int) -> int:
+        """Go on at ``now``, later by the time it stood; ``shift`` grows up to ``largest``.
+
+        Returns the part of the utterance that this skips because ``largest`` is reached.
+        """
+        late = self.lateness(now)
+        grown = min(late, max(0, largest - self.shift))
+        self.shift += grown
+        self._standing = None
+        return late - grown
+
+    def position(self, now: int) -> float:
+        """Frame due at ``now``, with its fraction; -0.5 at the beginning of the sound."""
+        # Multiplied first, so that a frame's own time gives a whole number.
+        return self.moment(now) * self._fps / _NS - 0.5
+
+    def time_of_frame(self, frame: int) -> int:
+        """Inverse of `position` for a whole frame."""
+        return self.time_of(round((frame + 0.5) / self._fps * _NS))

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is seen and heard when: one clock per utterance moves face, sound and look-ahead. Imports no ROS."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diffposetalk_ros.playout.delayed_audio import AudioPiece, DelayedAudio
+from diffposetalk_ros.playout.lookahead import FramesAhead, Lookahead
+from diffposetalk_ros.playout.pacer import Pacer
+from diffposetalk_ros.playout.playout import Playout, PlayoutConfig, PlayoutFrame
+from diffposetalk_ros.playout.presentation_clock import PresentationClock
+from diffposetalk_ros.playout.start_delay import StartDelay
+from diffposetalk_ros.playout.timeline import MotionTimeline
+
+__all__ = ['Presenter', 'PresenterStatus']
+
+_NS = 1_000_000_000
+_GRID = _NS // 5
+"""Two frames of the lowest output rate."""
+
+
+@dataclass(frozen=True)
+class PresenterStatus:
+    """Since the start: frames that were ``underflows`` and utterances that began late (``late_starts``), seconds
+    of sound that were ``stale`` and left out; and the ``shift`` in seconds of what is presented now."""
+
+    underflows: int
+    late_starts: int
+    stale: float
+    shift: float
+
+
+class Presenter:
+    """Puts utterances on the stage, one after the other. Thread-safe; times are integers in ns, passed in.
+
+    `sample`, `due_audio`, `next_audio` and `look_ahead` belong to the thread that publishes, `hear` and
+    `interrupt` to whoever receives sound.
+
+    Args:
+        timeline: frames of the utterances.
+        playout: makes faces of them.
+        delay: how long after its sound an utterance is presented.
+        hop: frames that are generated at once.
+        fps: frames per second of the timeline.
+    """
+
+    def __init__(
+        self, timeline: MotionTimeline, playout: Playout, delay: StartDelay, hop: int, fps: float
+    ) -> None:
+        self._timeline, self._playout, self._delay, self._fps = timeline, playout, delay, fps
+        self._pacer = Pacer(timeline, hop, fps)
+        self._lookahead = Lookahead(timeline, playout)
+        self._audio = DelayedAudio()
+        self._clocks: deque[PresentationClock] = deque()
+        self._lock = threading.Lock()
+        self._now: int | None = None
+
+    def update(self, config: PlayoutConfig, max_shift: float) -> None:
+        """New settings. Everything may wait for what is late for ``max_shift`` s."""
+        with self._lock:
+            self._playout.update(config)
+            self._pacer.hold, self._pacer.max_shift = round(config.hold * _NS), round(max_shift * _NS)
+
+    def hear(
+        self, epoch: int, origin: int, now: int, received: int, newest: int, piece: AudioPiece | None
+    ) -> None:
+        """Sound of the utterance ``epoch`` arrived at ``now``.
+
+        ``origin``: when its sample 0 sounded, as is thought now. ``received``: how much of it is there, and
+        ``newest``: in the last message (ns). ``piece``: where that belongs; None if it is not to be used.
+        """
+        with self._lock:
+            clock = self._newest
+            if clock is None or clock.epoch != epoch:
+                self._delay.begin(origin, now)
+                clock = PresentationClock(epoch, origin, self._delay.delay, self._fps)
+                self._clocks.append(clock)
+            clock.origin = origin
+            self._delay.heard(received, newest)
+            if piece is None:
+                return
+            heard = self._audio.heard(clock)
+            if clock is self._on_stage and not piece.quiet and piece.place + piece.length // 2 >= heard:
+                self._pacer.sound_is_late(clock, max(piece.place, heard), now)
+            self._audio.add(clock, piece)
+
+    def sample(self, due: int) -> PlayoutFrame:
+        """The face to be seen at ``due``."""
+        with self._lock:
+            self._advance(due)
+            return self._playout.sample(due)
+
+    def due_audio(self, now: int) -> list[tuple[int, Any]]:
+        """(time, message) of the sound that is to be heard by ``now``, with its face."""
+        with self._lock:
+            self._advance(now)
+            return self._audio.due(now)
+
+    @property
+    def next_audio(self) -> int | None:
+        """When there is more of it, as far as is known."""
+        with self._lock:
+            return self._audio.next
+
+    def look_ahead(self, now: int) -> FramesAhead | None:
+        """Frames known at ``now`` that were not handed out yet; call until None."""
+        with self._lock:
+            return self._lookahead.pop(now)
+
+    def voided(self, now: int) -> FramesAhead:
+        """What voids all frames handed out so far: after the end of the stream."""
+        rows = self._playout.rest[np.newaxis][:0]
+        return FramesAhead(self._timeline.epoch + 1, 0, now, rows, 0)
+
+    def played(self, now: int) -> float | None:
+        """Seconds of the newest utterance that were presented at ``now``; None when nobody speaks."""
+        with self._lock:
+            return None if self._newest is None else self._newest.moment(now) / _NS
+
+    def interrupt(self) -> None:
+        """Drop what is seen and heard; the face eases to rest. The caller also starts a new epoch."""
+        with self._lock:
+            self._clear()
+            self._playout.interrupt()
+
+    def on_clock_jump(self) -> None:
+        """Times before the jump mean nothing any more."""
+        with self._lock:
+            self._clear()
+            self._playout.reset()
+
+    @property
+    def status(self) -> PresenterStatus:
+        """Counters for diagnostics."""
+        with self._lock:
+            clock = self._on_stage
+            return PresenterStatus(
+                self._pacer.underflows,
+                self._pacer.late_starts,
+                self._audio.stale / _NS,
+                clock.shift / _NS if clock is not None else 0.0,
+            )
+
+    @property
+    def _on_stage(self) -> PresentationClock | None:
+        return self._clocks[0] if self._clocks else None
+
+    @property
+    def _newest(self) -> PresentationClock | None:
+        return self._clocks[-1] if self._clocks else None
+
+    def _clear(self) -> None:
+        self._clocks.clear()
+        self._audio.clear()
+        self._pacer.begin()
+        self._now = None
+
+    def _advance(self, now: int) -> None:
+        """Everything that may change at ``now``: the delay, who is on the stage, whether its clock runs."""
+        # A frame is asked for at its time on the grid, the sound at the very moment.
+        if self._now is not None and 0 < self._now - now < _GRID:
+            now = self._now
+        self._now = now
+        self._settle_delay(now)
+        while len(self._clocks) > 1 and self._makes_room(self._clocks[0], self._clocks[1], now):
+            old = self._clocks.popleft()
+            self._audio.drop(old, max(0, self._clocks[0].start - old.start))
+            self._timeline.forget_before(self._clocks[0].epoch)
+            self._pacer.begin()
+        clock = self._on_stage
+        if clock is not self._playout.clock:
+            self._playout.clock = clock
+            self._pacer.begin()
+        if clock is not None:
+            self._pacer.advance(clock, now, self._audio.quiet_until(clock, clock.moment(now)))
+
+    def _settle_delay(self, now: int) -> None:
+        clock = self._newest
+        if clock is None or self._delay.settled:
+            return
+        held = self._timeline.at(0, provisional=True)
+        if self._delay.settle(now, held.epoch == clock.epoch and held.first is not None):
+            clock.delay = self._delay.delay
+
+    def _makes_room(self, old: PresentationClock, new: PresentationClock, now: int) -> bool:
+        """Whether ``old`` is over, in face and sound, or ``new`` is due."""
+        over = self._pacer.is_over(old, now) and not self._audio.waits_for(old)
+        return over or now >= new.start

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times are integers in nanoseconds, as ROS has them: sums are exact, and no clock is too old for them."""
+
+from __future__ import annotations
+
+__all__ = ['NS_PER_SECOND', 'to_nanoseconds']
+
+NS_PER_SECOND = 1_000_000_000
+
+
+def to_nanoseconds(seconds: float) -> int:
+    """Seconds to the nearest nanosecond."""
+    return round(seconds * NS_PER_SECOND)
