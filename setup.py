@@ -15,7 +15,7 @@ manifest = ElementTree.parse('package.xml').getroot()
 # No ROS wheels exist for other machines; there the ROS distribution's own packages serve.
 WHEELS = '; sys_platform == "linux" and platform_machine == "x86_64"'
 
-TORCH = ['torch>=2.4', 'transformers>=4.44,<5']
+TORCH = ['torch>=2.6', 'transformers>=4.44,<5']
 
 # video, GIF, pictures and charts; without it the node, generate, convert and the page work
 RENDER = ['av', 'matplotlib', 'pillow']

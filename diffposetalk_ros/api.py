@@ -20,11 +20,11 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
-from diffposetalk_ros.audio.file import audio_blocks, read_audio
+from diffposetalk_ros.audio.file import AudioSource, audio_blocks, read_audio
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import (
@@ -47,7 +47,12 @@ from diffposetalk_ros.motion.motion_file import load_motion, save_motion, write_
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
-from diffposetalk_ros.streaming.generator import GeneratedFrames, StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import (
+    GeneratedFrames,
+    StreamConfig,
+    StreamingGenerator,
+    model_stream,
+)
 from diffposetalk_ros.util.resources import DEFAULT_MODEL, demo_clip
 
 __all__ = [
@@ -58,8 +63,8 @@ __all__ = [
     'load_style_encoder', 'open_stream', 'read_audio', 'save_motion', 'save_style',
 ]  # fmt: skip
 
-Audio: TypeAlias = str | Path | FloatArray
-"""A sound file, or mono samples (n,) in [-1, 1]."""
+Audio: TypeAlias = AudioSource | FloatArray
+"""A sound file by path or as an open binary file, or mono samples (n,) in [-1, 1]."""
 Style: TypeAlias = str | FloatArray | None
 """A style by name, blend or file; as a vector (S,); or None, the null style."""
 
@@ -99,7 +104,8 @@ def generate(
 
     Args:
         model: see `load_model`.
-        audio: a sound file, or mono samples (n,) in [-1, 1].
+        audio: a sound file, by path or as an open binary file such as `io.BytesIO`, or mono samples (n,) in
+            [-1, 1].
         style: a name, a blend such as 'lively*0.7+smiling*0.3', a style file, a vector (S,), or None for
             the null style that the model was trained with.
         sample_rate: Hz of an array; a file knows its own.
@@ -209,9 +215,10 @@ def open_stream(
     Raises StyleError, AudioError or ConfigError for what cannot be used.
     """
     live = SamplingConfig(steps=4, scale_audio=1.0) if sampling is None else sampling
-    generator = StreamingGenerator(
-        model.backend,
+    generator = model_stream(
+        model,
         StreamConfig(hop=hop, look_ahead=look_ahead, seed=seed, sampling=live),
+        model.style(style),
         shape=None if shape is None else model.shape(shape),
     )
     return MotionStream(model, generator, sample_rate, style)
@@ -290,6 +297,8 @@ def extract_style(
             f'{len(values) / config.fps:.2f} s of motion from {start:g} s on; a style needs at least 1 s, '
             'better 4 s or more'
         )
+    if isinstance(model, LoadedModel):
+        return model.style_of(values)
     return clip_style(config, encode, ((values - model.mean) / model.std).astype(np.float32))
 
 
@@ -315,8 +324,8 @@ def _mono(samples: object) -> FloatArray:
 
 
 def _blocks(audio: Audio, sample_rate: int) -> Iterator[FloatArray]:
-    if isinstance(audio, (str, Path)):
-        yield from audio_blocks(audio)
+    if isinstance(audio, (str, Path)) or hasattr(audio, 'read'):
+        yield from audio_blocks(cast('AudioSource', audio))
         return
     samples = _mono(audio)
     if sample_rate != AUDIO_SAMPLE_RATE:

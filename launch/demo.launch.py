@@ -5,23 +5,24 @@ Arguments of avatar.launch.py can be given here as well.
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.conditions import IfCondition
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, RegisterEventHandler, Shutdown
+from launch.conditions import IfCondition, UnlessCondition
+from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
+
+from diffposetalk_ros.ros.support.launch_arguments import shared_file
 
 
 def generate_launch_description():
-    share = FindPackageShare('diffposetalk_ros')
-    avatar = PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])
-    clip = PathJoinSubstitution([share, 'models', 'demo', 'hello.flac'])
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'file', default_value=clip, description='Sound file to speak; default: a bundled clip'
+                'file',
+                default_value=shared_file('models', 'demo', 'hello.flac'),
+                description='Sound file to speak; default: a bundled clip',
             ),
             DeclareLaunchArgument(
                 'loop', default_value='false', choices=['true', 'false'], description='Repeat the file'
@@ -42,7 +43,17 @@ def generate_launch_description():
                 'port', default_value='8765', description='Port of the page on this machine; 0: any free one'
             ),
             # First, as it declares the arguments that the others share with the avatar.
-            IncludeLaunchDescription(PythonLaunchDescriptionSource(avatar)),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(shared_file('launch', 'avatar.launch.py'))
+            ),
+            # Without a face there is nothing to show.
+            RegisterEventHandler(
+                OnProcessExit(
+                    target_action=lambda action: isinstance(action, LifecycleNode),
+                    on_exit=[Shutdown(reason='the avatar has ended')],
+                ),
+                condition=UnlessCondition(LaunchConfiguration('respawn')),
+            ),
             Node(
                 package='diffposetalk_ros',
                 executable='audio_player_node',
@@ -57,7 +68,10 @@ def generate_launch_description():
                         'use_sim_time': ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool),
                     }
                 ],
-                remappings=[('audio', LaunchConfiguration('audio'))],
+                remappings=[
+                    ('audio', LaunchConfiguration('audio')),
+                    ('audio_info', LaunchConfiguration('audio_info')),
+                ],
                 ros_arguments=['--log-level', LaunchConfiguration('log_level')],
             ),
             Node(
@@ -76,9 +90,12 @@ def generate_launch_description():
                 ],
                 remappings=[
                     ('audio', LaunchConfiguration('audio')),
+                    ('audio_info', LaunchConfiguration('audio_info')),
                     ('face_motion', LaunchConfiguration('face_motion')),
                 ],
                 ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+                respawn=LaunchConfiguration('respawn'),
+                respawn_delay=1.0,
                 condition=IfCondition(LaunchConfiguration('viewer')),
             ),
         ]

@@ -5,21 +5,23 @@ Not run where it was written: Gazebo was not installed there. Checked: it import
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, RegisterEventHandler
 from launch.conditions import IfCondition, UnlessCondition
 from launch.event_handlers import OnProcessExit
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import Command, FindExecutable, LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import LifecycleNode, LifecycleTransition, Node
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-from lifecycle_msgs.msg import Transition
+
+from diffposetalk_ros.ros.support.launch_arguments import declare, forward, shared_file
+
+AVATAR = ('params_file', 'model', 'style', 'audio', 'audio_info', 'face_motion', 'respawn', 'log_level')
 
 
 def generate_launch_description():
-    share = FindPackageShare('diffposetalk_ros')
-    xacro_file = PathJoinSubstitution([share, 'urdf', 'avatar_head.urdf.xacro'])
-    controllers = PathJoinSubstitution([share, 'config', 'avatar_head_controllers.yaml'])
+    xacro_file = shared_file('urdf', 'avatar_head.urdf.xacro')
+    controllers = shared_file('config', 'avatar_head_controllers.yaml')
     description = Command(
         [FindExecutable(name='xacro'), ' ', xacro_file, ' hardware:=gazebo', ' controllers:=', controllers]
     )
@@ -52,27 +54,30 @@ def generate_launch_description():
         name='joint_command',
         namespace='',
         output='screen',
+        arguments=['--autostart'],
         parameters=[{'map_file': LaunchConfiguration('map_file')}, sim_time],
-        remappings=[('joint_trajectory', 'head_trajectory_controller/joint_trajectory')],
-    )
-    start_joints = LifecycleTransition(
-        lifecycle_node_names=['/joint_command'],
-        transition_ids=[Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE],
+        remappings=[
+            ('joint_trajectory', 'head_trajectory_controller/joint_trajectory'),
+            ('face_motion', LaunchConfiguration('face_motion')),
+        ],
+        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        respawn=LaunchConfiguration('respawn'),
+        respawn_delay=1.0,
     )
     controller = _spawner('head_trajectory_controller', controllers)
-    avatar = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])),
-        # One robot: the joints listen to this avatar.
-        launch_arguments={'use_sim_time': 'true', 'namespace': '', 'name': 'diffposetalk'}.items(),
+    # One robot under simulated time: the arguments that would change that do not reach the avatar.
+    fixed = {'namespace': '', 'name': 'diffposetalk', 'use_sim_time': 'true', 'autostart': 'true'}
+    source = PythonLaunchDescriptionSource(shared_file('launch', 'avatar.launch.py'))
+    avatar = GroupAction(
+        [IncludeLaunchDescription(source)],
+        forwarding=False,
+        launch_configurations={**forward(*AVATAR), **fixed},
     )
-    default_map = PathJoinSubstitution([share, 'config', 'joint_map.yaml'])
-    default_params = PathJoinSubstitution([share, 'config', 'avatar_robot.yaml'])
     return LaunchDescription(
         [
-            DeclareLaunchArgument('map_file', default_value=default_map, description='Joint map'),
-            DeclareLaunchArgument(
-                'params_file', default_value=default_params, description='Parameter file of the avatar'
-            ),
+            *declare(params_file=shared_file('config', 'avatar_robot.yaml')),
+            *declare('model', 'style', 'audio', 'audio_info', 'face_motion', 'respawn', 'log_level'),
+            *declare(map_file=shared_file('config', 'joint_map.yaml')),
             DeclareLaunchArgument('world', default_value='empty.sdf', description='World of Gazebo'),
             DeclareLaunchArgument(
                 'gui',
@@ -87,8 +92,7 @@ def generate_launch_description():
             spawn,
             RegisterEventHandler(OnProcessExit(target_action=spawn, on_exit=[broadcaster])),
             RegisterEventHandler(OnProcessExit(target_action=broadcaster, on_exit=[controller])),
-            RegisterEventHandler(OnProcessExit(target_action=controller, on_exit=[start_joints])),
-            joints,
+            RegisterEventHandler(OnProcessExit(target_action=controller, on_exit=[joints])),
             avatar,
         ]
     )

@@ -2,49 +2,60 @@
 """The example head in MuJoCo with the whole chain under simulated time: audio -> face -> joints -> robot."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import LifecycleNode, LifecycleTransition, Node
-from launch_ros.substitutions import FindPackageShare
-from lifecycle_msgs.msg import Transition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+
+from diffposetalk_ros.ros.support.launch_arguments import declare, forward, shared_file
+
+AVATAR = (
+    'namespace', 'params_file', 'model', 'style', 'audio', 'audio_info', 'face_motion', 'respawn', 'log_level',
+)  # fmt: skip
 
 
 def generate_launch_description():
-    share = FindPackageShare('diffposetalk_ros')
-    default_map = PathJoinSubstitution([share, 'config', 'joint_map.yaml'])
-    default_params = PathJoinSubstitution([share, 'config', 'avatar_robot.yaml'])
-    default_urdf = PathJoinSubstitution([share, 'urdf', 'avatar_head.urdf'])
+    log_level = ['--log-level', LaunchConfiguration('log_level')]
+    simulator = Node(
+        package='diffposetalk_ros',
+        executable='mujoco_node',
+        name='mujoco_robot',
+        namespace=LaunchConfiguration('namespace'),
+        output='screen',
+        parameters=[{'urdf': LaunchConfiguration('urdf')}],
+        ros_arguments=log_level,
+    )
     joints = LifecycleNode(
         package='diffposetalk_ros',
         executable='joint_command_node',
         name='joint_command',
-        namespace='',
+        namespace=LaunchConfiguration('namespace'),
         output='screen',
+        arguments=['--autostart'],
         parameters=[{'map_file': LaunchConfiguration('map_file'), 'use_sim_time': True}],
+        remappings=[('face_motion', LaunchConfiguration('face_motion'))],
+        ros_arguments=log_level,
+        respawn=LaunchConfiguration('respawn'),
+        respawn_delay=1.0,
+    )
+    # One robot under simulated time: the arguments that would change that do not reach the avatar.
+    fixed = {'name': 'diffposetalk', 'use_sim_time': 'true', 'autostart': 'true'}
+    source = PythonLaunchDescriptionSource(shared_file('launch', 'avatar.launch.py'))
+    avatar = GroupAction(
+        [IncludeLaunchDescription(source)],
+        forwarding=False,
+        launch_configurations={**forward(*AVATAR), **fixed},
     )
     return LaunchDescription(
         [
-            DeclareLaunchArgument('map_file', default_value=default_map, description='Joint map'),
+            *declare('namespace', params_file=shared_file('config', 'avatar_robot.yaml')),
+            *declare('model', 'style', 'audio', 'audio_info', 'face_motion', 'respawn', 'log_level'),
+            *declare(map_file=shared_file('config', 'joint_map.yaml')),
             DeclareLaunchArgument(
-                'params_file', default_value=default_params, description='Parameter file of the avatar'
+                'urdf', default_value=shared_file('urdf', 'avatar_head.urdf'), description='Robot description'
             ),
-            DeclareLaunchArgument('urdf', default_value=default_urdf, description='Robot description'),
-            Node(
-                package='diffposetalk_ros',
-                executable='mujoco_node',
-                output='screen',
-                parameters=[{'urdf': LaunchConfiguration('urdf')}],
-            ),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(PathJoinSubstitution([share, 'launch', 'avatar.launch.py'])),
-                # One robot: the joints listen to this avatar.
-                launch_arguments={'use_sim_time': 'true', 'namespace': '', 'name': 'diffposetalk'}.items(),
-            ),
+            simulator,
+            avatar,
             joints,
-            LifecycleTransition(
-                lifecycle_node_names=['/joint_command'],
-                transition_ids=[Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE],
-            ),
         ]
     )

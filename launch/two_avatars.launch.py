@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two faces in their own namespaces, each with its own audio topic and style.
-
-The other arguments of avatar.launch.py can be given here as well; they hold for both.
-"""
+"""Two faces in their own namespaces, each with its own audio topic and style. The other arguments hold for both."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.substitutions import FindPackageShare
+from launch.substitutions import LaunchConfiguration
+
+from diffposetalk_ros.ros.support.launch_arguments import declare, forward, shared_file
+
+BOTH = (
+    'name', 'params_file', 'model', 'audio', 'audio_info', 'face_motion', 'use_sim_time', 'autostart', 'respawn',
+    'log_level',
+)  # fmt: skip
 
 
 def generate_launch_description():
-    avatar = PathJoinSubstitution([FindPackageShare('diffposetalk_ros'), 'launch', 'avatar.launch.py'])
-    actions = []
+    actions = [
+        *declare('name', params_file=shared_file('config', 'diffposetalk.yaml')),
+        *declare('model', 'audio', 'audio_info', 'face_motion', 'use_sim_time'),
+        *declare('autostart', 'respawn', 'log_level'),
+    ]
     for number in ('1', '2'):
         namespace, style = f'namespace_{number}', f'style_{number}'
         own = {'namespace': LaunchConfiguration(namespace), 'style': LaunchConfiguration(style)}
-        include = IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(avatar), launch_arguments=own.items()
-        )
+        source = PythonLaunchDescriptionSource(shared_file('launch', 'avatar.launch.py'))
         actions += [
             DeclareLaunchArgument(
                 namespace, default_value=f'avatar_{number}', description=f'Namespace of avatar {number}'
@@ -29,6 +33,10 @@ def generate_launch_description():
                 default_value='',
                 description=f'Style of avatar {number}; empty: as the parameter file says',
             ),
-            GroupAction([include]),  # a scope, so that the arguments of one do not reach the other
+            GroupAction(
+                [IncludeLaunchDescription(source)],
+                forwarding=False,
+                launch_configurations={**forward(*BOTH), **own},
+            ),
         ]
     return LaunchDescription(actions)

@@ -89,7 +89,8 @@ def test_every_document_can_be_found_from_the_readme() -> None:
             continue
         reached.add(path)
         targets = re.findall(r'\]\(([^)\s#:]+\.md)', _prose(path))
-        waiting += [(path.parent / target).resolve() for target in targets]
+        found = [(path.parent / target).resolve() for target in targets]
+        waiting += [target for target in found if target.is_file()]
     lost = {path for path in ROOT.glob('docs/**/*.md') if path.resolve() not in reached}
     assert not lost
 
@@ -118,3 +119,10 @@ def test_the_walk_of_a_message_names_what_exists() -> None:
             assert body is not None and f'def {method}(' in body[0], f'{owner}.{method}'
         else:
             assert f'def {owner}(' in source, owner
+
+
+def test_the_architecture_lists_every_room() -> None:
+    package = ROOT / 'diffposetalk_ros'
+    rooms = {path.name for path in package.iterdir() if (path / '__init__.py').is_file()}
+    table = (ROOT / 'docs' / 'architecture.md').read_text().split('## Rooms')[1].split('\n## ')[0]
+    assert rooms <= set(re.findall(r'`(\w+)/', table))

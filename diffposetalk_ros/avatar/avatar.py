@@ -18,17 +18,16 @@ from diffposetalk_ros.avatar.audio_front_end import AudioFrontEnd
 from diffposetalk_ros.avatar.audio_intake import AudioIntake
 from diffposetalk_ros.avatar.live_model import LiveModel
 from diffposetalk_ros.avatar.parameters import NodeConfig
-from diffposetalk_ros.avatar.settings import playout_config, start_delay, stream_config
+from diffposetalk_ros.avatar.settings import amounts, playout_config, start_delay, stream_config
 from diffposetalk_ros.avatar.style_control import StyleControl
 from diffposetalk_ros.avatar.style_reference import StyleReference
 from diffposetalk_ros.errors import ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.offline.generator import Generator
-from diffposetalk_ros.playout.idle import IdleMotion
 from diffposetalk_ros.playout.playout import Playout
 from diffposetalk_ros.playout.presenter import Presenter
 from diffposetalk_ros.playout.timeline import MotionTimeline
-from diffposetalk_ros.streaming.generator import StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamingGenerator, model_stream
 from diffposetalk_ros.streaming.latency import LatencyTracker
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
@@ -69,7 +68,10 @@ class Avatar:
         self._check_alone()
         config, model = self._config, self.model
         ring, self._timeline = AudioRingBuffer(most=_BURST), MotionTimeline(model.layout.width)
-        generator = StreamingGenerator(model.loaded.backend, stream_config(config), self.style.settle())
+        generator = model_stream(model.loaded, stream_config(config), self.style.settle())
+        if generator.nonverbal is not None:
+            generator.nonverbal.amounts = amounts(config)
+        self._idle = model.idle_motion(self.style.settle(), config)
         worker = InferenceWorker(
             generator,
             ring,
@@ -85,7 +87,7 @@ class Avatar:
             model.loaded.mean,
             model.loaded.std,
             playout_config(config),
-            IdleMotion(model.layout, config.sampler_seed),
+            self._idle,
             model.rest,
         )
         self.presenter = Presenter(
@@ -121,8 +123,11 @@ class Avatar:
             def apply(generator: StreamingGenerator) -> None:
                 generator.set_sampling(stream.sampling)
                 generator.config = replace(generator.config, seed=stream.seed)
+                if generator.nonverbal is not None:
+                    generator.nonverbal.amounts = amounts(config)
 
             self._worker.call(apply)
+            self.model.restyle(self._idle, self.style.goal, config)
 
     def push_audio(self, chunk: AudioChunk, now: int, message: Any = None) -> None:
         """A message arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` is to give back."""
@@ -147,6 +152,7 @@ class Avatar:
         changed, vector = self.style.advance(now)
         if changed:
             self._running.call(lambda generator: generator.set_style(vector))
+            self.model.restyle(self._idle, vector, self._config)
 
     def _note_slack(self, now: int) -> None:
         """How far ahead of the clock the generated frames reach, while somebody speaks."""

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk_ros.avatar.parameters import NodeConfig
-from diffposetalk_ros.avatar.settings import stream_config
-from diffposetalk_ros.diffusion.schedule import step_pairs
+from diffposetalk_ros.avatar.settings import amounts, stream_config
+from diffposetalk_ros.diffusion.schedule import timesteps
 from diffposetalk_ros.model.backend import FloatArray
 from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.offline.generator import Generator
+from diffposetalk_ros.playout.idle import IdleMotion
 from diffposetalk_ros.streaming.warm_up import too_slow, warm_up
 from diffposetalk_ros.util.resources import DEFAULT_MODEL
 
 __all__ = ['LiveModel']
+
+_IDLE_STREAM = 0x69646C65
+"""Noise of the idle face, which no utterance has."""
 
 
 class LiveModel:
@@ -37,7 +41,7 @@ class LiveModel:
         self.layout = network.layout
         self.rest: FloatArray = np.zeros(self.layout.width, np.float32)
         self.name = self.loaded.folder.resolve().name
-        self.fps, self.style_dim = network.fps, network.style_dim
+        self.fps, self.style_dim = network.fps, self.loaded.style_width
         self.checksum = _checksum(self.loaded.folder)
         self.styles = dict.fromkeys(self.loaded.styles, '')
         self.too_slow = ''
@@ -49,7 +53,7 @@ class LiveModel:
     def warm_up(self, config: NodeConfig, style: FloatArray | None) -> None:
         """Run what speech will need once, and see whether it is fast enough."""
         stream = stream_config(config)
-        hop = warm_up(self.loaded.backend, stream, style)
+        hop = warm_up(self.loaded.backend, stream, self.loaded.style_parts(style)[0])
         self.too_slow = too_slow(hop, self.loaded.backend, stream)
 
     def check(self, config: NodeConfig) -> None:
@@ -57,7 +61,20 @@ class LiveModel:
         network, sampling = self.loaded.backend.config, stream_config(config).sampling
         branches_for(network, True, sampling)
         scale_code(network, True, sampling)
-        step_pairs(network.n_diff_steps, sampling.steps)
+        timesteps(network.n_diff_steps, sampling.steps)
+
+    def idle_motion(self, style: FloatArray | None, config: NodeConfig) -> IdleMotion:
+        """The face while nobody speaks, in a style."""
+        moved = self.loaded.nonverbal_motion(style, config.sampler_seed, _IDLE_STREAM, normalised=False)
+        idle = IdleMotion(self.layout, config.sampler_seed, moved)
+        self.restyle(idle, style, config)
+        return idle
+
+    def restyle(self, idle: IdleMotion, style: FloatArray | None, config: NodeConfig) -> None:
+        """Idle in another style or with other amounts from now on."""
+        traits = self.loaded.style_parts(style)[1]
+        if traits is not None:
+            idle.set_style(traits, amounts(config))
 
     def new_generator(self, config: NodeConfig) -> Generator:
         """For whole clips: the same model, opened once more, so that live and offline do not meet."""
@@ -68,7 +85,7 @@ class LiveModel:
 
 def _checksum(folder: Path) -> str:
     """SHA-256 of the network's weights, or of its graph where only that is there."""
-    for name in ('model.safetensors', 'denoiser.onnx'):
+    for name in ('model.safetensors', 'sampler.onnx'):
         if (folder / name).is_file():
             return hashlib.sha256((folder / name).read_bytes()).hexdigest()
     return hashlib.sha256(b'').hexdigest()

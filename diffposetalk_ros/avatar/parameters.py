@@ -74,6 +74,12 @@ class ParameterSpec:
             raise ConfigError(f'{self.name} is {value}; use {self.lower:g} to {self.upper:g}')
 
 
+def _motion(part: str, description: str) -> ParameterSpec:
+    return ParameterSpec(
+        f'motion.{part}', 1.0, f'How much of {description}: 1 as the style has it, 0 none', '1', 0.0, 2.0
+    )
+
+
 def _strength(region: str, description: str) -> ParameterSpec:
     return ParameterSpec(f'strength.{region}', 1.0, f'Gain on {description}', '1', 0.0, 2.0)
 
@@ -220,15 +226,28 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec('style.name', 'neutral', 'Speaking style; ~/list_styles names them'),
     ParameterSpec('style.transition', 0.3, 'Time from the old style to a new one', 's', 0.0, 10.0),
+    _motion('head', "the head's movement is shown; its posture stays"),
+    _motion('brows', 'the movement of brows and squinting is shown'),
+    _motion('smile', 'the coming and going of the smile is shown'),
+    _motion('blinks', 'the blink rate'),
+    _motion('gaze', 'looking away'),
     _strength('mouth', 'mouth and jaw channels'),
     _strength('eyes', 'eye channels'),
     _strength('brows', 'brow channels'),
     _strength('cheeks', 'cheek and nose channels'),
     _strength('head', 'head rotation'),
     ParameterSpec(
-        'frames.parent', 'neck', 'frame_id of head_pose (x forward, y left, z up)', when='inactive'
+        'frames.parent',
+        '',
+        'frame_id of head_pose (x forward, y left, z up); empty: neck, below the namespace of the node',
+        when='inactive',
     ),
-    ParameterSpec('frames.head', 'head', 'Frame of the head on /tf', when='inactive'),
+    ParameterSpec(
+        'frames.head',
+        '',
+        'Frame of the head on /tf; empty: head, below the namespace of the node',
+        when='inactive',
+    ),
     ParameterSpec('publish.head_pose', True, 'Publish head_pose', when='unconfigured'),
     ParameterSpec(
         'publish.tf', False, 'Publish the head on /tf, from frames.parent to frames.head', when='unconfigured'
@@ -283,6 +302,11 @@ class NodeConfig:
     sampler_seed: int
     style_name: str
     style_transition: float
+    motion_head: float
+    motion_brows: float
+    motion_smile: float
+    motion_blinks: float
+    motion_gaze: float
     strength_mouth: float
     strength_eyes: float
     strength_brows: float

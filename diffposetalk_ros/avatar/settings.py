@@ -6,11 +6,12 @@ from __future__ import annotations
 from diffposetalk_ros.avatar.parameters import NodeConfig
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.motion.regions import RegionValues
+from diffposetalk_ros.nonverbal.traits import Amounts
 from diffposetalk_ros.playout.playout import PlayoutConfig
 from diffposetalk_ros.playout.start_delay import StartDelay
 from diffposetalk_ros.streaming.generator import StreamConfig
 
-__all__ = ['playout_config', 'start_delay', 'stream_config']
+__all__ = ['amounts', 'playout_config', 'start_delay', 'stream_config']
 
 _NS = 1_000_000_000
 
@@ -28,6 +29,13 @@ def stream_config(config: NodeConfig) -> StreamConfig:
         look_ahead=config.stream_look_ahead,
         seed=config.sampler_seed,
         sampling=sampling,
+    )
+
+
+def amounts(config: NodeConfig) -> Amounts:
+    """How much of a style's movement is shown."""
+    return Amounts(
+        config.motion_head, config.motion_brows, config.motion_smile, config.motion_blinks, config.motion_gaze
     )
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
 from diffposetalk_ros.playout.presenter import PresenterStatus
 from diffposetalk_ros.streaming.latency import LatencySummary
-from diffposetalk_ros.streaming.warm_up import LARGEST_FACTOR
+from diffposetalk_ros.streaming.warm_up import MAX_REAL_TIME_FACTOR
 
 __all__ = [
     'ERROR',
     'OK',
-    'STALE',
     'WARN',
     'Status',
     'Trouble',
@@ -26,7 +25,7 @@ __all__ = [
     'playout_status',
 ]
 
-OK, WARN, ERROR, STALE = 0, 1, 2, 3
+OK, WARN, ERROR = 0, 1, 2
 _SILENCE, _QUIET = -65.0, -40.0
 """dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
 _RECENT = 10_000_000_000  # ns
@@ -80,7 +79,7 @@ def audio_status(
         level = WARN
         text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
     elif age != age:
-        level, text = STALE, 'no audio yet'
+        text = 'no audio yet'  # nobody has spoken: nothing is wrong
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:
@@ -107,7 +106,7 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     level, text = OK, 'in time'
     if failed:
         level, text = ERROR, 'every window fails and is tried again; see the log'
-    elif factor > LARGEST_FACTOR:
+    elif factor > MAX_REAL_TIME_FACTOR:
         level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
     elif not windows.count:
         text = 'nothing generated yet'

@@ -10,7 +10,6 @@ import numpy as np
 from diffposetalk_ros.avatar.style_reference import StyleReference
 from diffposetalk_ros.errors import StyleError
 from diffposetalk_ros.model.backend import FloatArray
-from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.resampling import at_rate
 
@@ -50,9 +49,8 @@ class StyleControl:
             vector = self._vector(np.asarray(reference.embedding, np.float32))
         elif len(reference.motion):
             clip = reference.clip(self._layout)
-            config = self._model.backend.config
-            motion = self._model.normalise(at_rate(clip, config.fps).values)
-            vector = self._vector(clip_style(config, self._encode, motion))
+            motion = at_rate(clip, self._model.backend.config.fps).values
+            vector = self._vector(self._model.style_of(motion, self._encode))
         elif reference.name:
             vector = self._vector(reference.name)
         else:
@@ -97,4 +95,4 @@ class StyleControl:
         self._duration = round(transition * _NS)
 
     def _vector(self, wanted: str | FloatArray) -> FloatArray | None:
-        return self._model.style(wanted) if self._model.backend.config.style_dim else None
+        return self._model.style(wanted) if self._model.style_width else None

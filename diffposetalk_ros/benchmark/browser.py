@@ -132,21 +132,21 @@ class Browser:
         self.call('Page.navigate', url=address)
         self.wait('window.viewer !== undefined && window.viewer.clock.ready')
 
-    def run(self, script: str) -> Any:
-        """Value of a JavaScript expression; a promise is awaited."""
+    def run(self, script: str, gesture: bool = True) -> Any:
+        """Value of a JavaScript expression; a promise is awaited. ``gesture``: it counts as a visitor's action."""
         result = self.call(
-            'Runtime.evaluate', expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+            'Runtime.evaluate', expression=script, awaitPromise=True, returnByValue=True, userGesture=gesture
         )
         if 'exceptionDetails' in result:
             raise RuntimeError(f'{script}: {result["exceptionDetails"]}')
         return result['result'].get('value')
 
     def wait(self, script: str, seconds: float = 20.0) -> Any:
-        """The expression's first truthy value. Raises TimeoutError."""
+        """The expression's first truthy value; no visitor's action. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                value = self.run(script)
+                value = self.run(script, gesture=False)
             except RuntimeError:  # the page is just being replaced
                 value = None
             if value:
@@ -156,7 +156,7 @@ class Browser:
             time.sleep(0.1)
 
     def _says(self) -> Any:
-        words = "['status', 'notice'].map((id) => document.getElementById(id)?.textContent).join(' | ')"
+        words = "['status', 'notices'].map((id) => document.getElementById(id)?.textContent).join(' | ')"
         try:
             return f'{self.run(words)}, {self.problems}'
         except RuntimeError as error:
@@ -177,6 +177,15 @@ class Browser:
     def picture(self, path: Path) -> None:
         """Screenshot as PNG."""
         path.write_bytes(base64.b64decode(self.call('Page.captureScreenshot', format='png')['data']))
+
+    def click(self, name: str) -> None:
+        """Click with the mouse on the element of that id."""
+        box = f"document.getElementById('{name}').getBoundingClientRect()"
+        x, y = self.run(
+            f'(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({box})', gesture=False
+        )
+        for kind in ('mousePressed', 'mouseReleased'):
+            self.call('Input.dispatchMouseEvent', type=kind, x=x, y=y, button='left', clickCount=1)
 
     def key(self, key: str) -> None:
         """Press and release a key."""

@@ -19,13 +19,13 @@ _SCRIPT = """
 import time, sys, json
 begin = time.perf_counter()
 import diffposetalk_ros.offline.generator
-from diffposetalk_ros.streaming import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming import StreamConfig, model_stream
 imported, computed = time.perf_counter() - begin, time.process_time()
 from diffposetalk_ros.benchmark.requests import speech_like
 model = diffposetalk_ros.offline.generator.Generator(sys.argv[1], backend='onnx', device='cpu').model
 opened = time.perf_counter() - begin - imported
 from diffposetalk_ros.benchmark.embedded import DEFAULT
-stream = StreamingGenerator(model.backend, StreamConfig(sampling=DEFAULT), next(iter(model.styles.values()), None))
+stream = model_stream(model, StreamConfig(sampling=DEFAULT), next(iter(model.styles.values()), None))
 for _ in range(100):
     stream.push(speech_like(0.08))
 import resource

@@ -17,8 +17,7 @@ from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.rig import Rig
-from diffposetalk_ros.streaming.engine import BatchEngine
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 from diffposetalk_ros.training.animator import named_style
 
 __all__ = ['HopScore', 'hop_table', 'measure_hop', 'stream_clips']
@@ -42,18 +41,13 @@ class HopScore:
 def stream_clips(
     model: LoadedModel, clips: Sequence[SpeechClip], config: StreamConfig, style: str
 ) -> list[FloatArray]:
-    """Motion (T, D) of every clip as the live stream makes it, all clips in one batch."""
-    vector = model.style(style)
-    streams = [StreamingGenerator(model.backend, config, vector) for _ in clips]
-    for stream, clip in zip(streams, clips, strict=True):
-        stream.feed(clip.samples)
-        stream.end()
-    engine = BatchEngine(model.backend, streams)
-    parts: list[list[FloatArray]] = [[] for _ in clips]
-    while made := engine.step():
-        for index, frames in made.items():
-            parts[index].append(frames.motion[: frames.committed])
-    return [model.denormalise(np.concatenate(part)) for part in parts]
+    """Motion (T, D) of every clip, as the live stream generates it."""
+    stream, motion = model_stream(model, config, model.style(style)), []
+    for clip in clips:
+        stream.reset()
+        made = stream.push(clip.samples) + stream.finish()
+        motion.append(model.denormalise(np.concatenate([f.motion[: f.committed] for f in made])))
+    return motion
 
 
 def measure_hop(

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.benchmark.requests import speech_like
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig
+from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.playout.timeline import MotionTimeline
-from diffposetalk_ros.streaming.engine import BatchEngine
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator, model_stream
+from diffposetalk_ros.streaming.shared_backend import SharedBackend
 from diffposetalk_ros.streaming.worker import InferenceWorker
 
 __all__ = ['AvatarRun', 'LiveRun', 'run_avatars', 'run_live']
@@ -50,10 +52,11 @@ class LiveRun:
 
 
 def run_live(
-    backend: Backend, style: FloatArray | None, sampling: SamplingConfig, seconds: float, delay: float
+    model: LoadedModel, style: FloatArray | None, sampling: SamplingConfig, seconds: float, delay: float
 ) -> LiveRun:
     """Speak for ``seconds`` through ring buffer, worker thread and timeline in 20 ms messages."""
-    generator = StreamingGenerator(backend, StreamConfig(sampling=sampling), style)
+    backend = model.backend
+    generator = model_stream(model, StreamConfig(sampling=sampling), style)
     generator.push(speech_like(1.0))
     ring, timeline = AudioRingBuffer(), _Clocked(backend.config.motion_dim)
     worker = InferenceWorker(generator, ring, timeline)
@@ -104,23 +107,46 @@ def run_avatars(
     avatars: int,
     seconds: float,
     hop: int = StreamConfig.hop,
+    model: LoadedModel | None = None,
 ) -> AvatarRun:
-    """``avatars`` that all speak, and whose hops of ``hop`` frames all fall due at the same moment (the worst
-    case); measured once windows have the length they keep."""
-    streams = [
-        StreamingGenerator(backend, StreamConfig(hop, stream=i, sampling=sampling), style)
-        for i in range(avatars)
-    ]
-    rate = backend.config.fps
-    period, samples = hop / rate, hop * backend.config.samples_per_frame
-    steady = 1 if backend.config.audio_encoder == 'logmel' else -(-streams[0].config.context // rate) + 1
+    """Measure avatars that share one backend, each on its own thread, as in `avatars_node`.
+
+    With ``model``, its nonverbal network moves every avatar too, and ``style`` holds traits.
+    All of them speak, and all hops of ``hop`` frames fall due at the same moment, which is the worst case.
+    The measurement begins when the windows have the length that they keep.
+    """
+    shared = SharedBackend(backend, avatars)
+    streams = []
+    for index in range(avatars):
+        config = StreamConfig(hop, stream=index, sampling=sampling)
+        joined = shared.join()
+        streams.append(
+            StreamingGenerator(joined, config, style)
+            if model is None
+            else model_stream(replace(model, backend=joined), config, style)
+        )
+    try:
+        with ThreadPoolExecutor(avatars) as threads:
+            return _speak_together(streams, threads, seconds)
+    finally:
+        shared.close()
+
+
+def _speak_together(
+    streams: list[StreamingGenerator], threads: ThreadPoolExecutor, seconds: float
+) -> AvatarRun:
+    model, config, avatars = streams[0].model, streams[0].config, len(streams)
+    rate = model.fps
+    period, samples = config.hop / rate, config.hop * model.samples_per_frame
+    steady = 1 if model.audio_encoder == 'logmel' else -(-config.context // rate) + 1
     begin = 16000 * steady
     sound = speech_like(steady + seconds)
-    for stream in streams:
-        stream.feed(sound[:begin])
-    engine = BatchEngine(backend, streams)
-    while engine.step():
-        pass
+
+    def speak(first: int, last: int) -> None:
+        for _ in threads.map(lambda stream: stream.push(sound[first:last]), streams):
+            pass
+
+    speak(0, begin)
     spans, misses = [], 0
     start = time.perf_counter()
     for tick in range(int(seconds / period)):
@@ -128,10 +154,7 @@ def run_avatars(
         if time.perf_counter() - due > seconds:
             break  # hopelessly behind
         _sleep_until(due)
-        for stream in streams:
-            stream.feed(sound[begin + tick * samples : begin + (tick + 1) * samples])
-        while engine.step():
-            pass
+        speak(begin + tick * samples, begin + (tick + 1) * samples)
         spans.append(time.perf_counter() - due)
         misses += avatars if spans[-1] > period else 0
     return AvatarRun(avatars, avatars * len(spans), misses, _percentiles(np.array(spans)))

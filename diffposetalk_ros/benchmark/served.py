@@ -152,7 +152,8 @@ def host_table(config: ServedConfig | None = None) -> Table:
         run = run_avatars(_Free(config.model), None, DEFAULT, count, config.seconds, config.hop)
         rows.append((count, *run.busy, run.busy[0] / count))
     note = (
-        f'Networks that compute nothing; windows, noise, normalising and joining on one thread, every '
+        'Networks that compute nothing. What is left: a thread for each avatar, windows, noise, normalising '
+        'and joining, every '
         f'{1000 * config.hop // config.model.fps} ms.'
     )
     columns = ('avatars', 'busy p50 [ms]', 'busy p95 [ms]', 'busy p99 [ms]', 'each [ms]')

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffposetalk_ros.benchmark.requests import speech_like
-from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 
 __all__ = ['SteadyRun', 'run_steady']
 
@@ -29,11 +30,11 @@ class SteadyRun:
 
 
 def run_steady(
-    backend: Backend, style: FloatArray | None, sampling: SamplingConfig, hops: int, warm_up: int = 100
+    model: LoadedModel, style: FloatArray | None, sampling: SamplingConfig, hops: int, warm_up: int = 100
 ) -> SteadyRun:
-    """Speak ``hops`` hops after ``warm_up`` of them, as fast as possible. Linux only."""
-    stream = StreamingGenerator(backend, StreamConfig(sampling=sampling), style)
-    hop = stream.config.hop * backend.config.samples_per_frame
+    """Speak ``hops`` hops after ``warm_up`` of them, as fast as it goes. Linux only."""
+    stream = model_stream(model, StreamConfig(sampling=sampling), style)
+    hop = stream.config.hop * model.backend.config.samples_per_frame
     sound = speech_like(hop / 16000)
 
     def speak(count: int) -> None:

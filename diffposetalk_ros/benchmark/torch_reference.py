@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The algorithm of the paper's code, built from torch's own modules after SPEC 3 and 5.
+"""The algorithm of the paper's code, built from torch's own modules after docs/method.md, 3 and 5.
 
 Three guidance branches in one batch, the decoder whole at every step, attention over the audio with a
 mask, float32, eager. Weights are random, because only its time matters.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.model.config import ModelConfig
-from diffposetalk_ros.model.networks.denoiser import alignment_allowed
+from diffposetalk_ros.model.networks.denoiser import attention_mask
 from diffposetalk_ros.model.networks.diffposetalk import ScheduleBuffers
 from diffposetalk_ros.model.networks.positions import sinusoidal_table
 
@@ -23,7 +23,7 @@ __all__ = ['ReferenceDenoiser', 'finish', 'reference_hubert', 'sample_ancestral'
 
 
 class ReferenceDenoiser(nn.Module):
-    """SPEC 3 with `torch.nn.TransformerDecoder`."""
+    """docs/method.md, 3 with `torch.nn.TransformerDecoder`."""
 
     table: Tensor
     mask: Tensor
@@ -33,7 +33,7 @@ class ReferenceDenoiser(nn.Module):
         width, tokens = config.feature_dim, config.n_prev_motions + config.n_motions
         self.config = config
         self.register_buffer('table', sinusoidal_table(config.n_diff_steps + 1, width))
-        allowed = alignment_allowed(tokens, config.align_mask_width)
+        allowed = attention_mask(tokens, config.align_mask_width)
         assert allowed is not None
         self.register_buffer('mask', ~allowed)
         self.position = nn.Parameter(torch.randn(1, 1 + tokens, width))

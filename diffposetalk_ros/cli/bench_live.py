@@ -62,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
     from diffposetalk_ros.avatar.parameters import config_from, read_assignment
     from diffposetalk_ros.benchmark.live_report import bars_missed
-    from diffposetalk_ros.benchmark.ros.demo_session import use_private_domain
     from diffposetalk_ros.benchmark.ros.live_bench import LiveBench
     from diffposetalk_ros.benchmark.table import machine, write_report
+    from diffposetalk_ros.ros.support.demo_domain import use_private_domain
     from diffposetalk_ros.util.output_file import check_output_folder
 
     if not 0 <= options.minutes < inf or options.cycles < 0 or not (options.minutes or options.cycles):

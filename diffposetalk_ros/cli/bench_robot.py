@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
         rows.append(closure_row(f'whole clip, {name}', recording, closures))
     tables = [speed_table(example), rest_table(clip, example)]
     if options.live:
-        from diffposetalk_ros.benchmark.ros.demo_session import use_private_domain
         from diffposetalk_ros.benchmark.ros.robot_bench import RobotBench
+        from diffposetalk_ros.ros.support.demo_domain import use_private_domain
 
         use_private_domain()
         for name, compensate in (('compensated', True), ('not compensated', False)):

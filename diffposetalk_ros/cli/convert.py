@@ -5,43 +5,90 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diffposetalk_ros.errors import ConfigError
 
+if TYPE_CHECKING:
+    from diffposetalk_ros.motion.motion_clip import MotionClip
+
 HELP = 'motion file or recorded bag -> motion file of another format'
+
+_SUFFIX = {'live-link': '.csv', 'head': '.csv', 'audio2face': '.json', 'gltf': '.glb'}
+"""What else can be written, and the ending it needs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument('motion', type=Path, help='.npz, .csv, .json, .mcap, or the folder of an MCAP bag')
-    parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.npz, .csv or .json')
+    parser.add_argument(
+        'motion',
+        type=Path,
+        help='.npz, .csv (Live Link Face, Audio2Face, MediaPipe ...), .json (Audio2Face, LAM, MediaPipe), .mcap, or '
+        'the folder of a bag',
+    )
+    parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.npz, .csv, .json or .glb')
     parser.add_argument('--topic', default='', help='face_motion topic, where a bag has several')
     parser.add_argument(
-        '--live-link',
-        action='store_true',
-        help='write the CSV of a Live Link Face take: 60 rows a second, 61 columns with head and eye angles',
+        '--format',
+        choices=sorted(_SUFFIX),
+        help='live-link: CSV as the app writes it, 60 rows a second; audio2face: its JSON; head: CSV of the head '
+        'alone; gltf: animated head for Blender and others (as .glb always is)',
     )
-    parser.add_argument('--motion-fps', type=float, help='rate of a CSV that does not tell it')
+    parser.add_argument(
+        '--live-link',
+        dest='format',
+        action='store_const',
+        const='live-link',
+        help='the same as --format live-link',
+    )
+    parser.add_argument('--motion-fps', type=float, help='rate of the rows, whatever the file says')
 
 
 def run(args: argparse.Namespace) -> int:
     """Read and write. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.motion.motion_file import load_face, save_motion
+    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.util.output_file import check_output
 
-    if args.live_link and args.out.suffix.lower() != '.csv':
-        raise ConfigError(f'--live-link writes a .csv, not {args.out.name}')
-    if args.motion.is_dir() or args.motion.suffix.lower() == '.mcap':
-        from diffposetalk_ros.ros.recording.motion_bag import read_motion_bag
-
-        clip = read_motion_bag(args.motion, args.topic)
-    else:
-        clip = load_face(args.motion, args.motion_fps)
-    if args.live_link:
+    form = args.format or ('gltf' if args.out.suffix.lower() == '.glb' else None)
+    if form and args.out.suffix.lower() != _SUFFIX[form]:
+        raise ConfigError(f'--format {form} writes a {_SUFFIX[form]}, not {args.out.name}')
+    check_output(args.out, (_SUFFIX[form],) if form else ('.npz', '.csv', '.json'))
+    clip = _read(args)
+    rows, rate = len(clip.values), clip.fps
+    if form == 'live-link':
         from diffposetalk_ros.motion.live_link import write_live_link_csv
 
-        rows = write_live_link_csv(args.out, clip)
-        print(f'wrote {args.out}: {rows} rows at 60 fps')
-        return 0
-    save_motion(args.out, clip)
-    print(f'wrote {args.out}: {len(clip.values)} frames at {clip.fps:g} fps')
+        rows, rate = write_live_link_csv(args.out, clip), 60.0
+    elif form is None:
+        save_motion(args.out, clip)
+    else:
+        from diffposetalk_ros.motion.motion_file import write_atomically
+
+        write_atomically(args.out, _encode(form, clip))
+    print(f'wrote {args.out}: {rows} frames at {rate:g} fps')
     return 0
+
+
+def _read(args: argparse.Namespace) -> MotionClip:
+    if args.motion.is_dir() or args.motion.suffix.lower() not in ('.npz', '.csv', '.json'):
+        from diffposetalk_ros.ros.recording.motion_bag import is_bag, read_motion_bag
+
+        if is_bag(args.motion):
+            return read_motion_bag(args.motion, args.topic)
+    from diffposetalk_ros.motion.motion_file import load_face
+
+    return load_face(args.motion, args.motion_fps)
+
+
+def _encode(form: str, clip: MotionClip) -> bytes:
+    if form == 'gltf':
+        from diffposetalk_ros.motion.gltf import encode_glb
+
+        return encode_glb(clip)
+    if form == 'head':
+        from diffposetalk_ros.motion.motion_csv import encode_head_csv
+
+        return encode_head_csv(clip)
+    from diffposetalk_ros.motion.face_json import encode_audio2face
+
+    return encode_audio2face(clip)

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk demo`: speech on a topic, a lifecycle node that infers, motion on topics, live."""
+"""Speak a sound file through the real nodes, live over DDS, and show the face on a page.
+
+For example:
+    diffposetalk demo speech.wav
+    espeak-ng --stdout "Hello" | diffposetalk demo -
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from socket import socket
 from typing import TYPE_CHECKING
 
 from diffposetalk_ros.cli.checks import check_at_least
 from diffposetalk_ros.cli.node_parameters import add_node_parameters
-from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.util.resources import demo_clip
 
 if TYPE_CHECKING:
@@ -26,12 +32,21 @@ HELP = 'run player, node and page live over DDS; write motion, a video, a plot a
 _STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 _LONGEST_VIDEO = 120.0
 _MARGIN = 0.5
+_SILENT_PEAK = 1e-4
+"""Peak below which a sound is silence (-80 dBFS); half of it is one step of 16 bits."""
+_FIRST_VIEWER = 30.0
+"""Longest wait for somebody to open the page, s."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument('audio', nargs='?', type=Path, help='sound file to speak (default: a bundled clip)')
-    parser.add_argument('--topic', help='listen to this live audio topic of your own domain; no player')
+    parser.add_argument(
+        'audio',
+        nargs='?',
+        type=Path,
+        help='sound file to speak, or - for standard input (default: a bundled clip)',
+    )
+    parser.add_argument('--topic', help='listen to this live audio topic instead of speaking a file')
     parser.add_argument('-o', '--out', type=Path, default=Path('out'), help='folder for the results')
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
     parser.add_argument('--style', default='neutral', help='speaking style')
@@ -43,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
     parser.add_argument('--seconds', type=float, default=0.0, help='stop after so long')
-    parser.add_argument('--port', type=int, default=8765, help='port of the page, or the next free one')
+    parser.add_argument('--port', type=int, default=8765, help='port of the page, or the next that is free')
     parser.add_argument('--no-page', action='store_true', help='serve no page')
     parser.add_argument('--no-video', action='store_true', help='write no MP4')
 
@@ -58,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise ConfigError(f'ROS 2 or the built messages are missing ({error}); run scripts/setup') from error
     from diffposetalk_ros.avatar.parameters import config_from, read_assignment
-    from diffposetalk_ros.benchmark.ros.demo_session import DemoOptions, DemoSession, use_private_domain
+    from diffposetalk_ros.benchmark.ros.demo_session import DemoOptions, DemoSession
+    from diffposetalk_ros.ros.support.demo_domain import choose_domain, recorded_demo
 
     parameters: dict[str, Value] = {
         'style.name': args.style,
@@ -74,6 +90,10 @@ def run(args: argparse.Namespace) -> int:
         parameters['sampler.steps'] = args.steps
     config_from(parameters)
     if args.topic is not None:
+        if args.audio is not None:
+            raise ConfigError(
+                f'{args.audio} and --topic {args.topic} exclude each other: speak a file, or listen'
+            )
         try:
             validate_full_topic_name(f'/{args.topic.removeprefix("/")}')
         except InvalidTopicNameException as error:
@@ -87,48 +107,105 @@ def run(args: argparse.Namespace) -> int:
         log.touch()
     except OSError as error:
         raise ConfigError(f'{args.out} is not writable ({error.strerror}); use --out') from error
-    audio = None if args.topic else args.audio or demo_clip()
-    if audio is not None:
-        from diffposetalk_ros.audio.file import audio_duration
+    interactive = sys.stdout.isatty() and not args.no_page and not args.seconds
+    with nullcontext() if args.topic else _speech(args.audio) as audio:
+        # A topic is somebody else's, in the domain that is set.
+        variables = {} if args.topic else choose_domain()
+        if variables:
+            words = ' '.join(f'{name}={value}' for name, value in variables.items())
+            print(f'to reach it from another terminal: export {words}')
+        port = None if args.no_page else args.port
+        options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters, port)
+        # A burst is sent long before its face is due.
+        tail = 1.0 + float(parameters.get('playout.delay', 0.0))
+        with recorded_demo(variables) if variables else nullcontext(), DemoSession(options, log) as session:
+            return _run(session, args, tail, interactive)
 
-        length = audio_duration(audio)
-        print(f'domain {use_private_domain()}, {audio.name}, {length:.1f} s, style {args.style}')
-    port = None if args.no_page else _free_port(args.port)
-    options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters, port)
-    tail = 1.0 + float(parameters.get('playout.delay', 0.0))  # a burst is sent long before its face is due
+
+def _run(session: DemoSession, args: argparse.Namespace, tail: float, interactive: bool) -> int:
     stopped = False
-    with DemoSession(options, log) as session:
-        try:
-            session.activate()
-            for warning in session.warnings:
-                print(f'warning: {warning}')
-            if port is not None:
-                print(f'page: http://127.0.0.1:{port}/', flush=True)
-            session.play()
-            session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail)
-        except KeyboardInterrupt:
-            stopped = True
-            print('\nstopped', end='')
-        print()
-        spoken = _write(session, args.out, not args.no_video)
-        if port is not None and sys.stdin.isatty() and not args.seconds and not stopped:
-            print(f'the page stays open: http://127.0.0.1:{port}/ (Ctrl-C ends it)')
-            with suppress(KeyboardInterrupt):
-                session.stay()
+    address = None
+    try:
+        session.activate()
+        for warning in session.warnings:
+            print(f'warning: {warning}')
+        if not args.no_page:
+            address = session.address()
+            _tell_page(address, args.port)
+        if interactive and session.options.audio is not None:
+            print(f'the speech begins when somebody opens the page, or in {_FIRST_VIEWER:g} s', flush=True)
+            session.wait_for_viewer(_FIRST_VIEWER)
+        session.play()
+        session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail)
+    except KeyboardInterrupt:
+        if not session.collector.frames:
+            print('\nstopped before the first frame of motion; nothing was written')
+            return 130
+        stopped = True
+        print('\nstopped', end='')
+    print()
+    if not session.collector.frames:
+        raise ConfigError(f'no motion arrived within {args.seconds:g} s; give --seconds more, or none')
+    spoken = _write(session, args.out, not args.no_video)
     if not spoken:
-        print('no frame was driven by speech: silence, or inference too slow (see slack in latency.json)')
+        print(_why_silent(session))
+    if interactive and not stopped:
+        print(f'the page stays open: {address} (Ctrl-C ends it)')
+        try:
+            session.stay()
+        except KeyboardInterrupt:
+            print()
     return 0 if spoken or args.topic else 1
 
 
-def _free_port(wanted: int) -> int:
-    for port in range(wanted, min(wanted + 50, 65536)):
-        with socket() as probe:
-            try:
-                probe.bind(('127.0.0.1', port))
-            except OSError:
-                continue
-            return port
-    raise ConfigError(f'ports {wanted} to {wanted + 49} are in use; give another --port, or --no-page')
+def _tell_page(address: str, wanted: int) -> None:
+    if f':{wanted}/' not in address:
+        print(f'port {wanted} is taken, perhaps by another demo; this page has a port of its own')
+    print(f'page: {address}', flush=True)
+
+
+def _why_silent(session: DemoSession) -> str:
+    loudest = session.values.get('loudest of 5 s [dBFS]', 'unknown')
+    if session.options.audio is None and not session.sound.chunks:
+        return f'no sound came on {session.options.topic}; does somebody publish it, in this ROS_DOMAIN_ID?'
+    return (
+        f'no frame was driven by speech: the sound is too quiet (loudest {loudest} dBFS; see -p audio.gain:=20), '
+        'or inference is too slow (see slack in latency.json)'
+    )
+
+
+@contextmanager
+def _speech(audio: Path | None) -> Iterator[Path]:
+    """The file to speak. A pipe is copied to a file while the block runs, since it can be read only once.
+
+    Raises AudioError for what is no sound, and for silence.
+    """
+    from diffposetalk_ros.audio.file import read_native, seekable
+
+    given = audio or demo_clip()
+    if str(given) == '-' and sys.stdin.isatty():
+        raise ConfigError(
+            'nothing is piped into -; for example: espeak-ng --stdout "Hello" | diffposetalk demo -'
+        )
+    name = 'standard input' if str(given) == '-' else given.name
+    source = seekable(given)
+    piped = not isinstance(source, (str, Path))
+    try:
+        samples, rate = read_native(source)
+    finally:
+        if not isinstance(source, (str, Path)):
+            source.close()
+    if abs(samples).max() < _SILENT_PEAK:
+        raise AudioError(f'{name} is silent from beginning to end; there is nothing to speak')
+    print(f'{name}: {len(samples) / rate:.1f} s')
+    with tempfile.TemporaryDirectory(prefix='diffposetalk-') as folder:
+        path = given
+        if piped:
+            import soundfile
+
+            path = Path(folder) / 'speech.wav'
+            soundfile.write(path, samples, rate, subtype='FLOAT')
+        yield path
 
 
 def _show(session: DemoSession) -> None:

@@ -55,7 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Encode and write the style vector."""
-    from diffposetalk_ros.model.clip_style import clip_style
     from diffposetalk_ros.model.loader import open_model
     from diffposetalk_ros.motion.motion_file import write_atomically
     from diffposetalk_ros.motion.resampling import at_rate
@@ -84,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
             f'{options.source} gives {len(values) / config.fps:.2f} s from {options.start:g} s on; '
             'a style needs at least 1 s, best 4 s or more'
         )
-    style = clip_style(config, model.backend.encode_style, model.normalise(values))
+    style = model.style_of(values)
     buffer = io.BytesIO()
     np.save(buffer, style)
     write_atomically(options.output, buffer.getvalue())

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ['add_arguments', 'run', 'sampling_from']
 
-_THRESHOLD_RANGE = (1.0, 4.0)
-"""Bounds of the threshold in standard deviations of the motion, as in the reference."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk generate`."""
@@ -53,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--scale-style', type=float, default=1.0, help='guidance on style (default 1; paper 3)'
     )
     parser.add_argument(
-        '--guidance', choices=('incremental', 'independent', 'independent_aliased'),
-        help='how the branches are mixed (default: as the reference mixes them for this model)',
+        '--guidance', choices=('incremental', 'independent', 'independent_textbook'),
+        help='how the branches are mixed: --cfg_mode of the official demo, or the textbook form of independent '
+        '(default: as the model was trained)',
     )  # fmt: skip
     parser.add_argument(
         '--guide-by', metavar='LIST',
@@ -62,7 +60,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--threshold', type=float, metavar='Q',
-        help="dynamic thresholding at this quantile, within 1 to 4 (default: none; paper's head model 0.99)",
+        help="quantile of dynamic thresholding (default: none; paper's head model 0.99)",
+    )  # fmt: skip
+    parser.add_argument(
+        '--threshold-min', type=float, default=1.0, metavar='S',
+        help='lowest threshold in standard deviations of the motion (default 1)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--threshold-max', type=float, default=4.0, metavar='S', help='highest threshold (default 4)'
+    )
+    parser.add_argument(
+        '--flexibility', type=float, default=0.0, metavar='X',
+        help='noise of ddpm steps, from 0 (smaller variance, as in the paper) to 1 (default 0)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--no-audio-context', action='store_true',
+        help='encode the audio of each window by itself; for HuBERT and wav2vec2 models',
+    )  # fmt: skip
+    parser.add_argument(
+        '-n', '--repetitions', type=int, default=1, metavar='N',
+        help='write N motions, of the seed and the N - 1 seeds that follow, as OUTPUT_000 and so on (default 1)',
     )  # fmt: skip
     parser.add_argument(
         '--mouth-noise', type=float, metavar='X',
@@ -90,41 +107,51 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.model.loader import NEUTRAL
     from diffposetalk_ros.motion.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
-    from diffposetalk_ros.offline.generator import LEAST_SOUND, Generator
+    from diffposetalk_ros.offline.generator import MIN_SECONDS, Generator
     from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))
     check_seed(options)
     if options.fps is not None and not 10.0 <= options.fps <= 120.0:
         raise ConfigError(f'--fps {options.fps:g}; use 10 to 120')
+    if not 1 <= options.repetitions <= 1000:
+        raise ConfigError(f'--repetitions {options.repetitions}; use 1 to 1000')
     sampling = sampling_from(options)
     audio = seekable(options.audio)  # its length is asked for first, and a pipe is read only once
-    duration = audio_duration(audio, LEAST_SOUND)
+    duration = audio_duration(audio, MIN_SECONDS)
     generator = Generator(options.model, options.backend, options.device)
     flame = _flame_model(options, generator)
     style = options.style or NEUTRAL
     shape = None if options.shape is None else generator.model.shape(options.shape)
     total = int(duration * generator.config.fps)
-    with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
-        clip = generator.generate(
-            audio_blocks(audio, refuse_silence=not options.allow_silence),
-            style,
-            options.seed,
-            sampling,
-            shape,
-            lambda done: bar.update(done - bar.n),
-        )
-    if options.fps is not None:
-        clip = at_rate(clip, options.fps)
-    if flame is not None:
-        from diffposetalk_ros.model.torch_flame import write_vertices
+    if options.no_audio_context and generator.config.audio_encoder == 'logmel':
+        raise ConfigError('--no-audio-context: a log-mel model has no context to leave out')
+    for number in range(options.repetitions):
+        with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
+            clip = generator.generate(
+                audio_blocks(audio, refuse_silence=not options.allow_silence),
+                style,
+                options.seed + number,
+                sampling,
+                shape,
+                lambda done, bar=bar: bar.update(done - bar.n),  # type: ignore[misc]
+                audio_context=not options.no_audio_context,
+            )
+        if options.fps is not None:
+            clip = at_rate(clip, options.fps)
+        if flame is not None:
+            from diffposetalk_ros.model.torch_flame import write_vertices
 
-        write_vertices(options.vertices, clip, flame)
-    save_motion(options.output, clip)
-    print(
-        f'{options.output}: {len(clip.values)} frames at {clip.fps:g} fps, {clip.layout.space}, style {style}'
-    )
+            write_vertices(_numbered(options.vertices, number, options.repetitions), clip, flame)
+        output = _numbered(options.output, number, options.repetitions)
+        save_motion(output, clip)
+        print(f'{output}: {len(clip.values)} frames at {clip.fps:g} fps, {clip.layout.space}, style {style}')
     return 0
+
+
+def _numbered(path: Path, number: int, count: int) -> Path:
+    """Name of one of several outputs: motion_000.npz; unchanged for a single one."""
+    return path if count == 1 else path.with_stem(f'{path.stem}_{number:03d}')
 
 
 def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameModel | None:
@@ -157,7 +184,14 @@ def sampling_from(options: argparse.Namespace) -> SamplingConfig:
     if options.threshold is not None:
         if not 0.0 < options.threshold <= 1.0:
             raise ConfigError(f'--threshold {options.threshold:g}; use a quantile above 0, at most 1')
-        threshold = (options.threshold, *_THRESHOLD_RANGE)
+        low, high = options.threshold_min, options.threshold_max
+        if not 0.0 < low <= high:
+            raise ConfigError(
+                f'--threshold-min {low:g}, --threshold-max {high:g}; use 0 < minimum <= maximum'
+            )
+        threshold = (options.threshold, low, high)
+    if not 0.0 <= options.flexibility <= 1.0:
+        raise ConfigError(f'--flexibility {options.flexibility:g}; use 0 to 1')
     return SamplingConfig(
         options.solver,
         options.steps,
@@ -166,7 +200,8 @@ def sampling_from(options: argparse.Namespace) -> SamplingConfig:
         options.guidance,
         _conditions(options.guide_by),
         threshold,
-        mouth_noise=options.mouth_noise,
+        options.flexibility,
+        options.mouth_noise,
     )
 
 

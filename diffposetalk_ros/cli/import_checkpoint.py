@@ -22,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--stats', type=Path, required=True, help='stats_train.npz of the data set it was trained on'
     )
     parser.add_argument('--style-encoder', type=Path, help='style encoder checkpoint, iter_*.pt')
+    parser.add_argument(
+        '--speech-encoder', type=Path, metavar='DIR',
+        help='HuBERT or wav2vec2 saved by transformers, for a checkpoint that does not hold its own',
+    )  # fmt: skip
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
 
 
@@ -38,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_output_folder(args.out)
     stats = flame_stats(args.stats)
-    model, iteration = read_denoiser(args.checkpoint)
+    model, iteration = read_denoiser(args.checkpoint, args.speech_encoder)
     encoder = None
     if args.style_encoder is not None:
         encoder, style_config = read_style_encoder(args.style_encoder, model.config)

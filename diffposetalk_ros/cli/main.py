@@ -20,6 +20,7 @@ __all__ = ['VERBS', 'main']
 
 VERBS: dict[str, str] = {
     'demo': 'speak a sound file live: node, face, page and a report',
+    'ctl': 'steer a running face: status, style, parameters, interrupt; without ros2',
     'generate': 'generate a motion file from a speech file',
     'styles': 'list the speaking styles of a model, or describe one',
     'extract-style': 'take the speaking style of a person from a video or a motion clip',

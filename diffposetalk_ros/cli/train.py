@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
     from diffposetalk_ros.model.onnx.export import export_onnx
-    from diffposetalk_ros.training.recipe import GO_ON, Recipe, run_recipe
+    from diffposetalk_ros.training.recipe import FINETUNE, Recipe, run_recipe
     from diffposetalk_ros.util.output_file import check_output_folder
     from diffposetalk_ros.util.resources import find_model
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     check_at_least(options, 1, 'takes', 'style_steps', 'audio_steps', 'denoiser_steps')
     recipe = Recipe(seed=options.seed)
     if options.start:
-        recipe = replace(GO_ON, seed=options.seed, start=find_model(options.start))
+        recipe = replace(FINETUNE, seed=options.seed, start=find_model(options.start))
     if options.regressor:
         recipe = replace(recipe, model=replace(recipe.model, deterministic=True))
     if options.takes:

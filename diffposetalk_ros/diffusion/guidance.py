@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classifier-free guidance: which branches to evaluate and how to mix them (SPEC 5.2).
+"""Classifier-free guidance: which branches to evaluate and how to mix them (docs/method.md, 5.2).
 
-Works on NumPy arrays and torch tensors alike.
+All functions take NumPy arrays and torch tensors.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import numpy as np
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['Branch', 'dynamic_threshold', 'guidance_branches', 'mix']
+__all__ = ['GUIDANCE', 'Branch', 'dynamic_threshold', 'guidance_branches', 'mix']
+
+GUIDANCE = ('incremental', 'independent', 'independent_textbook')
 
 Array = Any
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One evaluation of the network: which conditions are real (else null), and its weight."""
+    """One evaluation of the network: which conditions are real rather than null, and its weight."""
 
     audio: bool
     style: bool
@@ -31,17 +33,20 @@ class Branch:
 def guidance_branches(
     conditions: Collection[str], mode: str, scale_audio: float, scale_style: float
 ) -> tuple[Branch, ...]:
-    """Branches whose weighted sum is the guided prediction; branches of weight 0 are left out.
+    """Branches whose weighted sum is the guided prediction. Branches of weight 0 are left out.
 
-    ``conditions``: those of 'audio' and 'style' to guide by; a condition left out is real in every
-    branch. With r0, r_a, r_s the predictions without conditions, with audio, and with style added:
-    'incremental' r0 + w_a (r_a - r0) + w_s (r_s - r_a); 'independent' r0 + w_a (r_a - r0) +
-    w_s (r_s - r0); 'independent_aliased' is what the reference computes in its independent mode,
-    where the accumulator overwrites r0 between the terms. All three are linear, hence the weights.
+    ``conditions`` names those of 'audio' and 'style' to guide by; any other condition is real in every
+    branch. With r0, r_a, r_s and r_as the predictions without condition, with audio, with style and with
+    both, and the scales w_a and w_s:
+
+    * 'incremental': r0 + w_a (r_a - r0) + w_s (r_as - r_a)
+    * 'independent': θ + w_s (r_s - θ) with θ = r0 + w_a (r_a - r0), as the official code computes it
+    * 'independent_textbook': r0 + w_a (r_a - r0) + w_s (r_s - r0)
+
     Raises ConfigError for another mode.
     """
-    if mode not in ('incremental', 'independent', 'independent_aliased'):
-        raise ConfigError(f'guidance mode {mode!r}; use incremental, independent or independent_aliased')
+    if mode not in GUIDANCE:
+        raise ConfigError(f'guidance mode {mode!r}; use {", ".join(GUIDANCE)}')
     has_audio, has_style = 'audio' in conditions, 'style' in conditions
     base = (not has_audio, not has_style)
     if not has_audio and not has_style:
@@ -58,14 +63,14 @@ def guidance_branches(
         ]
     else:
         rest = 1 - scale_style
-        first = rest * (1 - scale_audio) if mode == 'independent_aliased' else rest - scale_audio
-        second = rest * scale_audio if mode == 'independent_aliased' else scale_audio
+        first = rest * (1 - scale_audio) if mode == 'independent' else rest - scale_audio
+        second = rest * scale_audio if mode == 'independent' else scale_audio
         weighted = [(base, first), ((True, False), second), ((False, True), scale_style)]
     return tuple(Branch(audio, style, weight) for (audio, style), weight in weighted if weight != 0)
 
 
 def mix(stacked: Array, weights: Sequence[float]) -> Array:
-    """Weighted sum of the branches of (branches * N, ...), branch-major -> (N, ...)."""
+    """Weighted sum over the branches of (branches * N, ...) in branch-major order -> (N, ...)."""
     count = stacked.shape[0] // len(weights)
     total = stacked[:count] * weights[0]
     for i, weight in enumerate(weights[1:], start=1):
@@ -74,9 +79,10 @@ def mix(stacked: Array, weights: Sequence[float]) -> Array:
 
 
 def dynamic_threshold(prediction: Array, quantile: float, lowest: float, highest: float) -> Array:
-    """Clamp each row (B, L, D) to [-s, s], s its own quantile of |values| held in [lowest, highest].
+    """Clamp each row of (B, L, D) to [-s, s], where s is the ``quantile`` of its magnitudes.
 
-    Applied per branch, before guidance, and not rescaled (SPEC 5.2 step 7).
+    s is held in [lowest, highest]. This is applied per branch, before guidance, and the result is not
+    rescaled (docs/method.md, 5.2 step 7).
     """
     magnitude = abs(prediction).reshape(prediction.shape[0], -1)
     if isinstance(magnitude, np.ndarray):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise schedules: the numbers of the forward process, and which steps a sampler visits (SPEC 5.1)."""
+"""Noise schedules: the numbers of the forward process, and which steps a sampler visits (docs/method.md, 5.1)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['NoiseSchedule', 'StepPairs', 'make_schedule', 'step_pairs']
+__all__ = ['NoiseSchedule', 'Timesteps', 'make_schedule', 'timesteps']
 
 _F32 = NDArray[np.float32]
 _BETA_FIRST, _BETA_LAST = 1e-4, 0.02
 
-StepPairs = Sequence[tuple[int, int]]
-"""(t, t_prev) in visiting order, from noise to data; the last t_prev is 0."""
+Timesteps = Sequence[tuple[int, int]]
+"""(t, t_prev) of each step in the order of visits, from noise to data. The last t_prev is 0."""
 
 
 def _rounded(values: NDArray[np.float64]) -> _F32:
@@ -99,7 +99,7 @@ def make_schedule(name: str, steps: int) -> NoiseSchedule:
     return NoiseSchedule(*(tuple(float(v) for v in array) for array in arrays))
 
 
-def step_pairs(total: int, count: int) -> list[tuple[int, int]]:
+def timesteps(total: int, count: int) -> list[tuple[int, int]]:
     """``count`` pairs (t, t_prev) spread evenly over T = ``total`` steps, from T to 0.
 
     Raises ConfigError unless 1 <= count <= total.

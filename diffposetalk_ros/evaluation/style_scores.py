@@ -64,7 +64,11 @@ def style_scores(
     made = []
     for index in range(generated_styles):
         speech = joined_speech(clips, _HALF / FPS, rng)
-        made.append(generator.generate(speech.samples, first[index], seed + index, sampling).values[:_HALF])
+        made.append(
+            generator.generate(
+                speech.samples, generator.model.style_of(motion[index, :_HALF]), seed + index, sampling
+            ).values[:_HALF]
+        )
         progress()
     found = _encode(generator, np.stack(made))
     return StyleScores(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract between the streaming code and whatever runs the networks (torch or ONNX Runtime)."""
+"""Interface between the code around the networks and what runs them (torch or ONNX Runtime)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.diffusion.sampler import Inpainting
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.motion.regions import RegionValues, by_column
@@ -25,13 +26,19 @@ FloatArray = NDArray[np.float32]
 class SamplingConfig:
     """How a window is denoised.
 
-    ``solver``: 'ddpm' (the reference's ancestral sampler), 'ddim' or 'dpmpp_2m'. ``steps`` counts
-    network evaluations. ``guidance``: 'incremental', 'independent' or 'independent_aliased' (the
-    reference's accumulator quirk, SPEC 5.2 step 8); None: as the reference runs the model's `cfg_mode`.
-    ``conditions``: of 'audio' and 'style' those to guide by; None: all the model was trained for. A scale
-    of 1 prunes its branch. ``threshold`` is (quantile, lowest, highest) of dynamic thresholding or None.
-    ``mouth_noise`` 0..1 replaces the model's own (`ModelConfig.mouth_noise`): less of it is a surer mouth,
-    the rest of the face stays free.
+    Args:
+        solver: 'ddpm' (ancestral sampling, as in the official code), 'ddim' or 'dpmpp_2m'.
+        steps: evaluations of the network per window and branch, 1 to T.
+        scale_audio: guidance by speech, w_a. A scale of 1 makes its branch unnecessary.
+        scale_style: guidance by style, w_s.
+        guidance: 'incremental', 'independent' or 'independent_textbook' (see `guidance_branches`), or None
+            for the mode that the model was trained with (`ModelConfig.cfg_mode`).
+        conditions: those of 'audio' and 'style' to guide by, or None for all that the model was trained for.
+        threshold: dynamic thresholding as (quantile, lowest, highest), or None. The bounds are in standard
+            deviations of the motion.
+        flexibility: noise of ancestral steps, from 0 (the smaller variance, as in the official code) to 1.
+        mouth_noise: 0 to 1, replaces `ModelConfig.mouth_noise`, or None. Less noise gives a surer mouth,
+            while the rest of the face stays free.
     """
 
     solver: str = 'ddim'
@@ -46,10 +53,9 @@ class SamplingConfig:
 
 
 def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfig:
-    """How a model is sampled when ``sampling`` is wanted.
+    """Settings that a model can be sampled with, given the wanted ones.
 
-    A regressor answers in one step, whatever is wanted, and was trained with every condition in place,
-    so there is nothing to guide away from.
+    A regressor always takes one step. It was trained with all conditions in place, so it has no guidance.
     """
     if not config.deterministic:
         return sampling
@@ -57,9 +63,9 @@ def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfi
 
 
 def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
-    """Standard deviation (D,) of x_T and of an ancestral step's noise by column; 0 for a regressor.
+    """Standard deviation (D,) of x_T and of the noise of ancestral steps by column; 0 for a regressor.
 
-    Raises ConfigError for a mouth noise outside 0..1.
+    Raises ConfigError for a mouth noise outside 0 to 1.
     """
     if config.deterministic:
         return np.zeros(config.motion_dim, np.float32)
@@ -70,7 +76,7 @@ def noise_scale(config: ModelConfig, sampling: SamplingConfig) -> FloatArray:
 
 
 def check_motion(motion: FloatArray, start: int) -> None:
-    """Raise ModelError where motion (frames, D), from frame ``start`` on, is not finite."""
+    """Raise ModelError unless motion (frames, D), which begins at frame ``start``, is finite."""
     if not np.isfinite(motion).all():
         raise ModelError(
             f'the model gave NaN or infinite motion for frames {start}..{start + len(motion) - 1}; '
@@ -80,14 +86,20 @@ def check_motion(motion: FloatArray, start: int) -> None:
 
 @dataclass(frozen=True)
 class WindowRequest:
-    """One batch of windows to denoise. All arrays float32, motion normalised.
+    """A batch of N windows of L frames to denoise. Arrays are float32, motion is normalised.
 
-    N windows of L frames (L = config.n_motions, or fewer where config.variable_window):
-    audio (N, L, C) features; previous_motion (N, P, D) and previous_audio (N, P, C), or None for a
-    start; style (N, S) or None; shape (N, 100) normalised or None; indicator (N, L), 1 = real
-    frame, or None; noise (N, L, D) is x_T. ``step_noise(t)`` gives z (N, L, D) of ancestral steps.
-    ``known`` (N, L, D) with ``known_weight`` (N, L, 1) pulls every x0 prediction towards frames
-    generated before: x0 <- x0 + w (known - x0).
+    L is `ModelConfig.n_motions`, or less where the model has a variable window.
+
+    Args:
+        audio: features (N, L, C).
+        noise: x_T (N, L, D).
+        previous_motion: the P frames before the window (N, P, D), or None for the learned start.
+        previous_audio: their features (N, P, C), or None for the learned start.
+        style: (N, S), or None for the null style.
+        shape: normalised FLAME identity (N, 100), or None for a model without identity.
+        indicator: (N, L), 1 for a real frame and 0 for padding, or None for a model without indicator.
+        step_noise: t -> noise z (N, L, D) of the ancestral step that starts at t, 1 <= t <= T.
+        inpainting: frames that are known already, with their weights.
     """
 
     audio: FloatArray
@@ -98,12 +110,11 @@ class WindowRequest:
     shape: FloatArray | None = None
     indicator: FloatArray | None = None
     step_noise: Callable[[int], FloatArray] | None = None
-    known: FloatArray | None = None
-    known_weight: FloatArray | None = None
+    inpainting: Inpainting | None = None
 
 
 class Backend(Protocol):
-    """Runs the networks of one model. Arrays cross this border as NumPy; a device stays inside.
+    """Runs the networks of one model. Inputs and outputs are NumPy arrays on the host.
 
     Not thread-safe: one worker thread owns a backend.
     """
@@ -112,24 +123,25 @@ class Backend(Protocol):
 
     @property
     def runner(self) -> str:
-        """What computes, and where, for people: 'torch on cuda:1/bfloat16'."""
+        """Software and hardware in words, for example 'torch on cuda:1/bfloat16'."""
         ...
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:
-        """Speech (N, n) at 16 kHz -> features (N, frames, C).
+        """Encode speech (N, n) at 16 kHz as features (N, frames, C).
 
-        HuBERT and wav2vec2 expect normalised audio (SPEC 2.1); 'logmel' raw audio in [-1, 1].
+        HuBERT and wav2vec2 take normalised audio (`normalise_audio`), a log-mel model takes audio in
+        [-1, 1].
         """
         ...
 
     def encode_mel(self, mel: FloatArray) -> FloatArray:
-        """Normalised log-mel with context (N, left + 4 F + right, mels) -> features (N, F, C)."""
+        """Encode normalised log mel with its context (N, left + 4 F + right, mels) as (N, F, C)."""
         ...
 
     def encode_style(self, motion: FloatArray) -> FloatArray:
-        """Normalised motion (N, F, D) -> style (N, S)."""
+        """Encode normalised motion (N, F, D) as a style (N, S)."""
         ...
 
     def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
-        """Denoise a batch of windows -> x_0 (N, L, D), normalised."""
+        """Denoise a batch of windows: normalised x_0 (N, L, D)."""
         ...

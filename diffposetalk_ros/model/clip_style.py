@@ -10,16 +10,17 @@ import numpy as np
 from diffposetalk_ros.model.backend import FloatArray
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
 
-__all__ = ['clip_style']
+__all__ = ['Encode', 'clip_style']
+
+Encode = Callable[[FloatArray], FloatArray]
+"""`Backend.encode_style`: (1, F, D) normalised motion -> (1, S)."""
 
 
-def clip_style(
-    config: ModelConfig, encode: Callable[[FloatArray], FloatArray], motion: FloatArray
-) -> FloatArray:
-    """Style (S,) of normalised motion (F, D): the mean over stretches as long as the encoder was trained on.
+def clip_style(config: ModelConfig, encode: Encode, motion: FloatArray) -> FloatArray:
+    """Style (S,) of normalised motion (F, D): the mean over stretches of the encoder's training length.
 
-    ``encode`` is `Backend.encode_style`, (1, F, D) -> (1, S). A clip of up to one stretch is encoded as it
-    is, as the reference does with its 100 frames; what is left over behind the last stretch is not used.
+    ``encode`` is `Backend.encode_style`, (1, F, D) -> (1, S). A clip of at most one stretch is encoded as it
+    is. Frames after the last whole stretch are not used.
     """
     length = (config.style_encoder or StyleEncoderConfig()).n_motions
     starts = range(0, max(1, len(motion) // length) * length, length)

@@ -38,11 +38,11 @@ _RANGES = {
     'shape_dim': (0, _WIDEST), 'style_dim': (0, _WIDEST), 'n_diff_steps': (1, 100_000), 'n_mels': (1, 1024),
     'channels': (1, _WIDEST), 'hidden': (1, _WIDEST), 'lookahead': (0, 1000),
 }  # fmt: skip
-"""What a whole number may be: a damaged one must end in a line, not in a full memory."""
+"""Allowed range of whole numbers, so that a damaged file gives an error and does not fill the memory."""
 
 
 def _check(config: Any) -> None:
-    """Raise ConfigError for a whole number out of range or a switch that is none."""
+    """Raise ConfigError for a number out of range or a switch that is not true or false."""
     for item in fields(config):
         value = getattr(config, item.name)
         low, high = _RANGES.get(item.name, (0, 0))
@@ -63,9 +63,19 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class StyleEncoderConfig:
-    """Sizes of the style encoder (SPEC 4). ``position``: 'legacy' adds one table row, chosen by the
-    clip's length, to every frame, as the reference does; 'per_frame' is the ordinary encoding, with
-    which the encoder can tell rhythms apart."""
+    """Sizes of the style encoder (docs/method.md, 4).
+
+    Args:
+        feature_dim: width of the encoder and of a style (S).
+        n_heads: attention heads.
+        n_layers: transformer layers.
+        mlp_ratio: hidden width of the feed-forward layers over ``feature_dim``.
+        n_motions: frames of a clip in training.
+        position: 'legacy' adds the table row of the clip's length to every frame, as the official code
+            does. 'per_frame' is the ordinary encoding, with which the encoder can tell rhythms apart.
+
+    Raises ConfigError for a value out of range.
+    """
 
     feature_dim: int = 128
     n_heads: int = 4
@@ -83,9 +93,15 @@ class StyleEncoderConfig:
 class LogMelConfig:
     """The light streaming audio encoder of the embedded model.
 
-    A mel frame lasts 10 ms; ``lookahead`` counts the mel frames after a motion frame's own four
-    that its feature may see (algorithmic delay 10 ms each). ``dilations``: one residual block each, in
-    steps of 20 ms.
+    Args:
+        n_mels: bands of the mel spectrum.
+        channels: width of the first convolution.
+        hidden: width of the features.
+        lookahead: mel frames (10 ms each) after the four of a motion frame that its feature may use. They
+            are the algorithmic delay.
+        dilations: one residual block each, in steps of 20 ms.
+
+    Raises ConfigError for a value out of range.
     """
 
     n_mels: int = 64
@@ -109,15 +125,40 @@ class LogMelConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything needed to rebuild the networks. Defaults are the released head configuration.
+    """Everything needed to rebuild the networks. Defaults are the released configuration with head pose.
 
-    ``variable_window`` marks models trained with windows that are cut short rather than only
-    padded, so that a live hop may leave out the padding. ``audio_encoder_config`` overrides fields
-    of the transformers configuration of HuBERT or wav2vec2. ``deterministic`` marks a regressor of
-    the same network: trained without noise, its answer for x_T = 0 after one step is the motion.
-    ``mouth_noise`` is the standard deviation of x_T in the columns of the region mouth (`motion/regions.py`) that the
-    model's makers found best; the paper's is 1.
-    ``scale_inputs`` marks a network distilled to take the guidance scales as inputs (`model.guided`).
+    Args:
+        space: 'flame' or 'arkit'.
+        head_pose: whether the motion includes head rotation.
+        fps: motion frames per second.
+        n_motions: frames of a window (L).
+        n_prev_motions: frames before a window that condition it (P).
+        feature_dim: width of the denoiser (C).
+        n_heads: attention heads.
+        n_layers: decoder layers.
+        mlp_ratio: hidden width of the feed-forward layers over ``feature_dim``.
+        align_mask_width: width of the cross-attention mask (docs/method.md, 3 step 7); 0 for none.
+        learnable_pe: learned position table, or the legacy one (docs/method.md, 4.2).
+        use_indicator: whether a channel tells real frames from padding.
+        variable_window: whether windows may be cut short, so that a live hop needs no padding.
+        deterministic: whether this is a regressor: for x_T = 0, its output after one step is the motion.
+        mouth_noise: standard deviation of x_T in the columns of the mouth (`motion/regions.py`). The paper
+            has 1.
+        scale_inputs: whether the network was distilled to take the guidance scales (`model.guided`).
+        shape_dim: width of the identity, 0 for none.
+        style_dim: width of the style (S), 0 for none.
+        guiding_conditions: conditions with a null feature: 'audio', 'style'.
+        cfg_mode: guidance the model was trained for: 'incremental' or 'independent'.
+        target: prediction of the network: 'sample' (x_0) or 'noise'.
+        n_diff_steps: diffusion steps (T).
+        diff_schedule: 'cosine', 'linear', 'quadratic' or 'sigmoid'.
+        audio_encoder: 'hubert', 'wav2vec2' or 'logmel'.
+        audio_encoder_config: fields that differ from the transformers configuration of a base model.
+        logmel: sizes of a log-mel encoder.
+        pad_mode: padding of audio: 'zero' or 'replicate'.
+        style_encoder: sizes of the style encoder that belongs to the model.
+
+    Raises ConfigError for a value out of range.
     """
 
     space: str = 'flame'
@@ -188,7 +229,7 @@ class ModelConfig:
 
     @property
     def scale_dim(self) -> int:
-        """Numbers that tell the network the guidance scales."""
+        """Number of inputs for the guidance scales."""
         return 2 if self.scale_inputs else 0
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model folder -> what a program needs to run it: backend, statistics, named styles."""
+"""Opens a model folder: backend, statistics and named styles."""
 
 from __future__ import annotations
 
@@ -17,18 +17,24 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_of
 from diffposetalk_ros.model.backend import Backend, FloatArray
+from diffposetalk_ros.model.clip_style import Encode, clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
+from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
+from diffposetalk_ros.nonverbal.network import NonverbalNetwork
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
+from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.resources import find_model
 
 __all__ = [
-    'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
+    'NEUTRAL', 'NONVERBAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
     'open_model', 'set_backend_factory',
 ]  # fmt: skip
 
 STYLES = 'styles.safetensors'
+NONVERBAL = 'nonverbal.safetensors'
 NEUTRAL = 'neutral'
-"""The style where none is asked for."""
+"""Name of the default style."""
 # What numpy and zipfile raise on files that are not theirs.
 _UNREADABLE = (
     ValueError,
@@ -40,17 +46,17 @@ _UNREADABLE = (
     RuntimeError,
     zipfile.BadZipFile,
 )
-_LARGEST_FILE = 1 << 24
+_MAX_FILE_BYTES = 1 << 24
 """Bytes: no file of styles or identities comes near; a header may promise terabytes."""
-_LARGEST_STYLE = 1e3
+_MAX_STYLE = 1e3
 
 
 @dataclass(frozen=True)
 class FlameNumbers:
-    """What FLAME output needs beside the motion columns (SPEC 1.3, 1.4).
+    """Numbers that FLAME output needs beside the motion columns (docs/method.md, 1.3, 1.4).
 
-    shape_mean and shape_std (100,): normalised identity = (raw - mean) / std. jaw_rest (2,): the jaw's
-    second and third angle, which no model predicts; the statistics' mean stands for them.
+    ``shape_mean`` and ``shape_std`` (100,) normalise an identity. ``jaw_rest`` (2,) is the jaw's second and
+    third angle in radians, which no model predicts: the mean of the statistics.
     """
 
     shape_mean: NDArray[np.float32]
@@ -62,8 +68,9 @@ class FlameNumbers:
 class LoadedModel:
     """A backend with the numbers around it.
 
-    mean and std (D,): model space = (x - mean) / std. ``styles``: name -> vector (S,). ``flame``:
-    numbers of an imported FLAME model.
+    ``mean`` and ``std`` (D,) normalise motion (`normalise_motion`). ``styles`` maps names to vectors
+    (`style_width`,). ``flame`` holds the numbers of an imported FLAME model, and ``nonverbal`` the network of head,
+    brows and smile of a model that has one.
     """
 
     folder: Path
@@ -72,18 +79,61 @@ class LoadedModel:
     std: NDArray[np.float32]
     styles: dict[str, FloatArray]
     flame: FlameNumbers | None = None
+    nonverbal: NonverbalNetwork | None = None
+
+    @property
+    def style_width(self) -> int:
+        """Numbers in a style: the vector the denoiser takes and, where there is a nonverbal network, the traits."""
+        return self.backend.config.style_dim + (len(TRAITS) if self.nonverbal else 0)
+
+    def style_parts(self, style: FloatArray | None) -> tuple[FloatArray | None, Traits | None]:
+        """What the denoiser takes of a style (S,), and its traits. Without a style both are those of none: the null
+        style, and the traits of the style named neutral."""
+        if style is None:
+            neutral = self.styles.get(NEUTRAL)
+            return None, None if neutral is None or self.nonverbal is None else self.style_parts(neutral)[1]
+        if self.nonverbal is None:
+            return style, None
+        width = self.backend.config.style_dim
+        return style[:width], Traits(style[width:])
+
+    def style_of(self, motion: FloatArray, encode: Encode | None = None) -> FloatArray:
+        """Style (`style_width`,) of motion (F, D) in the units of the layout, at the model's frame rate.
+
+        ``encode`` replaces `Backend.encode_style`, for who calls it on another thread. The denoiser's part
+        is the mean over stretches of 4 s; traits are measured on the whole clip. Raises StyleError where
+        the motion is too short.
+        """
+        config = self.backend.config
+        vector = clip_style(config, encode or self.backend.encode_style, self.normalise(motion))
+        if self.nonverbal is None:
+            return vector
+        return np.concatenate([vector, measure_traits(motion, config.fps).vector])
+
+    def nonverbal_motion(
+        self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
+    ) -> NonverbalStream | None:
+        """A stream that adds what people do beside articulating; None for models without that network.
+
+        It takes and gives motion in model space, or where not ``normalised`` in the units of the layout.
+        """
+        traits = self.style_parts(style)[1]
+        if self.nonverbal is None or traits is None:
+            return None
+        zero, one = np.zeros_like(self.mean), np.ones_like(self.std)
+        mean, std = (self.mean, self.std) if normalised else (zero, one)
+        return NonverbalStream(self.nonverbal, traits, mean, std, seed, stream)
 
     def normalise(self, motion: FloatArray) -> FloatArray:
-        """Motion (..., D) in units of the layout -> model space."""
-        out: FloatArray = ((motion - self.mean) / self.std).astype(np.float32)
-        return out
+        """Normalise motion (..., D) given in the units of the layout."""
+        return normalise_motion(motion, self.mean, self.std)
 
     def denormalise(self, motion: FloatArray) -> FloatArray:
-        """Model space (..., D) -> units of the layout; ARKit channels are held inside their range.
+        """Motion (..., D) in the units of the layout. ARKit channels are held inside their range.
 
-        FLAME coefficients have no bound of their own and stay as the reference writes them.
+        FLAME coefficients have no bounds.
         """
-        raw = motion * self.std + self.mean
+        raw = denormalise_motion(motion, self.mean, self.std)
         if self.backend.config.space == 'arkit':
             channels = self.backend.config.layout.channels
             low = np.array([c.lower for c in channels], np.float32)
@@ -92,23 +142,25 @@ class LoadedModel:
         return out
 
     def style(self, wanted: str | FloatArray | None) -> FloatArray | None:
-        """A style by name, by file (.npy) or as a vector; None is the model's null style.
+        """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.
 
-        Names blend with their shares: 'lively*0.7+smiling*0.3' (missing share: 1). A model without a
-        style named neutral takes its null style for it. Raises StyleError naming the styles there are,
-        or the length that was expected.
+        Names can be blended, as in 'lively*0.7+smiling*0.3'; a missing factor is 1. If a model has no style
+        named neutral, that name means the null style. Raises StyleError naming the existing styles or the
+        expected length.
         """
         if wanted is None or (isinstance(wanted, str) and wanted == NEUTRAL and NEUTRAL not in self.styles):
             return None
         if isinstance(wanted, str):
             wanted = self._named_style(wanted)
-        width = self.backend.config.style_dim
+        width = self.style_width
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
-            raise StyleError(f'a style of {vector.size} numbers; this model takes {width}')
-        if not (np.abs(vector) <= _LARGEST_STYLE).all():
+            old = self.nonverbal is not None and vector.size == self.backend.config.style_dim
+            more = ' (it is of a version without traits: extract it again from its clip)' if old else ''
+            raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
+        if not (np.abs(vector) <= _MAX_STYLE).all():
             raise StyleError(
-                f'the style holds NaN or numbers beyond {_LARGEST_STYLE:g}; extract it again, or blend smaller shares'
+                f'the style holds NaN or numbers beyond {_MAX_STYLE:g}; extract it again, or blend smaller shares'
             )
         return vector
 
@@ -116,7 +168,7 @@ class LoadedModel:
         """Normalised FLAME identity (100,), from raw coefficients or from a file of them.
 
         ``source``: an array of one or more rows of 100, an .npy file of them, or an .npz file with the
-        key shape. Raises ModelError for a model without identity or for what does not fit (SPEC 1.5).
+        key shape. Raises ModelError for a model without identity or for what does not fit (docs/method.md, 1.5).
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
@@ -139,8 +191,7 @@ class LoadedModel:
             raise ModelError(f'{path} holds NaN or infinite shape coefficients; fit the face again')
         # A deviation of 0 (one identity in the data) must not make the condition infinite.
         spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
-        out: FloatArray = ((row - self.flame.shape_mean) / spread).astype(np.float32)
-        return out
+        return normalise_motion(row, self.flame.shape_mean, spread)
 
     def _named_style(self, name: str) -> FloatArray:
         if name in self.styles:
@@ -180,13 +231,13 @@ class LoadedModel:
 
 
 def _numbers(path: Path, key: str) -> FloatArray:
-    """Array of an .npy file, or of one key of an .npz file."""
+    """Array of an .npy file or of one key of an .npz file."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     else:
         size = path.stat().st_size
-    if size > _LARGEST_FILE:
+    if size > _MAX_FILE_BYTES:
         raise ValueError(f'{size / 1e6:.0f} MB')
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -209,25 +260,30 @@ def _short(name: str) -> str:
 def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> Backend:
     """Open the networks of a model folder.
 
-    ``backend``: 'onnx', 'torch', or 'auto': torch for half precision and on a GPU that torch can use,
-    otherwise ONNX Runtime where the folder holds graphs. ``device``: 'cpu', 'cuda', 'cuda:1', for ONNX Runtime
-    also 'tensorrt', or 'auto': a GPU where there is one, but the CPU for a model as light as the embedded one.
-    Half precision as in 'cuda/bfloat16' (torch) or 'tensorrt/float16'. Raises ConfigError for another name,
-    ModelError when neither run time is installed or the folder is not sound.
+    Args:
+        folder: model folder.
+        backend: 'onnx', 'torch' or 'auto'. 'auto' takes torch for half precision and on a GPU that torch can
+            use, otherwise ONNX Runtime if the folder holds graphs.
+        device: 'cpu', 'cuda', 'cuda:1', 'tensorrt' (ONNX Runtime only) or 'auto', with '/bfloat16' or
+            '/float16' for half precision. 'auto' takes a GPU if there is one, but the CPU for a model as
+            light as the embedded one.
+
+    Raises ConfigError for another name, ModelError if neither ONNX Runtime nor torch is installed or the
+    folder is damaged.
     """
     if backend not in ('auto', 'onnx', 'torch'):
         raise ConfigError(f"backend {backend!r}; use 'auto', 'onnx' or 'torch'")
     wanted = parse_device(device)
     if wanted.kind == 'auto' and (not has_nvidia_driver() or _is_light(folder)):
         wanted = replace(wanted, kind='cpu')
-    has_graphs = (folder / 'denoiser.onnx').is_file() and find_spec('onnxruntime') is not None
+    has_graphs = (folder / 'sampler.onnx').is_file() and find_spec('onnxruntime') is not None
     has_torch = find_spec('torch') is not None
     on_gpu = has_torch and wanted.kind in ('auto', 'cuda') and _torch_has_cuda()
     halved = has_torch and wanted.kind != 'tensorrt' and wanted.precision != 'float32'
     if backend == 'onnx' or (backend == 'auto' and has_graphs and not (on_gpu or halved)):
         from diffposetalk_ros.model.onnx.backend import OnnxBackend
 
-        return OnnxBackend.load(folder, wanted.word)
+        return OnnxBackend.load(folder, wanted.spec)
     if not has_torch:
         raise ModelError(
             f'{folder} needs torch, which is not installed; pip install torch, or write ONNX graphs '
@@ -237,11 +293,11 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
     if wanted.kind == 'auto':
         wanted = replace(wanted, kind='cuda' if on_gpu else 'cpu')
-    return TorchBackend.load(folder, wanted.word)
+    return TorchBackend.load(folder, wanted.spec)
 
 
 def _is_light(folder: Path) -> bool:
-    """Whether a hop is over on a CPU before a GPU would have been asked."""
+    """Whether a CPU finishes a hop before a GPU could be called."""
     return ModelConfig.load(folder / 'config.json').audio_encoder == 'logmel'
 
 
@@ -255,7 +311,7 @@ _factory: Callable[[Path, str, str], Backend] = load_backend
 
 
 def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_backend) -> None:
-    """Who makes the backends of `open_model` in this process: for a process whose avatars share one."""
+    """Set what makes the backends of `open_model`, for a process whose avatars share one."""
     global _factory
     _factory = factory
 
@@ -263,14 +319,22 @@ def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_back
 def open_model(
     name: str | Path, backend: str = 'auto', device: str = 'auto', *, shared: bool = True
 ) -> LoadedModel:
-    """Open a model by folder or by the name of one that ships; see `load_backend` for errors.
+    """Open a model by folder or by the name of a model that ships. See `load_backend` for errors.
 
-    ``shared``: whether the backend may be one that others in this process use (`set_backend_factory`).
+    ``shared`` allows a backend that others in this process use (`set_backend_factory`).
     """
     folder = find_model(name)
     runner = (_factory if shared else load_backend)(folder, backend, device)
     mean, std = motion_statistics(folder, runner.config.motion_dim)
-    return LoadedModel(folder, runner, mean, std, named_styles(folder), _flame_numbers(folder, runner))
+    return LoadedModel(
+        folder,
+        runner,
+        mean,
+        std,
+        named_styles(folder),
+        _flame_numbers(folder, runner),
+        nonverbal_network(folder),
+    )
 
 
 def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
@@ -289,7 +353,7 @@ def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
 
 
 def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation (width,) of the motion. Raises ModelError for a missing or damaged stats.json."""
+    """Mean and deviation (width,) of the motion. Raises ModelError if stats.json is missing or damaged."""
     path = folder / 'stats.json'
     try:
         stats = json.loads(path.read_text(encoding='utf-8'))
@@ -306,7 +370,7 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
 
 
 def named_styles(folder: Path) -> dict[str, FloatArray]:
-    """Styles a model folder ships with: name -> vector (S,). Raises ModelError for a damaged file."""
+    """Named styles of a model folder: name -> vector (S,). Raises ModelError for a damaged file."""
     path = folder / STYLES
     if not path.is_file():
         return {}
@@ -315,5 +379,19 @@ def named_styles(folder: Path) -> dict[str, FloatArray]:
 
     try:
         return {name: value.astype(np.float32) for name, value in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f'{path} is damaged ({error}); copy it again') from error
+
+
+def nonverbal_network(folder: Path) -> NonverbalNetwork | None:
+    """The nonverbal network of a model folder, None where there is none. Raises ModelError for a damaged file."""
+    path = folder / NONVERBAL
+    if not path.is_file():
+        return None
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return NonverbalNetwork(load_file(path))
     except (SafetensorError, OSError) as error:
         raise ModelError(f'{path} is damaged ({error}); copy it again') from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much audio the log-mel encoder sees around a motion frame; needed without torch too."""
+"""Context of the log-mel encoder around a motion frame. This module needs no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['block_lookaheads', 'clip_mel', 'logmel_context']
 
 
 def block_lookaheads(config: LogMelConfig) -> list[int]:
-    """Right context of each block in steps of 20 ms (two mel frames); early blocks take it first."""
+    """Right context of each block in steps of 20 ms (two mel frames). Early blocks take it first."""
     left = config.lookahead // 2
     rights = []
     for dilation in config.dilations:
@@ -23,9 +23,9 @@ def block_lookaheads(config: LogMelConfig) -> list[int]:
 
 
 def logmel_context(config: LogMelConfig) -> tuple[int, int]:
-    """Mel frames needed left and right of a motion frame's own four.
+    """Number of mel frames needed left and right of the four of a motion frame.
 
-    The stem (kernel 5, then kernel 4 with stride 2) looks only to the left.
+    The stem (kernel 5, then kernel 4 with stride 2) has left context only.
     """
     rights = block_lookaheads(config)
     steps = sum(2 * dilation - right for dilation, right in zip(config.dilations, rights, strict=True))
@@ -35,10 +35,10 @@ def logmel_context(config: LogMelConfig) -> tuple[int, int]:
 def clip_mel(samples: NDArray[np.float32], frames: int, config: LogMelConfig) -> NDArray[np.float32]:
     """Whole clips (N, n) at 16 kHz -> the encoder's input (N, left + 4 frames + right, n_mels).
 
-    Beyond the clip lie zeros in normalised units, as in a stream that has begun or ended there. No
-    training window ends that way, so the last two frames, which look 80 ms ahead, are less certain:
-    cut in the middle of speech, their features are 0.26 and 0.63 deviations away from those with the
-    missing audio (0.21 and 0.54 with silence instead of zeros).
+    Outside the clip lie zeros in normalised units, as in a stream that begins and ends there. No training
+    window ends that way, so the last two frames, which look 80 ms ahead, are less certain. If speech is
+    cut, their features differ by 0.26 and 0.63 deviations from those with the missing audio (0.21 and 0.54
+    with silence instead of zeros).
     """
     left, right = logmel_context(config)
     wanted = MEL_PER_FRAME * frames + right

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Official DiffPoseTalk checkpoints -> our configuration and modules (SPEC 7)."""
+"""Reads official DiffPoseTalk checkpoints (docs/method.md, 7)."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ from torch import Tensor
 
 from diffposetalk_ros.errors import CheckpointError, ConfigError, ModelError, reason_of
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
-from diffposetalk_ros.model.networks.denoiser import alignment_allowed
+from diffposetalk_ros.model.networks.denoiser import attention_mask
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
+from diffposetalk_ros.model.speech_weights import read_speech_weights
 from diffposetalk_ros.model.store import load_weights
-from diffposetalk_ros.model.torch_pickle import Namespace, read_torch_file
+from diffposetalk_ros.model.torch_file import read_torch_file
 
 __all__ = ['denoiser_config', 'flame_stats', 'motion_stats', 'read_denoiser', 'read_style_encoder']
 
@@ -29,13 +31,15 @@ _RENAMED = {
     _POS_CONV + 'weight_g': _POS_CONV + 'parametrizations.weight.original0',
     _POS_CONV + 'weight_v': _POS_CONV + 'parametrizations.weight.original1',
 }
+_SPEECH = 'audio_encoder.'
+_USUAL = {'hubert': 'facebook/hubert-base-ls960', 'wav2vec2': 'facebook/wav2vec2-base-960h'}
 _WIDTHS = {'shape': 100, 'exp': 50, 'pose': 6}
 
 
 def denoiser_config(args: Mapping[str, Any]) -> ModelConfig:
-    """Configuration from a checkpoint's argument fields; old field names are understood (SPEC 7.1).
+    """Configuration for the argument fields of a checkpoint, old ones included (docs/method.md, 7.1).
 
-    Raises CheckpointError for a value this package does not know.
+    Raises CheckpointError for a value that this package does not know.
     """
 
     def field(name: str, default: Any) -> Any:
@@ -82,18 +86,30 @@ def denoiser_config(args: Mapping[str, Any]) -> ModelConfig:
         raise CheckpointError(f'arguments of the checkpoint: {error}') from error
 
 
-def read_denoiser(path: Path) -> tuple[DiffPoseTalkModel, int]:
-    """Open an official denoiser checkpoint -> (model in evaluation mode, training iteration).
+def read_denoiser(path: Path, speech: Path | None = None) -> tuple[DiffPoseTalkModel, int]:
+    """Open an official denoiser checkpoint: the model in evaluation mode, and its training iteration.
 
-    Raises CheckpointError for a hostile, damaged or foreign file; missing and surplus tensors are
-    listed.
+    ``speech`` is a folder with HuBERT or wav2vec2, as transformers saves them, for a checkpoint without its
+    speech encoder. Raises CheckpointError for a file that is hostile, damaged or of another network.
     """
     content = _content(path, 'model')
     tensors = {_RENAMED.get(name, name): value for name, value in content['model'].items()}
     config = denoiser_config(vars(content['args']))
-    config = replace(config, audio_encoder_config=_speech_sizes(tensors))
+    if any(name.startswith(_SPEECH) for name in tensors):
+        if speech is not None:
+            raise CheckpointError(f'{path} holds its own {config.audio_encoder}; leave --speech-encoder out')
+        sizes = _speech_sizes(tensors)
+    elif speech is None:
+        raise CheckpointError(
+            f'{path} holds no weights of {config.audio_encoder}; save the encoder it was trained with by '
+            f'transformers and name the folder with --speech-encoder (usually {_USUAL[config.audio_encoder]})'
+        )
+    else:
+        weights, sizes = read_speech_weights(config.audio_encoder, speech)
+        tensors |= {_SPEECH + name: value for name, value in weights.items()}
+    config = replace(config, audio_encoder_config=sizes)
     mask = tensors.get('denoising_net.alignment_mask')
-    allowed = alignment_allowed(config.n_prev_motions + config.n_motions, config.align_mask_width)
+    allowed = attention_mask(config.n_prev_motions + config.n_motions, config.align_mask_width)
     if mask is not None and allowed is not None and not mask.equal(~allowed):
         raise CheckpointError(f'{path}: its alignment mask is not of width {config.align_mask_width}')
     model = DiffPoseTalkModel(config)
@@ -134,7 +150,7 @@ def read_style_encoder(
 
 
 def flame_stats(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The arrays of a statistics file (SPEC 1.3), checked. Raises CheckpointError."""
+    """Arrays of a statistics file (docs/method.md, 1.3). Raises CheckpointError if it does not hold them."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
@@ -156,7 +172,10 @@ def flame_stats(path: Path) -> dict[str, NDArray[np.float32]]:
 def motion_stats(
     stats: Mapping[str, NDArray[np.floating]], head_pose: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the motion columns: exp, head rotation if any, jaw x (SPEC 1.2)."""
+    """Mean and deviation (D,) of the motion columns: exp, head rotation if any, jaw x (docs/method.md, 1.2).
+
+    Raises CheckpointError for a deviation of 0.
+    """
     pose = slice(0, 4) if head_pose else slice(3, 4)
     mean, std = (
         np.concatenate([stats[f'exp_{part}'], stats[f'pose_{part}'][pose]]).astype(np.float64)
@@ -169,8 +188,8 @@ def motion_stats(
 
 def _content(path: Path, key: str) -> Mapping[str, Any]:
     content = read_torch_file(path)
-    if not isinstance(content, dict) or not isinstance(content.get('args'), Namespace):
-        raise CheckpointError(f'{path} is no DiffPoseTalk checkpoint: it has no training arguments')
+    if not isinstance(content, dict) or not isinstance(content.get('args'), argparse.Namespace):
+        raise CheckpointError(f'{path} is not a DiffPoseTalk checkpoint: it has no training arguments')
     tensors = content.get(key)
     if not isinstance(tensors, dict) or not all(isinstance(v, Tensor) for v in tensors.values()):
         found = ', '.join(sorted(map(str, content)))
@@ -179,9 +198,9 @@ def _content(path: Path, key: str) -> Mapping[str, Any]:
 
 
 def _speech_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Where the speech encoder is not of base size: its configuration, read off the tensor shapes.
+    """Configuration of a speech encoder that is not of base size, from the shapes of its tensors.
 
-    Raises CheckpointError for a width that heads of 64 do not fill.
+    Raises CheckpointError for a width that is not a multiple of 64.
     """
 
     def shape(name: str) -> tuple[int, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Padding in front of the speech convolutions, in NumPy (SPEC 2.2)."""
+"""Padding in front of the speech convolutions, in NumPy (docs/method.md, 2.2)."""
 
 from __future__ import annotations
 

@@ -25,20 +25,26 @@ __all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
 CONFIG, WEIGHTS, STYLE_WEIGHTS = 'config.json', 'model.safetensors', 'style_encoder.safetensors'
 STATS, FLAME_STATS = 'stats.json', 'stats.npz'
 
+_MAX_NAMES = 4
+"""Tensors that an error names of each kind."""
+
 Stats = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Mean and standard deviation (D,) per motion column: model space = (x - mean) / std."""
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """The torch side of a model folder."""
+    """Networks of a model folder."""
 
     model: DiffPoseTalkModel
     style_encoder: StyleEncoder | None
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Fill a module; every missing, surplus, misshapen and infinite tensor is listed in the ModelError."""
+    """Fill a module.
+
+    Raises ModelError that counts the missing, surplus, misshapen and infinite tensors and names the first.
+    """
     expected = module.state_dict()
     missing = sorted(set(expected) - set(tensors))
     surplus = sorted(set(tensors) - set(expected))
@@ -49,10 +55,15 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -
     ]
     bad = [name for name, value in sorted(tensors.items()) if not value.isfinite().all()]
     kinds = (('missing', missing), ('surplus', surplus), ('wrong shape', shapes), ('not finite', bad))
-    problems = [f'{label}: {", ".join(names)}' for label, names in kinds if names]
+    problems = [f'{label}: {_listed(names)}' for label, names in kinds if names]
     if problems:
         raise ModelError(f'{where} does not fit its configuration; {"; ".join(problems)}')
     module.load_state_dict(dict(tensors))
+
+
+def _listed(names: list[str]) -> str:
+    more = f' and {len(names) - _MAX_NAMES} more' if len(names) > _MAX_NAMES else ''
+    return ', '.join(names[:_MAX_NAMES]) + more
 
 
 def save_model(
@@ -63,10 +74,10 @@ def save_model(
     flame_stats: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> None:
     """Write config.json, model.safetensors, stats.json and, where given, style_encoder.safetensors
-    and stats.npz (the 12 arrays of SPEC 1.3). ONNX graphs of earlier weights are removed, for they
-    would be run instead; files of other names are kept.
+    and stats.npz (the 12 arrays of docs/method.md, 1.3). ONNX graphs of earlier weights are removed,
+    because they would be run instead. Files with other names are kept.
 
-    Raises ModelError when the folder cannot be written.
+    Raises ModelError if the folder cannot be written.
     """
     mean, std = (np.asarray(values, np.float64) for values in stats)
     width = model.config.motion_dim
@@ -93,7 +104,7 @@ def save_model(
 def load_model(folder: Path) -> StoredModel:
     """Build the networks of a model folder on the CPU, in evaluation mode.
 
-    Raises ConfigError for a bad config.json, ModelError for missing or foreign weights.
+    Raises ConfigError for a bad config.json, ModelError for weights that are missing or do not fit.
     """
     config = ModelConfig.load(folder / CONFIG)
     model = DiffPoseTalkModel(config)
@@ -107,7 +118,7 @@ def load_model(folder: Path) -> StoredModel:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file that takes its name when it is whole; nothing stays where it fails."""
+    """Let ``write`` fill a file, which gets its name when it is complete. A failed file is removed."""
     part = path.with_name(path.name + '.part')
     try:
         write(part)

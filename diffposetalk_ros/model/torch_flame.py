@@ -21,7 +21,7 @@ from diffposetalk_ros.motion.motion_clip import MotionClip
 __all__ = ['FlameVertices', 'write_vertices']
 
 _CHUNK = 512
-"""Frames skinned at a time, as in the reference (SPEC 6.3)."""
+"""Frames skinned at a time, as in the reference (docs/method.md, 6.3)."""
 
 
 class FlameVertices(nn.Module):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ARKit weights to FACS action units, numbered as hri_msgs/FacialActionUnits numbers them.
 
-The correspondences are ours, from the two published descriptions: what a unit's muscle does
-(Ekman, Friesen and Hager, FACS, 2002) and what a blendshape shows (Apple, ARFaceAnchor). Where several
+The correspondences are ours, from the two published descriptions: the action of a unit's muscle
+(Ekman, Friesen and Hager, FACS, 2002) and the appearance of a blendshape (Apple, ARFaceAnchor). Where several
 shapes make one unit, its intensity is their maximum; left and right make one unit.
 """
 
@@ -60,7 +60,7 @@ UNITS: dict[int, tuple[str, ...]] = dict(_SHAPES)
 """Number of the unit -> ARKit shapes that drive it."""
 
 DRIVEN: frozenset[int] = frozenset([*_SHAPES, _LIPS_PART, *(unit for pair in _TURNS for unit in pair)])
-"""Every unit that ever differs from 0."""
+"""Units that can differ from 0."""
 
 
 def action_units(rows: ArrayLike, layout: MotionLayout) -> Floats:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lips that nearly touch are shown touching: half a millimetre of light between them spoils a P.
+"""Show lips that nearly touch as touching; a gap of half a millimetre makes a P look open.
 
-A model that learns by squared error stops a little short of contact. The head as it is *shown* (page,
-video, RViz) therefore closes the last bit by more mouthClose; motion messages and files stay as the model
-made them.
+A model trained with a squared error stops a little short of contact. The *shown* head (page, video, RViz)
+therefore closes the remaining gap with more mouthClose. Motion messages and files keep the values of the
+model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ['DEFAULT_SNAP', 'snap_closures', 'snapped']
 Floats = NDArray[np.float32]
 
 DEFAULT_SNAP = 0.8
-"""Openings up to so many mm are shown as contact; from three times as many on nothing changes."""
+"""Openings up to this many mm are shown as contact; from three times this value on nothing changes."""
 
 _CLOSE = ARKIT_BLENDSHAPES.index('mouthClose')
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FLAME's vertices frame by frame with NumPy alone, for those who show them live."""
+"""Vertices of FLAME frame by frame, with NumPy only, for live display."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FlameMesh:
     def points(self, row: ArrayLike) -> Floats:
         """Vertices (V, 3) in metres, FLAME's axes, of a row of FLAME motion (54,), or (51,) without head.
 
-        Linear blend skinning with pose correctives (SPEC 6.3); neck and eyes at rest. Raises MotionError
+        Linear blend skinning with pose correctives (docs/method.md, 6.3); neck and eyes at rest. Raises MotionError
         for another width.
         """
         values = np.asarray(row, np.float32)

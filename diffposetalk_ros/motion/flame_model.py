@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FLAME's own model file, which its users bring along: arrays of the mesh and its deformations.
+"""The model file of FLAME, which the user supplies: arrays of the mesh and its deformations.
 
-FLAME's licence forbids handing it on; register at https://flame.is.tue.mpg.de for generic_model.pkl.
+The licence of FLAME forbids passing it on; register at https://flame.is.tue.mpg.de for generic_model.pkl.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IDENTITY, _FIRST_EXPRESSION, _EXPRESSION = 100, 300, 50
 
 @dataclass(frozen=True)
 class FlameModel:
-    """Arrays of SPEC 6.3, float32, in metres.
+    """Arrays of docs/method.md, 6.3, float32, in metres.
 
     template (V, 3); faces (F, 3); blend (V, 3, 150): identity 0..99, then expression 0..49;
     pose_blend (36, 3 V); joints (5, V); parents (5,) with -1 for the root; weights (V, 5).

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each number of a motion vector means: names, units and ranges of both motion spaces.
-
-Nothing else in the package knows which space is in use.
-"""
+"""The meaning of each number of a motion vector: names, units and ranges in both motion spaces."""
 
 from __future__ import annotations
 
@@ -54,7 +51,7 @@ class MotionLayout:
 
     Expression columns come first, then, if ``head_pose``, the head's rotation vector (axis-angle,
     rad) in face axes: x to the subject's left, y up, z forward (FLAME's axes). FLAME motion keeps
-    the jaw angle last, after the head (SPEC 1.2).
+    the jaw angle last, after the head (docs/method.md, 1.2).
     """
 
     space: str

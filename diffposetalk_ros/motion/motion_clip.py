@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A motion clip: values with the layout that names their columns, and bringing columns into order."""
+"""A motion clip: values and the layout that names their columns; ordering of columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['MotionClip', 'arrange', 'check_face', 'layout_of']
 
 Floats = NDArray[np.float32]
 _BEYOND = {'1': 2.0, 'rad': 0.5}
-"""So many times its range a value may lie outside, by unit: trackers overshoot, and animators exaggerate."""
+"""How far a value may lie outside its range, in ranges, by unit: trackers overshoot and animators exaggerate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class MotionClip:
 
 
 def check_face(clip: MotionClip) -> None:
-    """Raise MotionError where a clip is no face's motion: per cent for weights, degrees for rad, or nonsense."""
+    """Raise MotionError if values are no motion of a face: per cent for weights, degrees for rad, or nonsense."""
     lower = np.array([channel.lower for channel in clip.layout.channels])
     upper = np.array([channel.upper for channel in clip.layout.channels])
     beyond = np.array([_BEYOND[channel.unit] for channel in clip.layout.channels]) * (upper - lower)

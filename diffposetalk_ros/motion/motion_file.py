@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motion clips and their files: .npz, .csv (Live Link Face columns), .json, and FLAME .npz.
 
-FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as SPEC 6.2.
+FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as docs/method.md, 6.2.
 ``meta['jaw_rest']`` holds the jaw's angles about y and z, which are no motion columns.
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError, reason_of
+from diffposetalk_ros.motion.face_json import face_from_json
 from diffposetalk_ros.motion.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
 from diffposetalk_ros.motion.motion_csv import encode_csv, read_csv
@@ -79,7 +80,7 @@ def load_face(path: str | Path, fps: float | None = None) -> MotionClip:
 def save_motion(path: str | Path, clip: MotionClip) -> None:
     """Write a clip as .npz, .csv or .json; the file appears whole or not at all.
 
-    Weights keep their float32 value in every format. FLAME clips become SPEC 6.2 files in .npz.
+    Weights keep their float32 value in every format. FLAME clips become docs/method.md, 6.2 files in .npz.
     CSV keeps no ``meta``. Raises MotionError when the file cannot be written.
     """
     path = Path(path)
@@ -163,10 +164,9 @@ def _encode_npz(clip: MotionClip) -> bytes:
 
 
 def _read_json(path: Path, fps: float | None) -> MotionClip:
-    content = json.loads(path.read_text(encoding='utf-8'))
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise MotionError(f'a {kind} is no motion; write an object with space, fps, channels, values')
+    content = json.loads(path.read_text(encoding='utf-8-sig'))
+    if not isinstance(content, dict) or not {'space', 'channels', 'values'} & content.keys():
+        return face_from_json(content, fps)
     missing = [key for key in ('values', 'fps', 'space', 'channels') if key not in content]
     if missing:
         raise MotionError(f'keys missing: {", ".join(missing)}')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Regions of the face: which channel belongs to which, and one number for each region."""
+"""Regions of the face: the channels of each region, and one number per region."""
 
 from __future__ import annotations
 

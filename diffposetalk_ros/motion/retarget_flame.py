@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FLAME motion to ARKit weights: bounded, temporally smooth least squares on what the face does.
+"""FLAME motion to ARKit weights: bounded, temporally smooth least squares on landmark displacements.
 
     min over w in [0, 1]:  sum_t |B w_t - d_t|^2  +  smooth |w_t - w_(t-1)|^2  +  ridge |w_t|^2
 
@@ -47,7 +47,7 @@ class FlameBasis:
         for name, shape in (('expression', (count, 3, 50)), ('jaw', (count, 3)), ('arkit', (count, 3, 52))):
             array = getattr(self, name)
             if array.shape != shape or not np.isfinite(array).all():
-                raise ConfigError(f'{name} of shape {array.shape}; it has to be {shape} and finite')
+                raise ConfigError(f'{name} of shape {array.shape}; need {shape}, all finite')
         if not count:
             raise ConfigError('the basis has no landmarks')
 

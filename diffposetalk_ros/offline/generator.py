@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole clips: speech in, motion out, window after window as the reference does (SPEC 6)."""
+"""Motion of whole clips, window after window (docs/method.md, 6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.model.backend import (
     Backend,
@@ -21,66 +20,36 @@ from diffposetalk_ros.model.backend import (
     noise_scale,
     sampling_for,
 )
-from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
+from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
-from diffposetalk_ros.model.mel_context import logmel_context
 from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
 from diffposetalk_ros.offline.speech_windows import speech_windows
+from diffposetalk_ros.streaming.features import LogMelFeatures
 
-__all__ = ['LEAST_SOUND', 'Generator', 'logmel_features']
+__all__ = ['MIN_SECONDS', 'Generator']
 
-LEAST_SOUND = 0.04
-"""One frame, s: less sound gives no motion."""
+MIN_SECONDS = 0.04
+"""Seconds of one frame. Less sound gives no motion."""
 
 Progress = Callable[[int], None]
-"""Called with the number of frames finished so far."""
+"""Takes the number of frames finished so far."""
 
 _ENCODE_FRAMES = 250
 
 
-def logmel_features(
-    backend: Backend, blocks: Iterable[FloatArray], context: tuple[int, int]
-) -> Iterator[FloatArray]:
-    """Features (F, C) of a log-mel model, 10 s at a time; memory does not grow with the clip.
-
-    ``blocks`` are consecutive samples at 16 kHz; what remains of an incomplete last frame is dropped,
-    as the reference does. The stream is zero-padded on both sides, in normalised units.
-    """
-    config = backend.config.logmel or LogMelConfig()
-    left, right = context
-    stream = LogMelStream(config.n_mels)
-    mel = np.zeros((left, config.n_mels), np.float32)
-    rest = np.zeros(0, np.float32)
-    unit = HOP * MEL_PER_FRAME
-    whole = 0
-
-    def encode(frames: int) -> FloatArray:
-        nonlocal mel
-        window = mel[: left + MEL_PER_FRAME * frames + right]
-        mel = mel[MEL_PER_FRAME * frames :]
-        features: FloatArray = backend.encode_mel(window[None])[0]
-        return features
-
-    for block in blocks:
-        samples = np.concatenate([rest, block])
-        usable = len(samples) // unit * unit
-        rest = samples[usable:]
-        whole += usable // unit
-        mel = np.concatenate([mel, stream.push(samples[:usable])])
-        while len(mel) - left - right >= MEL_PER_FRAME * _ENCODE_FRAMES:
-            yield encode(_ENCODE_FRAMES)
-    remaining = (len(mel) - left) // MEL_PER_FRAME
-    mel = np.concatenate([mel, np.zeros((right, config.n_mels), np.float32)])
-    while remaining > 0:
-        yield encode(min(remaining, _ENCODE_FRAMES))
-        remaining -= _ENCODE_FRAMES
-
-
 def _step_noise(noise: ClipNoise, scale: FloatArray, window: int, frames: int, t: int) -> FloatArray:
-    """Noise (1, frames, D) of an ancestral step, as wide as ``scale`` (D,) says."""
+    """Noise (1, frames, D) of an ancestral step, with standard deviations ``scale`` (D,)."""
     fresh: FloatArray = (scale * noise.step(window, t, frames))[None]
     return fresh
+
+
+def _fed(nonverbal: NonverbalStream, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """The blocks, heard by the nonverbal stream on their way."""
+    for block in blocks:
+        nonverbal.feed(block)
+        yield block
 
 
 class Generator:
@@ -108,6 +77,7 @@ class Generator:
         shape: FloatArray | None = None,
         progress: Progress | None = None,
         noise: ClipNoise | None = None,
+        audio_context: bool = True,
     ) -> MotionClip:
         """Motion of a clip.
 
@@ -118,13 +88,15 @@ class Generator:
             sampling: solver, steps and guidance; None: `SamplingConfig()`, the defaults for files.
             shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
             progress: called after each window with the number of frames finished so far.
-            noise: used instead of what ``seed`` would draw.
+            noise: used by the denoiser instead of what ``seed`` would draw; head, brows and eyes keep the seed's.
+            audio_context: whether HuBERT and wav2vec2 encode the whole clip, or each window by itself. It
+                makes no difference for a log-mel model.
 
         Returns:
             The motion (frames, D) in the units of the model's layout: weights, coefficients and rad.
 
         FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that its file holds exp, pose
-        and shape as the reference writes them (SPEC 1.4).
+        and shape as the reference writes them (docs/method.md, 1.4).
 
         Raises AudioError when the audio is shorter than one frame or not finite, StyleError for an
         unknown style, ModelError for weights that give no finite motion.
@@ -136,7 +108,15 @@ class Generator:
         wanted = sampling_for(self.config, sampling or SamplingConfig())
         if noise is None:
             noise = SeededNoise(seed, self.config.n_motions, self.config.motion_dim)
-        windows = list(self._windows(blocks, vector, noise, wanted, shape, progress))
+        nonverbal = self.model.nonverbal_motion(vector, seed)
+        if nonverbal is not None:
+            blocks = _fed(nonverbal, blocks)
+        features = self._feature_windows(blocks, audio_context)
+        denoiser_style = self.model.style_parts(vector)[0]
+        windows = [
+            motion if nonverbal is None else nonverbal.frames(motion)
+            for motion in self._windows(features, denoiser_style, noise, wanted, shape, progress)
+        ]
         if not windows:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'
@@ -153,7 +133,7 @@ class Generator:
 
     def _windows(
         self,
-        blocks: Iterable[FloatArray],
+        features: Iterable[tuple[FloatArray, int]],
         style: FloatArray | None,
         noise: ClipNoise,
         sampling: SamplingConfig,
@@ -164,7 +144,7 @@ class Generator:
         scale = noise_scale(config, sampling)
         previous: tuple[FloatArray, FloatArray] | None = None
         done = 0
-        for window, (audio, valid) in enumerate(self._feature_windows(blocks)):
+        for window, (audio, valid) in enumerate(features):
             frames = valid if config.variable_window else length
             request = WindowRequest(
                 audio=audio[None, :frames],
@@ -186,18 +166,39 @@ class Generator:
                 progress(done)
             yield motion[0, :valid]
 
-    def _feature_windows(self, blocks: Iterable[FloatArray]) -> Iterator[tuple[FloatArray, int]]:
-        """Features (100, C) of each window, zero beyond the clip, and how many frames are real."""
+    def _feature_windows(
+        self, blocks: Iterable[FloatArray], audio_context: bool
+    ) -> Iterator[tuple[FloatArray, int]]:
+        """Features (100, C) of each window, zero beyond the clip, and the number of real frames."""
         length = self.config.n_motions
         if self.config.audio_encoder != 'logmel':
-            yield from speech_windows(self.model.backend, blocks)
+            yield from speech_windows(self.model.backend, blocks, context=audio_context)
             return
-        context = logmel_context(self.config.logmel or LogMelConfig())
         held = np.zeros((0, self.config.feature_dim), np.float32)
-        for piece in logmel_features(self.model.backend, blocks, context):
+        for piece in _logmel_features(self.model.backend, blocks):
             held = np.concatenate([held, piece])
             while len(held) >= length:
                 yield held[:length], length
                 held = held[length:]
         if len(held):
             yield np.pad(held, ((0, length - len(held)), (0, 0))), len(held)
+
+
+def _logmel_features(backend: Backend, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """Features (F, C) of a log-mel model, 10 s at a time, so that memory does not grow with the clip."""
+    features = LogMelFeatures(backend, _ENCODE_FRAMES)
+    done = 0
+
+    def encode(least: int) -> Iterator[FloatArray]:
+        nonlocal done
+        while features.available - done >= least:
+            stop = min(done + _ENCODE_FRAMES, features.available)
+            yield features.read(done, stop)
+            features.forget(stop)
+            done = stop
+
+    for block in blocks:
+        features.push(block)
+        yield from encode(_ENCODE_FRAMES)
+    features.finish()
+    yield from encode(1)

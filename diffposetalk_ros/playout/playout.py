@@ -23,8 +23,9 @@ from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.regions import RegionValues, by_column, region_of
 from diffposetalk_ros.motion.rotation import quaternion_to_vector, slerp, vector_to_quaternion
 from diffposetalk_ros.playout.idle import IdleMotion
+from diffposetalk_ros.playout.interpolation import interpolate
 from diffposetalk_ros.playout.presentation_clock import PresentationClock
-from diffposetalk_ros.playout.timeline import MotionTimeline
+from diffposetalk_ros.playout.timeline import FloatArray, MotionTimeline, TimelineFrames
 from diffposetalk_ros.playout.transition import Transition
 
 __all__ = ['Playout', 'PlayoutConfig', 'PlayoutFrame', 'PlayoutState']
@@ -224,7 +225,7 @@ class Playout:
         if first is not None and (second is not None or part < 1e-6 or over):
             self._late_since = None
             self._provisional = held.provisional and not held.closed
-            self._held = self._between(first, first if second is None else second, part)
+            self._held = self._between(held, first, first if second is None else second, part)
             return self._held, PlayoutState.SPEAKING, frame
         return self._late(now, frame)
 
@@ -237,14 +238,15 @@ class Playout:
             return None, PlayoutState.IDLE, -1
         return self._held, PlayoutState.HOLDING, frame
 
-    def _between(self, first: ArrayLike, second: ArrayLike, part: float) -> Row:
-        a = np.asarray(first, np.float64) * self._std + self._mean
-        b = np.asarray(second, np.float64) * self._std + self._mean
-        row = a + part * (b - a)
-        head = self._layout.head_rotation
-        if head is not None:
-            row[head] = _slerp_vector(a[head], b[head], part)
-        return row
+    def _between(self, held: TimelineFrames, first: FloatArray, second: FloatArray, part: float) -> Row:
+        def row(frame: FloatArray) -> Row:
+            return np.asarray(frame, np.float64) * self._std + self._mean
+
+        a, b = row(first), row(second)
+        # Where a neighbour is not known, the way is as straight as it can be.
+        before = 2 * a - b if held.before is None else row(held.before)
+        after = 2 * b - a if held.after is None else row(held.after)
+        return interpolate(before, a, b, after, part, self._layout.head_rotation)
 
     def _smoothed(self, target: Row, now: int) -> Row:
         half_life = self.config.smoothing

@@ -25,7 +25,8 @@ class TimelineFrames:
     ``first`` (D,) is frame n, ``second`` frame n + 1; None where not there. ``begin`` and ``end``:
     final frames held. ``closed``: the utterance has no frame at or after ``end``. ``last``: frames at
     or after this one are not there, provisional ones counted. ``waiting``: until more audio comes there
-    will be none at or after ``last``. ``provisional``: ``first`` or ``second`` may still change.
+    will be none at or after ``last``. ``provisional``: ``first`` or ``second`` may still change. ``before``
+    and ``after`` are frames n - 1 and n + 2, which shape the way between.
     """
 
     epoch: int
@@ -37,6 +38,8 @@ class TimelineFrames:
     last: int
     waiting: bool
     provisional: bool
+    before: FloatArray | None = None
+    after: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,8 @@ class MotionTimeline:
                 track.end + len(track.ahead),
                 track.waiting,
                 frame >= track.end or (second is not None and frame + 1 >= track.end),
+                track.get(frame - 1, provisional),
+                track.get(frame + 2, provisional),
             )
 
     def read(self, start: int, stop: int) -> FloatArray:

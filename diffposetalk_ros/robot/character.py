@@ -42,7 +42,7 @@ def load_character(path: str | Path, layout: MotionLayout) -> Character:
     root = read_entries(Path(path))
     root.keys(('format', 'character', 'channels'))
     if root.get('format').value != 1:
-        root.get('format').fail('format has to be 1')
+        root.get('format').fail('format must be 1')
     multiplier, offset = np.ones(layout.width), np.zeros(layout.width)
     for name, entry in root.get('channels').mapping().items():
         try:
@@ -70,7 +70,7 @@ def _mirror_plan(names: tuple[str, ...]) -> tuple[NDArray[np.intp], Floats]:
 
 
 def mirror(rows: ArrayLike, layout: MotionLayout) -> Floats:
-    """ARKit motion (..., D) as a mirror shows it: left and right exchanged, yaw and roll reversed.
+    """Mirrored ARKit motion (..., D): left and right exchanged, yaw and roll reversed.
 
     Raises ConfigError for FLAME motion: its coefficients have no left and right.
     """

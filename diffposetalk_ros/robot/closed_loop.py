@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face motion through commander and simulated servos, faster than real time: what lags, and how far."""
+"""Run face motion through commander and simulated servos, faster than real time, to measure lags."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def follow_clip(
 
 
 def load_closures() -> Floats:
-    """Middles (s) of the stretches of /p b m/ in the bundled clip. Raises ConfigError where it is not."""
+    """Middles (s) of the stretches of /p b m/ in the bundled clip. Raises ConfigError if it is not installed."""
     return np.loadtxt(find_shared('models/demo/hello_bilabials.txt'), np.float64)
 
 
@@ -114,7 +114,7 @@ def lag_of(wanted: ArrayLike, measured: ArrayLike, step: float, most: float = 0.
 def closure_offsets(time: ArrayLike, opening: ArrayLike, closures: ArrayLike, window: float = 0.14) -> Floats:
     """Lowest opening (N,) within ``window`` s of each of the ``closures`` (s) heard, minus it, in s.
 
-    Where the opening has no minimum inside the window nothing closes: NaN.
+    NaN where the opening has no minimum inside the window.
     """
     t, x = np.asarray(time, np.float64), np.asarray(opening, np.float64)
     offsets = []

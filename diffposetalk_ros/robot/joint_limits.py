@@ -134,7 +134,7 @@ class JointLimiter:
     def step(self, state: JointState, target: Floats, velocity: Floats | None = None) -> JointState:
         """State one period later on the way to ``target`` (R,) moving with ``velocity`` (R,).
 
-        ``state`` has to be safe; the result is.
+        ``state`` must be safe; the result is safe too.
         """
         joint_map = self.map
         most, jerk = joint_map.acceleration, joint_map.jerk

@@ -251,7 +251,7 @@ class JointMap:
     def evaluate(self, rows: ArrayLike) -> Floats:
         """Targets (..., R) of the driven joints for de-normalised motion (..., D), within all limits.
 
-        Values that are not finite count as the neutral face's.
+        Values that are not finite count as neutral.
         """
         x = np.asarray(rows, np.float64)
         if not np.isfinite(x).all():

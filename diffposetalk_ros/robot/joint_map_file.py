@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""joint_map.yaml: read with file and line in every error, corrected by a calibration file, written.
+"""Read and write joint_map.yaml; every error names file and line, and a calibration file corrects values.
 
 The format is described in docs/adding_a_robot.md.
 """
@@ -41,7 +41,7 @@ def load_joint_map(path: str | Path, calibration: str | Path | None = None) -> J
     root = read_entries(Path(path))
     root.keys(('format', 'robot', 'space', 'neck', 'joints', 'clearances'))
     if root.get('format').value != 1:
-        root.get('format').fail('format has to be 1')
+        root.get('format').fail('format must be 1')
     space = root.get('space', "use 'arkit' or 'flame'").text()
     if space not in ('arkit', 'flame'):
         root.get('space').fail(f"space {space!r}; use 'arkit' or 'flame'")
@@ -159,7 +159,7 @@ def _source(entry: Entry, layout: MotionLayout) -> Source:
     if len(pairs) < 2 or any(len(pair) != 2 for pair in pairs):
         entry.get('points').fail(f'points of {channel}: give at least two pairs [channel, position]')
     if any(b[0] <= a[0] for a, b in zip(pairs, pairs[1:], strict=False)):
-        entry.get('points').fail(f'points of {channel}: the first numbers have to rise')
+        entry.get('points').fail(f'points of {channel}: the first numbers must rise')
     return Source(channel, 0.0, tuple((pair[0], pair[1]) for pair in pairs))
 
 
@@ -182,7 +182,7 @@ def _neck(entry: Entry | None, names: Collection[str]) -> NeckMap | None:
     if not 1 <= len(axes) <= 3 or len(joints) != len(axes):
         entry.get('axes').fail(f'{len(joints)} neck joints and {len(axes)} axes; give one to three pairs')
     if len({axis[1] for axis in axes}) != len(axes):
-        entry.get('axes').fail('neck axes have to differ: one of x, y and z each')
+        entry.get('axes').fail('neck axes must differ: one of x, y and z each')
     gain = entry.find('gain')
     return NeckMap(joints, tuple(axes), 1.0 if gain is None else gain.number(0.0, 10.0))
 
@@ -245,7 +245,7 @@ def _check_whole(joint_map: JointMap, entries: Mapping[str, Entry], clearances: 
             if not low - 1e-9 <= value <= high + 1e-9:
                 entries[name].fail(
                     f'{what} {value:g} of {name} is outside {low:g} to {high:g}, '
-                    'what the joints that follow it allow'
+                    'the range that the joints which follow it allow'
                 )
     at_rest = joint_map.clearance @ joint_map.rest
     for entry, value, limit in zip(clearances, at_rest, joint_map.clearance_limit, strict=True):

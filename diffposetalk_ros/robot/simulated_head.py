@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A robot described by a URDF, simulated by MuJoCo, with servos that lag as real ones do.
 
-A servo hears a command ``servo_delay`` s late, smooths it with ``servo_time_constant`` s (both from
+A servo receives a command ``servo_delay`` s late, smooths it with ``servo_time_constant`` s (both from
 the joint's ``<ros2_control>`` parameters) and holds the joint with a critically damped position loop
-of 25 Hz. Its integral part is taken as perfect: gravity is compensated.
+of 25 Hz. Its integral part is assumed to be perfect, so gravity is compensated.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -149,12 +150,24 @@ def _mujoco() -> Any:
 
 
 def _parse(path: Path) -> ElementTree.Element:
+    """Root of a URDF. Raises ConfigError for a file that cannot be read, is none, or declares a document type:
+    entities can make a small file expand to gigabytes, and a URDF needs none."""
+
+    def refuse(*declared: object) -> None:
+        raise ConfigError(
+            f'{path} declares a document type (<!DOCTYPE>), which a URDF does not need: remove it'
+        )
+
     try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
+        text = path.read_bytes()
+        scanner = expat.ParserCreate()
+        scanner.StartDoctypeDeclHandler = refuse
+        scanner.Parse(text, True)
+        root = ElementTree.fromstring(text)
+    except (OSError, expat.ExpatError, ElementTree.ParseError) as error:
         raise ConfigError(f'cannot read {path}: {error}') from error
     if root.tag != 'robot':
-        raise ConfigError(f'{path} is no URDF: its top is <{root.tag}>, not <robot>')
+        raise ConfigError(f'{path} is not a URDF: its root is <{root.tag}>, not <robot>')
     return root
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow sweeps of single face channels through a joint map: what a person watches when calibrating."""
+"""Slow sweeps of single face channels through a joint map, which a person watches to calibrate it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sweep:
 
 
 def channels_used(joint_map: JointMap) -> list[str]:
-    """Channels any joint takes, in the layout's order; the head's rotation when there is a neck."""
+    """Channels that move a joint, in the order of the layout; with a neck, the head's rotation too."""
     used = {source.channel for joint in joint_map.joints for source in joint.sources}
     if joint_map.neck is not None:
         used |= {'headRotationX', 'headRotationY', 'headRotationZ'}
@@ -57,7 +57,7 @@ def sweep(joint_map: JointMap, channel: str, seconds: float = 3.0, period: float
 
 
 def scale_channel(joint_map: JointMap, channel: str, factor: float) -> JointMap:
-    """The map with ``factor`` times as much of one channel in every joint."""
+    """The map with one channel multiplied by ``factor`` in every joint."""
 
     def scaled(source: Source) -> Source:
         if source.channel != channel:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A joint trajectory and its interpolation, as ROS 2's joint_trajectory_controller does it."""
+"""A joint trajectory, interpolated as by joint_trajectory_controller of ROS 2."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech in, motion frames out, window by window. No threads and no clock: the same audio gives the
-same bits however it is cut and however slow the machine is.
+"""The method as a stream: speech in, motion frames out, window by window.
+
+There are no threads and no clock here. The same audio gives the same bits, however it is cut into
+chunks and however slow the machine is.
 """
 
 from __future__ import annotations
@@ -8,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from diffposetalk_ros.diffusion.noise import FrameNoise
+from diffposetalk_ros.diffusion.sampler import Inpainting
 from diffposetalk_ros.errors import AudioError, ConfigError, StyleError
 from diffposetalk_ros.model.backend import (
     Backend,
@@ -22,21 +26,31 @@ from diffposetalk_ros.model.backend import (
     noise_scale,
     sampling_for,
 )
-from diffposetalk_ros.streaming.features import Encoding, FeatureStream, feature_stream
+from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
+from diffposetalk_ros.nonverbal.traits import TRAITS, Traits
+from diffposetalk_ros.streaming.features import FeatureStream, feature_stream
 from diffposetalk_ros.streaming.window import Window, blend_weights, check_window, plan_window
 
-__all__ = ['GeneratedFrames', 'StreamConfig', 'StreamingGenerator']
+__all__ = ['GeneratedFrames', 'StreamConfig', 'StreamingGenerator', 'model_stream']
 
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """How a stream is generated.
+    """How a stream is generated. All lengths are in frames (40 ms at 25 fps).
 
-    ``hop`` (k): frames that become final per window. ``look_ahead`` (L): frames of later audio a
-    final frame has seen; each costs one frame of delay. ``blend``: how strongly (0..1) look-ahead
-    frames generated before pull the new ones. ``seed`` and ``stream``: choose the noise.
-    ``context``, ``right``: frames of audio before and after a hop that HuBERT-like encoders see;
-    the log-mel encoder has its own.
+    Args:
+        hop: frames that become final with each window (k).
+        look_ahead: frames of later audio that a final frame has seen (L). Each adds one frame of delay.
+        blend: weight, 0 to 1, with which look-ahead frames of the window before guide the same frames of
+            the new window.
+        seed: chooses the noise, together with ``stream``.
+        stream: number of the avatar or utterance; another number gives other noise.
+        context: audio before the end of a hop that HuBERT and wav2vec2 encode together with it.
+        right: audio after a hop that HuBERT and wav2vec2 see. The log-mel encoder has a context of its own.
+        sampling: solver, steps and guidance.
+
+    Raises ConfigError for a blend outside 0 to 1.
     """
 
     hop: int = 2
@@ -55,25 +69,49 @@ class StreamConfig:
 
 @dataclass(frozen=True)
 class GeneratedFrames:
-    """Frames [start, start + n) in model space (n, D); the first ``committed`` are final, the rest
-    are look-ahead and will be generated again."""
+    """Result of one window: frames [start, start + n) of the utterance.
+
+    ``motion`` (n, D) is normalised (model space). Its first ``committed`` frames are final. The rest are
+    look-ahead, and the next window generates them again.
+    """
 
     start: int
     motion: FloatArray
     committed: int
 
 
+def model_stream(
+    model: LoadedModel, config: StreamConfig | None = None, style: FloatArray | None = None, **options: Any
+) -> StreamingGenerator:
+    """A stream of a model with all it has: denoiser and, where there is one, nonverbal network.
+
+    ``style`` is what `LoadedModel.style` returns; ``options`` are further arguments of `StreamingGenerator`.
+    """
+    config = config or StreamConfig()
+    nonverbal = model.nonverbal_motion(style, config.seed, config.stream)
+    return StreamingGenerator(model.backend, config, style, nonverbal=nonverbal, **options)
+
+
 class StreamingGenerator:
-    """One avatar's stream.
+    """Turns the speech of one avatar into motion as it arrives.
 
-    Simple use: ``push(samples)`` returns what can be generated so far, ``finish()`` the rest. A
-    worker feeds with `feed` and `end` and takes one window at a time with `step`; an engine that
-    batches avatars uses `plan`, `missing` and `fill`, `request` and `accept` instead.
+    `push` adds speech and returns the windows that it completes. `finish` ends the utterance and returns
+    the remaining windows. `reset` starts a new utterance at frame 0, with the same style and noise.
+    `set_style` and `set_sampling` take effect with the next window.
 
-    ``shape`` is a normalised FLAME identity (shape_dim,), for models that take one; None: the data's mean.
+    If a backend raises an exception, nothing is lost: the audio is kept, and the next call returns the
+    windows that were complete before the exception and tries the failed one again.
 
-    `set_style` and `set_sampling` take effect with the next window. `reset` starts a new utterance
-    at frame 0, with the same style and noise.
+    Args:
+        backend: runs the networks.
+        config: hop, look-ahead, noise and sampling.
+        style: style vector (S,), with its traits where there is ``nonverbal``, or None for the null style.
+        shape: normalised FLAME identity (shape_dim,) for models that take one, or None for the data's mean.
+        features: source of audio features, or None for the one that fits the model.
+        nonverbal: adds head, brows, eyes and smile to what the denoiser articulates; None: all is the denoiser's. The
+            stream belongs to this generator.
+
+    Raises ConfigError if hop and look-ahead do not fit the model's window.
     """
 
     def __init__(
@@ -83,6 +121,7 @@ class StreamingGenerator:
         style: FloatArray | None = None,
         shape: FloatArray | None = None,
         features: FeatureStream | None = None,
+        nonverbal: NonverbalStream | None = None,
     ) -> None:
         self.config = config or StreamConfig()
         self.model = backend.config
@@ -94,102 +133,125 @@ class StreamingGenerator:
         if shape is None and self.model.shape_dim:
             shape = np.zeros(self.model.shape_dim, np.float32)
         self._shape = shape
+        self.nonverbal = nonverbal
         self.set_sampling(self.config.sampling)
         self.set_style(style)
         self.reset()
 
     @property
     def committed(self) -> int:
-        """Frames of this utterance that are final."""
+        """Number of frames of this utterance that are final."""
         return self._committed
 
     @property
     def sampling(self) -> SamplingConfig:
-        """Sampling of the next window."""
+        """Solver, steps and guidance of the next window."""
         return self._sampling
 
     @property
     def done(self) -> bool:
-        """True after `end` once every frame is final."""
+        """Whether the utterance has ended and all of its frames are final."""
         return self._ended and self._committed >= self._features.available
 
     def set_style(self, style: FloatArray | None) -> None:
-        """Style vector (S,) from the next window on; None: the null style. StyleError if misshapen."""
+        """Use style vector (S,), or the null style for None, from the next window on.
+
+        Raises StyleError for another length or a number that is not finite.
+        """
+        width = self.model.style_dim
         if style is not None:
             style = np.asarray(style, np.float32)
-            if style.shape != (self.model.style_dim,) or not np.isfinite(style).all():
-                raise StyleError(f'style of shape {style.shape}; need {self.model.style_dim} finite numbers')
+            needed = width + (0 if self.nonverbal is None else len(TRAITS))
+            if style.shape != (needed,) or not np.isfinite(style).all():
+                raise StyleError(f'style of shape {style.shape}; need {needed} finite numbers')
+            if self.nonverbal is not None:
+                self.nonverbal.traits = Traits(style[width:])
+                style = style[:width]
         self._style = style
 
     def set_sampling(self, sampling: SamplingConfig) -> None:
-        """Solver, steps and guidance from the next window on."""
+        """Use these solver, steps and guidance from the next window on."""
         self._sampling = sampling_for(self.model, sampling)
         self._noise_scale = noise_scale(self.model, sampling)
 
     def reset(self, stream: int | None = None) -> None:
-        """Start a new utterance at frame 0; ``stream`` chooses other noise."""
+        """Start a new utterance at frame 0. ``stream``, if given, chooses other noise."""
         if stream is not None:
             self.config = replace(self.config, stream=stream)
         self._features.reset()
+        if self.nonverbal is not None:
+            self.nonverbal.reset(self.config.stream, self.config.seed)
         self._noise = FrameNoise(self.config.seed, self.config.stream, self.model.motion_dim)
         self._committed = 0
         self._ended = False
+        self._ready: list[GeneratedFrames] = []
         dim = self.model.motion_dim
         # The last frames that are final, at most as many as the prefix needs, and their features.
         self._history = np.zeros((0, dim), np.float32)
         self._history_features: FloatArray | None = None
         self._ahead = np.zeros((0, dim), np.float32)
 
-    def push(self, samples: FloatArray) -> list[GeneratedFrames]:
-        """Add (n,) samples at 16 kHz, mono, [-1, 1]; returns the windows that became possible."""
-        self.feed(samples)
-        return self._run()
+    def push(self, samples: FloatArray, limit: int | None = None) -> list[GeneratedFrames]:
+        """Add (n,) samples of mono speech at 16 kHz in [-1, 1] and generate the windows they complete.
 
-    def finish(self) -> list[GeneratedFrames]:
-        """End of the utterance: the remaining frames, floor(samples / 640) in all at 25 fps."""
-        self.end()
-        return self._run()
-
-    def feed(self, samples: FloatArray) -> None:
-        """Add samples without generating. Raises AudioError after `end` or for a wrong array."""
+        ``limit`` bounds the number of windows that this call generates. The rest follow with the next
+        call, which may push an empty array. Raises AudioError after `finish` or for an array of another
+        shape; `reset` starts over.
+        """
         if self._ended:
             raise AudioError('the utterance has ended; reset the generator before adding audio')
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
             raise AudioError(f'audio of shape {samples.shape}; the generator needs (n,) mono samples')
         self._features.push(samples)
+        if self.nonverbal is not None:
+            self.nonverbal.feed(samples)
+        return self._generate(limit)
 
-    def end(self) -> None:
-        """No more audio in this utterance; calling it again changes nothing."""
+    def finish(self, limit: int | None = None) -> list[GeneratedFrames]:
+        """End the utterance and generate its remaining frames: floor(samples / 640) in all at 25 fps.
+
+        ``limit`` is that of `push`; call again until `done`.
+        """
         if not self._ended:
             self._ended = True
             self._features.finish()
-
-    def step(self) -> GeneratedFrames | None:
-        """Generate one window if there is audio for it. On an exception nothing has changed, so the
-        call may be repeated."""
-        window = self.plan()
-        if window is None:
-            return None
-        return self.accept(window, self._backend.sample(self.request(window), self._sampling)[0])
+        return self._generate(limit)
 
     def preview(self) -> Iterator[FloatArray]:
-        """Frames (n, D) that would follow the final ones if the utterance ended here; changes nothing.
+        """Yield the frames (n, D) that would follow the final ones if the utterance ended here.
 
-        Window by window, each time all frames so far, the last time all there are. While audio pauses they
-        keep the face moving: the encoder's look-ahead and the rest of the hop need not be waited for.
-        Should the utterance really end here, its last frames are the same bits.
+        The stream itself does not change. Each item holds all frames so far; the last one holds all there
+        are. While the audio pauses, these frames keep the face moving without the encoder's look-ahead and
+        the rest of the hop. If the utterance does end here, its last frames are the same bits.
         """
         other = copy(self)
         other._features = copy(self._features)
-        other.end()
+        other.nonverbal = copy(self.nonverbal)
+        other._ready = []
         final = np.zeros((0, self.model.motion_dim), np.float32)
-        while (frames := other.step()) is not None:
-            yield np.concatenate([final, frames.motion])
-            final = np.concatenate([final, frames.motion[: frames.committed]])
+        while made := other.finish(limit=1):
+            yield np.concatenate([final, made[0].motion])
+            final = np.concatenate([final, made[0].motion[: made[0].committed]])
 
-    def plan(self) -> Window | None:
-        """The window `step` would generate, None while audio is missing."""
+    def _generate(self, limit: int | None) -> list[GeneratedFrames]:
+        """Up to ``limit`` windows, together with any that an exception kept from being returned."""
+        while limit is None or len(self._ready) < limit:
+            frames = self._step()
+            if frames is None:
+                break
+            self._ready.append(frames)
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _step(self) -> GeneratedFrames | None:
+        """Generate one window, or return None while audio is missing. An exception changes nothing."""
+        window = self._plan()
+        if window is None:
+            return None
+        return self._accept(window, self._backend.sample(self._request(window), self._sampling)[0])
+
+    def _plan(self) -> Window | None:
         return plan_window(
             self.model,
             self.config.hop,
@@ -199,16 +261,8 @@ class StreamingGenerator:
             self._ended,
         )
 
-    def missing(self, window: Window) -> Encoding | None:
-        """Audio of ``window`` that `request` would have to encode."""
-        return self._features.missing(window.start, window.stop)
-
-    def fill(self, encoding: Encoding, features: FloatArray) -> None:
-        """Take the features of what was `missing`."""
-        self._features.fill(encoding, features)
-
-    def request(self, window: Window) -> WindowRequest:
-        """What the backend needs for ``window``: a batch of one."""
+    def _request(self, window: Window) -> WindowRequest:
+        """Input of the backend for ``window``, as a batch of one."""
         missing = window.length - window.frames
         audio = self._window_features(window)
         indicator = None
@@ -217,7 +271,6 @@ class StreamingGenerator:
             indicator[:, window.frames :] = 0
         if missing:
             audio = np.concatenate([audio, np.tile(self._features.padding(), (missing, 1))])
-        known, weight = self._known(window)
         first, last = window.start, window.start + window.length
         noise, scale = self._noise, self._noise_scale
         return WindowRequest(
@@ -229,12 +282,11 @@ class StreamingGenerator:
             shape=None if self._shape is None else self._shape[None],
             indicator=indicator,
             step_noise=lambda t: scale * noise.step(t, first, last)[None],
-            known=known,
-            known_weight=weight,
+            inpainting=self._inpainting(window),
         )
 
-    def accept(self, window: Window, motion: FloatArray) -> GeneratedFrames:
-        """Take the backend's answer (length, D) to ``window``: advance the stream."""
+    def _accept(self, window: Window, motion: FloatArray) -> GeneratedFrames:
+        """Advance the stream by the motion (length, D) that the backend gave for ``window``."""
         check_motion(motion[: window.frames], window.start)
         fresh = motion[window.commit_start - window.start : window.frames].astype(np.float32, copy=True)
         count = window.commit_stop - window.commit_start
@@ -247,13 +299,11 @@ class StreamingGenerator:
         self._ahead = fresh[count:]
         self._committed = window.commit_stop
         self._features.forget(0 if self._committed < keep else self._committed)
+        if self.nonverbal is not None:
+            # The denoiser goes on from its own frames; what leaves has a head, eyes and brows.
+            final = self.nonverbal.frames(fresh[:count])
+            fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])
         return GeneratedFrames(window.commit_start, fresh, count)
-
-    def _run(self) -> list[GeneratedFrames]:
-        out = []
-        while (frames := self.step()) is not None:
-            out.append(frames)
-        return out
 
     def _start(self, first: int, last: int) -> FloatArray:
         """x_T of frames [first, last)."""
@@ -266,16 +316,16 @@ class StreamingGenerator:
         assert self._history_features is not None
         return self._history_features
 
-    def _known(self, window: Window) -> tuple[FloatArray | None, FloatArray | None]:
-        """Frames generated before and how hard they hold: 1 where final, falling over look-ahead."""
+    def _inpainting(self, window: Window) -> Inpainting | None:
+        """Frames generated before: mask 1 where they are final, falling over the look-ahead."""
         pinned = window.commit_start - window.start
         ahead = min(len(self._ahead), window.stop - window.commit_start)
         if not pinned and not (ahead and self.config.blend):
-            return None, None
-        known = np.zeros((1, window.length, self.model.motion_dim), np.float32)
-        weight = np.zeros((1, window.length, 1), np.float32)
-        known[0, :pinned] = self._history[len(self._history) - pinned :]
-        weight[0, :pinned] = 1
-        known[0, pinned : pinned + ahead] = self._ahead[:ahead]
-        weight[0, pinned : pinned + ahead, 0] = blend_weights(ahead, self.config.blend)
-        return known, weight
+            return None
+        target = np.zeros((1, window.length, self.model.motion_dim), np.float32)
+        mask = np.zeros((1, window.length, 1), np.float32)
+        target[0, :pinned] = self._history[len(self._history) - pinned :]
+        mask[0, :pinned] = 1
+        target[0, pinned : pinned + ahead] = self._ahead[:ahead]
+        mask[0, pinned : pinned + ahead, 0] = blend_weights(ahead, self.config.blend)
+        return Inpainting(target, mask)

@@ -16,7 +16,7 @@ __all__ = ['LatencySummary', 'LatencyTracker']
 
 @dataclass(frozen=True)
 class LatencySummary:
-    """Seconds; all NaN when ``count`` (measurements in the window) is 0."""
+    """Percentiles in seconds over ``count`` measurements. All are NaN if there are none."""
 
     count: int
     p50: float
@@ -26,8 +26,10 @@ class LatencySummary:
 
 
 class LatencyTracker:
-    """Keeps the newest ``window`` measurements in seconds; everything it reports forgets older ones,
-    the largest value too. Thread-safe."""
+    """Keeps the newest ``window`` measurements in seconds and reports on these alone. Thread-safe.
+
+    Raises ConfigError for a window below 1.
+    """
 
     def __init__(self, window: int = 1000) -> None:
         if window < 1:
@@ -38,7 +40,7 @@ class LatencyTracker:
 
     @property
     def total(self) -> int:
-        """Measurements ever added."""
+        """Number of measurements ever added."""
         with self._lock:
             return self._total
 

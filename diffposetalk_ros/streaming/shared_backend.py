@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One backend for the streams of a process: what waits together is computed in one batch.
+"""One backend for all streams of a process, with requests that wait at the same time in one batch.
 
-Every stream keeps its own generator, worker, style, seed, reset and clock and sees an ordinary
-`Backend`. Behind it one thread owns the networks and takes, whenever it is free, the request that has
-waited longest and all others that can share its batch. Nothing waits for a batch to fill: alone, a
-stream is as fast as without sharing; the more streams, the larger the batches.
+Every stream has its own generator, worker, style, seed and clock, and uses an ordinary `Backend`. Behind it,
+one thread owns the networks. Whenever it is free, it takes the request that has waited longest, and all
+others that can share its batch. It never waits for a batch to fill, so a single stream is as fast as
+without sharing.
 
-Admission: at most ``limit`` streams. Back-pressure: a stream has one request in flight, so the queue is
-never longer than there are streams, and under overload all of them slow down alike.
+At most ``limit`` streams are admitted. Each has one request in flight, so the queue is never longer than
+the number of streams, and under overload all of them slow down alike.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ import numpy as np
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
-from diffposetalk_ros.streaming.engine import join_requests, request_kind
 from diffposetalk_ros.streaming.latency import LatencyTracker
+from diffposetalk_ros.streaming.request_batch import join_requests, request_kind
 
 __all__ = ['SharedBackend']
 
-_LARGEST_BATCH = 32
-"""Windows: beyond it a batch gains nothing, and the streams in it wait for each other."""
+_MAX_BATCH = 32
+"""Largest number of windows in a batch. A larger one gains nothing and makes its streams wait."""
 
 
 @dataclass
 class _Job:
-    """A call that waits. Jobs of equal ``kind`` are given to ``run`` together."""
+    """A waiting call. Jobs of equal ``kind`` are given to ``run`` together."""
 
     kind: Hashable
     argument: Any
@@ -44,11 +44,11 @@ class _Job:
 
 
 class SharedBackend:
-    """Owns ``backend``; `join` hands out a `Backend` per stream. Thread-safe.
+    """Owns ``backend`` and gives each stream a `Backend` by `join`. Thread-safe.
 
-    ``limit``: streams that are admitted. ``waiting`` holds seconds from request to answer, ``sizes``
-    is the number of windows in every batch so far: how many batches of each size; ``longest_queue`` the
-    most calls that ever waited at once.
+    At most ``limit`` streams are admitted. ``waiting`` measures seconds from request to answer, ``sizes``
+    counts batches by their number of windows, and ``longest_queue`` is the largest number of calls that
+    ever waited at the same time. Raises ModelError for a limit below 1.
     """
 
     def __init__(self, backend: Backend, limit: int = 16) -> None:
@@ -69,12 +69,12 @@ class SharedBackend:
 
     @property
     def members(self) -> int:
-        """Streams that have joined and not left."""
+        """Number of streams that have joined and not left."""
         with self._lock:
             return len(self._members)
 
     def join(self) -> _Member:
-        """A `Backend` for one stream. Raises ModelError when ``limit`` streams are there already."""
+        """`Backend` for one stream. Raises ModelError if ``limit`` streams have joined already."""
         with self._lock:
             if len(self._members) >= self.limit:
                 raise ModelError(
@@ -85,19 +85,19 @@ class SharedBackend:
         return member
 
     def leave(self, member: _Member) -> None:
-        """Make room for another stream; called again, it changes nothing."""
+        """Make room for another stream. Further calls do nothing."""
         with self._lock:
             self._members.discard(id(member))
 
     def close(self) -> None:
-        """End the thread after the batch in hand; what still waits fails with ModelError."""
+        """End the thread after the current batch. Waiting calls fail with ModelError."""
         with self._lock:
             self._closed = True
             self._lock.notify_all()
         self._thread.join()
 
     def submit(self, kind: Hashable, argument: Any, run: Callable[[list[Any]], list[Any]]) -> Any:
-        """Wait for the result of ``run`` for ``argument``; raises what ``run`` raised."""
+        """Wait for the result of ``run`` for ``argument``. Raises what ``run`` raised."""
         job = _Job(kind, argument, run)
         with self._lock:
             if self._closed:
@@ -111,16 +111,16 @@ class SharedBackend:
             self.waiting.add(time.perf_counter() - job.since)
 
     def encode(self, mels: list[FloatArray]) -> list[FloatArray]:
-        """Log mel of equal length, encoded together."""
+        """Encode log mel of equal length in one batch."""
         return _rows(self._backend.encode_mel(np.concatenate(mels)), mels)
 
     def encode_speech(self, jobs: list[tuple[FloatArray, int]]) -> list[FloatArray]:
-        """Samples of equal length that give as many frames each, encoded together."""
+        """Encode samples of equal length and number of frames in one batch."""
         sounds = [samples for samples, _ in jobs]
         return _rows(self._backend.encode_audio(np.concatenate(sounds), jobs[0][1]), sounds)
 
     def denoise(self, jobs: list[tuple[WindowRequest, SamplingConfig]]) -> list[FloatArray]:
-        """Windows of one kind, denoised together."""
+        """Denoise windows of one kind in one batch."""
         requests = [request for request, _ in jobs]
         with self._lock:
             self.sizes[len(jobs)] = self.sizes.get(len(jobs), 0) + 1
@@ -128,7 +128,7 @@ class SharedBackend:
         return _rows(self._backend.sample(joined, jobs[0][1]), [request.noise for request in requests])
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Any other method of the backend, on its thread and alone."""
+        """Call any other method of the backend on its thread, by itself."""
         return self.submit(object(), arguments, lambda all_: [getattr(self._backend, name)(*all_[0])])
 
     def _serve(self) -> None:
@@ -139,12 +139,12 @@ class SharedBackend:
                     for job in self._jobs:
                         job.answer.set_exception(ModelError('the shared model has been closed'))
                     return
-                batch = [job for job in self._jobs if job.kind == self._jobs[0].kind][:_LARGEST_BATCH]
+                batch = [job for job in self._jobs if job.kind == self._jobs[0].kind][:_MAX_BATCH]
                 taken = {id(job) for job in batch}
                 self._jobs = [job for job in self._jobs if id(job) not in taken]
             try:
                 results = batch[0].run([job.argument for job in batch])
-            except Exception as error:  # it belongs to those who asked
+            except Exception as error:  # it belongs to the callers
                 for job in batch:
                     job.answer.set_exception(error)
             else:
@@ -153,7 +153,7 @@ class SharedBackend:
 
 
 class _Member:
-    """What one stream sees; `leave` when it ends. A member that is dropped leaves by itself."""
+    """Backend of one stream. Call `leave` when the stream ends; a member that is deleted leaves by itself."""
 
     def __init__(self, shared: SharedBackend) -> None:
         self.config, self.runner = shared.config, shared.runner
@@ -183,7 +183,7 @@ class _Member:
         return out
 
     def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
-        """See `Backend`. In a batch the last bits may differ from those of the stream alone."""
+        """See `Backend`. In a batch, the last bits may differ from those of a stream alone."""
         kind = ('sample', request_kind(sampling, request))
         out: FloatArray = self._shared.submit(kind, (request, sampling), self._shared.denoise)
         return out

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames a window denoises, what stands before it, and which of its frames are final.
+"""Plan of a window: the frames it denoises, those before it, and those that become final.
 
     frames     ... 90 ....... 99 | 100 101 | 102 |
                    prefix (P)    | hop k   | L   | padding up to n_motions
                    committed     | commit  | look-ahead: generated again at the next hop
 
-Until P frames are committed there is no prefix of real frames: the window then begins at frame 0
-with the learned start features, and the frames committed so far are pinned inside it.
+Until P frames are committed, there is no prefix of real frames. The window then begins at frame 0 with the
+learned start features, and the frames committed so far are inpainted in it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ['Window', 'blend_weights', 'check_window', 'plan_window']
 
 @dataclass(frozen=True)
 class Window:
-    """One window of the stream, all in absolute frame numbers.
+    """One window of the stream, in absolute frame numbers.
 
-    Frames [start, stop) are denoised; of these [start, commit_start) are final already and pinned,
-    [commit_start, commit_stop) become final, [commit_stop, stop) are look-ahead. ``prefix`` frames
-    before ``start`` condition the window (0: learned start features). ``length`` >= stop - start is
-    the number of frames the network sees, padding included.
+    Frames [start, stop) are denoised. Of these, [start, commit_start) are final already and inpainted,
+    [commit_start, commit_stop) become final, and [commit_stop, stop) are look-ahead. ``prefix`` frames
+    before ``start`` condition the window; 0 means the learned start features. ``length`` >= stop - start is
+    the number of frames that the network gets, padding included.
     """
 
     start: int
@@ -46,7 +46,7 @@ class Window:
 
 
 def check_window(model: ModelConfig, hop: int, look_ahead: int) -> None:
-    """Raise ConfigError when the model's window cannot hold hop and look-ahead."""
+    """Raise ConfigError if the model's window cannot hold hop and look-ahead."""
     if hop < 1 or look_ahead < 0:
         raise ConfigError(
             f'hop {hop}, look-ahead {look_ahead}; use a hop of 1 or more, a look-ahead of 0 or more'

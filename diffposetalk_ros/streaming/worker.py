@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread that runs the networks: ring buffer in, timeline out."""
+"""Thread that runs the networks: it reads the ring buffer and writes the timeline."""
 
 from __future__ import annotations
 
@@ -23,12 +23,21 @@ __all__ = ['InferenceWorker', 'WorkerConfig']
 
 _log = logging.getLogger(__name__)
 
+_NOTHING = np.zeros(0, np.float32)
+
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """``max_errors``: failures in a row before the worker counts as failed. ``retry_delay``: seconds
-    between tries until then, ``failed_delay``: from then on. ``poll``: longest sleep in seconds
-    without a `notify`."""
+    """Settings of the worker.
+
+    Args:
+        max_errors: consecutive failures after which the worker counts as failed.
+        retry_delay: seconds between attempts until then.
+        failed_delay: seconds between attempts from then on.
+        poll: longest sleep in seconds without a `notify`.
+
+    Raises ConfigError for ``max_errors`` below 1.
+    """
 
     max_errors: int = 5
     retry_delay: float = 0.05
@@ -43,17 +52,16 @@ class WorkerConfig:
 class InferenceWorker:
     """Owns the generator while it runs.
 
-    Contract, in the order of a lifecycle node:
-      * `start` makes the thread, `stop` ends and joins it; both may be called again.
-      * `notify` after new audio is in the ring buffer, or after the buffer was closed.
-      * `reset` begins a new epoch in ring buffer and timeline; a window in flight is thrown away.
-      * `preview` puts provisional frames up to the end of the audio on the timeline, once what is there
-        has been generated: the face goes on while audio pauses.
-      * `call` runs a function on the thread between two windows (set a style, change the sampling).
-      * ``on_frames(epoch, frames)`` is called on the thread with every window that went on the timeline.
-      * An exception is retried, the generator being unchanged by it; after ``max_errors`` in a row
-        `failed` is True, `last_error` holds the traceback, and tries become rare. The first success,
-        in the same utterance or the next, makes `failed` False; what came too late is not shown.
+    * `start` makes the thread, and `stop` ends and joins it. Both may be called again.
+    * Call `notify` when new audio is in the ring buffer, or when the buffer was closed.
+    * `reset` begins a new epoch in ring buffer and timeline. A window in flight is discarded.
+    * `preview` puts provisional frames up to the end of the audio on the timeline as soon as all complete
+      windows were generated. The face then goes on moving while the audio pauses.
+    * `call` runs a function on the thread between two windows, for example to set a style.
+    * ``on_frames(epoch, frames)`` is called on the thread for every window that went on the timeline.
+    * An exception does not change the generator, and the window is tried again. After ``max_errors``
+      consecutive exceptions, `failed` is True, `last_error` holds the traceback, and attempts become rare.
+      The first success makes `failed` False again. Frames that came too late are not shown.
     """
 
     def __init__(
@@ -100,12 +108,12 @@ class InferenceWorker:
 
     @property
     def real_time_factor(self) -> float:
-        """Median seconds of computing per second of motion (below 1 is fast enough)."""
+        """Median seconds of computing per second of motion. Less than 1 is fast enough."""
         config = self._generator.config
         return self.inference.summary().p50 * self._generator.model.fps / config.hop
 
     def start(self) -> None:
-        """Begin with the ring buffer's current epoch. Does nothing when running."""
+        """Start with the current epoch of the ring buffer. Does nothing if the thread is running."""
         if self.running:
             return
         self._stopping = False
@@ -116,7 +124,7 @@ class InferenceWorker:
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
-        """End the thread after the window in hand; False if it did not end within ``timeout`` s."""
+        """End the thread after the current window. Returns False if it did not end within ``timeout`` seconds."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
@@ -127,7 +135,7 @@ class InferenceWorker:
         return True
 
     def notify(self) -> None:
-        """There is something new to look at."""
+        """Wake the thread because there is new audio or a new call."""
         with self._progress:
             self._requested += 1
         self._wake.set()
@@ -138,21 +146,21 @@ class InferenceWorker:
         self.notify()
 
     def preview(self) -> None:
-        """The audio pauses: show what can be shown of it."""
+        """Show provisional frames, because the audio pauses."""
         self._preview_at = self._audio.end
         self.notify()
 
     def reset(self) -> int:
-        """Start a new utterance: empty ring buffer and timeline; returns the new epoch."""
+        """Start a new utterance with an empty ring buffer and timeline; returns the new epoch."""
         with self._reset_lock:
-            # The timeline first: what the worker still delivers is then of an older epoch.
+            # The timeline comes first, so that what the worker still delivers belongs to an older epoch.
             self._timeline.reset(self._audio.epoch + 1)
             epoch = self._audio.reset()
         self.notify()
         return epoch
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until everything that was there has been generated; for tools and tests."""
+        """Wait until all audio so far was processed; for tools and tests."""
         with self._progress:
             return self._progress.wait_for(lambda: self._handled == self._requested, timeout)
 
@@ -175,13 +183,13 @@ class InferenceWorker:
                 self._wake.wait(self._config.poll)
 
     def _pause(self, seconds: float) -> None:
-        """Wait before the next try, but not beyond a reset or a stop."""
+        """Wait before the next attempt, but not longer than until a reset or a stop."""
         until = time.monotonic() + seconds
         while not self._stopping and self._audio.epoch == self._epoch and time.monotonic() < until:
             time.sleep(0.005)
 
     def _turn(self) -> bool:
-        """Everything up to one window; False when there was nothing to do."""
+        """Do the work of one window; returns False if there was nothing to do."""
         while self._calls:
             self._calls.popleft()(self._generator)
         # One hop at a time, so that a reset is noticed between windows even after a long burst.
@@ -193,28 +201,26 @@ class InferenceWorker:
             self._errors_in_row = 0
         if chunk.lost:
             self.lost_samples += chunk.lost
-            self._generator.feed(np.zeros(chunk.lost, np.float32))
+            self._generator.push(np.zeros(chunk.lost, np.float32), limit=0)
         self._cursor = chunk.start + len(chunk.samples)
         if len(chunk.samples):
-            self._generator.feed(chunk.samples)
-        if chunk.closed:
-            self._generator.end()
+            self._generator.push(chunk.samples, limit=0)
         begin = time.perf_counter()
-        frames = self._generator.step()
-        if frames is not None:
+        made = self._generator.finish(limit=1) if chunk.closed else self._generator.push(_NOTHING, limit=1)
+        for frames in made:
             self.inference.add(time.perf_counter() - begin)
             merged = self._timeline.merge(self._epoch, frames.start, frames.motion, frames.committed)
             if merged and self._on_frames is not None:
                 self._on_frames(self._epoch, frames)
         if self._generator.done:
             self._timeline.close(self._epoch)
-        elif frames is None and not len(chunk.samples) and self._cursor == self._preview_at:
+        elif not made and not len(chunk.samples) and self._cursor == self._preview_at:
             self._preview_at = -1
             self._show_preview()
-        return frames is not None or len(chunk.samples) > 0
+        return bool(made) or len(chunk.samples) > 0
 
     def _show_preview(self) -> None:
-        """Each window as soon as it is there, and no more of them once the audio goes on."""
+        """Show each provisional window as soon as it is generated, until the audio goes on."""
         motion = np.zeros((0, self._generator.model.motion_dim), np.float32)
         for motion in self._generator.preview():
             if self._stopping or self._audio.epoch != self._epoch or self._audio.end != self._cursor:

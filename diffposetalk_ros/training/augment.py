@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation of mel power: what makes a model trained on synthesisers follow people.
+"""Augmentation of mel power, with which a model trained on synthesised speech follows people.
 
 Working on mel power instead of samples costs a hundredth of the time. Each function keeps the shape
 (N, T, n_mels) and draws from the generator it is given.
@@ -37,7 +37,7 @@ def _uniform(low: float, high: float, shape: tuple[int, ...], rng: torch.Generat
 
 
 def _warp(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Tensor:
-    """Vocal tract length perturbation: stretch the frequency axis by a factor per clip."""
+    """Stretch the frequency axis by a factor per clip (vocal tract length perturbation)."""
     count, _, bands = power.shape
     to_mel = 2595.0 * torch.log10(1.0 + torch.tensor([40.0, 7600.0]) / 700.0)
     hz = 700.0 * (10.0 ** (torch.linspace(float(to_mel[0]), float(to_mel[1]), bands) / 2595.0) - 1.0)
@@ -52,7 +52,7 @@ def _warp(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Tensor:
 
 
 def _reverberate(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Tensor:
-    """An exponential tail of power (reverberation time 0.08-0.5 s) after every frame."""
+    """Add reverberation: an exponential tail of power (0.08 to 0.5 s) after every frame."""
     count, frames, bands = power.shape
     on = (torch.rand(count, generator=rng) < config.reverberation).float()
     time = _uniform(0.08, 0.5, (count,), rng)

@@ -33,7 +33,7 @@ class Batch:
 
 
 class BatchSource:
-    """Draws batches with a seed; the same seed and step give the same batch."""
+    """Draws random batches. The same seed and step give the same batch."""
 
     def __init__(
         self, takes: TakeSet, mean: Tensor, std: Tensor, *, seed: int, augmentation: AugmentConfig | None
@@ -47,12 +47,12 @@ class BatchSource:
         return len(self._takes)
 
     def draw(self, step: int, size: int) -> Batch:
-        """The batch of training step `step`."""
+        """Batch of a training step."""
         rng = np.random.default_rng((self._seed, step))
         return self.at(np.sort(rng.choice(len(self._takes), size, replace=False)), rng)
 
     def draw_motion(self, step: int, size: int) -> Tensor:
-        """Normalised motion (N, F, D) alone, which costs no audio work."""
+        """Normalised motion (N, F, D) without audio."""
         rng = np.random.default_rng((self._seed, step))
         index = np.sort(rng.choice(len(self._takes), size, replace=False))
         return (torch.from_numpy(self._takes.motion[index]) - self._mean) / self._std

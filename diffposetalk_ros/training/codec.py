@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech as it comes out of a lossy codec: recordings of people nearly always went through one.
+"""Speech after a lossy codec, because nearly all recordings of people went through one.
 
 The codecs are libsndfile's; none of them moves the sound in time (cross-correlation at 16 kHz).
 """

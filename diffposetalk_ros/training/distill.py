@@ -17,9 +17,10 @@ import torch
 from accelerate import PartialState
 from torch import Tensor
 
-from diffposetalk_ros.diffusion.schedule import step_pairs
+from diffposetalk_ros.diffusion.sampler import solver_coefficients
+from diffposetalk_ros.diffusion.schedule import timesteps
 from diffposetalk_ros.errors import ConfigError, ModelError
-from diffposetalk_ros.model.guided import CODE_GAIN, LARGEST_SCALE
+from diffposetalk_ros.model.guided import CODE_GAIN, MAX_SCALE
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.store import load_model, save_model
@@ -53,8 +54,8 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         for name in ('scale_audio', 'scale_style'):
-            if not 1.0 <= getattr(self, name) <= LARGEST_SCALE:
-                raise ConfigError(f'{name} {getattr(self, name):g}; use 1 to {LARGEST_SCALE:g}')
+            if not 1.0 <= getattr(self, name) <= MAX_SCALE:
+                raise ConfigError(f'{name} {getattr(self, name):g}; use 1 to {MAX_SCALE:g}')
         if self.steps < 0 or self.substeps < 1:
             raise ConfigError(f'{self.steps} steps of {self.substeps} substeps; use 0 or more of 1 or more')
         if not self.steps and self.substeps > 1:
@@ -82,10 +83,11 @@ def guided_student(teacher: DiffPoseTalkModel) -> DiffPoseTalkModel:
 
 
 class Distillation:
-    """Loss terms of one window, in place of `window_terms`."""
+    """Loss terms of one window, used instead of `window_terms`."""
 
     def __init__(self, teacher: DiffPoseTalkModel, config: DistillConfig) -> None:
         self._teacher = teacher.eval().requires_grad_(False)
+        self._schedule = teacher.diffusion_sched.schedule()
         self._config = config
 
     def __call__(
@@ -96,7 +98,7 @@ class Distillation:
         rng: torch.Generator,
         vertices: Vertices | None = None,
     ) -> dict[str, Tensor]:
-        """Unweighted terms; all random numbers come from ``rng``."""
+        """Unweighted loss terms. All random numbers come from ``rng``."""
         motion, device = window.motion, window.motion.device
         if window.end is not None:
             motion = truncate(motion, window.end, student.config.pad_mode)
@@ -104,7 +106,7 @@ class Distillation:
         self._teacher.to(device)
         start, stop = (t.to(device) for t in self._span(count, rng))
         noise = torch.randn(motion.shape, generator=rng).to(device)
-        noisy = student.diffusion_sched.noised(motion, noise, start)
+        noisy = student.diffusion_sched.add_noise(motion, noise, start)
         styled = torch.rand(count, generator=rng) >= self._config.no_style
         scales = self._scales(styled, rng).to(device)
         style = window.style
@@ -120,7 +122,7 @@ class Distillation:
         given = _Given(window.audio, style, window.shape, previous, indicator, scales)
         with torch.no_grad():
             target = self._target(given, noisy, start, stop)
-        person = student.person(window.shape, style, CODE_GAIN * (scales - 1.0))
+        person = student.person_feature(window.shape, style, CODE_GAIN * (scales - 1.0))
         guess = student.denoising_net(noisy, window.audio, person, *previous, start, indicator)
         return denoiser_terms(
             guess,
@@ -134,12 +136,12 @@ class Distillation:
         )
 
     def _span(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Where each item's step of the student starts and stops, (N) each."""
+        """Start and end (N) of each item's step of the student."""
         total = self._teacher.config.n_diff_steps
         if not self._config.steps:
             start = torch.randint(1, total + 1, (count,), generator=rng)
             return start, torch.zeros_like(start)
-        pairs = torch.tensor(step_pairs(total, self._config.steps))
+        pairs = torch.tensor(timesteps(total, self._config.steps))
         chosen = pairs[torch.randint(len(pairs), (count,), generator=rng)]
         return chosen[:, 0], chosen[:, 1]
 
@@ -153,7 +155,7 @@ class Distillation:
         return scales
 
     def _target(self, given: _Given, noisy: Tensor, start: Tensor, stop: Tensor) -> Tensor:
-        """x0 with which one DDIM step from x_start ends where the teacher's substeps end."""
+        """x_0 with which one DDIM step from ``start`` leads to the result of the teacher's substeps."""
         count = self._config.substeps
         x, clean = noisy, noisy
         times = [(start + (stop - start) * k / count).round().long() for k in range(count + 1)]
@@ -168,11 +170,10 @@ class Distillation:
         return (x - ratio * noisy) / share
 
     def _ddim(self, now: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
-        """Coefficients of x_t and x0 of a DDIM step, (N, 1, 1) each."""
-        bars = self._teacher.diffusion_sched.alpha_bars
-        bar, bar_next = bars[now].view(-1, 1, 1), bars[following].view(-1, 1, 1)
-        ratio = ((1 - bar_next) / (1 - bar)).sqrt()
-        return ratio, bar_next.sqrt() - ratio * bar.sqrt()
+        """Coefficients of x_t and x_0 in a DDIM step of each item, (N, 1, 1) each."""
+        steps = list(zip(now.tolist(), following.tolist(), strict=True))
+        rows = torch.tensor(solver_coefficients('ddim', self._schedule, steps), device=now.device)
+        return rows[:, 2].view(-1, 1, 1), rows[:, 3].view(-1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class _Given:
         count, frames = x.shape[:2]
         nothing = teacher.null_audio(count, frames)
         unstyled = None if self.style is None else teacher.null_style(count)
-        persons = [teacher.person(self.shape, style) for style in (unstyled, unstyled, self.style)]
+        persons = [teacher.person_feature(self.shape, style) for style in (unstyled, unstyled, self.style)]
         present = [person for person in persons if person is not None]
         out = teacher.denoising_net(
             x.repeat(3, 1, 1),
@@ -201,9 +202,9 @@ class _Given:
             step.repeat(3),
             None if self.indicator is None else self.indicator.repeat(3, 1),
         )[:, -frames:]
-        none, heard, styled = out.chunk(3)
+        none, with_audio, with_style = out.chunk(3)
         by_audio, by_style = self.scales[:, :1, None], self.scales[:, 1:, None]
-        mixed: Tensor = none + by_audio * (heard - none) + by_style * (styled - heard)
+        mixed: Tensor = none + by_audio * (with_audio - none) + by_style * (with_style - with_audio)
         return mixed
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much each frame's lip error counts: most where lips have to close, however short the closure is."""
+"""Weight of each frame's lip error: highest where lips have to close, however short the closure is."""
 
 from __future__ import annotations
 

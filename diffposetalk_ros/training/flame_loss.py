@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normalised FLAME motion -> mesh vertices, for the geometric losses (SPEC 1.4, 9.3)."""
+"""Mesh vertices of normalised FLAME motion for the geometric losses (docs/method.md, 1.4, 9.3)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def flame_vertices_of(
 ) -> Callable[[Tensor], Callable[[Tensor], Tensor]]:
     """Function of the identities (N, 100): motion (N, F, D) -> vertices (N, F, V, 3), head at rest.
 
-    Jaw y and z are the statistics' mean, as de-normalising a zero gives. Raises MotionError without
-    smplx.
+    Jaw y and z are the mean of the statistics. Raises MotionError without smplx.
     """
     skin = FlameVertices(model)
     numbers = {name: torch.tensor(np.asarray(value), dtype=torch.float32) for name, value in stats.items()}

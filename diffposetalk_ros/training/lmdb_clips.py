@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official training data: an LMDB of talking-head clips with FLAME coefficients (SPEC 8.1)."""
+"""The official training data: an LMDB of talking-head clips with FLAME coefficients (docs/method.md, 8.1)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_split(path: Path) -> list[str]:
 
 @lru_cache(maxsize=8)
 def _open(folder: Path) -> Any:
-    """LMDB may be opened once in a process, so everybody shares the environment."""
+    """Shared environment, because a process may open an LMDB only once."""
     try:
         import lmdb
     except ImportError as error:
@@ -68,7 +68,7 @@ class LmdbClips:
         self._segment = self._whole('metadata', 'seg_len')
 
     def frames(self, clip: str) -> int:
-        """Length of a clip. Raises LmdbError for one that is not there."""
+        """Length of a clip in frames. Raises LmdbError for an unknown clip."""
         return self._whole(f'{clip}/metadata', 'n_frames')
 
     def read(self, clip: str, start: int, count: int, audio: bool = True) -> tuple[Floats, dict[str, Floats]]:

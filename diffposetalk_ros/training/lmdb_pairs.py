@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random pairs of neighbouring windows from the official data, normalised (SPEC 1.3, 8.2, 8.3)."""
+"""Random pairs of neighbouring windows from the official data, normalised (docs/method.md, 1.3, 8.2, 8.3)."""
 
 from __future__ import annotations
 
@@ -13,44 +13,50 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.motion.normalisation import TRAINING_EPSILON, normalise_motion
 from diffposetalk_ros.training.lmdb_clips import LmdbClips
 
 __all__ = ['FlameStats', 'PairBatch', 'PairSource']
 
-_EPSILON = 1e-9
 _STYLE_RUN = 2.1
-"""A style pair is cut from a run of that many windows, so that its halves do not touch."""
+"""Length in windows of the run from which a style pair is cut. Its halves do not touch."""
 _READERS = 4
 
 
 @dataclass(frozen=True)
 class FlameStats:
-    """Means and deviations of shape (100,), exp (50,) and pose (6,), as the data set's file has them."""
+    """Statistics of a data set with which its motion and identities are normalised.
+
+    ``arrays`` holds {shape,exp,pose}_{mean,std} with 100, 50 and 6 numbers (docs/method.md, 1.3).
+    """
 
     arrays: Mapping[str, NDArray[np.floating]]
     head_pose: bool
 
     def motion(self, coefficients: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Raw coefficients -> normalised motion (F, D); jaw y and z are cut before the division."""
+        """Normalised motion (F, D) of raw ``exp`` (F, 50) and ``pose`` (F, 6, radians).
+
+        Jaw y and z are left out, because their deviation may be 0.
+        """
         pose = slice(0, 4) if self.head_pose else slice(3, 4)
-        parts = [
-            (coefficients['exp'] - self.arrays['exp_mean']) / (self.arrays['exp_std'] + _EPSILON),
-            (coefficients['pose'][:, pose] - self.arrays['pose_mean'][pose])
-            / (self.arrays['pose_std'][pose] + _EPSILON),
-        ]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        raw = np.concatenate([coefficients['exp'], coefficients['pose'][:, pose]], axis=1)
+        mean, std = (
+            np.concatenate([self.arrays[f'exp_{part}'], self.arrays[f'pose_{part}'][pose]])
+            for part in ('mean', 'std')
+        )
+        return normalise_motion(raw, mean, std, TRAINING_EPSILON)
 
     def shape(self, coefficients: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Normalised identity (100,) of the first frame."""
-        raw = coefficients['shape'][0]
-        deviation = self.arrays['shape_std'] + _EPSILON
-        out: NDArray[np.float32] = ((raw - self.arrays['shape_mean']) / deviation).astype(np.float32)
-        return out
+        """Normalised identity (100,) of the first of the raw ``shape`` rows (F, 100)."""
+        arrays = self.arrays
+        return normalise_motion(
+            coefficients['shape'][0], arrays['shape_mean'], arrays['shape_std'], TRAINING_EPSILON
+        )
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """audio (N, 2 L 640) in [-1, 1]; motion (N, 2 L, D) and shape (N, 100) normalised."""
+    """Audio (N, 2 L 640) in [-1, 1], normalised motion (N, 2 L, D) and normalised shape (N, 100)."""
 
     audio: Tensor
     motion: Tensor
@@ -58,10 +64,10 @@ class PairBatch:
 
 
 class PairSource:
-    """Draws batches with a seed; the same seed and number give the same batch.
+    """Draws random batches. The same seed and number give the same batch.
 
-    An epoch goes through every clip (for styles: every person) once, in random order. Raises
-    ConfigError where a clip is too short or there are fewer than a batch needs.
+    An epoch visits every clip (every person, for styles) once in random order. Raises ConfigError if a
+    clip is too short or there are fewer clips than a batch needs.
     """
 
     def __init__(
@@ -77,7 +83,7 @@ class PairSource:
 
     @property
     def persons(self) -> int:
-        """How many people speak."""
+        """Number of people."""
         return len(self._persons)
 
     def pairs(self, number: int, size: int) -> PairBatch:
@@ -117,5 +123,7 @@ class PairSource:
     def _start(self, name: str, frames: int, rng: np.random.Generator) -> int:
         length = self._lengths[name]
         if length < frames:
-            raise ConfigError(f'{name} has {length} frames; training needs {frames}. Take it off the split')
+            raise ConfigError(
+                f'{name} has {length} frames; training needs {frames}; remove it from the split file'
+            )
         return int(rng.integers(0, length - frames + 1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses, truncation and condition dropout of the published training (SPEC 9), as pure functions.
+"""Losses, truncation and condition dropout of the published training (docs/method.md, 9), as pure functions.
 
 Random numbers are drawn by the caller.
 """
@@ -17,7 +17,7 @@ from diffposetalk_ros.errors import ConfigError
 
 __all__ = [
     'LossWeights',
-    'condition_drops',
+    'condition_dropout',
     'denoiser_terms',
     'nt_xent',
     'total_loss',
@@ -27,15 +27,15 @@ __all__ = [
 ]
 
 Vertices = Callable[[Tensor], Tensor]
-"""Normalised motion (N, F, D) -> vertices (N, F, V, 3), head rotation left out; or (N, F, r), a
-projection in which squared distances are those of the mesh."""
+"""Normalised motion (N, F, D) -> vertices (N, F, V, 3) without head rotation, or a projection (N, F, r) with the
+squared distances of the mesh."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms next to the plain term's 1 (SPEC 7.1). Vertex weights are for metres.
+    """Weights of the loss terms (docs/method.md, 9.3); that of x_0 is 1. Vertices are in metres.
 
-    A term of weight 0 is not computed. ``criterion`` is 'l2' or 'l1'.
+    A term of weight 0 is not computed. ``criterion`` is 'l2' or 'l1'. Raises ConfigError for another one.
     """
 
     vert: float = 2e6
@@ -53,16 +53,17 @@ class LossWeights:
 
 
 def valid_frames(end: Tensor | None, count: int, frames: int, device: torch.device) -> Tensor:
-    """Bool (N, frames): True before each item's end (N), everywhere without one."""
+    """Bool (N, frames): True before each item's end (N), or everywhere if there is no end."""
     if end is None:
         return torch.ones(count, frames, dtype=torch.bool, device=device)
     return torch.arange(frames, device=device)[None] < end.to(device)[:, None]
 
 
 def truncate(values: Tensor, end: Tensor, mode: str = 'zero') -> Tensor:
-    """Replace (N, T, ...) from each item's end (N, 1..T) on by 0 or ('replicate') the last kept value.
+    """Replace the values of (N, T, ...) from each item's end (N, 1 to T) on.
 
-    For audio give the end in samples.
+    ``mode`` 'zero' fills with 0, 'replicate' with the last value that is kept. The end of audio is in
+    samples. Raises ConfigError for another mode.
     """
     if mode not in ('zero', 'replicate'):
         raise ConfigError(f"pad_mode is {mode!r}; use 'zero' or 'replicate'")
@@ -74,14 +75,14 @@ def truncate(values: Tensor, end: Tensor, mode: str = 'zero') -> Tensor:
     return torch.where(keep, values, last[:, None].expand_as(values))
 
 
-def condition_drops(
+def condition_dropout(
     conditions: Collection[str], mode: str, uniform: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Which items lose their (style, audio): bool (N) each, None for a condition not guided by.
+    """Items whose (style, audio) is replaced by null: bool (N) each, or None for a condition not guided by.
 
-    ``uniform`` (N, 2) holds draws from [0, 1): with both conditions and 'incremental' only the first
-    column counts (0.55 keep all, 0.35 lose style, 0.10 lose both), else style takes the first and
-    audio the second (SPEC 9.2 step 7). Only the current window's audio is to be nulled.
+    ``uniform`` (N, 2) holds draws from [0, 1). With both conditions and 'incremental', the first column
+    decides: 0.55 keep all, 0.35 lose the style, 0.10 lose both. Otherwise style takes the first column and
+    audio the second (docs/method.md, 9.2 step 7). Only the audio of the current window becomes null.
     """
     style, audio = 'style' in conditions, 'audio' in conditions
     if style and audio and mode == 'incremental':
@@ -107,13 +108,25 @@ def denoiser_terms(
     constrain_previous: bool = True,
     emphasis: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Unweighted terms of one half (SPEC 9.3); a term without a valid frame is absent.
+    """Unweighted loss terms of one half (docs/method.md, 9.3).
 
-    ``prediction`` (N, P + L, D) of the denoiser, ``clean`` and ``noise`` (N, L, D), ``previous``
-    (N, P, D) ground truth before the second half (None for the first half), ``end`` (N) first
-    invalid frame, ``head`` the layout's head columns. Each term is the mean over the elements of
-    all valid frames of the batch. ``emphasis`` (N, L) multiplies the vertex errors of each frame (not
-    in the paper; 1 for the previous frames).
+    Each term is the mean over the elements of all valid frames of the batch. A term without a valid frame
+    is absent.
+
+    Args:
+        prediction: of the denoiser, (N, P + L, D).
+        clean: x_0 (N, L, D), normalised.
+        noise: (N, L, D).
+        weights: terms of weight 0 are left out.
+        target: 'sample' or 'noise'.
+        previous: ground truth (N, P, D) before the second half, or None for the first half.
+        end: first frame (N) that is not valid, or None.
+        head: columns of the head rotation, or None.
+        vertices: function from motion to vertices, or None for no geometric terms.
+        constrain_previous: whether the predictions of the previous frames count.
+        emphasis: factor (N, L) on the vertex errors of each frame, not in the paper; 1 for previous frames.
+
+    Raises ConfigError for an unknown target.
     """
     frames = clean.shape[1]
     start = prediction.shape[1] - frames
@@ -156,7 +169,7 @@ def denoiser_terms(
 
 
 def weighted_terms(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> dict[str, Tensor]:
-    """Each term, weighted and averaged over the halves; 'head_trans' (second half only) counts whole."""
+    """Weighted terms, averaged over the halves. 'head_trans', of the second half only, is not halved."""
     factors = {'noise': 1.0} | {k: v for k, v in asdict(weights).items() if k != 'criterion'}
     out: dict[str, Tensor] = {}
     for terms in halves:
@@ -168,7 +181,7 @@ def weighted_terms(halves: Collection[Mapping[str, Tensor]], weights: LossWeight
 
 
 def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> Tensor:
-    """Sum of `weighted_terms`. Raises ConfigError where no term is left."""
+    """Sum of `weighted_terms`. Raises ConfigError if no term is left."""
     terms = list(weighted_terms(halves, weights).values())
     if not terms:
         raise ConfigError('no loss term is left; every frame was masked out')
@@ -176,7 +189,7 @@ def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
-    """Normalised temperature-scaled cross-entropy of paired features (N, S) each (SPEC 9.1)."""
+    """Normalised temperature-scaled cross-entropy of paired features (N, S) each (docs/method.md, 9.1)."""
     count = first.shape[0]
     features = F.normalize(torch.cat([first, second]), dim=1)
     logits = features @ features.T / temperature
@@ -202,7 +215,7 @@ def _distance(a: Tensor, b: Tensor, weights: LossWeights) -> Tensor:
 def _trajectory(
     truth: Tensor, guess: Tensor, mask: Tensor, weights: LossWeights, names: tuple[str, str, str]
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Position, velocity and smoothness terms along axis 1, those of weight 0 left out."""
+    """Position, velocity and smoothness terms along axis 1, without those of weight 0."""
     velocity = guess.diff(dim=1)
     position_name, velocity_name, smooth_name = names
     terms = {}

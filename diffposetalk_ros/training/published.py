@@ -15,6 +15,7 @@ from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.official import flame_stats, motion_stats, read_style_encoder
+from diffposetalk_ros.model.speech_weights import read_speech_weights
 from diffposetalk_ros.model.store import load_model, save_model
 from diffposetalk_ros.training.lmdb_clips import LmdbClips, read_split
 from diffposetalk_ros.training.lmdb_pairs import FlameStats, PairSource
@@ -32,17 +33,10 @@ DENOISER = RunConfig(
     200_001, batch=16, schedule='Warmup', warm_up=5000, save_every=2000, validate_every=5000, **_PLAIN
 )
 
-# What of a transformers configuration decides the form of the network.
-_SIZES = (
-    'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size', 'conv_dim',
-    'conv_kernel', 'conv_stride', 'conv_bias', 'feat_extract_norm', 'do_stable_layer_norm',
-    'num_conv_pos_embeddings', 'num_conv_pos_embedding_groups',
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class PairData:
-    """Where the data lies: LMDB folder, split files in it, statistics file."""
+    """Location of the data: LMDB folder, its split files and the statistics file."""
 
     folder: Path
     split: Path
@@ -52,7 +46,9 @@ class PairData:
     def sources(self, config: ModelConfig, seed: int) -> tuple[PairSource, PairSource | None]:
         """Training and validation pairs. Raises ConfigError, LmdbError or CheckpointError."""
         if config.space != 'flame' or config.fps != 25:
-            raise ConfigError(f'{self.folder} holds flame motion at 25 fps; the configuration is another')
+            raise ConfigError(
+                f'{self.folder} holds FLAME motion at 25 fps; the configuration is for other motion'
+            )
         stats = FlameStats(flame_stats(self.stats), config.head_pose)
         clips = LmdbClips(self.folder)
         train = PairSource(clips, read_split(self.split), stats, seed, config.n_motions)
@@ -63,9 +59,15 @@ class PairData:
 
 @dataclass(frozen=True)
 class DenoiserSettings:
-    """Beside the network's configuration: ``start`` is a model folder to go on from, ``speech`` a
-    folder with HuBERT's or wav2vec2's weights as transformers saves them, ``style`` an official
-    style encoder (default: the one `train_style` left in the work folder), ``flame`` FLAME's file."""
+    """Settings beside the configuration of the network.
+
+    Args:
+        pairs: losses, truncation and audio context.
+        start: model folder to continue from.
+        speech: folder with HuBERT or wav2vec2 weights, as transformers saves them.
+        style: official style encoder, or None for the one that `train_style` left in the work folder.
+        flame: FLAME's generic_model.pkl, for the geometric losses.
+    """
 
     pairs: PairConfig = PairConfig()
     start: Path | None = None
@@ -75,7 +77,7 @@ class DenoiserSettings:
 
 
 def train_style(data: PairData, config: ModelConfig, work: Path, run: RunConfig) -> StyleEncoder:
-    """Train the style encoder; `work/style.ckpt` goes on where it stopped."""
+    """Train the style encoder, or continue from `work/style.ckpt`."""
     source, validation = data.sources(config, run.seed)
     style = config.style_encoder or StyleEncoderConfig()
     return train_style_pairs(source, style, config.motion_dim, work, run, validation)
@@ -84,9 +86,9 @@ def train_style(data: PairData, config: ModelConfig, work: Path, run: RunConfig)
 def train_denoiser(
     data: PairData, config: ModelConfig, work: Path, out: Path, run: RunConfig, settings: DenoiserSettings
 ) -> None:
-    """Train the denoiser and write the model folder `out`; `work/denoiser.ckpt` can be gone on with.
+    """Train the denoiser, or continue from `work/denoiser.ckpt`, and write the model folder `out`.
 
-    Raises ConfigError where the pieces do not fit each other.
+    Raises ConfigError if the parts do not fit each other.
     """
     torch.manual_seed(run.seed)
     source, validation = data.sources(config, run.seed)
@@ -112,7 +114,7 @@ def _start(config: ModelConfig, settings: DenoiserSettings) -> DiffPoseTalkModel
         return load_model(settings.start).model
     if settings.speech is None:
         return DiffPoseTalkModel(config)
-    weights, sizes = _speech_weights(config.audio_encoder, settings.speech)
+    weights, sizes = read_speech_weights(config.audio_encoder, settings.speech)
     model = DiffPoseTalkModel(replace(config, audio_encoder_config=sizes))
     try:
         model.audio_encoder.load_state_dict(weights)
@@ -120,34 +122,6 @@ def _start(config: ModelConfig, settings: DenoiserSettings) -> DiffPoseTalkModel
         reason = str(error).splitlines()[-1].strip()
         raise ModelError(f'{settings.speech} does not fit {config.audio_encoder}: {reason}') from error
     return model
-
-
-def _speech_weights(kind: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """State dict and sizes of an encoder saved by transformers; nothing is downloaded."""
-    import transformers
-
-    kinds: dict[str, tuple[Any, Any]] = {
-        'hubert': (transformers.HubertModel, transformers.HubertConfig),
-        'wav2vec2': (transformers.Wav2Vec2Model, transformers.Wav2Vec2Config),
-    }
-    if kind not in kinds:
-        raise ConfigError(f'--speech-encoder does not apply to audio_encoder {kind!r}')
-    if not (folder / 'config.json').is_file():
-        raise ConfigError(f'{folder} holds no config.json; name a folder saved by transformers')
-    network, defaults = kinds[kind]
-    try:
-        encoder = network.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f'{folder} is no {kind} model ({str(error).splitlines()[0][:120]})') from error
-    base = defaults()
-    values = {name: getattr(encoder.config, name) for name in _SIZES if hasattr(encoder.config, name)}
-    values = {name: list(v) if isinstance(v, tuple | list) else v for name, v in values.items()}
-    changed = {
-        name: value
-        for name, value in values.items()
-        if value != (list(getattr(base, name)) if isinstance(value, list) else getattr(base, name))
-    }
-    return encoder.state_dict(), changed
 
 
 def _style(

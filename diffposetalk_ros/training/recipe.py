@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recipe of the embedded model: sizes, stages in order, and the folder they end in.
+"""The recipe of the embedded model: sizes, stages and the resulting folder.
 
 takes -> style encoder -> audio encoder -> denoiser -> model folder
-            (kept)       (both go on from a model that is there: `Recipe.start`)
+            (kept)       (both continue from `Recipe.start`, if given)
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ from diffposetalk_ros.training.train_denoiser import train_denoiser
 from diffposetalk_ros.training.train_style import train_style
 from diffposetalk_ros.util.output_file import ordinary_rights
 
-__all__ = ['EMBEDDED', 'GO_ON', 'Recipe', 'run_denoiser_stage', 'run_recipe', 'run_style_stage', 'statistics']
+__all__ = [
+    'EMBEDDED',
+    'FINETUNE',
+    'Recipe',
+    'run_denoiser_stage',
+    'run_recipe',
+    'run_style_stage',
+    'statistics',
+]
 
 EMBEDDED = ModelConfig(
     space='arkit',
@@ -55,12 +63,17 @@ EMBEDDED = ModelConfig(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much of everything. ``takes`` of 8.4 s each in a style of its own; steps per stage.
+    """Amount of data and training of each stage.
 
-    ``model`` is the network; with ``deterministic`` set the last stage trains the regressor an
-    evaluation compares with. ``start``: a model folder of that network to go on from, whose audio
-    encoder may have fewer blocks; its statistics, style encoder and styles stay as they are, so that styles
-    made with it keep their meaning.
+    Args:
+        takes: number of takes, 8.4 s each in a style of its own.
+        audio: run of the audio encoder.
+        style: run of the style encoder.
+        denoiser: run of the denoiser.
+        seed: of takes, weights and batches.
+        model: the network. If it is ``deterministic``, the last stage trains a regressor.
+        start: model folder of the same network to continue from. Its audio encoder may have fewer blocks.
+            Its statistics, style encoder and styles stay, so that existing styles keep their meaning.
     """
 
     takes: int = 9200
@@ -72,17 +85,19 @@ class Recipe:
     start: Path | None = None
 
 
-GO_ON = Recipe(
+FINETUNE = Recipe(
     takes=6000,
     audio=RunConfig(steps=12_000, batch=20, learning_rate=1.2e-3, ema=0.998),
     denoiser=RunConfig(steps=4500, batch=12, learning_rate=5e-4),
 )
-"""How much of everything where `Recipe.start` is given: on speech the model has not heard."""
+"""Recipe for `Recipe.start`: fine-tuning on new speech."""
 
 
 def statistics(takes: TakeSet) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (D) of the motion; channels that hardly move keep a floor, so that
-    their noise is not blown up to unit scale."""
+    """Mean and standard deviation (D,) of the motion.
+
+    The deviation has a floor, so that the noise of channels that hardly move does not become unit scale.
+    """
     values = takes.motion[:].reshape(-1, takes.motion.shape[-1])
     mean, std = values.mean(0), values.std(0)
     return torch.from_numpy(mean), torch.from_numpy(np.maximum(std, 0.02).astype(np.float32))
@@ -97,14 +112,14 @@ class _Material:
 
 
 def _grown(smaller: LogMelConfig | None, wanted: LogMelConfig | None) -> LogMelConfig | None:
-    """The wanted audio encoder, if it is the smaller one with further blocks; else the smaller one."""
+    """The wanted audio encoder if it only adds blocks to the smaller one, otherwise the smaller one."""
     if smaller is None or wanted is None or wanted.dilations[: len(smaller.dilations)] != smaller.dilations:
         return smaller
     return replace(smaller, dilations=wanted.dilations)
 
 
 def _start(recipe: Recipe) -> tuple[StoredModel, Tensor, Tensor] | None:
-    """The model to go on from, and its statistics."""
+    """Model to continue from, with its statistics."""
     if recipe.start is None:
         return None
     stored = load_model(recipe.start)
@@ -115,18 +130,18 @@ def _start(recipe: Recipe) -> tuple[StoredModel, Tensor, Tensor] | None:
         logmel=_grown(stored.model.config.logmel, recipe.model.logmel),
     )
     if config != recipe.model or stored.style_encoder is None:
-        raise ConfigError(f'{recipe.start} is not the network that is trained here; leave --start away')
+        raise ConfigError(f'{recipe.start} is not the network that is trained here; leave --start out')
     mean, std = motion_statistics(recipe.start, recipe.model.motion_dim)
     return stored, torch.from_numpy(mean), torch.from_numpy(std)
 
 
 def _material(corpus: Path, work: Path, recipe: Recipe) -> _Material:
-    """Takes of the corpus, made once and kept below `work`."""
+    """Takes of the corpus. They are made once and kept below `work`."""
     if recipe.model.logmel is None or recipe.model.style_encoder is None:
         raise ConfigError('the recipe trains models with a log-mel audio encoder and a style encoder')
     largest = max(stage.batch for stage in (recipe.style, recipe.audio, recipe.denoiser))
     if recipe.takes < largest:
-        raise ConfigError(f'--takes {recipe.takes}; a batch alone takes {largest}')
+        raise ConfigError(f'--takes {recipe.takes}; one batch needs {largest}')
     start = _start(recipe)
     folder = work / 'takes'
     # Several processes share the folder; the first makes it.
@@ -155,14 +170,14 @@ def _style_stage(material: _Material, work: Path, recipe: Recipe) -> StyleEncode
 
 
 def run_style_stage(corpus: Path, work: Path, recipe: Recipe) -> None:
-    """Takes and style encoder alone; its checkpoint `work/style.ckpt` serves the other stages."""
+    """Make takes and train the style encoder. The other stages use its checkpoint `work/style.ckpt`."""
     _style_stage(_material(corpus, work, recipe), work, recipe)
 
 
 def run_denoiser_stage(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
-    """Audio encoder and denoiser, on the style encoder that `run_style_stage` left in `work`.
+    """Train audio encoder and denoiser with the style encoder that `run_style_stage` left in `work`.
 
-    Raises ConfigError where there is none.
+    Raises ConfigError if there is none.
     """
     path = work / 'style.ckpt'
     if not path.is_file():
@@ -180,8 +195,8 @@ def _steps_of(path: Path) -> int:
 def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
     """Corpus -> takes -> style encoder -> audio encoder -> denoiser -> model folder `out`.
 
-    Every stage continues where an interrupted run stopped; finished stages cost seconds. Raises
-    ConfigError without a corpus or where `work` holds checkpoints of another model.
+    Every stage continues an interrupted run, and a finished stage takes seconds. Raises ConfigError
+    without a corpus, or if `work` holds checkpoints of another model.
     """
     material = _material(corpus, work, recipe)
     style = _style_stage(material, work, recipe)

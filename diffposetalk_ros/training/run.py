@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every training run shares: devices (Accelerate), logs, checkpoints, resuming, averaging."""
+"""The loop of every training stage: devices (Accelerate), logs, checkpoints, resuming, averaging."""
 
 from __future__ import annotations
 
@@ -20,19 +20,31 @@ from tqdm import tqdm
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 
-__all__ = ['Loss', 'RunConfig', 'learning_rate', 'train']
+__all__ = ['Loss', 'RunConfig', 'learning_rate_factor', 'train']
 
 Loss = Callable[[nn.Module, int, torch.Generator, torch.device], dict[str, Tensor]]
-"""(module, number of the batch, generator, device) -> terms whose sum is minimised."""
+"""(module, number of the batch, generator, device) -> loss terms, whose sum is minimised."""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """``ema`` is the decay of the averaged weights that are kept at the end; 0 keeps the last ones.
+    """Settings of a training run.
 
-    ``schedule``: 'cosine' (linear warm-up, then down to 2 % at the last step), 'none', 'Warmup' or
-    'WarmupThenDecay' (SPEC 9.4; the decay ends at step 120,000). ``clip`` bounds the gradient's norm,
-    0 does not. ``weight_decay`` 0 is plain Adam. ``validate_every`` 0 validates never.
+    Args:
+        steps: number of steps.
+        batch: items per step.
+        learning_rate: the full rate, reached after the warm-up.
+        warm_up: steps of linear warm-up.
+        ema: decay of the averaged weights that are kept at the end; 0 keeps the last weights.
+        clip: bound of the gradient's norm; 0 for none.
+        seed: of weights and batches.
+        save_every: steps between checkpoints.
+        schedule: 'cosine' (warm-up, then down to 2 % at the last step), 'none', 'Warmup' or
+            'WarmupThenDecay' (docs/method.md, 9.4).
+        weight_decay: of AdamW; 0 is plain Adam.
+        validate_every: steps between validations; 0 for none.
+
+    Raises ConfigError for an unknown schedule or a number below 1.
     """
 
     steps: int
@@ -55,8 +67,8 @@ class RunConfig:
                 raise ConfigError(f'{name} is {getattr(self, name)}; use 1 or more')
 
 
-def learning_rate(step: int, config: RunConfig) -> float:
-    """Share of the full rate at a step."""
+def learning_rate_factor(step: int, config: RunConfig) -> float:
+    """Factor from 0 to 1 on the full learning rate at a step."""
     warm = config.warm_up
     if config.schedule == 'none':
         return 1.0
@@ -95,7 +107,7 @@ def train(
     module.to(device)
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(step, config))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate_factor(step, config))
     average = torch.optim.swa_utils.AveragedModel(
         module,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema),  # type: ignore[no-untyped-call]

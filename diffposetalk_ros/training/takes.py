@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes: stretches of corpus speech, animated in one style, ready to be cut into training windows.
+"""Takes: runs of corpus speech, animated in one style, from which training windows are cut.
 
-A take lasts 8.4 s, like the runs the reference draws (SPEC 8.2, 8.3): two halves of 100 frames, ten
+A take lasts 8.4 s, like the runs the reference draws (docs/method.md, 8.2, 8.3): two halves of 100 frames, ten
 frames apart for the style encoder and adjacent for the denoiser.
 """
 
@@ -22,14 +22,17 @@ from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.training.animator import StyleParameters, animate, sample_style, viseme_targets
 from diffposetalk_ros.training.codec import coded
 
-__all__ = ['FRAMES', 'MARGIN', 'PHONES', 'Take', 'TakeSet', 'build_takes', 'make_takes']
+__all__ = [
+    'FRAMES', 'MARGIN', 'PHONES', 'Clip', 'Take', 'TakeSet', 'build_takes', 'join_speech', 'make_takes', 'read_clips',
+    'shift_phones',
+]  # fmt: skip
 
 FRAMES = 210
 """Motion frames in a take, at 25 fps."""
 MARGIN = (30, 3)
 """Frames of audio kept before and after the motion, for the audio encoder's context."""
 _CODED = 0.5
-"""Share of takes whose sound goes through a codec before the model hears it."""
+"""Share of takes whose audio passes through a codec."""
 _SAMPLES_PER_FRAME = HOP * MEL_PER_FRAME
 PHONES: tuple[str, ...] = (
     'SIL', 'AA', 'AE', 'AH', 'AO', 'AW', 'AY', 'B', 'CH', 'D', 'DH', 'EH', 'ER', 'EY', 'F', 'G', 'HH',
@@ -79,12 +82,15 @@ class TakeSet:
 
 
 @dataclass(frozen=True)
-class _Clip:
+class Clip:
+    """A sound file of the corpus and its phones: (start s, end s, ARPABET)."""
+
     path: Path
     phones: tuple[_Phone, ...]
 
 
-def _read_clips(corpus: Path, split: str) -> list[_Clip]:
+def read_clips(corpus: Path, split: str) -> list[Clip]:
+    """Clips of a corpus split. Raises ConfigError where there is no corpus."""
     try:
         lines = (corpus / 'clips.jsonl').read_text(encoding='utf-8').splitlines()
     except OSError as error:
@@ -93,22 +99,27 @@ def _read_clips(corpus: Path, split: str) -> list[_Clip]:
         ) from error
     records = [json.loads(line) for line in lines if line]
     return [
-        _Clip(corpus / record['audio'], tuple((a, b, p) for a, b, p in record['phones']))
+        Clip(corpus / record['audio'], tuple((a, b, p) for a, b, p in record['phones']))
         for record in records
         if record['split'] == split
     ]
 
 
-def _speech(
-    clips: list[_Clip], rng: np.random.Generator, need: int
+def join_speech(
+    clips: list[Clip], rng: np.random.Generator, need: int, long_pauses: float = 0.0
 ) -> tuple[NDArray[np.float32], list[_Phone]]:
-    """Utterances joined with pauses until `need` samples are there; phones cover the whole."""
+    """Utterances joined with pauses until ``need`` samples are there; phones cover the whole.
+
+    ``long_pauses``: share of pauses of 3 to 10 s, in which somebody listens or idles.
+    """
     pieces: list[NDArray[np.float32]] = []
     phones: list[_Phone] = []
     length = 0
     while length < need:
         # Mostly short breaths between sentences, now and then a pause long enough to idle in.
         pause = rng.uniform(0.1, 0.7) if rng.random() < 0.8 else rng.uniform(0.7, 3.0)
+        if long_pauses and rng.random() < long_pauses:
+            pause = rng.uniform(3.0, 10.0)
         silence = int(pause * 16000)
         pieces.append(np.zeros(silence, np.float32))
         phones.append((length / 16000, (length + silence) / 16000, 'SIL'))
@@ -122,8 +133,8 @@ def _speech(
     return np.concatenate(pieces), phones
 
 
-def _shift(phones: list[_Phone], start: float, duration: float) -> list[_Phone]:
-    """Phones of the stretch that begins at `start`, in seconds from there."""
+def shift_phones(phones: list[_Phone], start: float, duration: float) -> list[_Phone]:
+    """Phones of the stretch that begins at ``start``, in seconds from there."""
     inside = ((max(a - start, 0.0), min(b - start, duration), p) for a, b, p in phones)
     return [phone for phone in inside if phone[1] > phone[0]]
 
@@ -142,20 +153,20 @@ def make_takes(
     seed: int,
     style: Callable[[np.random.Generator], StyleParameters] = sample_style,
 ) -> Iterator[Take]:
-    """Animate `count` takes, each in what `style(rng)` draws. Raises ConfigError without a corpus."""
-    clips = _read_clips(corpus, split)
+    """Animate ``count`` takes, each in a style from ``style(rng)``. Raises ConfigError without a corpus."""
+    clips = read_clips(corpus, split)
     if not clips:
         raise ConfigError(f'corpus {corpus} has no clips of split {split!r}')
     before, after = MARGIN
     need = (FRAMES + before + after) * _SAMPLES_PER_FRAME
     for index in range(count):
         rng = np.random.default_rng((seed, index))
-        samples, phones = _speech(clips, rng, need + 400 + int(rng.integers(16000, 48000)))
+        samples, phones = join_speech(clips, rng, need + 400 + int(rng.integers(16000, 48000)))
         first = int(rng.integers(240, len(samples) - need))
         audio = samples[first - 240 : first + need]
         heard = coded(audio, 16000, rng) if rng.random() < _CODED else audio
         start = (first + before * _SAMPLES_PER_FRAME) / 16000
-        spoken = _shift(phones, start, FRAMES / 25)
+        spoken = shift_phones(phones, start, FRAMES / 25)
         body = audio[240 + before * _SAMPLES_PER_FRAME :][: FRAMES * _SAMPLES_PER_FRAME]
         yield Take(
             np.log(mel_power(heard) + 1e-7).astype(np.float16),

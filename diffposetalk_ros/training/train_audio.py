@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""First stage: the light audio encoder learns phones and visemes, as HuBERT comes pre-trained.
+"""First stage: the light audio encoder learns phones and visemes. HuBERT comes pre-trained.
 
 The two heads are thrown away afterwards; the denoiser's training goes on from the encoder.
 """
@@ -62,7 +62,10 @@ def speech_losses(
 def train_audio(
     source: BatchSource, config: LogMelConfig, out: Path, run: RunConfig, start: LogMelEncoder | None = None
 ) -> AudioTrainee:
-    """Train and return the encoder with its heads; ``start``: an encoder to go on from, with new heads."""
+    """Train the encoder with its heads, and return both.
+
+    ``start`` is an encoder to continue from; it gets new heads.
+    """
     trainee = AudioTrainee(config)
     if start is not None:
         trainee.encoder.begin_as(start)

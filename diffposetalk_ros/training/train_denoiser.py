@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Third stage: the denoiser, on whole windows as in the paper (SPEC 9.2) and on short live hops."""
+"""Third stage: the denoiser, on whole windows as in the paper (docs/method.md, 9.2) and on short live hops."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DenoiserLossConfig:
 
 
 class _Trainee(nn.Module):
-    """Everything that learns in this stage; the style encoder is frozen and stays outside."""
+    """All networks that learn in this stage. The style encoder is frozen and not among them."""
 
     def __init__(self, model: DiffPoseTalkModel, audio: AudioTrainee) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ def rig_projection(std: Tensor) -> Vertices:
 
 
 class _Loss:
-    """One training step's loss; holds what does not change from step to step."""
+    """Loss of a training step. It holds what is the same in every step."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class _Loss:
         return weighted_terms(done, self._config.weights) | self._speech(trainee, raw, batch, 0)
 
     def _speech(self, trainee: _Trainee, raw: Tensor, batch: Batch, first: int) -> dict[str, Tensor]:
-        """The first stage's losses stay on, so that the encoder does not forget closures."""
+        """Losses of the first stage, so that the encoder does not forget closures."""
         if self._config.speech == 0:
             return {}
         terms = speech_losses(trainee.phones, trainee.visemes, raw, batch, first)
@@ -193,7 +193,7 @@ def train_denoiser(
     name: str = 'denoiser',
     terms: WindowTerms = window_terms,
 ) -> DiffPoseTalkModel:
-    """Train `model` from a pre-trained audio encoder and a frozen style encoder; return it.
+    """Train ``model`` with a pre-trained audio encoder and a frozen style encoder, and return it.
 
     ``name`` is that of the checkpoint in `out`; ``terms`` makes the loss of a window.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published training, on the official data: style encoder and denoiser (SPEC 9)."""
+"""The published training, on the official data: style encoder and denoiser (docs/method.md, 9)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diffposetalk_ros.audio.normalisation import normalise_audio
 from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
@@ -31,8 +32,14 @@ _VALIDATION_BATCHES = 8
 
 @dataclass(frozen=True)
 class PairConfig:
-    """``truncate``: probability of cutting each half short; ``context`` takes both halves' audio
-    features from one pass over 8 s (use_context_audio_feat)."""
+    """Settings of the published denoiser training.
+
+    Args:
+        weights: of the loss terms.
+        truncate: probabilities of truncating the first and the second half.
+        context: whether audio features of both halves come from one pass over 8 s (use_context_audio_feat).
+        constrain_previous: whether the second half also predicts its previous frames.
+    """
 
     weights: LossWeights = LossWeights()
     truncate: tuple[float, float] = (0.3, 0.4)
@@ -41,12 +48,15 @@ class PairConfig:
 
 
 def freeze_speech_encoder(model: DiffPoseTalkModel) -> None:
-    """What the published training keeps fixed (SPEC 9.5): of HuBERT the convolutions, the projection
-    and the first two layers; of wav2vec2 the convolutions; of the log-mel encoder nothing."""
+    """Freeze what the published training keeps fixed (docs/method.md, 9.5).
+
+    Of HuBERT these are the convolutions, the projection and the first two layers, of wav2vec2 the
+    convolutions, of the log-mel encoder nothing.
+    """
     encoder: Any = model.audio_encoder
     if model.config.audio_encoder == 'logmel':
         return
-    # transformers asks for gradients of the audio itself unless told by this method.
+    # Without this method, transformers would compute gradients for the audio itself.
     encoder.feature_extractor._freeze_parameters()
     if model.config.audio_encoder == 'hubert':
         for part in (encoder.feature_projection, *encoder.encoder.layers[:2]):
@@ -54,7 +64,7 @@ def freeze_speech_encoder(model: DiffPoseTalkModel) -> None:
 
 
 def _over_batches(loss: Callable[..., dict[str, Tensor]]) -> Callable[..., dict[str, Tensor]]:
-    """Mean terms over the first batches of a validation source."""
+    """Mean loss terms over the first batches of a validation source."""
 
     def validate(module: nn.Module, _: int, rng: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         sums: dict[str, list[Tensor]] = {}
@@ -74,7 +84,7 @@ def train_style_pairs(
     run: RunConfig,
     validation: PairSource | None = None,
 ) -> StyleEncoder:
-    """Contrast between people: two windows of one clip must find each other (SPEC 9.1)."""
+    """Train the style encoder to match two windows of one clip among other people (docs/method.md, 9.1)."""
     torch.manual_seed(run.seed)
     encoder = StyleEncoder(config, motion_dim)
 
@@ -96,7 +106,7 @@ def train_style_pairs(
 
 
 class _PairLoss:
-    """SPEC 9.2 for a batch of pairs."""
+    """Loss of a batch of pairs (docs/method.md, 9.2)."""
 
     def __init__(
         self,
@@ -118,7 +128,7 @@ class _PairLoss:
         batch = self._source.pairs(number, self._size)
         audio, motion = batch.audio, batch.motion.to(device)
         if model.config.audio_encoder != 'logmel':
-            audio = (audio - audio.mean(1, keepdim=True)) / (audio.std(1, keepdim=True) + 1e-5)
+            audio = torch.from_numpy(normalise_audio(audio.numpy()))
         shape = batch.shape.to(device) if model.config.shape_dim else None
         halves = motion[:, :length], motion[:, length:]
         styles: tuple[Tensor | None, Tensor | None] = (None, None)
@@ -143,8 +153,7 @@ class _PairLoss:
     def _features(
         self, model: DiffPoseTalkModel, audio: Tensor, ends: list[Tensor | None], device: torch.device
     ) -> tuple[list[Tensor], Tensor]:
-        """Features (N, L, C) of both halves, and the complete first half's, without gradient, for the
-        second to lean on."""
+        """Features (N, L, C) of both halves, and those of the complete first half, without gradient."""
         length = model.config.n_motions
         split = length * SAMPLES_PER_FRAME
         sounds = [audio[:, :split], audio[:, split:]]
@@ -184,9 +193,10 @@ def train_denoiser_pairs(
     vertices: VerticesOf | None = None,
     validation: PairSource | None = None,
 ) -> DiffPoseTalkModel:
-    """Train `model` with a frozen style encoder; without ``vertices`` the geometric terms are left out.
+    """Train ``model`` with a frozen style encoder.
 
-    Validation uses the training losses, as the reference does, on the truncated halves.
+    Without ``vertices`` there are no geometric terms. Validation uses the training losses on truncated
+    halves.
     """
     settings = config or PairConfig()
     freeze_speech_encoder(model)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Second stage: the style encoder, by contrast between clips (SPEC 8.3, 9.1)."""
+"""Second stage: contrastive training of the style encoder (docs/method.md, 8.3, 9.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HALF = 100
 
 
 def halves(motion: Tensor) -> tuple[Tensor, Tensor]:
-    """First and last 100 frames of (N, 210, D): the two clips of one style, ten frames apart."""
+    """First and last 100 frames of (N, 210, D): two clips of one style, ten frames apart."""
     return motion[:, :HALF], motion[:, -HALF:]
 
 

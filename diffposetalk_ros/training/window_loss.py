@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One window of the denoiser's training: noise it, drop conditions, predict, compare (SPEC 9.2, 9.3)."""
+"""Loss of one training window: add noise, drop conditions, predict, compare (docs/method.md, 9.2, 9.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.training.losses import (
     LossWeights,
     Vertices,
-    condition_drops,
+    condition_dropout,
     denoiser_terms,
     truncate,
     valid_frames,
@@ -24,12 +24,16 @@ __all__ = ['Window', 'WindowTerms', 'draw_end', 'window_terms']
 
 @dataclass(frozen=True)
 class Window:
-    """What one window is made of, for N items of L frames.
+    """A batch of N training windows of L frames.
 
-    motion (N, L, D) normalised; audio (N, L, C) features; style (N, S) and shape (N, shape) where the
-    model takes them; previous: motion (N, P, D) and audio features (N, P, C), None at the start of a
-    clip; end (N): first frame that was cut away, None for a whole window; emphasis (N, L): factor on
-    the vertex errors of each frame.
+    Args:
+        motion: (N, L, D), normalised.
+        audio: features (N, L, C).
+        style: (N, S), if the model takes one.
+        shape: (N, shape_dim), if the model takes one.
+        previous: motion (N, P, D) and audio features (N, P, C), or None at the start of a clip.
+        end: first frame (N) that was cut away, or None for a whole window.
+        emphasis: factor (N, L) on the vertex errors of each frame.
     """
 
     motion: Tensor
@@ -48,7 +52,10 @@ WindowTerms = Callable[
 
 
 def draw_end(chance: float, count: int, frames: int, rng: torch.Generator) -> Tensor | None:
-    """Truncation of SPEC 9.2 step 3: one draw for the batch, then an end of 1..frames - 1 per item."""
+    """Truncation (docs/method.md, 9.2 step 3): None, or the end (N) of each item, 1 to frames - 1.
+
+    ``chance`` is drawn once for the batch.
+    """
     if torch.rand((), generator=rng) >= chance:
         return None
     return torch.randint(1, frames, (count,), generator=rng)
@@ -60,7 +67,7 @@ def _conditions(
     """Audio and style after condition dropout."""
     audio, style, config = window.audio, window.style, model.config
     chance = torch.rand((len(audio), 2), generator=rng)
-    no_style, no_audio = condition_drops(config.guiding_conditions, config.cfg_mode, chance)
+    no_style, no_audio = condition_dropout(config.guiding_conditions, config.cfg_mode, chance)
     if no_style is not None and style is not None:
         style = torch.where(no_style[:, None].to(style.device), model.null_style(len(style)), style)
     if no_audio is not None:
@@ -77,10 +84,10 @@ def window_terms(
     vertices: Vertices | None = None,
     constrain_previous: bool = True,
 ) -> dict[str, Tensor]:
-    """Unweighted loss terms of a window; all random numbers come from ``rng``.
+    """Unweighted loss terms of a window. All random numbers come from ``rng``.
 
-    A model marked ``deterministic`` regresses: it sees no noise, only the last step, and keeps every
-    condition, so that its answer is the mean motion for what it is told.
+    A model marked ``deterministic`` is a regressor: it gets no noise, the last step and every condition,
+    and learns to predict the mean motion.
     """
     config, motion = model.config, window.motion
     count, frames = motion.shape[:2]
@@ -95,7 +102,7 @@ def window_terms(
         noisy = torch.zeros_like(motion)
     else:
         audio, style = _conditions(model, window, rng)
-        noisy = model.diffusion_sched.noised(motion, noise, step)
+        noisy = model.diffusion_sched.add_noise(motion, noise, step)
     if window.previous is None:
         previous = (
             model.start_motion_feat.expand(count, -1, -1),
@@ -107,7 +114,7 @@ def window_terms(
     if config.use_indicator:
         indicator = valid_frames(window.end, count, frames, device).to(motion.dtype)
     predicted = model.denoising_net(
-        noisy, audio, model.person(window.shape, style), *previous, step, indicator
+        noisy, audio, model.person_feature(window.shape, style), *previous, step, indicator
     )
     return denoiser_terms(
         predicted,

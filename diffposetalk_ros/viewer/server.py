@@ -23,8 +23,11 @@ from secrets import token_urlsafe
 from typing import Any
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.viewer.connection_gate import ConnectionGate
+from diffposetalk_ros.viewer.outbox import Outbox
+from diffposetalk_ros.viewer.token_bucket import TokenBucket
 
-__all__ = ['Handler', 'ServerOptions', 'ViewerServer', 'is_loopback']
+__all__ = ['COMMANDS', 'Handler', 'ServerOptions', 'ViewerServer', 'is_loopback']
 
 PAGE = Path(__file__).with_name('page')
 _TYPES = {
@@ -41,21 +44,33 @@ _HEADERS = {
     'X-Content-Type-Options': 'nosniff',
 }
 _COOKIE = 'diffposetalk_token'
-_BACKLOG = 256
-_UPLOAD = 64 * 2**20
+_UPLOAD = 10 * 2**20
+"""Bytes of the longest speech a page may send: 300 s at 16 kHz."""
+_MESSAGE, _COMMAND = 2**18, 2**14
+"""Bytes of a message over the WebSocket (a second of a microphone), and of a command."""
+_MOST_VIEWERS = 128
+_MOST_CALLS = 32
+"""Commands of one page that may be under way at once."""
+_COSTS = {'ping': 1.0, 'hear': 1.0}
+_COST = 10.0
+"""Tokens that a command takes: the time and the microphone come often, everything else by hand."""
 
 Handler = Callable[[dict[str, Any], bytes], 'Future[dict[str, Any]]']
 """Takes a command of a page and what was uploaded with it; the answer comes in the future."""
+
+COMMANDS = frozenset({'interrupt', 'style', 'parameter', 'record', 'hear', 'sample', 'report'})
+"""What a page may ask for; ``speak`` comes as an upload of its own."""
 
 
 @dataclass(frozen=True)
 class ServerOptions:
     """``port`` 0: any free one. ``token`` is what a visitor must present; empty: none is needed on
-    loopback, a random one is made elsewhere."""
+    loopback, a random one is made elsewhere. ``attempts``: how many ports from ``port`` on are tried."""
 
     host: str = '127.0.0.1'
     port: int = 8765
     token: str = ''
+    attempts: int = 1
 
 
 def is_loopback(host: str) -> bool:
@@ -67,13 +82,21 @@ def is_loopback(host: str) -> bool:
 
 
 class ViewerServer:
-    """Serves until `stop`. ``rig`` is the answer of /rig.bin; ``now`` gives the motion's clock in ns.
+    """Serves until `stop`. ``rig`` is the answer of /rig.bin; ``now`` gives the motion's clock in ns,
+    ``commands`` are those that the handler knows.
 
     The constructor binds the port. Raises ConfigError for a port in use, an address that is not
     of this machine, or when aiohttp is not installed.
     """
 
-    def __init__(self, options: ServerOptions, rig: bytes, handler: Handler, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        rig: bytes,
+        handler: Handler,
+        now: Callable[[], int],
+        commands: frozenset[str] = COMMANDS,
+    ) -> None:
         try:
             self._web: Any = import_module('aiohttp.web')
             malformed: Any = import_module('aiohttp.http_exceptions').HttpProcessingError
@@ -90,9 +113,11 @@ class ViewerServer:
         self._options = options
         self._open = is_loopback(options.host)
         self.token = options.token or ('' if self._open else token_urlsafe(16))
-        self._handler, self._now = handler, now
+        self._handler, self._now, self._known = handler, now, commands
         self._files = _load(PAGE) | {'/rig.bin': (rig, gzip.compress(rig, 9), _TYPES['.bin'])}
-        self._clients: dict[Any, asyncio.Queue[bytes | str]] = {}
+        self._clients: dict[Any, _Visitor] = {}
+        self._counts = {'slow viewers closed': 0, 'viewers refused': 0, 'blocks dropped': 0}
+        self._uploading = False
         self._latched: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         started: Future[int] = Future()
@@ -103,6 +128,8 @@ class ViewerServer:
         except OSError as error:
             where = f'{options.host}:{options.port}'
             if error.errno == errno.EADDRINUSE:
+                if options.attempts > 1:
+                    where = f'every port from {options.port} to {self._last_port} of {options.host}'
                 raise ConfigError(f'{where} is in use; give another port, or 0 for any free one') from error
             raise ConfigError(f'{where} cannot be served ({error.strerror or error})') from error
 
@@ -112,6 +139,18 @@ class ViewerServer:
         host = self._options.host
         shown = f'[{host}]' if ':' in host else host
         return f'http://{shown}:{self.port}/' + (f'?token={self.token}' if self.token else '')
+
+    @property
+    def public_address(self) -> str:
+        """The address without the token, for logs."""
+        return self.address.partition('?')[0]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was refused or dropped to stay within bounds, by name."""
+        dropped = sum(visitor.outbox.dropped for visitor in list(self._clients.values()))
+        counts = self._counts | {'connections evicted': self._gate.evicted}
+        return counts | {'blocks dropped': counts['blocks dropped'] + dropped}
 
     @property
     def viewers(self) -> int:
@@ -165,29 +204,50 @@ class ViewerServer:
 
         @self._web.middleware  # type: ignore[untyped-decorator,unused-ignore]
         async def guard(request: Any, handler: Any) -> Any:
+            await self._requests.take()
             try:
                 self._refuse_strangers(request)
             except ValueError as error:  # a Host header that is none
                 raise self._web.HTTPBadRequest(text=f'{error}\n') from None
             return await handler(request)
 
-        app = self._web.Application(middlewares=[guard])
+        app = self._web.Application(middlewares=[guard], client_max_size=_UPLOAD)
         app.router.add_get('/socket', self._socket)
+        app.router.add_post('/speech', self._speech)
         app.router.add_get('/{name:.*}', self._file)
-        runner = self._web.AppRunner(app, access_log=None, logger=self._log, shutdown_timeout=1.0)
+        runner = self._web.AppRunner(
+            app, access_log=None, logger=self._log, shutdown_timeout=1.0, keepalive_timeout=15.0
+        )
         await runner.setup()
+        self._requests, self._commands = TokenBucket(200, 200), TokenBucket(1000, 1000)
+        self._gate = ConnectionGate(runner.server)
         try:
-            site = self._web.TCPSite(runner, self._options.host, self._options.port)
-            await site.start()
+            server = await self._listen()
         except OSError as error:
             await runner.cleanup()
             started.set_exception(error)
             return
-        started.set_result(runner.addresses[0][1])
+        started.set_result(server.sockets[0].getsockname()[1])
         await self._closing.wait()
+        server.close()
         for socket in list(self._clients):
             await socket.close(code=1001, message=b'server ends')
         await runner.cleanup()
+
+    async def _listen(self) -> asyncio.Server:
+        """Serve the first free port; what it was is known only now that it is bound."""
+        first = self._options.port
+        self._last_port = min(65535, first + self._options.attempts - 1) if first else 0
+        for port in range(first, self._last_port + 1):
+            try:
+                # Ports of connections that have just ended are free (SO_REUSEADDR).
+                return await self._loop.create_server(
+                    self._gate, self._options.host, port, backlog=128, reuse_address=True
+                )
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or port == self._last_port:
+                    raise
+        raise AssertionError('there is always a first port')
 
     def _refuse_strangers(self, request: Any) -> None:
         # A foreign page in the same browser may send requests here, and a foreign name may point
@@ -200,7 +260,9 @@ class ViewerServer:
         if self.token:
             given = request.query.get('token', '') or request.cookies.get(_COOKIE, '')
             if not hmac.compare_digest(given.encode(), self.token.encode()):
-                raise self._web.HTTPForbidden(text='open the address with ?token=... the node has printed\n')
+                raise self._web.HTTPForbidden(
+                    text="open the address with ?token=... from the node's address file\n"
+                )
             if 'token' in request.query and request.path == '/':
                 rest = request.rel_url.without_query_params('token')
                 found = self._web.HTTPFound(rest)
@@ -219,40 +281,73 @@ class ViewerServer:
         charset = 'utf-8' if kind.startswith('text') else None
         return self._web.Response(body=plain, content_type=kind, charset=charset, headers=headers)
 
+    async def _speech(self, request: Any) -> Any:
+        """A whole recording; one at a time, since it is held in memory."""
+        if not 0 < (request.content_length or 0) <= _UPLOAD:
+            raise self._web.HTTPRequestEntityTooLarge(
+                _UPLOAD, request.content_length or 0, text=f'send 1 to {_UPLOAD} bytes, with their number\n'
+            )
+        if self._uploading:
+            raise self._web.HTTPServiceUnavailable(text='somebody else is sending speech; try again\n')
+        self._uploading = True
+        self._gate.keep(request.transport)
+        try:
+            data = await asyncio.wait_for(request.read(), 60.0)
+            answer = await asyncio.wrap_future(self._handler({'do': 'speak'}, data))
+        except asyncio.TimeoutError:
+            raise self._web.HTTPRequestTimeout(text='the speech did not arrive within 60 s\n') from None
+        except DiffPoseTalkError as error:
+            raise self._web.HTTPBadRequest(text=f'{error}\n') from None
+        finally:
+            self._uploading = False
+            self._gate.keep(request.transport, kept=False)
+        return self._web.json_response({'ok': True, **answer})
+
     async def _socket(self, request: Any) -> Any:
-        socket = self._web.WebSocketResponse(heartbeat=10.0, max_msg_size=_UPLOAD, compress=False)
+        if len(self._clients) >= _MOST_VIEWERS:
+            self._counts['viewers refused'] += 1
+            raise self._web.HTTPServiceUnavailable(text=f'{_MOST_VIEWERS} viewers are connected already\n')
+        socket = self._web.WebSocketResponse(heartbeat=10.0, max_msg_size=_MESSAGE, compress=False)
         await socket.prepare(request)
-        queue: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self._gate.keep(request.transport)
+        outbox = Outbox()
         for data in self._latched.values():
-            queue.put_nowait(data)
-        self._clients[socket] = queue
-        sender = asyncio.create_task(_drain(socket, queue))
+            outbox.put(data)
+        visitor = self._clients[socket] = _Visitor(request.transport, outbox)
+        sender = asyncio.create_task(_drain(socket, outbox))
         upload = b''
         try:
             async for message in socket:
                 if isinstance(message.data, bytes):
                     upload = message.data
+                    await visitor.tokens.take()
                 elif isinstance(message.data, str):
-                    await self._answer(queue, message.data, upload)
+                    await self._answer(visitor, message.data, upload)
                     upload = b''
         finally:
             del self._clients[socket]
+            self._counts['blocks dropped'] += outbox.dropped
             sender.cancel()
         return socket
 
-    async def _answer(self, queue: asyncio.Queue[bytes | str], text: str, upload: bytes) -> None:
-        try:
-            command = json.loads(text)
-            kind = command['do']
-        except (ValueError, KeyError, TypeError, RecursionError):
-            queue.put_nowait(json.dumps({'type': 'answer', 'ok': False, 'message': 'not a command'}))
-            return
+    async def _answer(self, visitor: _Visitor, text: str, upload: bytes) -> None:
+        command = _read_command(text)
+        kind = command.get('do')
+        cost = _COSTS.get(str(kind), _COST)
+        # Whoever asks for too much is read more slowly, and nobody else.
+        await visitor.tokens.take(cost)
+        await self._commands.take(cost)
+        number = command.get('id') if isinstance(command.get('id'), (int, float)) else None
         if kind == 'ping':
-            queue.put_nowait(
-                json.dumps({'type': 'pong', 'sent': command.get('sent'), 'now': self._now() / 1e6})
-            )
+            sent = command.get('sent') if isinstance(command.get('sent'), (int, float)) else None
+            self._post(visitor, {'type': 'pong', 'sent': sent, 'now': self._now() / 1e6})
             return
-        future = self._handler(command, upload)
+        if not isinstance(kind, str) or kind not in self._known:
+            known = kind is not None and len(str(kind)) <= 40
+            message = f'{kind!r} is not a command of this page' if known else 'not a command'
+            self._post(visitor, {'type': 'answer', 'id': number, 'ok': False, 'message': message})
+            return
+        await visitor.calls.acquire()
 
         def reply(done: Future[dict[str, Any]]) -> None:
             try:
@@ -261,22 +356,54 @@ class ViewerServer:
                 answer = {'ok': False, 'message': str(error)}
             except Exception as error:
                 answer = {'ok': False, 'message': f'{kind} failed: {error!r}'}
-            text = json.dumps({'type': 'answer', 'id': command.get('id'), **answer})
-            self._call(lambda: queue.put_nowait(text))
+            self._call(lambda: finish(answer))
 
-        future.add_done_callback(reply)
+        def finish(answer: dict[str, Any]) -> None:
+            visitor.calls.release()
+            self._post(visitor, {'type': 'answer', 'id': number, **answer})
+
+        self._handler(command, upload).add_done_callback(reply)
+
+    def _post(self, visitor: _Visitor, message: dict[str, Any]) -> None:
+        if not visitor.outbox.put(json.dumps(message)):
+            self._drop(visitor.transport)
+
+    def _drop(self, transport: Any) -> None:
+        """End the connection of a viewer that reads nothing."""
+        if transport is not None and not transport.is_closing():
+            self._counts['slow viewers closed'] += 1
+            transport.abort()
 
     def _enqueue(self, data: bytes | str) -> None:
-        for queue in self._clients.values():
-            if queue.qsize() > _BACKLOG and isinstance(data, bytes):
-                continue  # a viewer that sleeps misses frames instead of filling the memory
-            queue.put_nowait(data)
+        for visitor in self._clients.values():
+            if not visitor.outbox.put(data):
+                self._drop(visitor.transport)
 
 
-async def _drain(socket: Any, queue: asyncio.Queue[bytes | str]) -> None:
+class _Visitor:
+    """What one connected page may still ask for."""
+
+    def __init__(self, transport: Any, outbox: Outbox) -> None:
+        self.transport, self.outbox = transport, outbox
+        self.tokens = TokenBucket(200, 400)
+        self.calls = asyncio.Semaphore(_MOST_CALLS)
+
+
+def _read_command(text: str) -> dict[str, Any]:
+    """The object in a JSON text; empty for anything else."""
+    if len(text) > _COMMAND:
+        return {}
+    try:
+        command = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return command if isinstance(command, dict) else {}
+
+
+async def _drain(socket: Any, outbox: Outbox) -> None:
     try:
         while True:
-            data = await queue.get()
+            data = await outbox.get()
             await (socket.send_bytes(data) if isinstance(data, bytes) else socket.send_str(data))
     except (ConnectionError, RuntimeError):
         return  # gone; the receiving side ends by itself

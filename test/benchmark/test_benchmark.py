@@ -44,7 +44,7 @@ def test_timing() -> None:
 
 
 def test_live_makes_every_frame(model: LoadedModel) -> None:
-    run = run_live(model.backend, None, DEFAULT, 0.6, 0.24)
+    run = run_live(model, None, DEFAULT, 0.6, 0.24)
     assert run.frames == 15
     assert run.hop[0] > 0
     # The encoder looks 80 ms ahead: nothing can be final sooner.
@@ -52,7 +52,7 @@ def test_live_makes_every_frame(model: LoadedModel) -> None:
 
 
 def test_avatars_all_get_their_hops(model: LoadedModel) -> None:
-    run = run_avatars(model.backend, next(iter(model.styles.values())), DEFAULT, 2, 0.4)
+    run = run_avatars(model.backend, next(iter(model.styles.values())), DEFAULT, 2, 0.4, model=model)
     assert run.hops == 10
 
 
@@ -71,7 +71,7 @@ def test_hops_that_take_longer_than_they_last_are_missed(model: LoadedModel) -> 
 
 
 def test_a_stream_that_runs_takes_no_more_memory(model: LoadedModel) -> None:
-    run = run_steady(model.backend, None, DEFAULT, 40, warm_up=40)
+    run = run_steady(model, None, DEFAULT, 40, warm_up=40)
     assert run.hops == 40
     # A hop of 2 frames that stayed somewhere would be kilobytes each time.
     assert run.python < 40

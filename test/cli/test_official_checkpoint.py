@@ -13,7 +13,7 @@ import soundfile
 torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
-from official_files import stats, write_checkpoints  # noqa: E402
+from official_files import SPEECH, stats, write_checkpoints  # noqa: E402
 
 from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
 from diffposetalk_ros.cli.main import main  # noqa: E402
@@ -43,6 +43,41 @@ def work(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def generate(work: Path, out: str, *extra: Any) -> int:
     words = ['generate', work / 'speech.wav', '-o', work / out, '--model', work / 'model', '--steps', '2']
     return run(*words, *extra)
+
+
+def test_a_checkpoint_without_speech_encoder_takes_one_of_transformers(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import transformers
+    from safetensors.torch import load_file
+
+    content = torch.load(work / 'dn.pt', weights_only=False)
+    speech = {k: v for k, v in content['model'].items() if k.startswith('audio_encoder.')}
+    bare = {k: v for k, v in content['model'].items() if k not in speech}
+    torch.save(content | {'model': bare}, work / 'bare.pt')
+    words = [
+        'import-checkpoint',
+        work / 'bare.pt',
+        '--stats',
+        work / 'stats_train.npz',
+        '--out',
+        work / 'bare',
+    ]
+    capsys.readouterr()
+    assert run(*words) == 1
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and len(error) < 400
+    assert '--speech-encoder (usually facebook/hubert-base-ls960)' in error
+    hubert = transformers.HubertModel(transformers.HubertConfig(**SPEECH))
+    hubert.load_state_dict({k.removeprefix('audio_encoder.'): v for k, v in speech.items()})
+    hubert.save_pretrained(work / 'hubert')
+    assert run(*words, '--speech-encoder', work / 'hubert') == 0
+    made, expected = (load_file(work / name / 'model.safetensors') for name in ('bare', 'model'))
+    assert made.keys() == expected.keys()
+    assert all(torch.equal(made[name], expected[name]) for name in made)
+    words[1] = work / 'dn.pt'
+    assert run(*words, '--speech-encoder', work / 'hubert') == 1
+    assert 'holds its own hubert; leave --speech-encoder out' in capsys.readouterr().err
 
 
 def test_motion_as_the_reference_writes_it(work: Path) -> None:
@@ -90,7 +125,7 @@ def test_styles_from_files_and_from_motion(work: Path, capsys: pytest.CaptureFix
 
 
 def test_style_is_that_of_the_reference(work: Path) -> None:
-    """Frames [0, 100), normalised without epsilon, through the encoder (SPEC 4.1)."""
+    """Frames [0, 100), normalised without epsilon, through the encoder (docs/method.md, 4.1)."""
     rng = np.random.default_rng(3)
     exp, pose = rng.normal(size=(100, 50)), rng.normal(size=(100, 6)) * 0.1
     np.savez(work / 'clip100.npz', exp=exp, pose=pose)
@@ -151,10 +186,35 @@ def test_guidance_of_the_command_line(work: Path, capsys: pytest.CaptureFixture[
         assert generate(work, f'g{k}.npz', *scales, *extra) == 0
         made.append(np.load(work / f'g{k}.npz')['exp'])
     assert all(np.abs(a - b).max() > 1e-4 for i, a in enumerate(made) for b in made[:i])
-    assert generate(work, 'h.npz', '--threshold', 0.99) == 0
-    for extra, word in ((['--guide-by', 'mood'], 'audio,style or none'), (['--threshold', 2], 'quantile')):
+    # Random weights give motion far below the usual bounds of 1 to 4.
+    for k, highest in enumerate((0.01, 0.02)):
+        bounds = ['--threshold-min', 0.001, '--threshold-max', highest]
+        assert generate(work, f't{k}.npz', *scales, '--threshold', 0.9, *bounds) == 0
+        made.append(np.load(work / f't{k}.npz')['exp'])
+    assert all(np.abs(a - b).max() > 1e-4 for i, a in enumerate(made) for b in made[:i])
+    for extra, word in (
+        (['--guide-by', 'mood'], 'audio,style or none'),
+        (['--threshold', 2], 'quantile'),
+        (['--threshold', 0.9, '--threshold-min', 5], 'use 0 < minimum <= maximum'),
+        (['--flexibility', 2], 'use 0 to 1'),
+        (['--repetitions', 0], 'use 1 to 1000'),
+    ):
         assert generate(work, 'h.npz', *extra) == 1
         assert word in capsys.readouterr().err
+
+
+def test_repetitions_flexibility_and_audio_context_of_the_command_line(work: Path) -> None:
+    made = {}
+    for name, extra in {
+        'plain': [], 'second': ['--seed', 1], 'flexible': ['--flexibility', 1], 'alone': ['--no-audio-context'],
+    }.items():  # fmt: skip
+        assert generate(work, f'{name}.npz', '--solver', 'ddpm', *extra) == 0
+        made[name] = np.load(work / f'{name}.npz')['exp']
+    assert all(np.abs(made['plain'] - made[name]).max() > 1e-4 for name in made if name != 'plain')
+    assert generate(work, 'r.npz', '--solver', 'ddpm', '--repetitions', 2) == 0
+    assert not (work / 'r.npz').exists()
+    for number, name in enumerate(('plain', 'second')):
+        np.testing.assert_array_equal(np.load(work / f'r_{number:03d}.npz')['exp'], made[name])
 
 
 def load_motion_width(work: Path) -> int:

@@ -20,9 +20,9 @@ def guided(conditions: tuple[str, ...], mode: str, audio: float, style: float) -
 def test_formulas() -> None:
     r0, ra, rs, ras = 1.0, 10.0, 1000.0, 100.0
     assert guided(BOTH, 'incremental', 2, 3) == pytest.approx(r0 + 2 * (ra - r0) + 3 * (ras - ra))
-    assert guided(BOTH, 'independent', 2, 3) == pytest.approx(r0 + 2 * (ra - r0) + 3 * (rs - r0))
+    assert guided(BOTH, 'independent_textbook', 2, 3) == pytest.approx(r0 + 2 * (ra - r0) + 3 * (rs - r0))
     first = r0 + 2 * (ra - r0)
-    assert guided(BOTH, 'independent_aliased', 2, 3) == pytest.approx(first + 3 * (rs - first))
+    assert guided(BOTH, 'independent', 2, 3) == pytest.approx(first + 3 * (rs - first))
     assert guided(('audio',), 'incremental', 2, 9) == pytest.approx(rs + 2 * (ras - rs))
     assert guided(('style',), 'incremental', 9, 3) == pytest.approx(ra + 3 * (ras - ra))
     assert guided((), 'incremental', 9, 9) == ras
@@ -33,7 +33,7 @@ def test_branches_without_weight_are_not_evaluated() -> None:
     assert len(guidance_branches(BOTH, 'incremental', 1.0, 3)) == 2
     assert len(guidance_branches(BOTH, 'incremental', 2.0, 2.0)) == 2
     assert len(guidance_branches(BOTH, 'incremental', 1.0, 1.0)) == 1
-    assert len(guidance_branches(BOTH, 'independent_aliased', 1.15, 1.0)) == 1
+    assert len(guidance_branches(BOTH, 'independent', 1.15, 1.0)) == 1
     with pytest.raises(ConfigError, match='guidance mode'):
         guidance_branches(BOTH, 'textbook', 1, 1)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from diffposetalk_ros.diffusion.schedule import make_schedule, step_pairs
+from diffposetalk_ros.diffusion.schedule import make_schedule, timesteps
 from diffposetalk_ros.errors import ConfigError
 
 
@@ -28,11 +28,11 @@ def test_step_over_a_subset_composes_neighbours(name: str) -> None:
     assert schedule.sigma(20, 10, 0.0) < schedule.sigma(20, 10, 1.0)
 
 
-def test_step_pairs_cover_the_range() -> None:
-    assert step_pairs(500, 8)[0] == (500, 438)
-    assert step_pairs(500, 8)[-1] == (62, 0)
-    assert step_pairs(20, 20) == [(t, t - 1) for t in range(20, 0, -1)]
+def test_timesteps_cover_the_range() -> None:
+    assert timesteps(500, 8)[0] == (500, 438)
+    assert timesteps(500, 8)[-1] == (62, 0)
+    assert timesteps(20, 20) == [(t, t - 1) for t in range(20, 0, -1)]
     with pytest.raises(ConfigError, match='21 sampling steps'):
-        step_pairs(20, 21)
+        timesteps(20, 21)
     with pytest.raises(ConfigError, match='diff_schedule'):
         make_schedule('square', 10)

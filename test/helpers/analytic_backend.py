@@ -85,8 +85,8 @@ class AnalyticBackend:
             )
             mixing = (x * real).sum(axis=1, keepdims=True) / real.sum(axis=1, keepdims=True)
             x0 = np.tanh(memory + 0.05 * x + 0.1 * mixing)
-            if request.known is not None:
-                x0 = x0 + request.known_weight * (request.known - x0)
+            if request.inpainting is not None:
+                x0 = x0 + request.inpainting.mask * (request.inpainting.target - x0)
             x = x0
             if t > 1 and sampling.solver == 'ddpm':
                 x = x + 0.1 * request.step_noise(t)

@@ -5,12 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from diffposetalk_ros.diffusion.sampler import Inpainting
 from diffposetalk_ros.model.backend import WindowRequest
 from diffposetalk_ros.model.config import ModelConfig
 
 
 def window(
-    config: ModelConfig, count: int, frames: int, past: bool = True, style: bool = True, known: bool = False
+    config: ModelConfig,
+    count: int,
+    frames: int,
+    past: bool = True,
+    style: bool = True,
+    inpainted: bool = False,
 ) -> WindowRequest:
     rng = np.random.default_rng(frames)
 
@@ -30,8 +36,9 @@ def window(
         if config.use_indicator
         else None,
         step_noise=lambda t: np.random.default_rng(t).standard_normal(motion).astype(np.float32),
-        known=normal(*motion) if known else None,
-        known_weight=rng.uniform(size=(count, frames, 1)).astype(np.float32) if known else None,
+        inpainting=Inpainting(normal(*motion), rng.uniform(size=(count, frames, 1)).astype(np.float32))
+        if inpainted
+        else None,
     )
 
 

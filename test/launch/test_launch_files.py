@@ -24,8 +24,11 @@ def calls(path: Path, name: str) -> list[ast.Call]:
 
 
 def own_arguments(path: Path) -> list[str]:
-    """Names declared with a literal; two_avatars makes its names in a loop over 1 and 2."""
+    """Names declared with a literal or as shared; two_avatars makes its names in a loop over 1 and 2."""
     names = []
+    for call in calls(path, 'declare'):
+        names += [str(argument.value) for argument in call.args if isinstance(argument, ast.Constant)]
+        names += [str(keyword.arg) for keyword in call.keywords]
     for call in calls(path, 'DeclareLaunchArgument'):
         first = call.args[0]
         if isinstance(first, ast.Constant):
@@ -37,16 +40,16 @@ def own_arguments(path: Path) -> list[str]:
 
 
 def documented(path: Path) -> list[str]:
-    """First column of the table below the heading that names the file."""
+    """Names in the first column of the table below the heading that names the file."""
     part = DOCUMENT.read_text().split(f'### `{path.name}`')[1].split('\n#')[0]
-    return re.findall(r'^\| `(\w+)` \|', part, re.M)
+    cells = re.findall(r'^\| (`\w+`(?:, `\w+`)*) \|', part, re.M)
+    return [name for cell in cells for name in re.findall(r'\w+', cell)]
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
 def test_every_argument_has_description_and_default(path: Path) -> None:
-    declared = calls(path, 'DeclareLaunchArgument')
-    assert declared
-    for call in declared:
+    assert own_arguments(path)
+    for call in calls(path, 'DeclareLaunchArgument'):
         keywords = {keyword.arg for keyword in call.keywords}
         assert {'description', 'default_value'} <= keywords, ast.unparse(call)
 
@@ -73,8 +76,6 @@ def test_what_is_started_and_opened_exists(path: Path) -> None:
         if package.value != 'diffposetalk_ros':
             continue
         assert (ROOT / 'scripts' / str(executable.value)).is_file(), executable.value
-    for call in calls(path, 'PathJoinSubstitution'):
-        if 'ros_gz_sim' in ast.unparse(call.args[0]):
-            continue  # a file of that package
-        parts = [part.value for part in call.args[0].elts[1:]]  # type: ignore[attr-defined]
+    for call in calls(path, 'shared_file'):
+        parts = [str(part.value) for part in call.args if isinstance(part, ast.Constant)]
         assert (ROOT / Path(*parts)).is_file(), parts

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launch_program import PROGRAM
 
 pytest.importorskip('launch_ros', reason='launch and launch_ros are not installed (no wheels; ROS only)')
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
@@ -25,20 +26,6 @@ from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-# What `ros2 launch FILE NAME:=VALUE ...` comes down to.
-PROGRAM = """
-import sys
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import AnyLaunchDescriptionSource
-arguments = [tuple(word.split(':=', 1)) for word in sys.argv[2:]]
-source = AnyLaunchDescriptionSource(sys.argv[1])
-service = LaunchService(argv=sys.argv[2:])
-service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)])
-)
-raise SystemExit(service.run())
-"""
 PATIENCE = 90.0  # s; a loaded machine needs ten for the imports alone
 
 

@@ -9,7 +9,7 @@ def test_words() -> None:
     assert parse_device('cpu') == Device('cpu', 0, 'float32')
     assert parse_device('cuda:1/bfloat16') == Device('cuda', 1, 'bfloat16')
     for word in ('cpu', 'cuda', 'cuda:2', 'auto/bfloat16', 'cuda:1/float16'):
-        assert parse_device(word).word == word
+        assert parse_device(word).spec == word
     for word in ('cuda/int4', 'cuda/'):
         with pytest.raises(ConfigError, match='bfloat16'):
             parse_device(word)

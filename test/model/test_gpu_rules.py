@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
+from diffposetalk_ros.diffusion.sampler import Inpainting  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig  # noqa: E402
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
@@ -45,7 +46,7 @@ class Captured(TorchDispatchMode):
 
 
 class Loop:
-    """Stands for `StaticLoop`: runs what that would capture, without numbers."""
+    """Stands for `CudaGraphRunner`: runs what that would capture, without numbers."""
 
     made: list[Loop] = []
 
@@ -64,7 +65,7 @@ class Loop:
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a backend that captures graphs."""
     pytest.importorskip('transformers')
-    monkeypatch.setattr(torch_backend, 'StaticLoop', Loop)
+    monkeypatch.setattr(torch_backend, 'CudaGraphRunner', Loop)
     monkeypatch.setattr(torch_backend, '_array', lambda tensor: np.zeros(tensor.shape, np.float32))
     monkeypatch.setattr(Loop, 'made', [])
 
@@ -83,10 +84,10 @@ def test_the_whole_loop_can_be_a_graph(on_a_gpu: Any, full: bool, solver: str, p
     tiny = {'hidden_size': 64, 'num_hidden_layers': 1, 'num_attention_heads': 1, 'intermediate_size': 32}
     embedded = ModelConfig.load(find_model() / 'config.json')
     backend = on_a_gpu(ModelConfig(audio_encoder_config=tiny) if full else embedded, precision)
-    for count, known in ((1, False), (3, True)):
+    for count, inpainted in ((1, False), (3, True)):
         request = window_request(backend.config, count, 6)
-        if known:
-            request = replace(request, known=request.noise, known_weight=request.noise[..., :1])
+        if inpainted:
+            request = replace(request, inpainting=Inpainting(request.noise, request.noise[..., :1]))
         motion = backend.sample(request, replace(GUIDED, solver=solver))
         assert motion.shape == request.noise.shape
     assert [len(loop.output) for loop in Loop.made] == [1, 4], 'rows are padded to powers of two'

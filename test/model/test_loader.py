@@ -29,7 +29,7 @@ def choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Choice:
     monkeypatch.setattr(TorchBackend, 'load', lambda folder, device: f'torch {device}')
     heavy = tmp_path / 'heavy'
     heavy.mkdir()
-    shutil.copy(find_model() / 'denoiser.onnx', heavy)
+    shutil.copy(find_model() / 'sampler.onnx', heavy)
     (heavy / 'config.json').write_text(json.dumps({'audio_encoder': 'hubert'}))
     folders = {'light': find_model(), 'heavy': heavy}
 

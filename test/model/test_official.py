@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import os
 import pathlib
 import pickle
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # no
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.official import denoiser_config, flame_stats, motion_stats, read_denoiser  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.model.torch_pickle import read_torch_file  # noqa: E402
+from diffposetalk_ros.model.torch_file import read_torch_file  # noqa: E402
 
 SPEECH = {
     'hidden_size': 64, 'num_hidden_layers': 2, 'num_attention_heads': 1, 'intermediate_size': 32,
@@ -49,7 +51,7 @@ def write(
     model = DiffPoseTalkModel(CONFIG).eval()
     state = dict(model.state_dict())
     state['denoising_net.TE.pe'] = torch.zeros(1, 501, 32)
-    state['denoising_net.alignment_mask'] = ~model.denoising_net.allowed
+    state['denoising_net.alignment_mask'] = ~model.denoising_net.attention_mask
     if old:
         conv = 'audio_encoder.encoder.pos_conv_embed.conv.'
         state[conv + 'weight_g'] = state.pop(conv + 'parametrizations.weight.original0')
@@ -122,10 +124,30 @@ def test_missing_and_surplus_tensors_are_listed(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
         read_denoiser(tmp_path / 'a.pt')
     assert 'surplus: lip_net.weight' in str(caught.value)
-    assert 'denoising_net.transformer.layers.2.norm1.bias' in str(caught.value)
+    assert 'missing: denoising_net.transformer.layers.2.linear1.bias' in str(caught.value)
+    assert 'and 14 more' in str(caught.value)
     write(tmp_path / 'a.pt', **{'denoising_net.alignment_mask': torch.ones(111, 110).bool()})
     with pytest.raises(CheckpointError, match='alignment mask'):
         read_denoiser(tmp_path / 'a.pt')
+
+
+def _marker(*parts: str) -> None:
+    raise AssertionError('only its name is used')
+
+
+class Marker:
+    """Saved as a call of `_marker`, whose name a test replaces by that of a path class."""
+
+    def __reduce__(self) -> Any:
+        return _marker, ('a', 'b')
+
+
+class Oversized:
+    """Saved as a tensor of 3e9 numbers over a storage of 4."""
+
+    def __reduce__(self) -> Any:
+        storage = torch.zeros(4).storage()
+        return torch._utils._rebuild_tensor_v2, (storage, 0, (3_000_000_000,), (1,), False, OrderedDict())
 
 
 class Hostile:
@@ -143,7 +165,7 @@ def test_a_hostile_pickle_executes_nothing(tmp_path: Path, zipped: bool) -> None
     trap = tmp_path / 'trap'
     content = {'args': argparse.Namespace(), 'model': {}, 'extra': Hostile(trap)}
     torch.save(content, tmp_path / 'a.pt', _use_new_zipfile_serialization=zipped)
-    with pytest.raises(CheckpointError, match=r'refused: .*\.system'):
+    with pytest.raises(CheckpointError, match=r'refused: it asks for \w+\.system'):
         read_denoiser(tmp_path / 'a.pt')
     assert not trap.exists()
 
@@ -152,6 +174,24 @@ def test_a_hostile_pickle_executes_nothing(tmp_path: Path, zipped: bool) -> None
 def test_builtins_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / 'a.pt').write_bytes(b'c__builtin__\n' + name.encode() + b'\n.')
     with pytest.raises(CheckpointError, match='refused'):
+        read_torch_file(tmp_path / 'a.pt')
+
+
+def test_paths_of_every_system_are_read(tmp_path: Path) -> None:
+    for name in ('pathlib\nPosixPath', 'pathlib\nWindowsPath', 'pathlib._local\nPosixPath'):
+        saved = io.BytesIO()
+        torch.save({'args': argparse.Namespace(path=Marker())}, saved, _use_new_zipfile_serialization=False)
+        module, _, kind = name.partition('\n')
+        marker = f'c{Marker.__module__}\n_marker\n'.encode()
+        assert marker in saved.getvalue()
+        path = tmp_path / 'a.pt'
+        path.write_bytes(saved.getvalue().replace(marker, f'c{module}\n{kind}\n'.encode()))
+        assert str(read_torch_file(path)['args'].path) in ('a/b', 'a\\b')
+
+
+def test_a_tensor_larger_than_its_storage_is_refused(tmp_path: Path) -> None:
+    torch.save({'w': Oversized()}, tmp_path / 'a.pt')
+    with pytest.raises(CheckpointError, match='damaged'):
         read_torch_file(tmp_path / 'a.pt')
 
 
@@ -169,7 +209,7 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match='damaged'):
         read_denoiser(path)
     path.write_bytes(pickle.dumps({'a': 1}))
-    with pytest.raises(CheckpointError, match='not a file of torch.save'):
+    with pytest.raises(CheckpointError, match='was not written by torch.save'):
         read_denoiser(path)
     torch.save({'weights': torch.zeros(2)}, path)
     with pytest.raises(CheckpointError, match='no training arguments'):

@@ -28,7 +28,7 @@ from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.training.losses import (  # noqa: E402
     LossWeights,
-    condition_drops,
+    condition_dropout,
     denoiser_terms,
     nt_xent,
     truncate,
@@ -114,7 +114,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     'audio': ({'guiding_conditions': ('audio',)}, {'scale_audio': 1.15}),
     'style': ({'guiding_conditions': ('style',)}, {'scale_style': 1.15}),
     'incremental': ({}, {}),
-    'independent_aliased': ({}, {'guidance': 'independent_aliased'}),
+    'independent_aliased': ({}, {'guidance': 'independent'}),
     'threshold': ({}, {'threshold': (0.9, 0.5, 1.5)}),
     'flexible': ({}, {'flexibility': 0.5}),
     'half_start': ({}, {'scale_style': 1.15}),
@@ -223,16 +223,16 @@ def test_loss_terms(name: str) -> None:
 def test_training_step(mode: str) -> None:
     model = filled(DEAF)
     uniform = torch.stack([tensor('u/0', 8).sigmoid(), tensor('u/1', 8).sigmoid()], 1)
-    no_style, no_audio = condition_drops(('audio', 'style'), mode, uniform)
+    no_style, no_audio = condition_dropout(('audio', 'style'), mode, uniform)
     style = torch.where(no_style[:, None], model.null_style(8), tensor('in/style8', 8, 32))
     audio = tensor('in/audio8', 8, 100, 64)
     audio = torch.where(no_audio[:, None, None], model.null_audio(8, 100), audio)
     step = torch.arange(1, 17, 2)
-    noisy = model.diffusion_sched.noised(
+    noisy = model.diffusion_sched.add_noise(
         tensor('in/motion8', 8, 100, 54), tensor('in/eps8', 8, 100, 54), step
     )
     out = model.denoising_net(
-        noisy, audio, model.person(tensor('in/shape8', 8, 100), style),
+        noisy, audio, model.person_feature(tensor('in/shape8', 8, 100), style),
         model.start_motion_feat.expand(8, -1, -1), model.start_audio_feat.expand(8, -1, -1), step,
         torch.ones(8, 100),
     )  # fmt: skip

@@ -106,6 +106,7 @@ def test_verb_writes_a_take_that_reads_back(tmp_path: Path, capsys: pytest.Captu
     back = load_motion(take)
     assert back.fps == 60 and len(back.values) == 120
     assert back.values[:, arkit_layout().index('jawLeft')] == pytest.approx(0.5)
+    np.testing.assert_allclose(back.values[:, 52:], np.tile([0, 0.2, 0], (120, 1)), atol=1e-6)
     assert main(['convert', motion, '-o', str(tmp_path / 'take.json'), '--live-link']) == 1
     assert 'writes a .csv' in capsys.readouterr().err
 
@@ -121,3 +122,21 @@ def test_wrong_input_is_named(tmp_path: Path) -> None:
         LiveLinkSender('no.such.host.example')
     with pytest.raises(MotionError, match='flame'):
         write_live_link_csv(tmp_path / 'x.csv', MotionClip(np.zeros((2, 54)), 25.0, flame_layout()))
+
+
+def test_a_take_of_a_turning_head_comes_back(tmp_path: Path) -> None:
+    times = np.arange(120) / 60
+    values = np.tile(row(), (120, 1))
+    values[:, 52:] = 0.6 * np.sin(2 * np.pi * times[:, None] * [0.5, 0.8, 1.1] + [0, 1, 2])
+    write_live_link_csv(tmp_path / 'take.csv', MotionClip(values, 60.0, arkit_layout()))
+    np.testing.assert_allclose(load_motion(tmp_path / 'take.csv').values, values, atol=2e-6)
+
+
+def test_a_take_of_the_app_makes_a_style(tmp_path: Path) -> None:
+    values = np.tile(row(mouthSmileLeft=0.4, headRotationY=0.1), (200, 1))
+    values[:, arkit_layout().index('jawOpen')] = 0.3 + 0.3 * np.sin(np.arange(200))
+    save_motion(tmp_path / 'm.npz', MotionClip(values, 25.0, arkit_layout()))
+    take = str(tmp_path / 'take.csv')
+    assert main(['convert', str(tmp_path / 'm.npz'), '-o', take, '--live-link']) == 0
+    assert main(['extract-style', take, '-o', str(tmp_path / 'mine.npy')]) == 0
+    assert np.isfinite(np.load(tmp_path / 'mine.npy')).all()

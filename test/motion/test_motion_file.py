@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout, layout_for
@@ -98,8 +99,9 @@ def test_live_link_face_columns(tmp_path: Path) -> None:
     (tmp_path / 'live.csv').write_text('\n'.join(lines))
     clip = load_motion(tmp_path / 'live.csv')
     assert clip.fps == 60
-    assert clip.values.shape == (70, 52)
-    assert clip.meta['ignored_columns'] == ['HeadYaw', 'HeadPitch', 'HeadRoll']
+    assert clip.values.shape == (70, 55)
+    turned = Rotation.from_euler('YXZ', [0.5, 0.5, 0.5]).as_rotvec()
+    np.testing.assert_allclose(clip.values[:, 52:], np.tile(turned, (70, 1)), atol=1e-6)
     (tmp_path / 'short.csv').write_text('\n'.join(lines[:5]))
     with pytest.raises(MotionError, match='frame rate'):
         load_motion(tmp_path / 'short.csv')

@@ -4,68 +4,88 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.model.loader import named_styles, nonverbal_network
 from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
-from diffposetalk_ros.playout.idle import IdleConfig, IdleMotion
+from diffposetalk_ros.nonverbal.eye_events import blink_events
+from diffposetalk_ros.nonverbal.stream import NonverbalStream
+from diffposetalk_ros.nonverbal.traits import TRAITS, Amounts, Traits
+from diffposetalk_ros.playout.idle import IdleMotion
+from diffposetalk_ros.util.resources import find_model
 
 LAYOUT = arkit_layout()
-TIME = np.arange(0, 120, 0.02)
+FOLDER = find_model()
+STYLES = named_styles(FOLDER)
 
 
-def track(seed: int = 0) -> np.ndarray:
-    idle = IdleMotion(LAYOUT, seed)
-    return np.stack([idle.at(t) for t in TIME])
+def traits(style: str) -> Traits:
+    return Traits(STYLES[style][-len(TRAITS) :])
 
 
-def test_it_is_a_function_of_seed_and_time():
-    idle = IdleMotion(LAYOUT, 1)
-    forwards = [idle.at(t) for t in (0.0, 5.0, 1000.0)]
-    backwards = [IdleMotion(LAYOUT, 1).at(t) for t in (1000.0, 5.0, 0.0)]
-    np.testing.assert_array_equal(forwards, backwards[::-1])
-    assert np.abs(track(1) - track(2)).max() > 0.1
+def idle_motion(seed: int = 0, style: str = 'neutral') -> IdleMotion:
+    network = nonverbal_network(FOLDER)
+    assert network is not None
+    unit = np.zeros(55, np.float32), np.ones(55, np.float32)
+    return IdleMotion(LAYOUT, seed, NonverbalStream(network, traits(style), *unit, seed))
 
 
-def test_the_eyes_blink_at_a_human_rate_and_both_close():
-    motion = track()
-    left = motion[:, LAYOUT.index('eyeBlinkLeft')]
-    np.testing.assert_array_equal(left, motion[:, LAYOUT.index('eyeBlinkRight')])
-    blinks = ((left[1:] > 0.5) & (left[:-1] <= 0.5)).sum()
-    assert 25 <= blinks <= 45  # two minutes
-    assert left.max() > 0.9
-    assert (left > 0).mean() < 0.15
+def track(idle: IdleMotion, seconds: float, fps: float = 50.0) -> np.ndarray:
+    return np.stack([idle.at(k / fps) for k in range(round(seconds * fps))]).astype(np.float32)
 
 
-def test_the_mouth_rests_and_values_stay_in_range():
-    motion = track()
-    mouth = [i for i, name in enumerate(LAYOUT.names) if name.startswith(('jaw', 'mouth', 'tongue'))]
-    assert not motion[:, mouth].any()
-    assert motion[:, :52].min() >= 0 and motion[:, :52].max() <= 1
-    assert np.abs(motion[:, 52:]).max() < 0.06
+@pytest.fixture(scope='module')
+def minute() -> np.ndarray:
+    return track(idle_motion(), 60.0)
 
 
-def test_both_eyes_look_the_same_way():
-    motion = track()
-    for a, b in (('eyeLookOutLeft', 'eyeLookInRight'), ('eyeLookInLeft', 'eyeLookOutRight')):
-        np.testing.assert_array_equal(motion[:, LAYOUT.index(a)], motion[:, LAYOUT.index(b)])
-    assert motion[:, LAYOUT.index('eyeLookOutLeft')].max() > 0.05
+def test_it_is_a_function_of_seed_and_time(minute: np.ndarray) -> None:
+    np.testing.assert_array_equal(track(idle_motion(), 4.0), minute[:200])
+    assert np.abs(track(idle_motion(1), 4.0) - minute[:200]).max() > 0.02
+    # A later time alone gives the same face as all times before it.
+    np.testing.assert_array_equal(idle_motion().at(3.0).astype(np.float32), minute[150])
 
 
-def test_the_head_never_stands_still_and_never_jumps():
-    head = track()[:, 52:]
-    speed = np.abs(np.diff(head, axis=0)) / 0.02
-    assert 0.001 < speed.max() < 0.05  # rad/s
-    assert head.std(axis=0).min() > 0.002
+def test_the_eyes_blink_at_a_human_rate(minute: np.ndarray) -> None:
+    blinks = blink_events(minute, 50.0)
+    assert 10 <= len(blinks) <= 35
+    assert all(blink.well_formed for blink in blinks)
 
 
-def test_flame_gets_the_head_only():
+def test_the_mouth_rests_with_the_style_s_smile(minute: np.ndarray) -> None:
+    for name in ('jawOpen', 'mouthClose', 'mouthFunnel', 'mouthPucker', 'tongueOut'):
+        assert not minute[:, LAYOUT.index(name)].any()
+    smile = minute[:, LAYOUT.index('mouthSmileLeft')].mean()
+    assert smile == pytest.approx(traits('neutral')['smile_level'], abs=0.05)
+    assert minute[:, :52].min() >= 0 and minute[:, :52].max() <= 1
+
+
+def test_the_head_moves_calmly_and_never_jumps(minute: np.ndarray) -> None:
+    head = minute[:, 52:]
+    assert np.degrees(head.std(0)).min() > 0.3
+    assert np.degrees(np.abs(np.diff(head, axis=0))).max() < 2.0
+
+
+def test_a_style_acts_at_rest_within_a_second() -> None:
+    idle = idle_motion()
+    before = track(idle, 2.0)
+    idle.set_style(traits('sad'), Amounts())
+    after = np.stack([idle.at(2.0 + k / 50) for k in range(200)])
+    lids = [LAYOUT.index('eyeBlinkLeft'), LAYOUT.index('browInnerUp')]
+    assert (np.median(after[75:, lids], 0) > np.median(before[:, lids], 0) + 0.2).all()
+    assert np.abs(np.diff(after[:, 52:], axis=0)).max() < 0.03
+
+
+def test_amounts_of_zero_hold_the_head_still() -> None:
+    idle = idle_motion()
+    idle.set_style(traits('lively'), Amounts(head=0.0, blinks=0.0))
+    motion = track(idle, 20.0)[250:]
+    assert np.degrees(np.ptp(motion[:, 52:], axis=0)).max() < 0.05
+    assert not blink_events(motion, 50.0)
+
+
+def test_without_a_network_the_head_sways_only() -> None:
     layout = flame_layout()
     row = IdleMotion(layout).at(3.3)
     assert row.shape == (54,)
     assert row[layout.head_rotation].any()
     assert not np.delete(row, layout.head_rotation).any()
     assert not IdleMotion(flame_layout(False)).at(3.3).any()
-
-
-def test_absurd_periods_are_refused():
-    with pytest.raises(ConfigError, match='0.1 s'):
-        IdleConfig(blink_period=0.1)

@@ -73,7 +73,12 @@ def test_a_picture_of_the_head() -> None:
     ('text', 'words'),
     [
         ('<robot', 'cannot read'),
-        ('<sdf/>', 'is no URDF'),
+        ('<sdf/>', 'is not a URDF'),
+        (
+            '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><robot name="&b;"/>',
+            'declares a document type',
+        ),
+        ('<!DOCTYPE r SYSTEM "/etc/passwd"><robot name="r"/>', 'declares a document type'),
         ('<robot name="r"><link name="a"/></robot>', 'no movable joint'),
         (
             '<robot name="r"><link name="a"/><joint name="j" type="revolute"><parent link="a"/>'

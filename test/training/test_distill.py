@@ -14,7 +14,7 @@ pytest.importorskip('accelerate')
 pytest.importorskip('tensorboard')
 
 from diffposetalk_ros.cli.main import main  # noqa: E402
-from diffposetalk_ros.diffusion.samplers import sample_ddim  # noqa: E402
+from diffposetalk_ros.diffusion.sampler import sample, solver_coefficients  # noqa: E402
 from diffposetalk_ros.diffusion.schedule import make_schedule  # noqa: E402
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
@@ -87,8 +87,9 @@ def test_the_target_ends_where_the_teachers_steps_end() -> None:
         def predict(x: torch.Tensor, t: int) -> torch.Tensor:
             return conditions.guided(model, x, torch.full((2,), t))
 
-        expected = sample_ddim(predict, noise, schedule, [(500, 417), (417, 333), (333, 250)])
-        once = sample_ddim(lambda x, t: target, noise, schedule, [(500, 250)])
+        substeps, whole = [(500, 417), (417, 333), (333, 250)], [(500, 250)]
+        expected = sample(predict, noise, substeps, solver_coefficients('ddim', schedule, substeps))
+        once = sample(lambda x, t: target, noise, whole, solver_coefficients('ddim', schedule, whole))
         torch.testing.assert_close(once, expected, atol=1e-4, rtol=1e-4)
         # One substep: the guided prediction itself, that of the back end.
         plain = Distillation(model, DistillConfig())._target(conditions, noise, begin, torch.zeros_like(end))

@@ -10,7 +10,7 @@ torch = pytest.importorskip('torch')
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.training.losses import (  # noqa: E402
     LossWeights,
-    condition_drops,
+    condition_dropout,
     denoiser_terms,
     nt_xent,
     total_loss,
@@ -82,17 +82,17 @@ def test_truncation(mode: str) -> None:
 
 def test_condition_dropout_rates() -> None:
     uniform = torch.rand(40000, 2, generator=torch.Generator().manual_seed(0))
-    style, audio = condition_drops(('audio', 'style'), 'incremental', uniform)
+    style, audio = condition_dropout(('audio', 'style'), 'incremental', uniform)
     assert style is not None
     assert audio is not None
     assert style.float().mean().item() == pytest.approx(0.45, abs=0.01)
     assert audio.float().mean().item() == pytest.approx(0.10, abs=0.01)
     assert not (audio & ~style).any()
-    style, audio = condition_drops(('audio', 'style'), 'independent', uniform)
+    style, audio = condition_dropout(('audio', 'style'), 'independent', uniform)
     assert style is not None
     assert audio is not None
     assert (style & audio).float().mean().item() == pytest.approx(0.25, abs=0.01)
-    style, audio = condition_drops(('audio',), 'incremental', uniform)
+    style, audio = condition_dropout(('audio',), 'incremental', uniform)
     assert style is None
     assert audio is not None
     assert audio.float().mean().item() == pytest.approx(0.1, abs=0.01)

@@ -104,7 +104,7 @@ def test_a_run_goes_on_and_logs(data: Path, tmp_path: Path) -> None:
 
 
 def test_what_stays_fixed(data: Path, tmp_path: Path) -> None:
-    """SPEC 9.5, and the style encoder; everything else moves."""
+    """docs/method.md, 9.5, and the style encoder; everything else moves."""
     assert stages(data, tmp_path, TINY, '--no-vertices') == 0
     torch.manual_seed(0)
     fresh = DiffPoseTalkModel(TINY).state_dict()

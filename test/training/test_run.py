@@ -17,7 +17,7 @@ from tiny_run import CONFIG, loss, model  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError  # noqa: E402
-from diffposetalk_ros.training.run import RunConfig, learning_rate, train  # noqa: E402
+from diffposetalk_ros.training.run import RunConfig, learning_rate_factor, train  # noqa: E402
 
 
 class Interrupted(Exception):
@@ -93,13 +93,14 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
 
 def test_published_schedules() -> None:
     warm = RunConfig(steps=200_000, learning_rate=1e-4, warm_up=5000, schedule='Warmup')
-    assert [learning_rate(k, warm) for k in (0, 2500, 5000, 150_000)] == [0.0, 0.5, 1.0, 1.0]
+    assert [learning_rate_factor(k, warm) for k in (0, 2500, 5000, 150_000)] == [0.0, 0.5, 1.0, 1.0]
     decay = replace(warm, schedule='WarmupThenDecay')
-    assert [learning_rate(k, decay) for k in (0, 2500, 5001)] == [0.0, 0.5, 1.0]
-    assert learning_rate(5002, decay) < 1.0
-    assert learning_rate(62_501, decay) == pytest.approx(0.51, abs=1e-4)
-    assert learning_rate(119_999, decay) == pytest.approx(0.02, abs=1e-6)
-    assert learning_rate(120_000, decay) == learning_rate(199_999, decay) == pytest.approx(0.02, abs=1e-6)
+    assert [learning_rate_factor(k, decay) for k in (0, 2500, 5001)] == [0.0, 0.5, 1.0]
+    assert learning_rate_factor(5002, decay) < 1.0
+    assert learning_rate_factor(62_501, decay) == pytest.approx(0.51, abs=1e-4)
+    assert learning_rate_factor(119_999, decay) == pytest.approx(0.02, abs=1e-6)
+    held = learning_rate_factor(120_000, decay)
+    assert held == learning_rate_factor(199_999, decay) == pytest.approx(0.02, abs=1e-6)
 
 
 SCRIPT = """

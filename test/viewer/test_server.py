@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 
 aiohttp = pytest.importorskip('aiohttp')
+psutil = pytest.importorskip('psutil')
 
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.motion.rig import load_rig  # noqa: E402
+from diffposetalk_ros.viewer import server as server_module  # noqa: E402
 from diffposetalk_ros.viewer.page_messages import motion_block  # noqa: E402
 from diffposetalk_ros.viewer.rig_file import pack_rig  # noqa: E402
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer, is_loopback  # noqa: E402
@@ -35,7 +38,9 @@ def echo(command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
 
 @pytest.fixture
 def server() -> Iterator[ViewerServer]:
-    server = ViewerServer(ServerOptions(port=0), b'rig', echo, time.time_ns)
+    server = ViewerServer(
+        ServerOptions(port=0), b'rig', echo, time.time_ns, frozenset({'speak', 'fail', 'crash'})
+    )
     yield server
     server.stop()
 
@@ -120,7 +125,8 @@ def test_sleeping_viewer_does_not_fill_the_memory(server: ViewerServer) -> None:
             for _ in range(200):  # 40 MB, read by nobody
                 server.send(bytes(200_000))
             await asyncio.sleep(0.5)
-            assert max(queue.qsize() for queue in server._clients.values()) <= 260
+            assert max(visitor.outbox.waiting for visitor in server._clients.values()) < 1_000_000
+            assert server.counts['blocks dropped'] > 100
             await link.close()
 
     talk(server.address, session)
@@ -205,3 +211,225 @@ def test_stop_twice_and_send_after() -> None:
 )
 def test_loopback(host: str, mine: bool) -> None:
     assert is_loopback(host) == mine
+
+
+class Attack:
+    """A server with a viewer that reads, while a test does something rude beside it."""
+
+    def __init__(self, server: ViewerServer) -> None:
+        self.server = server
+        self.gaps: list[float] = []
+        self._rude = False
+
+    async def watch(self, client: Any, address: str, attack: Any) -> None:
+        """Run ``attack``; a viewer beside it must go on getting frames."""
+        async with client.ws_connect(f'{address}socket') as link:
+            watching = asyncio.create_task(self._read(link))
+            sending = asyncio.create_task(self._send())
+            await asyncio.sleep(0.5)
+            before = psutil.Process().memory_info().rss
+            await attack
+            self.grown = psutil.Process().memory_info().rss - before
+            count = len(self.gaps)
+            await asyncio.sleep(0.5)
+            assert len(self.gaps) > count, 'the other viewer still gets frames'
+            for task in (watching, sending):
+                task.cancel()
+        print(f'longest gap {1e3 * max(self.gaps):.0f} ms, memory {self.grown / 2**20:+.1f} MiB')
+
+    async def _send(self) -> None:
+        block = motion_block([0.5] * 55, 2, 4, 1)
+        while True:
+            self.server.send(block)
+            await asyncio.sleep(0.02)
+
+    async def _read(self, link: Any) -> None:
+        last = time.monotonic()
+        while True:
+            await link.receive()
+            self.gaps.append(time.monotonic() - last)
+            last = time.monotonic()
+
+
+def run_attack(server: ViewerServer, make: Callable[[Any, str], Any]) -> Attack:
+    attack = Attack(server)
+
+    async def session(client: Any, address: str) -> None:
+        await attack.watch(client, address, make(client, address))
+
+    async def run() -> None:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as client:
+            await asyncio.wait_for(session(client, server.address), 120)
+
+    asyncio.run(run())
+    return attack
+
+
+async def upgraded(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A WebSocket without a client library, which would be more polite."""
+    reader, writer = await asyncio.open_connection('127.0.0.1', port, limit=2**12)
+    writer.write(
+        f'GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n'
+        'Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
+        'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n'.encode()
+    )
+    return reader, writer
+
+
+def test_answers_that_nobody_reads_do_not_pile_up(server: ViewerServer) -> None:
+    async def attack(client: Any, address: str) -> None:
+        _, writer = await upgraded(server.port)
+        text = json.dumps({'do': 'ping', 'sent': 1.0, 'padding': 'x' * 10_000}).encode()
+        frame = bytes([0x81, 0x80 | 126]) + len(text).to_bytes(2, 'big') + bytes(4) + text
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            writer.write(frame)
+            try:
+                await asyncio.wait_for(writer.drain(), 0.2)
+            except (asyncio.TimeoutError, ConnectionError):
+                await asyncio.sleep(0.05)
+        writer.transport.abort()
+
+    assert run_attack(server, attack).grown < 50 * 2**20
+
+
+def test_an_echo_is_a_number(server: ViewerServer) -> None:
+    async def session(client: Any, address: str) -> None:
+        async with client.ws_connect(f'{address}socket') as link:
+            await link.send_json({'do': 'ping', 'sent': 'x' * 1000})
+            assert (await link.receive_json())['sent'] is None
+            await link.send_json({'do': 'nothing', 'id': 'x' * 1000})
+            assert (await link.receive_json())['id'] is None
+
+    talk(server.address, session)
+
+
+def test_a_giant_text_ends_its_own_connection_only(server: ViewerServer) -> None:
+    taken = []
+
+    async def attack(client: Any, address: str) -> None:
+        piece = b'1,' * 2**15
+        for _ in range(3):
+            reader, writer = await upgraded(server.port)
+            writer.write(bytes([0x81, 0x80 | 127]) + (53_000_000).to_bytes(8, 'big') + bytes(4))
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                while sent < 53_000_000 and not reader.at_eof():
+                    writer.write(piece)
+                    await writer.drain()
+                    sent += len(piece)
+            taken.append(sent)
+            writer.transport.abort()
+
+    assert run_attack(server, attack).grown < 50 * 2**20
+    assert max(taken) < 20_000_000, 'it is refused by its length, not read'
+
+
+def test_half_open_connections_lock_nobody_out(server: ViewerServer) -> None:
+    async def attack(client: Any, address: str) -> None:
+        idle = []
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                idle.append((await asyncio.open_connection('127.0.0.1', server.port))[1])
+        async with aiohttp.ClientSession() as visitor:
+            assert await status(visitor, f'{address}main.js') == 200
+            async with visitor.ws_connect(f'{address}socket') as link:
+                await link.send_json({'do': 'ping', 'sent': 1.0})
+                while (await link.receive()).type != aiohttp.WSMsgType.TEXT:
+                    pass
+        for writer in idle:
+            writer.transport.abort()
+
+    run_attack(server, attack)
+    assert server.counts['connections evicted'] >= 300
+
+
+def test_a_flood_of_commands_slows_only_its_sender(server: ViewerServer) -> None:
+    answered = 0
+
+    async def attack(client: Any, address: str) -> None:
+        nonlocal answered
+        links = [await client.ws_connect(f'{address}socket') for _ in range(4)]
+        end = time.monotonic() + 3
+
+        async def flood(link: Any) -> None:
+            while time.monotonic() < end:
+                with contextlib.suppress(asyncio.TimeoutError, ConnectionError):
+                    await asyncio.wait_for(link.send_str('{"do": "nonsense", "id": 1}'), 0.1)
+                await asyncio.sleep(0)
+
+        async def count(link: Any) -> None:
+            nonlocal answered
+            while time.monotonic() < end:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    message = await asyncio.wait_for(link.receive(), 0.1)
+                    answered += message.type == aiohttp.WSMsgType.TEXT
+
+        await asyncio.gather(*(do(link) for link in links for do in (flood, count)))
+
+    run_attack(server, attack)
+    # Four pages with a burst of 40 commands and 20 a second each.
+    assert 10 < answered < 4 * (40 + 20 * 4)
+
+
+def test_there_is_a_most_of_viewers_and_of_uploads(
+    server: ViewerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, '_MOST_VIEWERS', 2)
+
+    async def session(client: Any, address: str) -> None:
+        links = [await client.ws_connect(f'{address}socket') for _ in range(2)]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.ws_connect(f'{address}socket')
+        assert refused.value.status == 503
+        for link in links:
+            await link.close()
+        for data, code in ((b'12345', 200), (b'', 413), (bytes(11 * 2**20), 413)):
+            async with client.post(f'{address}speech', data=data) as answer:
+                assert answer.status == code
+        headers = {'Origin': 'http://evil.example'}
+        async with client.post(f'{address}speech', data=b'1', headers=headers) as answer:
+            assert answer.status == 403
+
+        async def slow() -> Any:
+            yield b'1'
+            await asyncio.sleep(1.0)
+            yield b'2'
+
+        sending = asyncio.create_task(
+            client.post(f'{address}speech', data=slow(), headers={'Content-Length': '2'})
+        )
+        await asyncio.sleep(0.3)
+        async with client.post(f'{address}speech', data=b'1') as answer:
+            assert answer.status == 503
+        assert (await sending).status == 200
+
+    talk(server.address, session)
+    assert server.counts['viewers refused'] == 1
+
+
+def test_a_taken_port_is_stepped_over_and_the_bound_one_told() -> None:
+    with socket.socket() as holder:
+        holder.bind(('127.0.0.1', 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        server = ViewerServer(ServerOptions(port=port, attempts=20), b'', echo, time.time_ns)
+        try:
+            assert port < server.port < port + 20 and f':{server.port}/' in server.address
+        finally:
+            server.stop()
+
+
+def test_a_port_is_taken_again_at_once_after_visitors_were_there() -> None:
+    port = 0
+    for _ in range(3):
+        server = ViewerServer(ServerOptions(port=port), b'', echo, time.time_ns)
+        port = server.port
+
+        async def session(client: Any, address: str) -> None:
+            async with client.ws_connect(f'{address}socket') as link:
+                server.stop()  # it closes first: the connection is in TIME_WAIT on its side  # noqa: B023
+                await link.receive()
+
+        talk(server.address, session)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import os
-import random
 import re
+import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,21 +28,15 @@ from diffposetalk_ros.ros.support.child_processes import ChildProcesses
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
 
-__all__ = ['DemoOptions', 'DemoSession', 'stamp_ns', 'use_private_domain']
+__all__ = ['DemoOptions', 'DemoSession', 'stamp_ns']
 
 _NODE = 'diffposetalk'
-_LOG_HEADER = re.compile(r'^\[[A-Z]+\] \[[\d.]+\] \[\S+\]: ')
+_LOG_HEADER = re.compile(r'^\[[A-Z]+\] \[[\d.]+\] \[(\S+)\]: ')
 """Of a line of ROS's log: severity, time and node."""
 _PATIENCE = 20.0
 """Longest wait for the page before the player starts, s."""
-
-
-def use_private_domain() -> int:
-    """A DDS domain of this machine only, away from the user's robots; returns its number."""
-    domain = random.SystemRandom().randint(100, 200)
-    os.environ['ROS_DOMAIN_ID'] = str(domain)
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    return domain
+_PORTS = 50
+"""Ports that are tried for the page."""
 
 
 def stamp_ns(message: Any) -> int:
@@ -53,7 +48,7 @@ def stamp_ns(message: Any) -> int:
 class DemoOptions:
     """What to play and how. ``audio`` None: listen to ``topic`` instead of starting a player.
 
-    ``port``: of the page; None: no page.
+    ``port``: first to try for the page; None: no page.
     """
 
     audio: Path | None
@@ -72,12 +67,13 @@ class DemoSession:
         self.values: dict[str, str] = {}
         self._log = log
         self._stack = ExitStack()
-        self._player: subprocess.Popen[bytes] | None = None
-        self._server: subprocess.Popen[bytes] | None = None
-        self._page: subprocess.Popen[bytes] | None = None
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._viewers = 0
 
     def __enter__(self) -> DemoSession:
         with self._stack:
+            self._folder = Path(tempfile.mkdtemp(prefix='diffposetalk-'))
+            self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
             log = self._stack.enter_context(self._log.open('wb'))
             self._processes = self._stack.enter_context(ChildProcesses(log))
             # A sender of one's own need not have stamps.
@@ -88,13 +84,30 @@ class DemoSession:
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
             remaps = [] if self.options.topic == 'audio' else [f'audio:={self.options.topic}']
             told: dict[str, Value] = {'audio.message': self._kind}
-            self._server = self._processes.start('avatar_node', told | self.options.parameters, remaps)
+            self._children[_NODE] = self._processes.start(
+                'avatar_node', told | self.options.parameters, remaps
+            )
             if self.options.port is not None:
-                sample = {} if self.options.audio is None else {'sample': str(self.options.audio.resolve())}
-                page: dict[str, Value] = {'port': self.options.port, 'message': self._kind, **sample}
-                self._page = self._processes.start('viewer_node', page, remaps)
+                self._children['viewer'] = self._processes.start('viewer_node', self._page(), remaps)
             self._stack = self._stack.pop_all()
         return self
+
+    def _page(self) -> dict[str, Value]:
+        """Parameters of the viewer node."""
+        assert self.options.port is not None
+        page: dict[str, Value] = {
+            'port': self.options.port,
+            'port_attempts': min(_PORTS, 65536 - self.options.port),
+            'address_file': str(self._address_file),
+            'message': self._kind,
+        }
+        if self.options.audio is not None:
+            page |= {'sample': str(self.options.audio.resolve()), 'replay': True}
+        return page
+
+    @property
+    def _address_file(self) -> Path:
+        return self._folder / 'address'
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -103,13 +116,37 @@ class DemoSession:
 
     def activate(self) -> None:
         """Configure and activate the node. Raises ModelError with its log when it refuses."""
-        client = LifecycleClient(self._node, self._executor, _NODE, self._look)
+        client = LifecycleClient(self._node, self._executor, _NODE, self._check_children)
         try:
             ready = client.configure(120.0) and client.activate(30.0)
         except TimeoutError as error:
             raise ModelError(f'{error}; log: {self._log}') from error
         if not ready:
-            raise ModelError(f'the node could not start: {self._last_line()}')
+            raise ModelError(f'the node could not start: {self._last_line(_NODE)}')
+        twins = self._node.get_node_names().count(_NODE)
+        if twins > 1:
+            raise ConfigError(
+                f'{twins} nodes are called {_NODE} in this domain, and both would answer; end the other one, or '
+                'choose another ROS_DOMAIN_ID'
+            )
+
+    def address(self) -> str:
+        """Where the page is, once it is served. Raises ConfigError when it cannot be."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self._address_file.exists():
+            self._check_children()
+            if time.monotonic() > deadline:
+                raise ConfigError(f'the page did not start within {_PATIENCE:g} s; log: {self._log}')
+            self._executor.spin_once(timeout_sec=0.05)
+        return self._address_file.read_text().strip()
+
+    def wait_for_viewer(self, seconds: float) -> bool:
+        """Wait until somebody looks at the page, at most ``seconds``; whether somebody does."""
+        deadline = time.monotonic() + seconds
+        while not self._viewers and time.monotonic() < deadline:
+            self._check_children()
+            self._executor.spin_once(timeout_sec=0.05)
+        return self._viewers > 0
 
     @property
     def warnings(self) -> list[str]:
@@ -120,9 +157,10 @@ class DemoSession:
     def play(self) -> None:
         """Start the player, once this session and the page would hear the first word."""
         if self.options.audio is not None:
-            listeners = 1 + (self._page is not None)
+            listeners = 1 + ('viewer' in self._children)
             patience = time.monotonic() + _PATIENCE
             while self._node.count_subscribers('audio_out') < listeners and time.monotonic() < patience:
+                self._check_children()
                 self._executor.spin_once(timeout_sec=0.05)
             parameters: dict[str, Value] = {
                 'file': str(self.options.audio.resolve()),
@@ -130,7 +168,7 @@ class DemoSession:
                 'loop': self.options.loop,
                 'message': self._kind,
             }
-            self._player = self._processes.start('audio_player_node', parameters)
+            self._children['audio_player'] = self._processes.start('audio_player_node', parameters)
 
     def watch(self, show: Callable[[DemoSession], None], period: float, seconds: float, tail: float) -> None:
         """Receive until the player is done and the face has been quiet for ``tail`` s.
@@ -142,12 +180,9 @@ class DemoSession:
         while seconds <= 0 or time.monotonic() - begin < seconds:
             self._executor.spin_once(timeout_sec=0.02)
             now = time.monotonic()
-            self._look()
-            if self._page is not None and self._page.poll() is not None:
-                raise ConfigError(f'the page ended: {self._last_line()}')
-            if self._player is not None and self._player.poll() not in (None, 0):
-                raise ConfigError(f'the player failed: {self._last_line()}')
-            playing = self._player is None or self._player.poll() is None
+            self._check_children()
+            player = self._children.get('audio_player')
+            playing = player is None or player.poll() is None
             if playing or self.speaking:
                 quiet_since = now
             elif now - quiet_since > tail:
@@ -157,8 +192,9 @@ class DemoSession:
                 show(self)
 
     def stay(self) -> None:
-        """Keep node and page alive until one of them ends (or Ctrl-C)."""
-        while all(process is None or process.poll() is None for process in (self._server, self._page)):
+        """Keep node and page alive until Ctrl-C. Raises ConfigError when one of them ends."""
+        while True:
+            self._check_children()
             time.sleep(0.2)
 
     @property
@@ -166,14 +202,29 @@ class DemoSession:
         """Whether the newest frame is driven by audio, held or easing."""
         return bool(self.collector.frames) and self.collector.frames[-1].state >= 2
 
-    def _look(self) -> None:
-        if self._server is not None and self._server.poll() is not None:
-            raise ModelError(f'the node ended by itself: {self._last_line()}')
+    def _check_children(self) -> None:
+        """Raise ModelError or ConfigError when a process has ended that should not have."""
+        for name, process in self._children.items():
+            status = process.poll()
+            if status is None or (name == 'audio_player' and status == 0):
+                continue
+            error = ModelError if name == _NODE else ConfigError
+            if status < 0:
+                cause = signal.strsignal(-status) or f'signal {-status}'
+                raise error(f'{name} was ended by a signal ({cause}) (log: {self._log})')
+            raise error(f'{name} ended by itself: {self._last_line(name)}')
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
-            self.values |= {pair.key: pair.value for pair in status.values}
+            values = {pair.key: pair.value for pair in status.values}
+            if status.name.startswith('viewer: '):
+                self._viewers = int(values['viewers'])
+            else:
+                self.values |= values
 
-    def _last_line(self) -> str:
+    def _last_line(self, name: str) -> str:
+        """The last that process ``name`` has said."""
         lines = self._log.read_text(errors='replace').strip().splitlines()
-        return f'{_LOG_HEADER.sub("", lines[-1]) if lines else "no output"} (log: {self._log})'
+        heads = [(_LOG_HEADER.match(line), line) for line in lines if line.strip()]
+        own = [line for head, line in heads if head is None or head[1] == name]
+        return f'{_LOG_HEADER.sub("", own[-1]) if own else "no output"} (log: {self._log})'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The denoising network: a transformer decoder over a person token and motion tokens (SPEC 3)."""
+"""The denoising network: a transformer decoder over a person token and motion tokens (docs/method.md, 3)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.networks.attention import Attention
 from diffposetalk_ros.model.networks.positions import sinusoidal_table
 
-__all__ = ['Denoiser', 'LayerMemory', 'alignment_allowed']
+__all__ = ['Denoiser', 'KVCache', 'attention_mask']
 
 _LEGACY_ROWS = 600
 
 
-def alignment_allowed(motion_tokens: int, width: int) -> Tensor | None:
-    """Which of the ``motion_tokens`` audio frames each token may see: bool (1 + tokens, tokens).
+def attention_mask(motion_tokens: int, width: int) -> Tensor | None:
+    """Mask of the cross-attention (docs/method.md, 3 step 7): bool (1 + motion_tokens, motion_tokens).
 
-    Row 0 is the person token, which sees all. None (no restriction) for width <= 0. SPEC 3 step 7;
-    note that True means allowed here.
+    True lets a token attend to an audio frame, as in `torch.nn.functional.scaled_dot_product_attention`.
+    The official code stores the opposite. Row 0 is the person token, which attends to all frames; row
+    1 + i attends to frames less than ``width`` away from i. None, for width <= 0, means no mask.
     """
     if width <= 0:
         return None
@@ -34,9 +35,12 @@ def alignment_allowed(motion_tokens: int, width: int) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class LayerMemory:
-    """What one layer needs of the audio: split keys and values (N, heads, P + L, head width) and,
-    at mask width 1, the finished cross-attention output of the motion tokens (N, P + L, C)."""
+class KVCache:
+    """Cross-attention of one layer as far as it depends on the audio alone.
+
+    ``key`` and ``value`` are (N, heads, P + L, head width). With a mask of width 1, ``aligned``
+    (N, P + L, C) is the finished cross-attention output of the motion tokens.
+    """
 
     key: Tensor
     value: Tensor
@@ -57,18 +61,18 @@ class _DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
-    def remember(self, memory: Tensor, aligned: bool) -> LayerMemory:
-        key, value = self.multihead_attn.keys_values(memory)
-        return LayerMemory(key, value, self.multihead_attn.aligned(value) if aligned else None)
+    def project_kv(self, memory: Tensor, aligned: bool) -> KVCache:
+        key, value = self.multihead_attn.project_kv(memory)
+        return KVCache(key, value, self.multihead_attn.attend_aligned(value) if aligned else None)
 
-    def forward(self, h: Tensor, memory: LayerMemory, allowed: Tensor | None) -> Tensor:
-        h = self.norm1(h + self.dropout(self.self_attn.to_self(h)))
-        if memory.aligned is None:
-            seen = self.multihead_attn.attend(h, memory.key, memory.value, allowed)
+    def forward(self, h: Tensor, cache: KVCache, mask: Tensor | None) -> Tensor:
+        h = self.norm1(h + self.dropout(self.self_attn.self_attend(h)))
+        if cache.aligned is None:
+            attended = self.multihead_attn.cross_attend(h, cache.key, cache.value, mask)
         else:
-            person = self.multihead_attn.attend(h[:, :1], memory.key, memory.value)
-            seen = torch.cat([person, memory.aligned], dim=1)
-        h = self.norm2(h + self.dropout(seen))
+            person = self.multihead_attn.cross_attend(h[:, :1], cache.key, cache.value)
+            attended = torch.cat([person, cache.aligned], dim=1)
+        h = self.norm2(h + self.dropout(attended))
         feed = self.linear2(self.dropout(F.gelu(self.linear1(h))))
         out: Tensor = self.norm3(h + self.dropout(feed))
         return out
@@ -88,13 +92,13 @@ class Denoiser(nn.Module):
     """Predicts clean motion (or noise) of P previous and L current frames.
 
     Parameter names are those of ``denoising_net`` in the official state dict. Tables and masks that
-    follow from the configuration are computed, not stored. Where ``config.variable_window`` is set,
-    windows of 1..n_motions frames are accepted; they use the first rows of the position table.
+    follow from the configuration are computed and not stored. With ``config.variable_window``, windows
+    of 1 to n_motions frames are accepted, and they use the first rows of the position table.
     """
 
     step_table: Tensor
     legacy_position: Tensor
-    allowed: Tensor | None
+    attention_mask: Tensor | None
 
     def __init__(self, config: ModelConfig, dropout: float = 0.1) -> None:
         super().__init__()
@@ -105,10 +109,11 @@ class Denoiser(nn.Module):
         if config.learnable_pe:
             self.PE = nn.Parameter(torch.randn(1, 1 + tokens, width))
         else:
-            # The reference indexes its table by the sequence length: one row for every token (SPEC 4.2).
+            # The reference indexes its table by the sequence length: one row for every token (docs/method.md, 4.2).
             table = sinusoidal_table(max(_LEGACY_ROWS, tokens + 2), width)
             self.register_buffer('legacy_position', table, persistent=False)
-        self.register_buffer('allowed', alignment_allowed(tokens, config.align_mask_width), persistent=False)
+        mask = attention_mask(tokens, config.align_mask_width)
+        self.register_buffer('attention_mask', mask, persistent=False)
         self.diff_step_map = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         person = config.person_dim
         self.person_proj = nn.Linear(person, width) if person else None
@@ -123,11 +128,14 @@ class Denoiser(nn.Module):
         """The decoder layers in order."""
         return [layer for layer in self.transformer.layers if isinstance(layer, _DecoderLayer)]
 
-    def remember(self, previous_audio: Tensor, audio: Tensor) -> list[LayerMemory]:
-        """Per-layer memory of (N, P, C) and (N, L, C); it does not depend on the diffusion step."""
+    def project_kv(self, previous_audio: Tensor, audio: Tensor) -> list[KVCache]:
+        """Keys and values of every layer for (N, P, C) and (N, L, C).
+
+        They do not depend on the diffusion step, so one window needs them once.
+        """
         memory = torch.cat([previous_audio, audio], dim=1)
         aligned = self.config.align_mask_width == 1
-        return [layer.remember(memory, aligned) for layer in self.layers()]
+        return [layer.project_kv(memory, aligned) for layer in self.layers()]
 
     def forward(
         self,
@@ -139,25 +147,32 @@ class Denoiser(nn.Module):
         step: Tensor,
         indicator: Tensor | None = None,
     ) -> Tensor:
-        """Noisy motion (N, L, D), audio (N, L, C), person (N, 1, person_dim) or None if the model
-        has none, previous (N, P, D) and (N, P, C), step (N) of 1..T, indicator (N, L)
-        -> (N, P + L, D).
+        """Prediction (N, P + L, D) for noisy motion at a diffusion step.
 
-        Raises ModelError for a window length or indicator the model was not built for.
+        Args:
+            motion: x_t (N, L, D).
+            audio: features (N, L, C).
+            person: input of the person token (N, 1, person_dim), or None if the model has none.
+            previous_motion: (N, P, D), free of noise.
+            previous_audio: (N, P, C).
+            step: t (N), whole numbers of 1 to T.
+            indicator: (N, L), 1 for real frames, or None if the model has none.
+
+        Raises ModelError for a window length or a condition that the model was not built for.
         """
-        memory = self.remember(previous_audio, audio)
-        return self.denoise(motion, memory, person, previous_motion, step, indicator)
+        cache = self.project_kv(previous_audio, audio)
+        return self.denoise(motion, cache, person, previous_motion, step, indicator)
 
     def denoise(
         self,
         motion: Tensor,
-        memory: list[LayerMemory],
+        cache: list[KVCache],
         person: Tensor | None,
         previous_motion: Tensor,
         step: Tensor,
         indicator: Tensor | None = None,
     ) -> Tensor:
-        """As `forward`, with the audio already turned into per-layer memory by `remember`."""
+        """Same as `forward`, with the audio given as the keys and values of `project_kv`."""
         self._check(motion.shape[1], indicator is not None, person is not None)
         embedded = self.diff_step_map(self.step_table[step])[:, None]
         if self.person_proj is not None:
@@ -170,9 +185,9 @@ class Denoiser(nn.Module):
         tokens = h.shape[1]
         position = self.PE[:, :tokens] if self.config.learnable_pe else self.legacy_position[tokens]
         h = self.position_dropout(h + position)
-        allowed = None if self.allowed is None else self.allowed[:tokens, : tokens - 1]
-        for layer, layer_memory in zip(self.layers(), memory, strict=True):
-            h = layer(h, layer_memory, allowed)
+        mask = None if self.attention_mask is None else self.attention_mask[:tokens, : tokens - 1]
+        for layer, layer_cache in zip(self.layers(), cache, strict=True):
+            h = layer(h, layer_cache, mask)
         out: Tensor = self.motion_dec(h[:, 1:])
         return out
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All trained parts of one model in one torch module, with the published parameter names (SPEC 3.1)."""
+"""All trained parts of one model in one torch module, with the published parameter names (docs/method.md, 3.1)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ScheduleBuffers(nn.Module):
         """The buffers' numbers as Python floats."""
         return NoiseSchedule(*(tuple(getattr(self, name).tolist()) for name in _NAMES))
 
-    def noised(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
-        """x_t of (N, L, D) clean motion for steps (N): the forward process (SPEC 9.2 step 8)."""
+    def add_noise(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+        """x_t of clean motion (N, L, D) at steps t (N): the forward process (docs/method.md, 9.2)."""
         bar = self.alpha_bars[step].view(-1, 1, 1)
         return torch.sqrt(bar) * clean + torch.sqrt(1 - bar) * noise
 
@@ -82,13 +82,18 @@ class DiffPoseTalkModel(nn.Module):
             raise ModelError('this model was trained without null audio; set scale_audio to 1')
         return self.null_audio_feat.expand(count, frames, -1)
 
-    def person(
+    def person_feature(
         self, shape: Tensor | None, style: Tensor | None, scales: Tensor | None = None
     ) -> Tensor | None:
-        """Person feature (N, 1, person_dim) of (N, shape_dim), (N, style_dim) and, for distilled models,
-        the code of the guidance scales (N, 2), in this order.
+        """Input of the person token (N, 1, person_dim): shape, style and scales in this order.
 
-        Raises ModelError naming a condition that is missing, surplus or of the wrong width.
+        Args:
+            shape: (N, shape_dim) or None.
+            style: (N, style_dim) or None.
+            scales: code of the guidance scales (N, 2), for distilled models only.
+
+        Returns None for a model that takes none of them. Raises ModelError naming a condition that is
+        missing, surplus or of the wrong width.
         """
         parts = []
         config = self.config

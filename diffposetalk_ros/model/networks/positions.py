@@ -17,7 +17,7 @@ def frequencies(width: int) -> Tensor:
 
 
 def sinusoidal_table(rows: int, width: int) -> Tensor:
-    """Table (rows, width), float32: sine in even columns, cosine in odd ones (SPEC 3 step 1)."""
+    """Table (rows, width), float32: sine in even columns, cosine in odd ones (docs/method.md, 3 step 1)."""
     position = torch.arange(rows, dtype=torch.float32)[:, None]
     frequency = frequencies(width)
     table = torch.zeros(rows, width)

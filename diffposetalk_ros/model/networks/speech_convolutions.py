@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The convolutions in front of HuBERT and wav2vec2, piece by piece, so that memory stays bounded."""
+"""Convolutions in front of HuBERT and wav2vec2, piece by piece, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 __all__ = ['convolve']
 
 _PIECE_FRAMES = 1000
-"""Output frames (20 ms each) per piece: 20 s, about 130 MB in the first layer of a base model."""
+"""Output frames (20 ms each) per piece: 20 s, or about 130 MB in the first layer of a base model."""
 
 
 def convolve(extractor: nn.Module, samples: Tensor, piece: int = _PIECE_FRAMES) -> Tensor:

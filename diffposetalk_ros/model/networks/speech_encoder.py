@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HuBERT and wav2vec2 as DiffPoseTalk uses them (SPEC 2.2 to 2.4), through transformers."""
+"""HuBERT and wav2vec2 as DiffPoseTalk uses them (docs/method.md, 2.2 to 2.4), through transformers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pad_audio(samples: Tensor) -> Tensor:
     """Pad (N, n) on both sides so that the convolutions give n // 320 frames.
 
     The reflection is applied twice, each time by half the padding, as the reference does; that is
-    not the same as reflecting once (SPEC 2.2). Raises AudioError for less than 320
+    not the same as reflecting once (docs/method.md, 2.2). Raises AudioError for less than 320
     samples, which give no frame.
     """
     length = samples.shape[1]
@@ -74,7 +74,7 @@ def pad_audio(samples: Tensor) -> Tensor:
 def speech_features(encoder: SpeechEncoder, samples: Tensor, frames: int, fps: int = 25) -> Tensor:
     """Hidden states (N, frames, width) of normalised 16 kHz speech (N, n).
 
-    Features are made at twice the frame rate and then pooled in pairs (SPEC 2.4). In training mode
+    Features are made at twice the frame rate and then pooled in pairs (docs/method.md, 2.4). In training mode
     SpecAugment, dropout and LayerDrop act as the encoder's configuration says.
     """
     model: Any = encoder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The style encoder: motion of one clip -> one style vector (SPEC 4)."""
+"""The style encoder: motion of one clip -> one style vector (docs/method.md, 4)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
-        h = self.norm1(h + self.dropout(self.self_attn.to_self(h)))
+        h = self.norm1(h + self.dropout(self.self_attn.self_attend(h)))
         feed = self.linear2(self.dropout(F.gelu(self.linear1(h))))
         out: Tensor = self.norm2(h + self.dropout(feed))
         return out
@@ -49,7 +49,7 @@ class _Encoder(nn.Module):
 class StyleEncoder(nn.Module):
     """Normalised motion (N, F, D) -> style (N, feature_dim), the mean over the encoded frames.
 
-    With ``position`` 'legacy' the result does not depend on the order of the frames (SPEC 4.2).
+    With ``position`` 'legacy' the result does not depend on the order of the frames (docs/method.md, 4.2).
     """
 
     positions: Tensor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the exported networks with ONNX Runtime: no torch needed."""
+"""Runs the exported networks with ONNX Runtime, without torch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, mix
-from diffposetalk_ros.diffusion.linear_steps import linear_steps
-from diffposetalk_ros.diffusion.samplers import Known, sample
-from diffposetalk_ros.diffusion.schedule import make_schedule, step_pairs
+from diffposetalk_ros.diffusion.guidance import Branch
+from diffposetalk_ros.diffusion.sampler import Inpainting, solver_coefficients
+from diffposetalk_ros.diffusion.schedule import make_schedule, timesteps
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig
@@ -25,33 +24,41 @@ from diffposetalk_ros.model.onnx.binding import BoundSession
 from diffposetalk_ros.model.onnx.providers import CPU, open_session, provider_reason, providers
 from diffposetalk_ros.model.speech_padding import pad_speech
 
-__all__ = ['LONGEST_STYLE_CLIP', 'OnnxBackend']
+__all__ = ['MAX_STYLE_FRAMES', 'OnnxBackend']
 
-LONGEST_STYLE_CLIP = 750
-"""Frames the exported style encoder takes at most: 30 s at 25 fps."""
-_NEEDED = ('audio', 'memory', 'denoiser')
-_WIDE_WORK = 7e8
-"""Multiply-adds of one evaluation from which a second thread pays."""
+MAX_STYLE_FRAMES = 750
+"""Largest number of frames that the exported style encoder takes: 30 s at 25 fps."""
+_NEEDED = ('audio', 'sampler')
+_PARALLEL_WORK = 7e8
+"""Multiply-adds of one evaluation above which a second thread saves time."""
+
+
+_NO_INPAINTING = Inpainting(np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.float32))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a sampling setting makes of the loop; the same arrays for every window."""
+    """Inputs of the loop that follow from the sampling settings and are equal for every window."""
 
     branches: tuple[Branch, ...]
     feeds: dict[str, NDArray[Any]]
     times: tuple[int, ...]
-    noisy: bool
+    needs_noise: bool
 
 
 class OnnxBackend:
-    """`Backend` over the graphs `export_onnx` wrote. Not thread-safe; arrays are float32 NumPy.
+    """`Backend` over the graphs of `export_onnx`. Not thread-safe.
 
-    ``threads``: of large batches and long windows; 0 takes the cores there are, at most 4. A light hop runs
-    on one: it is so small that a second costs more than it saves. ``loop`` False evaluates the
-    denoiser branch by branch, step by step, as is also done for dynamic thresholding: the reference
-    of the loop inside the graph. ``bind`` calls the graphs through buffers that stay (I/O binding); by
-    default that is done on a GPU.
+    Args:
+        folder: model folder with audio.onnx and sampler.onnx.
+        config: its configuration.
+        device: see `parse_device`.
+        threads: for large batches and long windows; 0 means the number of cores, at most 4. A light hop
+            runs on one thread, because a second one costs more than it saves.
+        bind: whether to call the graphs through buffers that stay in place (I/O binding); None means on a
+            GPU only.
+
+    Raises ModelError for a folder without graphs, ConfigError for an unknown device.
     """
 
     def __init__(
@@ -60,7 +67,6 @@ class OnnxBackend:
         config: ModelConfig,
         device: str = 'auto',
         threads: int = 0,
-        loop: bool = True,
         bind: bool | None = None,
     ) -> None:
         self.config = config
@@ -78,12 +84,16 @@ class OnnxBackend:
         self._bound: dict[tuple[str, int], BoundSession] = {}
         self._learned = _learned_features(folder)
         self._schedule = make_schedule(config.diff_schedule, config.n_diff_steps)
-        self._loop = loop and (folder / 'sampler.onnx').is_file()
         self._plans: dict[tuple[SamplingConfig, bool, bool], _Plan] = {}
-        # A light encoder of mel frames takes a thousandth of the time of HuBERT.
+        # The log-mel encoder takes a thousandth of the time of HuBERT.
         self._audio_threads = 1 if config.audio_encoder == 'logmel' else self._threads
         self._session('audio', self._audio_threads)
-        self._session('sampler' if self._loop else 'denoiser', self._width(config.n_motions))
+        _, names = self._session('sampler', self._thread_count(config.n_motions))
+        if 'coefficients' not in names:
+            raise ModelError(
+                f'{folder / "sampler.onnx"} was written by another version of this package; '
+                f'write it again with: diffposetalk export --model {folder}'
+            )
 
     @classmethod
     def load(cls, folder: Path, device: str = 'auto') -> OnnxBackend:
@@ -92,7 +102,7 @@ class OnnxBackend:
 
     @property
     def provider(self) -> str:
-        """ONNX Runtime's name of what runs the graphs."""
+        """ONNX Runtime's name of the execution provider in use."""
         return self._providers[0][0]
 
     @property
@@ -109,7 +119,7 @@ class OnnxBackend:
 
     def encode_mel(self, mel: FloatArray) -> FloatArray:
         """Normalised log mel with context -> features; see `Backend`."""
-        return self._run('audio', self._width(mel.shape[0] * mel.shape[1] // 4), mel=mel)
+        return self._run('audio', self._thread_count(mel.shape[0] * mel.shape[1] // 4), mel=mel)
 
     def encode_style(self, motion: FloatArray) -> FloatArray:
         """Normalised motion (N, F, D) -> style (N, S); StyleError without a style encoder."""
@@ -117,136 +127,70 @@ class OnnxBackend:
             raise StyleError('this model folder has no style encoder (style.onnx)')
         if motion.ndim != 3 or motion.shape[2] != self.config.motion_dim:
             raise StyleError(f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})')
-        if not 1 <= motion.shape[1] <= LONGEST_STYLE_CLIP:
-            raise StyleError(f'a style clip of {motion.shape[1]} frames; give 1 to {LONGEST_STYLE_CLIP}')
+        if not 1 <= motion.shape[1] <= MAX_STYLE_FRAMES:
+            raise StyleError(f'a style clip of {motion.shape[1]} frames; give 1 to {MAX_STYLE_FRAMES}')
         return self._run('style', motion=motion)
 
     def sample(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
         """Denoise a batch of windows -> x_0 (N, L, D), normalised; see `Backend`."""
-        frames = request.noise.shape[1]
         if request.audio.shape[:2] != request.noise.shape[:2]:
             raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
-        if self._loop and sampling.threshold is None and 0 < frames <= self.config.n_motions:
-            return self._sample_in_graph(request, sampling)
-        return self._sample_step_by_step(request, sampling)
-
-    def _sample_in_graph(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
-        """One call for all steps and branches."""
+        count, frames = request.noise.shape[:2]
+        full = self.config.n_motions
+        if frames != full and not (self.config.variable_window and 1 <= frames < full):
+            allowed = f'1 to {full}' if self.config.variable_window else f'exactly {full}'
+            raise ModelError(f'a window of {frames} frames does not fit this model; it takes {allowed}')
         plan = self._plan(request, sampling)
-        noise = request.noise
-        count, frames = noise.shape[:2]
-        if not plan.noisy:
+        if not plan.needs_noise:
             step_noise = np.zeros((len(plan.times), 1, 1, 1), np.float32)
         elif request.step_noise is None:
-            raise ConfigError('the ddpm solver needs per-step noise; give step_noise or use ddim')
+            raise ConfigError('the ddpm solver needs noise for its steps; give step_noise or use ddim')
         else:
             make = request.step_noise
             # The last step takes none; its row only fills the array.
             rows = [make(t) for t in plan.times[:-1]]
-            step_noise = np.stack([*rows, np.zeros_like(noise)])
-        known, weight = request.known, request.known_weight
-        if known is None or weight is None:
-            known = weight = np.zeros((1, 1, 1), np.float32)
+            step_noise = np.stack([*rows, np.zeros_like(request.noise)])
+        inpainting = request.inpainting or _NO_INPAINTING
         indicator = request.indicator
         if indicator is None:
             indicator = np.ones((count, frames), np.float32)
         return self._run(
             'sampler',
-            self._width(len(plan.branches) * count * (frames + self.config.n_prev_motions)),
-            noise=noise,
+            self._thread_count(len(plan.branches) * count * (frames + self.config.n_prev_motions)),
+            noise=request.noise,
             previous_motion=self._or_learned(request.previous_motion, 'start_motion_feat', count),
             previous_audio=self._or_learned(request.previous_audio, 'start_audio_feat', count),
             audio=request.audio,
             indicator=indicator,
             person=np.stack(self._persons(request, plan.branches, sampling)),
             step_noise=step_noise,
-            known=known,
-            known_weight=weight,
+            target=inpainting.target,
+            mask=inpainting.mask,
             **plan.feeds,
         )
 
     def _plan(self, request: WindowRequest, sampling: SamplingConfig) -> _Plan:
-        key = (sampling, request.style is None, request.known is None)
+        key = (sampling, request.style is None, request.inpainting is None)
         if key not in self._plans:
-            if len(self._plans) > 64:  # somebody sweeps a scale
+            if len(self._plans) > 64:  # someone sweeps a scale
                 self._plans.clear()
             branches = branches_for(self.config, request.style is not None, sampling)
-            pairs = step_pairs(self._schedule.steps, sampling.steps)
+            steps = timesteps(self._schedule.steps, sampling.steps)
+            times = tuple(t for t, _ in steps)
+            coefficients = solver_coefficients(
+                sampling.solver, self._schedule, steps, self.config.target, sampling.flexibility,
+                request.inpainting is not None,
+            )  # fmt: skip
             feeds: dict[str, NDArray[Any]] = {
-                'steps': np.array([t for t, _ in pairs], np.int64),
-                'table': linear_steps(
-                    sampling.solver,
-                    self._schedule,
-                    pairs,
-                    self.config.target,
-                    sampling.flexibility,
-                    request.known is not None,
-                ),
-                'heard': np.array([branch.audio for branch in branches]),
+                'timesteps': np.array(times, np.int64),
+                'coefficients': np.array(coefficients, np.float32),
+                'use_audio': np.array([branch.audio for branch in branches]),
                 'weights': np.array([branch.weight for branch in branches], np.float32),
+                'threshold': np.array(sampling.threshold or (0.0, 0.0, 0.0), np.float32),
             }
-            times = tuple(t for t, _ in pairs)
-            self._plans[key] = _Plan(branches, feeds, times, sampling.solver == 'ddpm')
+            needs_noise = any(row.next_noise for row in coefficients)
+            self._plans[key] = _Plan(branches, feeds, times, needs_noise)
         return self._plans[key]
-
-    def _sample_step_by_step(self, request: WindowRequest, sampling: SamplingConfig) -> FloatArray:
-        branches = branches_for(self.config, request.style is not None, sampling)
-        fixed = self._conditions(request, branches, sampling)
-        weights = [branch.weight for branch in branches]
-        count, frames = request.noise.shape[:2]
-        threads = self._width(len(branches) * count * (frames + self.config.n_prev_motions))
-
-        def predict(x: FloatArray, t: int) -> FloatArray:
-            stacked = np.concatenate([x] * len(weights))
-            step = np.full(len(stacked), t, np.int64)
-            out = self._run('denoiser', threads, motion=stacked, step=step, **fixed)
-            if sampling.threshold is not None:
-                out = dynamic_threshold(out, *sampling.threshold)
-            mixed: FloatArray = mix(out, weights).astype(np.float32, copy=False)
-            return mixed
-
-        known = None
-        if request.known is not None and request.known_weight is not None:
-            known = Known(request.known, request.known_weight)
-        result: FloatArray = sample(
-            sampling.solver,
-            predict,
-            request.noise.astype(np.float32, copy=False),
-            self._schedule,
-            step_pairs(self._schedule.steps, sampling.steps),
-            request.step_noise,
-            self.config.target,
-            known,
-            sampling.flexibility,
-        )
-        return result
-
-    def _conditions(
-        self, request: WindowRequest, branches: tuple[Branch, ...], sampling: SamplingConfig
-    ) -> dict[str, FloatArray]:
-        """What the denoiser is given besides x_t and t, for all branches stacked; fixed for a window."""
-        count, frames = request.noise.shape[:2]
-
-        def every(value: FloatArray | None, start: str) -> FloatArray:
-            return np.concatenate([self._or_learned(value, start, count)] * len(branches))
-
-        audio = np.concatenate([
-            request.audio
-            if branch.audio
-            else np.broadcast_to(self._learned['null_audio_feat'], request.audio.shape)
-            for branch in branches
-        ])  # fmt: skip
-        before = every(request.previous_audio, 'start_audio_feat')
-        memory = self._run_all('memory', 1, {'previous_audio': before, 'audio': audio})
-        indicator = (
-            request.indicator if request.indicator is not None else np.ones((count, frames), np.float32)
-        )
-        return {
-            **dict(zip(('key', 'value', 'aligned'), memory, strict=True)),
-            'person': np.concatenate(self._persons(request, branches, sampling)),
-            'previous_motion': every(request.previous_motion, 'start_motion_feat'),
-            'indicator': np.concatenate([indicator] * len(branches)),
-        }
 
     def _or_learned(self, value: FloatArray | None, name: str, count: int) -> FloatArray:
         if value is not None:
@@ -282,16 +226,14 @@ class OnnxBackend:
             persons.append(np.concatenate([*shape, used, *scales], axis=-1))
         return persons
 
-    def _width(self, tokens: int) -> int:
-        """Threads for a batch of so many tokens (rows times window)."""
+    def _thread_count(self, tokens: int) -> int:
+        """Threads for a batch of ``tokens`` (rows times frames)."""
         config = self.config
         weights = config.n_layers * config.feature_dim**2 * (4 + 2 * config.mlp_ratio)
-        return self._threads if tokens * weights >= _WIDE_WORK else 1
+        return self._threads if tokens * weights >= _PARALLEL_WORK else 1
 
     def _run(self, graph: str, threads: int = 1, **feeds: NDArray[Any]) -> FloatArray:
-        return self._run_all(graph, threads, feeds)[0]
-
-    def _run_all(self, graph: str, threads: int, feeds: dict[str, NDArray[Any]]) -> list[FloatArray]:
+        """First output of a graph."""
         session, names = self._session(graph, threads)
         arrays = {
             name: np.ascontiguousarray(value, np.float32 if value.dtype.kind == 'f' else None)
@@ -301,12 +243,12 @@ class OnnxBackend:
         gpu = self.provider != CPU
         try:
             if not (gpu if self._bind is None else self._bind):
-                out: list[FloatArray] = session.run(None, arrays)
+                out: FloatArray = session.run(None, arrays)[0]
                 return out
             if (graph, threads) not in self._bound:
                 place = 'cuda' if gpu else 'cpu'
                 self._bound[graph, threads] = BoundSession(session, place, self._device.index)
-            return self._bound[graph, threads](arrays)
+            return self._bound[graph, threads](arrays)[0]
         except Exception as error:  # ONNX Runtime raises bare classes of its own
             path, reason = self._folder / f'{graph}.onnx', provider_reason(error)
             raise ModelError(
@@ -314,13 +256,13 @@ class OnnxBackend:
             ) from error
 
     def _session(self, name: str, threads: int = 1) -> tuple[Any, frozenset[str]]:
-        """Session of a graph with so many threads, made at its first use, and its input names."""
+        """Session of a graph for a number of threads, made at its first use, and the names of its inputs."""
         if (name, threads) not in self._sessions:
             import onnxruntime
 
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = threads
-            # A thread that spins while it waits burns a core, also between two hops.
+            # A thread that spins while it waits keeps a core busy, even between two hops.
             options.add_session_config_entry('session.intra_op.allow_spinning', '0')
             options.log_severity_level = 3
             path = self._folder / f'{name}.onnx'
@@ -330,7 +272,7 @@ class OnnxBackend:
 
 
 def _learned_features(folder: Path) -> dict[str, FloatArray]:
-    """The start and null features, which are inputs of the graphs, not part of them."""
+    """Start and null features, which are inputs of the graphs."""
     from safetensors import SafetensorError, safe_open
 
     path = folder / 'model.safetensors'

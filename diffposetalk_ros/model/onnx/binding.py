@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session of ONNX Runtime whose inputs and outputs stay in one place (I/O binding)."""
+"""ONNX Runtime session whose inputs and outputs stay in place (I/O binding)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from diffposetalk_ros.model.backend import FloatArray
 
 __all__ = ['BoundSession']
 
-_MOST_SHAPES = 32
+_MAX_SHAPES = 32
 
 
 @dataclass
@@ -46,7 +46,7 @@ class BoundSession:
         bound = self._bound.pop(key, None)
         if bound is None:
             bound = self._bind(arrays)
-            if len(self._bound) >= _MOST_SHAPES:
+            if len(self._bound) >= _MAX_SHAPES:
                 self._bound.popitem(last=False)
         self._bound[key] = bound
         for name, array in arrays.items():

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model folder -> ONNX graphs beside it.
+"""Writes the ONNX graphs of a model folder.
 
-The graphs hold no weights: every weight is an external tensor that points into the folder's own
-safetensors files, so the folder carries each number once and cannot disagree with itself. Tables that
-follow from a formula are computed.
+The graphs hold no weights. Every weight is an external tensor that points into the folder's safetensors
+files, so each number exists once. Tables that follow from a formula are computed when a graph is loaded.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from torch import Tensor, nn
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.mel_context import logmel_context
-from diffposetalk_ros.model.networks.denoiser import Denoiser, LayerMemory
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
-from diffposetalk_ros.model.onnx.backend import LONGEST_STYLE_CLIP
+from diffposetalk_ros.model.onnx.backend import MAX_STYLE_FRAMES
 from diffposetalk_ros.model.onnx.sampler_graph import sampler_graph
 from diffposetalk_ros.model.onnx.speech_graph import SpeechGraph
 from diffposetalk_ros.model.onnx.tables import compute_tables
@@ -28,6 +26,10 @@ from diffposetalk_ros.model.onnx.trace import trace
 from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
 
 __all__ = ['export_onnx']
+
+
+_FORMER = ('memory', 'denoiser')
+"""Graphs that earlier versions wrote: one evaluation of the denoiser."""
 
 
 class _AudioGraph(nn.Module):
@@ -40,89 +42,24 @@ class _AudioGraph(nn.Module):
         return out
 
 
-class _MemoryGraph(nn.Module):
-    """(N, P, C), (N, L, C) -> keys and values (N, layers, heads, T, c), aligned (N, layers, T, C)."""
-
-    def __init__(self, net: Denoiser) -> None:
-        super().__init__()
-        self.denoising_net = net
-
-    def forward(self, previous_audio: Tensor, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        layers = self.denoising_net.remember(previous_audio, audio)
-        aligned = [layer.aligned for layer in layers if layer.aligned is not None]
-        return (
-            torch.stack([layer.key for layer in layers], 1),
-            torch.stack([layer.value for layer in layers], 1),
-            torch.stack(aligned, 1),
-        )
-
-
-class _DenoiserGraph(nn.Module):
-    def __init__(self, net: Denoiser) -> None:
-        super().__init__()
-        self.denoising_net = net
-
-    def forward(
-        self,
-        motion: Tensor,
-        key: Tensor,
-        value: Tensor,
-        aligned: Tensor,
-        person: Tensor,
-        previous_motion: Tensor,
-        step: Tensor,
-        indicator: Tensor,
-    ) -> Tensor:
-        count = len(self.denoising_net.layers())
-        memory = [LayerMemory(key[:, i], value[:, i], aligned[:, i]) for i in range(count)]
-        used = indicator if self.denoising_net.config.use_indicator else None
-        out: Tensor = self.denoising_net.denoise(
-            motion, memory, person[:, None], previous_motion, step, used
-        )[:, previous_motion.shape[1] :]
-        return out
-
-
 def export_onnx(folder: Path) -> list[Path]:
-    """Write audio.onnx, sampler.onnx (the whole loop, what live operation runs), memory.onnx and
-    denoiser.onnx (one evaluation, for dynamic thresholding) and, with a style encoder, style.onnx.
+    """Write audio.onnx, sampler.onnx (the denoising loop) and, with a style encoder, style.onnx.
 
-    Raises ModelError for models whose alignment mask is not of width 1 or which take neither style nor
-    shape: those run with torch.
+    Raises ModelError for a model whose attention mask is not of width 1, or that takes neither style nor
+    shape. Such a model runs with torch.
     """
     stored = load_model(folder)
     model, config = stored.model, stored.model.config
     if config.align_mask_width != 1 or model.denoising_net.person_proj is None:
         raise ModelError(
-            f'{folder}: only models with an alignment mask of width 1 and a style or shape can be exported'
+            f'{folder}: only models with an attention mask of width 1 and a style or shape can be exported'
         )
-    net, past = model.denoising_net, config.n_prev_motions
-    length = 8 if config.variable_window else config.n_motions
-    audio, before = torch.zeros(2, length, config.feature_dim), torch.zeros(2, past, config.feature_dim)
-    with torch.no_grad():
-        key, value, aligned = _MemoryGraph(net)(before, audio)
-    motion = torch.zeros(2, length, config.motion_dim)
-    person = torch.zeros(2, config.person_dim)
-    step = torch.ones(2, dtype=torch.long)
-    window = (motion, key, value, aligned, person, motion.new_zeros(2, past, config.motion_dim), step)
-    names = ['motion', 'key', 'value', 'aligned', 'person', 'previous_motion', 'step', 'indicator']
-    written = [
-        _write_audio(folder, model),
-        _write(
-            folder, 'memory', _MemoryGraph(net), (before, audio), ['previous_audio', 'audio'],
-            ['key', 'value', 'aligned'], {'audio': {1: 'frames'}},
-        ),
-        _write(
-            folder, 'denoiser', _DenoiserGraph(net), (*window, torch.ones(2, length)), names, ['clean'],
-            {
-                'motion': {1: 'frames'}, 'indicator': {1: 'frames'}, 'aligned': {2: 'tokens'},
-                'key': {3: 'tokens'}, 'value': {3: 'tokens'},
-            },
-        ),
-        _save(folder, 'sampler', sampler_graph(model), WEIGHTS),
-    ]  # fmt: skip
+    for name in _FORMER:
+        (folder / f'{name}.onnx').unlink(missing_ok=True)
+    written = [_write_audio(folder, model), _save(folder, 'sampler', sampler_graph(model), WEIGHTS)]
     if stored.style_encoder is not None:
-        # Clips of up to 30 s: a longer position table would only fill memory.
-        stored.style_encoder.positions = stored.style_encoder.positions[: LONGEST_STYLE_CLIP + 1]
+        # The rest of the position table would only fill memory.
+        stored.style_encoder.positions = stored.style_encoder.positions[: MAX_STYLE_FRAMES + 1]
         clip = torch.zeros(2, 50, config.motion_dim)
         written.append(
             _write(
@@ -173,9 +110,9 @@ def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
 
 
 def _point_into(graph: Any, weights: Path) -> None:
-    """Replace initialisers that the safetensors file holds by references to its bytes.
+    """Replace initialisers that the safetensors file holds by references into it.
 
-    The format is an 8-byte little-endian header length, a JSON header with the offsets, the data.
+    The file is an 8-byte little-endian header length, a JSON header with the offsets, and the data.
     """
     from onnx import TensorProto, external_data_helper, numpy_helper
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hardware ONNX Runtime uses, by one word; a graph is opened on the best that starts."""
+"""Execution providers of ONNX Runtime for a device, and a session on the best one that starts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def open_session(path: Path, options: Any, choice: Sequence[Provider]) -> tuple[
 
 
 def provider_reason(error: Exception) -> str:
-    """What ONNX Runtime says, a line without the places in its sources."""
+    """Message of ONNX Runtime in one line, without places in its sources."""
     line = str(error).splitlines()[0]
     failure = re.search(r'CUDA failure \d+: [^;]+', line)
     return failure[0].strip() if failure else re.sub(r'^/\S+:\d+ (.*?\) )?', '', line)
@@ -107,7 +107,7 @@ def _options(name: str, device: Device) -> dict[str, str]:
         }
     if device.precision != 'float32' and device.kind != 'tensorrt':
         raise ConfigError(
-            f'device {device.word!r}: ONNX Runtime runs these graphs in half precision with '
+            f'device {device.spec!r}: ONNX Runtime runs these graphs in half precision with '
             f"'tensorrt/{device.precision}' only; or take the torch back end"
         )
     if name == _CUDA:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole few-step loop (guidance, solver, frames held fixed) as one ONNX graph.
+"""The denoising loop (guidance, thresholding, solver, inpainting) as one ONNX graph.
 
-The steps of a solver are rows of numbers (`diffusion.linear_steps`), an input of the graph, so one
-graph serves every solver and number of steps. Against evaluating the denoiser branch by branch it
-leaves out what cannot change the result:
+The steps of a solver are rows of coefficients (`diffusion.sampler`) and an input of the graph, so one
+graph serves every solver and number of steps. Compared with `sample_window` it leaves out what cannot
+change the result:
 
-* audio keys and values once per window, and once for all branches that hear the same;
-* what does not depend on x_t (previous frames, person, step embedding) once per window;
-* frame tokens of the first layer once for all branches, which differ only in person and audio there;
-* in the last layer the tokens whose output nobody reads.
+* keys and values of the audio are projected once per window, for all branches with the same audio;
+* what does not depend on x_t (previous frames, person token, step embedding) is computed once per window;
+* the frame tokens of the first layer, which are equal in all branches, are computed once;
+* the last layer computes only the tokens that are read.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -28,7 +30,7 @@ __all__ = ['sampler_graph']
 
 
 class _Window(nn.Module):
-    """What a window needs once. B branches, N streams, R = B N rows, branch-major."""
+    """The part that a window needs once. B branches, N streams, R = B N rows in branch-major order."""
 
     null_audio_feat: Tensor
 
@@ -37,7 +39,7 @@ class _Window(nn.Module):
         self.denoising_net = model.denoising_net
         if hasattr(model, 'null_audio_feat'):
             self.null_audio_feat = model.null_audio_feat
-        else:  # never chosen: `heard` is True in every branch
+        else:  # never chosen: `use_audio` is True in every branch
             width = model.config.feature_dim
             self.register_buffer('null_audio_feat', torch.zeros(1, 1, width), persistent=False)
 
@@ -47,14 +49,14 @@ class _Window(nn.Module):
         previous_audio: Tensor,
         audio: Tensor,
         person: Tensor,
-        steps: Tensor,
-        heard: Tensor,
+        timesteps: Tensor,
+        use_audio: Tensor,
     ) -> tuple[Tensor, ...]:
-        """(N, P, D), (N, P, C), (N, L, C), person (B, N, S), steps (K), heard (B) -> `_fixed_names`."""
+        """(N, P, D), (N, P, C), (N, L, C), person (B, N, S), timesteps (K), use_audio (B) -> `_fixed_names`."""
         net = self.denoising_net
         past_count = previous_motion.shape[1]
         tokens = 1 + past_count + audio.shape[1]
-        prompts = net.diff_step_map(net.step_table[steps])
+        step_embedding = net.diff_step_map(net.step_table[timesteps])
         assert net.person_proj is not None
         token = net.person_proj(person.flatten(0, 1))[:, None] + _position(net, tokens, 0, 1)
         if net.config.use_indicator:
@@ -64,13 +66,13 @@ class _Window(nn.Module):
         position = _position(net, tokens, 1 + past_count, tokens)
         first = net.layers()[0].self_attn
         past_qkv = F.linear(past, first.in_proj_weight, first.in_proj_bias)
-        out = [prompts, token, position, past, past_qkv]
+        out = [step_embedding, token, position, past, past_qkv]
         memory = torch.cat([previous_audio, audio], dim=1)
 
         def branches(real: Tensor, null: Tensor) -> Tensor:
-            """(N, T, X) and one null row -> (R, T, X); null audio replaces the current frames only."""
-            now = torch.where(heard[:, None, None, None], real[None, :, past_count:], null[None])
-            before = real[None, :, :past_count].expand(heard.shape[0], -1, -1, -1)
+            """(N, T, X) and one null row -> (R, T, X). Null audio replaces the current frames only."""
+            now = torch.where(use_audio[:, None, None, None], real[None, :, past_count:], null[None])
+            before = real[None, :, :past_count].expand(use_audio.shape[0], -1, -1, -1)
             return torch.cat([before, now], dim=2).flatten(0, 1)
 
         layers = net.layers()
@@ -79,12 +81,12 @@ class _Window(nn.Module):
             width = attention.width
             weight, bias = attention.in_proj_weight[width:], attention.in_proj_bias[width:]
             real, null = F.linear(memory, weight, bias), F.linear(self.null_audio_feat, weight, bias)
-            seen = branches(attention.out_proj(real[..., width:]), attention.out_proj(null[..., width:]))
+            aligned = branches(attention.out_proj(real[..., width:]), attention.out_proj(null[..., width:]))
             if layer is layers[-1]:
-                out.append(seen[:, past_count:])
+                out.append(aligned[:, past_count:])
             else:
                 key, value = branches(real, null).chunk(2, dim=-1)
-                out += [_transposed(attention, key), attention.split(value), seen]
+                out += [_transposed(attention, key), attention.split_heads(value), aligned]
         return tuple(out)
 
 
@@ -94,26 +96,31 @@ class _Step(nn.Module):
     def __init__(self, net: Denoiser) -> None:
         super().__init__()
         self.denoising_net = net
+        with warnings.catch_warnings():
+            # Deprecated, but it keeps the condition in the graph, so that no thresholding costs nothing.
+            warnings.simplefilter('ignore', DeprecationWarning)
+            self._thresholded = torch.jit.script(_thresholded)
 
     def forward(
         self,
         x: Tensor,
         before: Tensor,
         index: Tensor,
-        table: Tensor,
+        coefficients: Tensor,
         step_noise: Tensor,
         weights: Tensor,
-        known: Tensor,
-        known_weight: Tensor,
+        target: Tensor,
+        mask: Tensor,
+        threshold: Tensor,
         indicator: Tensor,
         *fixed: Tensor,
     ) -> tuple[Tensor, Tensor]:
         branches = weights.shape[0]
-        out = self._network(x, index, branches, indicator, *fixed)
+        out = self._thresholded(self._network(x, index, branches, indicator, *fixed), threshold)
         out = (out.reshape(branches, -1, *out.shape[1:]) * weights[:, None, None, None]).sum(0)
-        row = table[index]
+        row = coefficients[index]
         clean = row[0] * x + row[1] * out
-        clean = clean + known_weight * (known - clean)
+        clean = clean + mask * (target - clean)
         following = row[2] * x + row[3] * clean + row[4] * before + row[5] * step_noise[index]
         return following, clean
 
@@ -123,18 +130,18 @@ class _Step(nn.Module):
         index: Tensor,
         branches: int,
         indicator: Tensor,
-        prompts: Tensor,
+        step_embedding: Tensor,
         token: Tensor,
         position: Tensor,
         past: Tensor,
         past_qkv: Tensor,
-        *memory: Tensor,
+        *cache: Tensor,
     ) -> Tensor:
         """Network output of the current frames, (R, L, D)."""
         net, frames = self.denoising_net, x.shape[1]
         if net.config.use_indicator:
             x = torch.cat([x, indicator[..., None]], dim=-1)
-        person = token + prompts[index]
+        person = token + step_embedding[index]
         now = net.feature_proj(x) + position
         layers = net.layers()
         first = layers[0].self_attn
@@ -162,12 +169,30 @@ class _Step(nn.Module):
                 if last:
                     query, h = query[:, -frames:], h[:, -frames:]
             h = layer.norm1(h + _attend(attention, query, key, value))
-            mine = memory[3 * number :]
-            seen = mine[0] if last else torch.cat([_listen(layer.multihead_attn, h, *mine[:2]), mine[2]], 1)
-            h = layer.norm2(h + seen)
+            mine = cache[3 * number :]
+            attended = mine[0]
+            if not last:
+                person = _cross_attend(layer.multihead_attn, h, *mine[:2])
+                attended = torch.cat([person, mine[2]], dim=1)
+            h = layer.norm2(h + attended)
             h = layer.norm3(h + layer.linear2(F.gelu(layer.linear1(h))))
         out: Tensor = net.motion_dec(h)
         return out
+
+
+def _thresholded(out: Tensor, threshold: Tensor) -> Tensor:
+    """`diffusion.guidance.dynamic_threshold` of (R, L, D) for (quantile, min, max)."""
+    if bool(threshold[0] > 0):
+        magnitude = torch.sort(out.abs().reshape(out.shape[0], -1), dim=1)[0]
+        last = magnitude.shape[1] - 1
+        position = threshold[0] * last
+        low = torch.floor(position).long()
+        high = torch.clamp(low + 1, max=last)
+        first, second = magnitude.index_select(1, low[None]), magnitude.index_select(1, high[None])
+        bound = first + (position - low) * (second - first)
+        bound = torch.minimum(torch.maximum(bound, threshold[1]), threshold[2])[:, :, None]
+        out = torch.maximum(torch.minimum(out, bound), -bound)
+    return out
 
 
 def _position(net: Denoiser, tokens: int, start: int, stop: int) -> Tensor:
@@ -186,12 +211,13 @@ def _transposed(attention: Attention, key: Tensor) -> Tensor:
 
 
 def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    scores = torch.softmax(torch.matmul(attention.split(query), _transposed(attention, key)), dim=-1)
-    return attention._join(torch.matmul(scores, attention.split(value)))
+    query, value = attention.split_heads(query), attention.split_heads(value)
+    scores = torch.softmax(torch.matmul(query, _transposed(attention, key)), dim=-1)
+    return attention.merge_heads(torch.matmul(scores, value))
 
 
-def _listen(attention: Attention, h: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Cross-attention of the person token, the only one that sees more than its own frame."""
+def _cross_attend(attention: Attention, h: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Cross-attention of the person token, the only token that attends to more than its own frame."""
     width = attention.width
     query = F.linear(h[:, :1], attention.in_proj_weight[:width], attention.in_proj_bias[:width])
     scores = torch.matmul(query.reshape(h.shape[0], attention.heads, 1, -1), key)
@@ -201,19 +227,20 @@ def _listen(attention: Attention, h: Tensor, key: Tensor, value: Tensor) -> Tens
 
 
 def _fixed_names(layers: int) -> list[str]:
-    names = ['prompts', 'token', 'position', 'past', 'past_qkv']
+    names = ['step_embedding', 'token', 'position', 'past', 'past_qkv']
     for number in range(layers - 1):
         names += [f'key_{number}', f'value_{number}', f'aligned_{number}']
     return [*names, f'aligned_{layers - 1}']
 
 
 def sampler_graph(model: DiffPoseTalkModel) -> Any:
-    """ONNX model with a Loop over the steps; the model needs an alignment mask of width 1.
+    """ONNX model with a Loop over the steps, for a model with an attention mask of width 1.
 
     Inputs: noise (N, L, D), previous_motion (N, P, D), previous_audio (N, P, C), audio (N, L, C),
-    indicator (N, L) where used, person (B, N, person_dim), heard (B) bool, weights (B), steps (K)
-    int64, table (K, 6), step_noise (K, N, L, D), known (N, L, D), known_weight (N, L, 1). The last
-    three may have axes of length 1 (not the K). Output: motion (N, L, D).
+    indicator (N, L) if used, person (B, N, person_dim), use_audio (B) bool, weights (B), timesteps (K)
+    int64, coefficients (K, 6), step_noise (K, N, L, D), target (N, L, D) and mask (N, L, 1) of
+    inpainting, threshold (3): quantile, min and max of dynamic thresholding, with quantile 0 for none.
+    step_noise (but for K), target and mask may have axes of length 1. Output: motion (N, L, D).
     """
     config = model.config
     count, branches, frames, past = 2, 3, config.n_motions, config.n_prev_motions
@@ -221,8 +248,10 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
         frames = 4
     dim, width = config.motion_dim, config.feature_dim
     names = _fixed_names(config.n_layers)
-    window_names = ['previous_motion', 'previous_audio', 'audio', 'person', 'steps', 'heard']
-    step_names = ['x', 'before', 'index', 'table', 'step_noise', 'weights', 'known', 'known_weight']
+    window_names = ['previous_motion', 'previous_audio', 'audio', 'person', 'timesteps', 'use_audio']
+    step_names = [
+        'x', 'before', 'index', 'coefficients', 'step_noise', 'weights', 'target', 'mask', 'threshold',
+    ]  # fmt: skip
     example = (
         torch.randn(count, past, dim),
         torch.randn(count, past, width),
@@ -238,7 +267,7 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
     indicator = torch.ones(count, frames)
     step_example = (
         motion, motion, torch.tensor(1), torch.zeros(4, 6), torch.randn(4, count, frames, dim),
-        torch.zeros(branches), motion, motion[..., :1], indicator, *fixed,
+        torch.zeros(branches), motion, motion[..., :1], torch.tensor([0.9, 1.0, 4.0]), indicator, *fixed,
     )  # fmt: skip
     once = _trace(window, example, window_names, names, {})
     step_inputs = [*step_names, 'indicator', *names]
@@ -254,10 +283,10 @@ def _trace(
 ) -> Any:
     dynamic = {
         'previous_motion': {0: 'N'}, 'previous_audio': {0: 'N'}, 'audio': {0: 'N', 1: 'L'},
-        'person': {0: 'B', 1: 'N'}, 'steps': {0: 'K'}, 'heard': {0: 'B'},
-        'x': {0: 'N', 1: 'L'}, 'before': {0: 'N', 1: 'L'}, 'table': {0: 'K'}, 'weights': {0: 'B'},
-        'step_noise': {0: 'K', 1: 'n0', 2: 'n1', 3: 'n2'}, 'known': {0: 'k0', 1: 'k1', 2: 'k2'},
-        'known_weight': {0: 'w0', 1: 'w1'}, 'indicator': {0: 'N', 1: 'L'}, 'prompts': {0: 'K'},
+        'person': {0: 'B', 1: 'N'}, 'timesteps': {0: 'K'}, 'use_audio': {0: 'B'},
+        'x': {0: 'N', 1: 'L'}, 'before': {0: 'N', 1: 'L'}, 'coefficients': {0: 'K'}, 'weights': {0: 'B'},
+        'step_noise': {0: 'K', 1: 'n0', 2: 'n1', 3: 'n2'}, 'target': {0: 'k0', 1: 'k1', 2: 'k2'},
+        'mask': {0: 'w0', 1: 'w1'}, 'indicator': {0: 'N', 1: 'L'}, 'step_embedding': {0: 'K'},
         'token': {0: 'rows'}, 'position': {1: 'L'}, 'past': {0: 'N'}, 'past_qkv': {0: 'N'}, **axes,
     }  # fmt: skip
     return trace(
@@ -268,7 +297,7 @@ def _trace(
 def _assemble(
     once: Any, each: Any, window_names: list[str], fixed: list[str], indicator: bool, sizes: tuple[int, ...]
 ) -> Any:
-    """The window's nodes, then a Loop whose body is the step; both share initialisers by name."""
+    """Nodes of the window, then a Loop with the step as its body. Both share initialisers by name."""
     from onnx import TensorProto, helper
 
     past, dim, width = sizes
@@ -276,28 +305,28 @@ def _assemble(
     _rename(each.graph, 'step/', {'following', 'clean'})
     shapes: dict[str, list[Any]] = {
         'noise': ['N', 'L', dim], 'previous_motion': ['N', past, dim], 'previous_audio': ['N', past, width],
-        'audio': ['N', 'L', width], 'person': ['B', 'N', None], 'steps': ['K'], 'heard': ['B'],
-        'table': ['K', 6], 'step_noise': ['K', 'n0', 'n1', 'n2'], 'weights': ['B'],
-        'known': ['k0', 'k1', 'k2'], 'known_weight': ['w0', 'w1', 1],
+        'audio': ['N', 'L', width], 'person': ['B', 'N', None], 'timesteps': ['K'], 'use_audio': ['B'],
+        'coefficients': ['K', 6], 'step_noise': ['K', 'n0', 'n1', 'n2'], 'weights': ['B'],
+        'target': ['k0', 'k1', 'k2'], 'mask': ['w0', 'w1', 1], 'threshold': [3],
     }  # fmt: skip
     if indicator:
         shapes['indicator'] = ['N', 'L']
-    kinds = {'steps': TensorProto.INT64, 'heard': TensorProto.BOOL}
+    kinds = {'timesteps': TensorProto.INT64, 'use_audio': TensorProto.BOOL}
 
     def info(name: str, kind: int, shape: list[Any]) -> Any:
         return helper.make_tensor_value_info(name, kind, shape)
 
     window = ['N', 'L', dim]
     body = helper.make_graph(
-        [*each.graph.node, helper.make_node('Identity', ['go'], ['go_on'])],
+        [*each.graph.node, helper.make_node('Identity', ['condition'], ['condition_out'])],
         'step',
-        [info('index', TensorProto.INT64, []), info('go', TensorProto.BOOL, []),
+        [info('index', TensorProto.INT64, []), info('condition', TensorProto.BOOL, []),
          info('x', TensorProto.FLOAT, window), info('before', TensorProto.FLOAT, window)],
-        [info('go_on', TensorProto.BOOL, []), info('following', TensorProto.FLOAT, window),
+        [info('condition_out', TensorProto.BOOL, []), info('following', TensorProto.FLOAT, window),
          info('clean', TensorProto.FLOAT, window)],
     )  # fmt: skip
     loop = [
-        helper.make_node('Size', ['steps'], ['step_count']),
+        helper.make_node('Size', ['timesteps'], ['step_count']),
         helper.make_node('Sub', ['noise', 'noise'], ['nothing']),
         helper.make_node('Loop', ['step_count', '', 'noise', 'nothing'], ['motion', 'last'], body=body),
     ]
@@ -313,10 +342,29 @@ def _assemble(
 
 
 def _rename(graph: Any, prefix: str, keep: set[str]) -> None:
-    """Prefix every value that a node makes, so that two graphs can stand in one."""
-    made = {name: prefix + name for node in graph.node for name in node.output if name and name not in keep}
-    for node in graph.node:
+    """Prefix every value that a node makes, so that two graphs fit into one."""
+    nodes = list(_nodes(graph))
+    made = {name: prefix + name for node in nodes for name in node.output if name and name not in keep}
+    for node in nodes:
         node.name = prefix + node.name
         for field in (node.input, node.output):
             for index, name in enumerate(field):
                 field[index] = made.get(name, name)
+    for inner in _inner_graphs(graph):
+        for value in inner.output:
+            value.name = made.get(value.name, value.name)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Nodes of a graph and of the graphs inside its nodes."""
+    yield from graph.node
+    for inner in _inner_graphs(graph):
+        yield from inner.node
+
+
+def _inner_graphs(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField('g'):
+                yield attribute.g
+                yield from _inner_graphs(attribute.g)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HuBERT and wav2vec2 with a number of frames that is an input: the form that ONNX can hold."""
+"""HuBERT and wav2vec2 with the number of frames as an input, in a form that ONNX can hold."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class SpeechGraph(nn.Module):
         projected = self.audio_encoder.feature_projection(stack.transpose(1, 2))
         hidden = projected[0] if isinstance(projected, tuple) else projected
         hidden = self.audio_encoder.encoder(hidden, output_attentions=False).last_hidden_state
-        # Halving by linear interpolation with half-pixel centres is the mean of pairs (SPEC 2.4).
+        # Halving by linear interpolation with half-pixel centres is the mean of pairs (docs/method.md, 2.4).
         pairs = hidden.reshape(hidden.shape[0], -1, 2, hidden.shape[2]).mean(dim=2)
         out: Tensor = self.audio_feature_map(pairs)
         return out
 
 
 def _stretched(stack: Tensor, doubled: Tensor, fps: int) -> Tensor:
-    """At most round(doubled 50 / fps) columns of (N, C, T), stretched to ``doubled`` (SPEC 2.3)."""
+    """At most round(doubled 50 / fps) columns of (N, C, T), stretched to ``doubled`` (docs/method.md, 2.3)."""
     there = torch._shape_as_tensor(stack)[2]
     used = torch.minimum(there, torch.round(doubled * (50 / fps)).long())
     columns: Any = doubled  # the stub takes numbers only; a tensor keeps the graph's size open

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sinusoidal tables in a graph as the formula they follow from, not as hundreds of kilobytes.
+"""Sinusoidal tables in a graph, as their formula instead of hundreds of kilobytes.
 
-ONNX Runtime computes what depends on constants only once, when it loads the graph: nothing is slower.
+ONNX Runtime computes constants once when it loads a graph, so this costs no speed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _table_size(node: Any) -> tuple[int, int] | None:
 
 
 def _formula(name: str, rows: int, width: int) -> tuple[list[Any], list[Any]]:
-    """Constants and nodes that make the table (rows, width) under ``name`` (SPEC 3 step 1)."""
+    """Constants and nodes that make the table (rows, width) under ``name`` (docs/method.md, 3 step 1)."""
     from onnx import helper, numpy_helper
 
     values: dict[str, Any] = {

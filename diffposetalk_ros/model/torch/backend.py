@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffposetalk_ros.diffusion.guidance import Branch, dynamic_threshold, mix
-from diffposetalk_ros.diffusion.samplers import Known, sample
-from diffposetalk_ros.diffusion.schedule import NoiseSchedule, step_pairs
+from diffposetalk_ros.diffusion.sampler import Inpainting, sample, solver_coefficients
+from diffposetalk_ros.diffusion.schedule import NoiseSchedule, timesteps
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig, WindowRequest
 from diffposetalk_ros.model.config import LogMelConfig
@@ -24,20 +24,20 @@ from diffposetalk_ros.model.guided import branches_for, scale_code
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
-from diffposetalk_ros.model.torch.cuda_graph import GraphMemory, StaticLoop
+from diffposetalk_ros.model.torch.cuda_graph import CudaGraphRunner, GraphMemory
 
 __all__ = ['TorchBackend', 'padded_rows', 'usable_device']
 
-_MOST_LOOPS = 32
-"""Loops kept: one for each shape of a window and setting of the sampler in use."""
+_MAX_RUNNERS = 32
+"""Runners kept: one for each shape of a window and setting of the sampler in use."""
 
 
 class TorchBackend:
-    """`Backend` over torch modules. Not thread-safe; arrays cross as float32 NumPy.
+    """`Backend` over torch modules. Not thread-safe.
 
-    ``device`` is anything torch accepts ('cpu', 'cuda', 'cuda:1'), with '/bfloat16' or '/float16' for
-    networks in half precision; x_t stays float32. On a GPU each kind of window is a CUDA graph, made when
-    it is first seen.
+    ``device`` is anything that torch accepts ('cpu', 'cuda', 'cuda:1'), with '/bfloat16' or '/float16' for
+    networks in half precision. x_t stays float32. On a GPU each kind of window becomes a CUDA graph when
+    it is first seen. Raises ModelError for a device that cannot be used, ConfigError for float16 on a CPU.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class TorchBackend:
         self._type: torch.dtype = getattr(torch, wanted.precision)
         self._schedule = model.diffusion_sched.schedule()
         self._device = usable_device(wanted.name)
-        with _said_plainly(wanted.name):  # it may not have the memory
+        with _device_errors(wanted.name):  # the model may not fit into its memory
             self._model = model.to(self._device, self._type).eval()
         if wanted.precision == 'float16' and self._device.type == 'cpu':
             raise ConfigError(f"device {device!r}: float16 needs a GPU; use 'cpu/bfloat16' or 'cpu'")
         self._style_encoder = style_encoder.to(self._device).eval() if style_encoder else None
-        self._loops: OrderedDict[Hashable, StaticLoop] = OrderedDict()
+        self._runners: OrderedDict[Hashable, CudaGraphRunner] = OrderedDict()
         self._graphs = self._device.type == 'cuda'
         self._memory = GraphMemory.on(self._device) if self._graphs else None
         self._last_speech: Hashable = None
         self.config = model.config
-        self.runner = f'torch on {wanted.word}'
+        self.runner = f'torch on {wanted.spec}'
 
     @classmethod
     def load(cls, folder: Path, device: str = 'cpu') -> TorchBackend:
@@ -97,8 +97,8 @@ class TorchBackend:
         """
         if request.audio.shape[:2] != request.noise.shape[:2]:
             raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
-        times = [t for t, _ in step_pairs(self._schedule.steps, sampling.steps)]
-        arrays = self._arrays(request, sampling, times)
+        steps = timesteps(self._schedule.steps, sampling.steps)
+        arrays = self._arrays(request, sampling, [t for t, _ in steps])
         count = len(request.noise)
         if self._graphs:
             # Few graphs serve any number of streams.
@@ -106,14 +106,17 @@ class TorchBackend:
 
         def denoising() -> Callable[[Mapping[str, Tensor]], Tensor]:
             branches = branches_for(self.config, request.style is not None, sampling)
-            return _Denoising(self._model, self._schedule, branches, sampling, times, self._type)
+            return _Denoising(self._model, self._schedule, branches, sampling, self._type)
 
         key = (sampling, *((name, array.shape) for name, array in arrays.items()))
-        return self._loop(key, arrays, denoising)(arrays)[:count]
+        return self._runner(key, arrays, denoising)(arrays)[:count]
 
     def _encode_speech(self, samples: FloatArray, frames: int) -> FloatArray:
-        """HuBERT or wav2vec2. On a GPU a shape that comes twice running becomes a graph: a stream's window grows
-        for its first seconds, and graphs of shapes that never come again would cost more than they save."""
+        """Encode with HuBERT or wav2vec2.
+
+        On a GPU, a shape that comes twice in a row becomes a graph. The window of a stream grows during its
+        first seconds, and a graph for a shape that never comes again costs more than it saves.
+        """
         arrays = {'samples': padded_rows(samples) if self._graphs else samples}
 
         def encode(given: Mapping[str, Tensor]) -> Tensor:
@@ -121,35 +124,35 @@ class TorchBackend:
 
         key = ('speech', arrays['samples'].shape, frames)
         again, self._last_speech = key == self._last_speech, key
-        if self._graphs and (again or key in self._loops):
-            return self._loop(key, arrays, lambda: encode)(arrays)[: len(samples)]
+        if self._graphs and (again or key in self._runners):
+            return self._runner(key, arrays, lambda: encode)(arrays)[: len(samples)]
         return _array(encode({'samples': self._tensor(samples)}))
 
-    def _loop(
+    def _runner(
         self,
         key: Hashable,
         example: Mapping[str, FloatArray],
         make: Callable[[], Callable[[Mapping[str, Tensor]], Tensor]],
-    ) -> StaticLoop:
-        """The loop of this key, made where it is missing; the one unused for longest gives way."""
-        loop = self._loops.pop(key, None)
-        if loop is None:
-            loop = StaticLoop(make(), example, self._device, self._memory)
-            if len(self._loops) >= _MOST_LOOPS:
-                self._loops.popitem(last=False)
-        self._loops[key] = loop
-        return loop
+    ) -> CudaGraphRunner:
+        """Runner for this key, made if missing. It replaces the one that was not used for the longest time."""
+        runner = self._runners.pop(key, None)
+        if runner is None:
+            runner = CudaGraphRunner(make(), example, self._device, self._memory)
+            if len(self._runners) >= _MAX_RUNNERS:
+                self._runners.popitem(last=False)
+        self._runners[key] = runner
+        return runner
 
     def _arrays(
         self, request: WindowRequest, sampling: SamplingConfig, times: list[int]
     ) -> dict[str, FloatArray]:
-        """What changes from window to window, by name; step_noise (steps - 1, N, L, D)."""
-        names = (
-            'noise', 'audio', 'previous_motion', 'previous_audio', 'style', 'shape', 'indicator', 'known',
-            'known_weight',
-        )  # fmt: skip
+        """Arrays that change from window to window, by name; step_noise is (steps - 1, N, L, D)."""
+        names = ('noise', 'audio', 'previous_motion', 'previous_audio', 'style', 'shape', 'indicator')
         given = {name: getattr(request, name) for name in names}
         arrays = {name: np.asarray(value, np.float32) for name, value in given.items() if value is not None}
+        if request.inpainting is not None:
+            arrays['target'] = np.asarray(request.inpainting.target, np.float32)
+            arrays['mask'] = np.asarray(request.inpainting.mask, np.float32)
         code = scale_code(self.config, request.style is not None, sampling)
         if code is not None:
             arrays['scales'] = np.tile(code, (len(request.noise), 1))
@@ -165,9 +168,9 @@ class TorchBackend:
 
 
 class _Denoising:
-    """Tensors of a window -> x_0 (N, L, D): the whole loop, without a word to the host.
+    """Tensors of a window -> x_0 (N, L, D): the whole loop, without host synchronisation.
 
-    All branches run as one batch; the audio's part of every layer is computed once.
+    All branches run as one batch, and keys and values of the audio are computed once.
     """
 
     def __init__(
@@ -176,35 +179,34 @@ class _Denoising:
         schedule: NoiseSchedule,
         branches: tuple[Branch, ...],
         sampling: SamplingConfig,
-        times: list[int],
         kind: torch.dtype,
     ) -> None:
         self._model, self._branches, self._sampling = model, branches, sampling
-        self._schedule = schedule  # of float32 buffers, whatever the networks are
-        self._times, self._type = times, kind
+        self._schedule = schedule  # float32, whatever the precision of the networks
+        self._type = kind
 
     def __call__(self, given: Mapping[str, Tensor]) -> Tensor:
-        sampling, noise = self._sampling, given['noise']
-        known = None
-        if 'known' in given and 'known_weight' in given:
-            known = Known(given['known'], given['known_weight'])
-        fresh = given.get('step_noise')
+        sampling, schedule = self._sampling, self._schedule
+        steps = timesteps(schedule.steps, sampling.steps)
+        inpainting = Inpainting(given['target'], given['mask']) if 'target' in given else None
+        rows = solver_coefficients(
+            sampling.solver, schedule, steps, self._model.config.target, sampling.flexibility,
+            inpainting is not None,
+        )  # fmt: skip
+        times, fresh = [t for t, _ in steps], given.get('step_noise')
         out: Tensor = sample(
-            sampling.solver,
             _Prediction(self._model, given, self._branches, sampling, self._type),
-            noise,
-            self._schedule,
-            step_pairs(self._schedule.steps, sampling.steps),
-            None if fresh is None else lambda t: fresh[self._times.index(t)],
-            self._model.config.target,
-            known,
-            sampling.flexibility,
+            given['noise'],
+            steps,
+            rows,
+            None if fresh is None else lambda t: fresh[times.index(t)],
+            inpainting,
         )
         return out
 
 
 class _Prediction:
-    """(x_t, t) -> guided output of the L current frames, for a fixed window."""
+    """(x_t, t) -> guided output for the L current frames of one window."""
 
     def __init__(
         self,
@@ -230,12 +232,12 @@ class _Prediction:
         audio, style, shape = given['audio'].to(kind), network('style'), network('shape')
         if style is None and model.config.style_dim:
             style = model.null_style(count)
-        self._memory = self._net.remember(
+        self._cache = self._net.project_kv(
             every('previous_audio', model.start_audio_feat),
             torch.cat([audio if b.audio else model.null_audio(count, frames) for b in branches]),
         )
         persons = [
-            model.person(
+            model.person_feature(
                 shape, style if b.style or style is None else model.null_style(count), network('scales')
             )
             for b in branches
@@ -250,7 +252,7 @@ class _Prediction:
         count = len(self._weights)
         step = torch.full((count * x.shape[0],), t, dtype=torch.long, device=x.device)
         stacked = x.to(self._type).repeat(count, 1, 1)
-        out = self._net.denoise(stacked, self._memory, self._person, self._previous, step, self._indicator)[
+        out = self._net.denoise(stacked, self._cache, self._person, self._previous, step, self._indicator)[
             :, -x.shape[1] :
         ].float()
         if self._threshold is not None:
@@ -260,16 +262,16 @@ class _Prediction:
 
 
 def usable_device(name: str) -> torch.device:
-    """The device of this name ('cpu', 'cuda', 'cuda:1'). Raises ModelError where torch cannot use it."""
-    with _said_plainly(name):
+    """Device of a name such as 'cpu', 'cuda' or 'cuda:1'. Raises ModelError if torch cannot use it."""
+    with _device_errors(name):
         device = torch.device(name)
         torch.empty(1, device=device)
     return device
 
 
 @contextmanager
-def _said_plainly(name: str) -> Iterator[None]:
-    """Torch's own errors about a device as a ModelError."""
+def _device_errors(name: str) -> Iterator[None]:
+    """Turn torch's own errors about a device into a ModelError."""
     try:
         yield
     except (RuntimeError, AssertionError) as error:
@@ -278,7 +280,7 @@ def _said_plainly(name: str) -> Iterator[None]:
 
 
 def padded_rows(array: FloatArray, second: bool = False) -> FloatArray:
-    """Rows along the first axis (or the second) repeated up to a power of two; the last is repeated."""
+    """Pad the first axis (or the ``second``) to a power of two by repeating its last row."""
     axis = int(second)
     count = array.shape[axis]
     surplus = (1 << (count - 1).bit_length()) - count

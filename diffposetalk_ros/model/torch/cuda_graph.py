@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A function of tensors whose inputs and outputs stay in one place; on a GPU, one CUDA graph.
+"""Runs a function of tensors through buffers that stay in place, on a GPU as one CUDA graph.
 
-A denoising loop of a few steps is hundreds of small kernels: on a GPU, launching them one by one takes
-longer than they run. Captured once, the loop is replayed with a single call; between the copy in and
-the copy out nothing comes back to the host.
+A denoising loop of a few steps is hundreds of small kernels, and launching them one by one takes longer
+than running them. A captured graph replays the loop with a single call. Between the copy in and the copy
+out there is no host synchronisation.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from torch import Tensor
 
 from diffposetalk_ros.model.backend import FloatArray
 
-__all__ = ['GraphMemory', 'StaticLoop']
+__all__ = ['CudaGraphRunner', 'GraphMemory']
 
 _log = logging.getLogger(__name__)
 
 _WARM_UP = 3
 _capturing = threading.Lock()
-"""A process may capture one graph at a time, whatever its threads do."""
+"""A process may capture only one graph at a time, even with several threads."""
 
 
 @dataclass(frozen=True)
 class GraphMemory:
-    """Memory of graphs that never run at once: what one computes on its way, the next may overwrite.
+    """Memory shared by graphs that never run at the same time, so each may overwrite the others' values.
 
-    ``pool``: of `torch.cuda.graph_pool_handle`; ``stream``: all that share a pool are captured on one stream.
+    ``pool`` comes from `torch.cuda.graph_pool_handle`. Graphs that share a pool are captured on one
+    ``stream``.
     """
 
     pool: Any
@@ -41,15 +42,15 @@ class GraphMemory:
 
     @classmethod
     def on(cls, device: torch.device) -> GraphMemory:
-        """New memory on this GPU."""
+        """Create memory on this GPU."""
         return cls(torch.cuda.graph_pool_handle(), torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
 
 
-class StaticLoop:
-    """``function`` for arrays of the names and shapes of ``example``.
+class CudaGraphRunner:
+    """Calls ``function`` with arrays that have the names and shapes of ``example``.
 
-    Inputs go through page-locked host memory where the device is a GPU. Where a graph cannot be captured,
-    a warning says why and the function is called as it is. ``memory`` may be shared by loops of one GPU.
+    On a GPU, inputs go through page-locked host memory. If a graph cannot be captured, a warning gives the
+    reason and the function runs eagerly. Runners on one GPU may share ``memory``.
     """
 
     def __init__(
@@ -77,11 +78,11 @@ class StaticLoop:
 
     @property
     def captured(self) -> bool:
-        """Whether calls replay a graph."""
+        """Whether a call replays a graph."""
         return self._graph is not None
 
     def __call__(self, arrays: Mapping[str, FloatArray]) -> FloatArray:
-        """Result for arrays of the shapes the loop was made for, as an array of its own."""
+        """Result for arrays of the example's shapes, as a new array."""
         self._fill(arrays)
         if self._graph is None:
             result = self._function(self._inputs).float().cpu()
@@ -112,7 +113,10 @@ class StaticLoop:
                 self._output = self._function(self._inputs).float()
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            _log.warning('the denoising loop runs step by step: no CUDA graph (%s)', reason)
+            _log.warning(
+                'no CUDA graph could be captured (%s); the denoising loop runs eagerly, which is slower',
+                reason,
+            )
             return
         self._landing = torch.empty(self._output.shape, dtype=torch.float32, pin_memory=True)
         self._graph = graph

@@ -90,7 +90,7 @@ class Rig:
     def gram(self, mask: str) -> Floats:
         """Matrix G (52, 52) mm^2 with dw G dw = mean squared distance of the mask's vertices.
 
-        ``dw`` is a difference of weights; it serves geometric losses (SPEC: vertex losses through
+        ``dw`` is a difference of weights; it serves geometric losses (vertex losses through
         FLAME in the paper) without a mesh. Raises MotionError for an unknown mask.
         """
         if mask not in self.masks:

@@ -50,6 +50,7 @@ class AvatarClient:
     def __init__(self, node: Any, target: str, report: Callable[[str, dict[str, Any]], None]) -> None:
         self._node, self._target = node, target
         self._report = report
+        self._styles: list[str] = []
         self._list = node.create_client(ListStyles, f'{target}/list_styles')
         self._style = node.create_client(SetStyle, f'{target}/set_style')
         self._interrupt = node.create_client(Trigger, f'{target}/interrupt')
@@ -59,6 +60,7 @@ class AvatarClient:
     async def refresh(self) -> None:
         """Tell the pages the styles and parameter values of now."""
         styles = await self._call(self._list, ListStyles.Request())
+        self._styles = list(styles.names)
         self._report('styles', {'names': list(styles.names), 'current': styles.current})
         answer = await self._call(self._get, GetParameters.Request(names=list(LABELS)))
         values = {name: _plain(value) for name, value in zip(LABELS, answer.values, strict=False)}
@@ -74,7 +76,16 @@ class AvatarClient:
         return {'style': answer.name}
 
     async def name_style(self, name: str, transition: float = 0.0) -> dict[str, Any]:
-        """Change to a style, or blend, known by name."""
+        """Change to a style, or a blend of styles, of the model, within ``transition`` s.
+
+        The node would also take a name as the path of a file. Pages may not ask for files: StyleError.
+        """
+        for part in name.split('+'):
+            style = part.partition('*')[0].strip()
+            if style not in self._styles:
+                raise StyleError(
+                    f'no style {style[:40]!r}; this node has {", ".join(self._styles) or "none"}'
+                )
         request = SetStyle.Request()
         request.style.name = name
         request.transition = Duration(seconds=transition).to_msg()
@@ -104,7 +115,7 @@ class AvatarClient:
     async def _call(self, client: Any, request: Any) -> Any:
         if not client.service_is_ready():
             raise ConfigError(f'{client.srv_name} is not there; is the node {self._target} configured?')
-        # A server that has discovered a client's requests but not yet its ear for answers sends them to nobody.
+        # An answer is lost when the server has not discovered this client's reader of answers yet.
         tries = _TRIES if client in (self._list, self._get) else 1
         for _ in range(tries):
             future = client.call_async(request)

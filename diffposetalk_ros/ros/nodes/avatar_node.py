@@ -7,7 +7,7 @@ unconfigured --configure--> inactive --activate--> active
   (parameters)   model, publishers    subscriptions, services' effect, timers, worker
 
     diffposetalk_node --ros-args -p style.name:=lively
-    ros2 lifecycle set /diffposetalk configure        then activate
+    ros2 lifecycle set /diffposetalk configure        then activate; --autostart does both
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
@@ -52,7 +53,7 @@ from diffposetalk_ros.ros.messages.stamps import time_message
 from diffposetalk_ros.ros.messages.style import style_reference
 from diffposetalk_ros.ros.nodes.generate_action import GenerateAction
 from diffposetalk_ros.ros.support.declare_parameters import declare
-from diffposetalk_ros.ros.support.entry_point import run_node
+from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
 from diffposetalk_ros.ros.support.log_throttle import LogThrottle
 from diffposetalk_ros.ros.support.publish_thread import PublishThread
@@ -325,6 +326,10 @@ class DiffPoseTalkNode(ManagedNode):
     def _read_config(self, changes: Sequence[Parameter] = ()) -> parameters.NodeConfig:
         names = [spec.name for spec in parameters.PARAMETERS]
         values = {p.name: p.value for p in (*self.get_parameters(names), *changes)}
+        # Two avatars in two namespaces do not share a frame.
+        place = self.get_namespace().strip('/')
+        for name, frame in (('frames.parent', 'neck'), ('frames.head', 'head')):
+            values[name] = values[name] or (f'{place}/{frame}' if place else frame)
         return parameters.config_from({name: values[name] for name in names})
 
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
@@ -365,8 +370,14 @@ def main(args: Sequence[str] | None = None) -> int:
         (spec.name, spec.default, f'{spec.full_description} ({spec.constraints})')
         for spec in parameters.PARAMETERS
     ]
+
+    def spin(node: DiffPoseTalkNode) -> None:
+        if '--autostart' in non_ros_args(args):
+            node.autostart()
+        rclpy.spin(node)
+
     finish = DiffPoseTalkNode.close
-    return run_node('diffposetalk_node', DiffPoseTalkNode, args, finish=finish, about=__doc__, table=table)
+    return run_node('diffposetalk_node', DiffPoseTalkNode, args, spin, finish, about=__doc__, table=table)
 
 
 if __name__ == '__main__':

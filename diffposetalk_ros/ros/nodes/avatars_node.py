@@ -20,14 +20,20 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.ros.nodes.avatar_node import DiffPoseTalkNode
-from diffposetalk_ros.ros.support.entry_point import non_ros_args, report_errors, start_rclpy, until_shutdown
+from diffposetalk_ros.ros.support.entry_point import (
+    create_node,
+    non_ros_args,
+    report_errors,
+    start_rclpy,
+    undisturbed,
+    until_shutdown,
+)
 from diffposetalk_ros.ros.support.logging import library_log
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
@@ -93,24 +99,24 @@ def _run(args: Sequence[str] | None) -> None:
     executor = SingleThreadedExecutor()
     try:
         with until_shutdown():
-            nodes += make_avatars(options.avatars, options.prefix)
+            nodes += create_node(lambda: make_avatars(options.avatars, options.prefix))
             for node in nodes:
                 executor.add_node(node)
             with library_log(nodes[0].get_logger()):
                 if options.autostart:
                     for node in nodes:
-                        if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-                            node.trigger_activate()
+                        node.autostart()
                 executor.spin()
     finally:
-        for node in nodes:
-            node.close()
-        executor.shutdown()
-        for node in nodes:
-            node.destroy_node()
-        pool.close()
-        set_backend_factory()
-        rclpy.try_shutdown()
+        with undisturbed():
+            for node in nodes:
+                node.close()
+            executor.shutdown()
+            for node in nodes:
+                node.destroy_node()
+            pool.close()
+            set_backend_factory()
+            rclpy.try_shutdown()
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:

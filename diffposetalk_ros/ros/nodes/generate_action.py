@@ -21,7 +21,7 @@ from diffposetalk_ros.audio.file import audio_blocks, audio_duration
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, MotionError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.motion.motion_file import save_motion
-from diffposetalk_ros.offline.generator import LEAST_SOUND, Generator
+from diffposetalk_ros.offline.generator import MIN_SECONDS, Generator
 from diffposetalk_ros.ros.messages.stamps import duration_message
 from diffposetalk_ros.util.nanoseconds import to_nanoseconds
 from diffposetalk_ros.util.output_file import check_output
@@ -131,7 +131,7 @@ class GenerateAction:
             raise MotionError(f'{target} exists; set overwrite or name another file')
         if request.rate and not 1.0 <= request.rate <= 240.0:
             raise ConfigError(f'rate {request.rate:g}; use 1 to 240, or 0 for that of the model')
-        seconds = audio_duration(source, LEAST_SOUND)
+        seconds = audio_duration(source, MIN_SECONDS)
         generator = self._open_generator()
         style, sampling = self._settings()
         if request.steps:

@@ -8,7 +8,7 @@ brings the robot to rest by itself. The other two outputs carry single positions
 goes to rest when input is stale, on ~/emergency_stop and on deactivate.
 
     joint_command_node --ros-args -p map_file:=my_robot.yaml -p output:=forward
-    ros2 lifecycle set /joint_command configure        then activate
+    ros2 lifecycle set /joint_command configure        then activate; --autostart does both
 """
 
 from __future__ import annotations
@@ -51,7 +51,15 @@ from diffposetalk_ros.ros.messages.joints import (
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
-from diffposetalk_ros.ros.support.entry_point import print_help, report_errors, start_rclpy, until_shutdown
+from diffposetalk_ros.ros.support.entry_point import (
+    create_node,
+    non_ros_args,
+    print_help,
+    report_errors,
+    start_rclpy,
+    undisturbed,
+    until_shutdown,
+)
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.resources import find_shared
@@ -350,17 +358,20 @@ def main(args: Sequence[str] | None = None) -> int:
         node: JointCommandNode | None = None
         try:
             with until_shutdown():
-                node = JointCommandNode()
+                node = create_node(JointCommandNode)
                 executor.add_node(node)
+                if '--autostart' in non_ros_args(args):
+                    node.autostart()
                 while rclpy.ok():
                     executor.spin_once(timeout_sec=0.2)
         finally:
-            if node is not None:
-                node.close()
-            executor.shutdown()
-            if node is not None:
-                node.destroy_node()
-            rclpy.try_shutdown()
+            with undisturbed():
+                if node is not None:
+                    node.close()
+                executor.shutdown()
+                if node is not None:
+                    node.destroy_node()
+                rclpy.try_shutdown()
     return status()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
+from diffposetalk_ros.ros.nodes.on_demand_publisher import OnDemandPublisher
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['PageMicrophone']
@@ -23,7 +23,7 @@ _CREDIBLE = NS_PER_SECOND
 class PageMicrophone:
     """One page at a time; a publisher of ``audio`` only while blocks come."""
 
-    def __init__(self, node: Any, publisher: VisitingPublisher) -> None:
+    def __init__(self, node: Any, publisher: OnDemandPublisher) -> None:
         self._node, self._publisher = node, publisher
         self._page = ''
         self._heard: int | None = None
@@ -47,16 +47,16 @@ class PageMicrophone:
             self._timer = self._node.create_timer(_SILENT / NS_PER_SECOND / 4, self._look)
         if abs(stamp - now) > _CREDIBLE:
             stamp = now - len(samples) * NS_PER_SECOND // rate
-        output, _ = self._publisher.come(rate)
+        output, _ = self._publisher.acquire(rate)
         output.announce(now)
         output.publish(samples, stamp)
 
     def stop(self) -> None:
-        """Listen no more, until a page begins anew."""
+        """Stop listening until a page begins again."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-            self._publisher.leave()
+            self._publisher.release()
 
     def _look(self) -> None:
         now = int(self._node.get_clock().now().nanoseconds)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
+from diffposetalk_ros.ros.nodes.on_demand_publisher import OnDemandPublisher
 from diffposetalk_ros.ros.support.audio_publisher import HEAD_START, AudioPublisher
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
@@ -22,7 +22,7 @@ _PATIENCE = 2 * NS_PER_SECOND
 class SpeechSender:
     """Says one thing at a time on ``audio``: new speech replaces what is being said."""
 
-    def __init__(self, node: Any, publisher: VisitingPublisher) -> None:
+    def __init__(self, node: Any, publisher: OnDemandPublisher) -> None:
         self._node, self._publisher = node, publisher
         self._output: AudioPublisher | None = None
         self._samples = np.zeros(0, np.float32)
@@ -39,7 +39,7 @@ class SpeechSender:
         """Begin with mono sound (n,) at ``rate`` Hz as soon as somebody listens."""
         self.stop()
         self._samples, self._sent, self._asked, self._start = samples, 0, self._now(), None
-        self._output, new = self._publisher.come(rate)
+        self._output, new = self._publisher.acquire(rate)
         if not new:
             self._start = self._asked + (HEAD_START if self._output.announce(self._asked) else 0)
         self._timer = self._node.create_timer(_CHUNK / 2, self._tick)
@@ -49,7 +49,7 @@ class SpeechSender:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-            self._publisher.leave()
+            self._publisher.release()
 
     def _now(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)

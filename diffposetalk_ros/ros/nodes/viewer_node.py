@@ -7,6 +7,7 @@ For example:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.audio.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
+from diffposetalk_ros.avatar.status import OK, Status
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.flame_mesh import FlameMesh
@@ -35,16 +38,18 @@ from diffposetalk_ros.ros.messages.audio import (
     has_portaudio_form,
     message_class,
 )
+from diffposetalk_ros.ros.messages.diagnostics import to_message
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.avatar_client import AvatarClient, checked_number
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints
-from diffposetalk_ros.ros.nodes.on_demand_publisher import VisitingPublisher
+from diffposetalk_ros.ros.nodes.on_demand_publisher import OnDemandPublisher
 from diffposetalk_ros.ros.nodes.page_microphone import PageMicrophone
 from diffposetalk_ros.ros.nodes.speech_sender import SpeechSender
 from diffposetalk_ros.ros.nodes.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
+from diffposetalk_ros.util.private_file import write_private
 from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
@@ -52,12 +57,20 @@ from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 __all__ = ['ViewerNode', 'main']
 
 _THROTTLE = 5.0
+_LONGEST_REPORT = 500
 _PARAMETERS = (
     ('node', 'diffposetalk', 'Name of the talking node'),
     ('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token'),
     ('port', 8765, 'Port of the page; 0: any free one'),
+    ('port_attempts', 1, 'Ports to try, from port on, until one is free'),
     ('token', '', 'Visitors must know it; empty off loopback: a random one'),
+    (
+        'address_file',
+        '',
+        'File for the address with its token; empty: one in the ROS folder, if there is a token',
+    ),
     ('sample', '', 'Sound file the page offers to speak'),
+    ('replay', False, 'Turning on the sound of a page speaks the sample'),
     ('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]'),
     ('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz'),
     ('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere'),
@@ -85,7 +98,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._target, sample, flame, self._snap = (
             value[name] for name in ('node', 'sample', 'flame_model', 'closure_snap')
         )
-        host, port, token = (value[name] for name in ('host', 'port', 'token'))
+        options = ServerOptions(*(value[name] for name in ('host', 'port', 'token', 'port_attempts')))
         link_host, link_port, subject = (value[f'live_link.{name}'] for name in ('host', 'port', 'subject'))
         snap_closures(load_rig(), np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
         self._sample = read_native(sample) if sample else None
@@ -99,17 +112,16 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._points = FacePoints(self, value['rviz.rate'], mesh)
         self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
         self._kind = default_kind() if value['message'] == 'auto' else value['message']
-        voice = VisitingPublisher(self, self._kind, 'page')
+        voice = OnDemandPublisher(self, self._kind, 'page')
         self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
-        self._server = ViewerServer(
-            ServerOptions(host, port, token), pack_rig(load_rig()), self._on_command, self._now
-        )
+        self._server = ViewerServer(options, pack_rig(load_rig()), self._on_command, self._now)
         self._avatar = AvatarClient(self, self._target, self._server.latch)
         self._subscribe()
-        self._server.latch('setup', {'sample': bool(sample)})
+        self._server.latch('setup', {'sample': bool(sample), 'replay': bool(sample) and value['replay']})
         self._tracked = self._spoken = False
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         self.create_timer(1.0, self._look_around)
-        self.get_logger().info(f'page: {self._server.address}')
+        self._address_file = self._write_address(value['address_file'])
 
     @property
     def server(self) -> ViewerServer:
@@ -117,10 +129,30 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         return self._server
 
     def close(self) -> None:
-        """Close port and sockets."""
+        """Close port and sockets, and remove the address file."""
         self._server.stop()
+        if self._address_file is not None:
+            self._address_file.unlink(missing_ok=True)
         if self._live_link is not None:
             self._live_link.close()
+
+    def _write_address(self, wanted: str) -> Path | None:
+        """Tell where the page is. Logs are for everybody: a token goes to a file of the owner's only."""
+        told = f'page: {self._server.public_address}'
+        path = Path(wanted) if wanted else None
+        if path is None and self._server.token:
+            home = Path(os.environ.get('ROS_HOME') or Path.home() / '.ros')
+            path = (
+                home
+                / 'diffposetalk'
+                / f'{self.get_fully_qualified_name().strip("/").replace("/", ".")}.address'
+            )
+        if path is not None:
+            write_private(path, f'{self._server.address}\n')
+            if self._server.token:
+                told += f' (the address with its token is in {path})'
+        self.get_logger().info(told)
+        return path
 
     def _subscribe(self) -> None:
         kind = message_class(self._kind)
@@ -219,7 +251,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'tracked_face ignored: {error}', throttle_duration_sec=_THROTTLE)
 
     def _look_around(self) -> None:
-        """Once a second: is there a tracker, and does the face that speaks have a voice?"""
+        """Once a second: is there a tracker, does the face that speaks have a voice, who watches?"""
         if self._spoken and not self.count_publishers('audio_out'):
             self.get_logger().warning(
                 'the face speaks without sound: nobody publishes audio_out; set publish.audio_out of the '
@@ -230,6 +262,10 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         if present != self._tracked:
             self._tracked = present
             self._server.latch('tracker', {'present': present})
+        viewers = self._server.viewers
+        status = Status('page', OK, f'{viewers} viewers', {'viewers': viewers, **self._server.counts})
+        now = self.get_clock().now().to_msg()
+        self._diagnostics.publish(to_message([status], now, self.get_name()))
 
     # ---- commands of pages -----------------------------------------------------------------------
 
@@ -268,9 +304,19 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             return await self._say(*read_speech(upload))
         if kind == 'hear':
             return self._hear(str(command.get('page', '')), upload)
-        if kind == 'sample' and self._sample is not None:
+        if kind == 'report':
+            return self._note(str(command.get('text', '')))
+        if kind == 'sample':
+            if self._sample is None:
+                raise ConfigError('this node has no sample to speak; set its parameter sample')
             return await self._say(*self._sample)
         raise ConfigError(f'{kind!r} is not a command of this page')
+
+    def _note(self, text: str) -> dict[str, Any]:
+        """A fault of the page's own, for the log."""
+        line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text[:_LONGEST_REPORT]).split())
+        self.get_logger().error(f'a page reports: {line}', throttle_duration_sec=_THROTTLE)
+        return {}
 
     def _hear(self, page: str, upload: bytes) -> dict[str, Any]:
         """A piece of what a page's microphone hears; it goes before what is being said."""

@@ -17,7 +17,7 @@ from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.motion_file import write_atomically
 from diffposetalk_ros.ros.recording.recorded_motion import clip_from_messages
 
-__all__ = ['BagMessage', 'read_motion_bag', 'read_sound_bag', 'write_motion_bag']
+__all__ = ['BagMessage', 'is_bag', 'read_motion_bag', 'read_sound_bag', 'write_motion_bag']
 
 _FRAME, _INFO = 'diffposetalk_ros/msg/FaceMotion', 'diffposetalk_ros/msg/FaceMotionInfo'
 _SOUND = 'audio_common_msgs/msg/'
@@ -32,6 +32,11 @@ class BagMessage:
     kind: str
     time: int
     data: bytes
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path is a bag by its name, or the folder of one."""
+    return path.is_dir() or path.name.lower().endswith(('.mcap', '.db3', '.mcap.zstd', '.db3.zstd'))
 
 
 def read_motion_bag(path: str | Path, topic: str = '') -> MotionClip:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -23,12 +26,14 @@ from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 
 __all__ = [
     'ParameterTable',
+    'create_node',
     'declared',
     'non_ros_args',
     'print_help',
     'report_errors',
     'run_node',
     'start_rclpy',
+    'undisturbed',
     'until_shutdown',
 ]
 
@@ -36,6 +41,7 @@ ParameterTable = Sequence[tuple[str, Any, str]]
 """Name, default and description, with the unit, of each parameter of a node."""
 
 _Node = TypeVar('_Node', bound=Node)
+_Made = TypeVar('_Made')
 
 
 @contextmanager
@@ -75,17 +81,18 @@ def run_node(
         node: _Node | None = None
         try:
             with until_shutdown():
-                node = make()
+                node = create_node(make)
                 with library_log(node.get_logger()):
                     spin(node)
         finally:
-            try:
-                if node is not None:
-                    finish(node)
-            finally:
-                if node is not None:
-                    node.destroy_node()
-                rclpy.try_shutdown()
+            with undisturbed():
+                try:
+                    if node is not None:
+                        finish(node)
+                finally:
+                    if node is not None:
+                        node.destroy_node()
+                    rclpy.try_shutdown()
     return status()
 
 
@@ -112,11 +119,34 @@ def print_help(name: str, about: str | None, table: ParameterTable, args: Sequen
     return True
 
 
+def create_node(make: Callable[[], _Made]) -> _Made:
+    """What ``make`` returns. Raises ConfigError where the middleware cannot create a node (security, say)."""
+    try:
+        return make()
+    except rclpy_implementation.RCLError as error:
+        if not rclpy.ok():  # Ctrl-C took the context away
+            raise
+        raise ConfigError(f'the node cannot be created: {_reason(error)}') from error
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not interrupt what ends a node: it would leave a traceback and half an end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def report_errors(name: str) -> Iterator[Callable[[], int]]:
     """What a person can mend ends the block with a line on stderr after ``name``; gives the exit status: 0, or 2.
 
-    141 when nobody reads stdout any more, as the command line.
+    130 after Ctrl-C outside `until_shutdown`, 141 when nobody reads stdout any more, as the command line.
     """
     status = 0
     try:
@@ -125,6 +155,8 @@ def report_errors(name: str) -> Iterator[Callable[[], int]]:
     except (DiffPoseTalkError, ParameterException, NameValidationException) as error:
         print(f'{name}: {" ".join(str(error).split())}', file=sys.stderr)
         status = 2
+    except KeyboardInterrupt:
+        status = 130
     except BrokenPipeError:
         status = drop_stdout()
 
@@ -147,7 +179,21 @@ def _understood() -> Iterator[None]:
     try:
         yield
     except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
-        reason = str(error).split(', at /')[0]  # of a file of rcl
-        if 'log directory' in reason:
-            raise ConfigError(f'{reason}; set ROS_LOG_DIR to a folder you may write in') from error
-        raise ConfigError(f'{reason}; write --ros-args -p NAME:=VALUE') from error
+        raise ConfigError(_reason(error)) from error
+
+
+_HINTS = (
+    ('log directory', 'set ROS_LOG_DIR to a folder you may write in'),
+    ('security', 'check ROS_SECURITY_KEYSTORE and the enclave, or unset ROS_SECURITY_ENABLE'),
+    ('arg', 'write --ros-args -p NAME:=VALUE'),
+    ('pars', 'write --ros-args -p NAME:=VALUE'),
+)
+"""What a person can do about an error of rcl whose text holds the word."""
+
+
+def _reason(error: BaseException) -> str:
+    text = ' '.join(re.sub(r', at \S+:\d+', '', str(error)).split()).rstrip('.')  # places in files of rcl
+    advice = next((hint for word, hint in _HINTS if word in text.lower()), '')
+    if not advice and isinstance(error, rclpy_implementation.UnknownROSArgsError):
+        advice = _HINTS[-1][1]
+    return f'{text}; {advice}' if advice else text

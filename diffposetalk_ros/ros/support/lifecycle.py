@@ -77,6 +77,11 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
             if service.srv_type is ChangeState:
                 service.callback = self._refuse_unknown_transitions(service.callback)
 
+    def autostart(self) -> None:
+        """Configure and activate, as far as that succeeds: what a lifecycle manager would do."""
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
     @logged_transition
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Undo `on_activate`."""

@@ -1,38 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brow movement driven by accents, pitch and phrase boundaries."""
+"""Brows, squint and smile: raises before accents and at phrases, frowns, smiles that come and go."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from diffposetalk_ros.training.animator.coarticulation import Floats
+from diffposetalk_ros.training.animator.movement import drift, raises
 from diffposetalk_ros.training.animator.prosody import Prosody
 
-__all__ = ['brow_activity', 'pulses']
+__all__ = ['Expression', 'expression']
 
 
-def pulses(times: Floats, onsets: Floats, strengths: Floats, rise: float, fall: float) -> Floats:
-    """Sum of bumps that rise and fall (s, standard deviations) around the onsets (s).
+@dataclass(frozen=True)
+class Expression:
+    """Activity (frames,) of the upper face and the smile, about 0 to 1 before the style's gains.
 
-    Shape (len(times),).
+    ``inner`` and ``outer`` raise the brows, ``down`` lowers them, ``squint`` narrows the eyes; ``smile`` is
+    -0.6 to 1.
     """
-    if len(onsets) == 0:
-        return np.zeros(len(times), np.float32)
-    offset = times[:, None] - onsets[None, :]
-    width = np.where(offset < 0, np.float32(rise), np.float32(fall))
-    return np.asarray(np.exp(-0.5 * (offset / width) ** 2) @ strengths, np.float32)
+
+    inner: Floats
+    outer: Floats
+    down: Floats
+    squint: Floats
+    smile: Floats
 
 
-def brow_activity(voice: Prosody, rng: np.random.Generator) -> Floats:
-    """How far prosody lifts the brows, about -0.2..1 before the style's gain, shape (frames,).
+def _spells(times: Floats, rate: float, rng: np.random.Generator, lengths: tuple[float, float]) -> Floats:
+    """Movements that come ``rate`` times a second on average and last between the two lengths, s."""
+    duration = float(times[-1]) + 4.0 if len(times) else 1.0
+    onsets = rng.gamma(1.5, 1 / (1.5 * rate), int(duration * rate * 2) + 4).cumsum() - 4.0
+    count = len(onsets)
+    hold = np.exp(rng.uniform(np.log(lengths[0]), np.log(lengths[1]), count))
+    rise, fall = rng.uniform(0.2, 0.5, count), rng.uniform(0.35, 0.9, count)
+    return raises(times, onsets, rng.uniform(0.3, 1.0, count), rise, hold, fall)
 
-    Only some accents take the brows along (drawn from rng, strong ones more often); a raise opens
-    most phrases, pitch adds a slow share.
+
+def expression(voice: Prosody, rng: np.random.Generator) -> Expression:
+    """Which accents and phrases move the brows, and how far; frowns and smiles come by themselves.
+
+    A raise begins 60 to 200 ms before its accent. Inner and outer brow share most of it.
     """
+    times, frames = voice.times, len(voice.times)
     accents = np.array(voice.accents, np.float32).reshape(-1, 2)
-    taken = rng.random(len(accents)) < 0.25 + 0.65 * accents[:, 1]
-    lift = pulses(voice.times, accents[taken, 0] - 0.04, 0.75 * accents[taken, 1], 0.10, 0.20)
-    starts = np.array([end for _, end in voice.pauses], np.float32)
-    amount = rng.uniform(0.1, 0.7, len(starts)).astype(np.float32)
-    lift += pulses(voice.times, starts, amount, 0.15, 0.35)
-    return np.asarray(np.tanh(lift + 0.2 * voice.pitch * voice.speaking), np.float32)
+    taken = accents[rng.random(len(accents)) < 0.2 + 0.55 * accents[:, 1] ** 1.5]
+    starts = np.array([end for _, end in voice.pauses if rng.random() < 0.55], np.float32)
+    onsets = np.concatenate([taken[:, 0], starts]) - rng.uniform(0.06, 0.2, len(taken) + len(starts))
+    count = len(onsets)
+    size = np.concatenate([0.3 + 0.6 * taken[:, 1], rng.uniform(0.3, 1.0, len(starts))])
+    size = size * rng.uniform(0.6, 1.25, count)
+    rise = rng.uniform(0.12, 0.26, count)
+    hold = np.exp(rng.uniform(np.log(0.04), np.log(0.9), count))
+    fall = rng.uniform(0.18, 0.5, count)
+    common = raises(times, onsets, size, rise, hold, fall)
+    apart = rng.random(count) < 0.3
+    inner = raises(times, onsets, np.where(apart, 0.9, 0.1) * size * rng.random(count), rise, hold, fall)
+    lift = np.clip(common + 0.12 * voice.pitch * voice.speaking + 0.1 * drift(frames, 60, rng), 0, 1.3)
+    frown = np.maximum(_spells(times, 0.16, rng, (0.2, 2.0)) - 0.5 * common, 0)
+    # A smile is likelier when nobody speaks, and goes while the lips are busy.
+    smile = _spells(times, 0.11, rng, (0.5, 3.0)) * (1.15 - 0.35 * voice.speaking)
+    smile = smile + 0.18 * drift(frames, 45, rng)
+    squint = 0.5 * np.maximum(smile, 0) + 0.4 * frown + 0.35 * _spells(times, 0.25, rng, (0.1, 0.8))
+    squint = np.maximum(squint + 0.15 * drift(frames, 30, rng) - 0.2 * common, 0)
+    return Expression(
+        inner=np.asarray(
+            np.clip(0.85 * lift + 0.4 * inner + 0.06 * drift(frames, 40, rng), 0, 1.4), np.float32
+        ),
+        outer=np.asarray(np.clip(lift + 0.06 * drift(frames, 40, rng), 0, 1.4), np.float32),
+        down=np.asarray(frown, np.float32),
+        squint=np.asarray(squint, np.float32),
+        smile=np.asarray(np.clip(smile, -0.6, 1.2), np.float32),
+    )

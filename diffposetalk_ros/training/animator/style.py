@@ -30,6 +30,7 @@ class StyleParameters:
     upper_lip: float = 0.05
     lower_lip: float = 0.05
     smile: float = 0.08
+    smile_motion: float = 0.4
     mouth_frown: float = 0.0
     dimple: float = 0.05
     cheek: float = 0.05
@@ -38,23 +39,24 @@ class StyleParameters:
     brow_up: float = 0.05
     brow_inner: float = 0.0
     brow_down: float = 0.0
-    brow_motion: float = 0.35
+    brow_motion: float = 0.4
     lid: float = 0.0
     squint: float = 0.05
-    blink_rate: float = 16.0
-    blink_duration: float = 0.2
-    gaze_range: float = 0.12
-    gaze_rate: float = 0.8
+    blink_rate: float = 20.0
+    blink_duration: float = 0.165
+    gaze_range: float = 0.13
+    gaze_rate: float = 1.0
     gaze_yaw: float = 0.0
     gaze_pitch: float = 0.0
     head_pitch: float = 0.0
     head_yaw: float = 0.0
     head_roll: float = 0.0
-    head_range: float = 0.035
-    head_rhythm: float = 0.4
-    head_nod: float = 0.04
+    head_range: float = 0.042
+    head_rhythm: float = 0.45
+    head_nod: float = 0.035
     head_turn: float = 0.5
-    asymmetry: float = 0.0
+    asymmetry: float = 0.1
+    lopsidedness: float = 0.6
 
     def __post_init__(self) -> None:
         for name, (low, high, _) in STYLE_RANGES.items():
@@ -78,6 +80,7 @@ STYLE_RANGES: Final[dict[str, tuple[float, float, str]]] = {
     'upper_lip': (0.0, 0.35, '1'),
     'lower_lip': (0.0, 0.35, '1'),
     'smile': (0.0, 0.65, '1'),
+    'smile_motion': (0.0, 1.0, '1'),
     'mouth_frown': (0.0, 0.55, '1'),
     'dimple': (0.0, 0.35, '1'),
     'cheek': (0.0, 0.5, '1'),
@@ -89,8 +92,8 @@ STYLE_RANGES: Final[dict[str, tuple[float, float, str]]] = {
     'brow_motion': (0.0, 1.0, '1'),
     'lid': (-0.35, 0.35, '1'),
     'squint': (0.0, 0.5, '1'),
-    'blink_rate': (4.0, 60.0, '1/min'),
-    'blink_duration': (0.14, 0.32, 's'),
+    'blink_rate': (2.0, 65.0, '1/min'),
+    'blink_duration': (0.11, 0.28, 's'),
     'gaze_range': (0.0, 0.3, 'rad'),
     'gaze_rate': (0.1, 2.5, '1/s'),
     'gaze_yaw': (-0.25, 0.25, 'rad'),
@@ -98,11 +101,12 @@ STYLE_RANGES: Final[dict[str, tuple[float, float, str]]] = {
     'head_pitch': (-0.22, 0.25, 'rad'),
     'head_yaw': (-0.25, 0.25, 'rad'),
     'head_roll': (-0.22, 0.22, 'rad'),
-    'head_range': (0.0, 0.14, 'rad'),
+    'head_range': (0.0, 0.16, 'rad'),
     'head_rhythm': (0.15, 1.4, 'Hz'),
     'head_nod': (0.0, 0.18, 'rad'),
     'head_turn': (0.0, 1.0, '1'),
     'asymmetry': (-0.5, 0.5, '1'),
+    'lopsidedness': (0.0, 1.0, '1'),
 }
 """Name -> (lowest, highest, unit)."""
 
@@ -121,19 +125,19 @@ NAMED_STYLES: Final[dict[str, StyleParameters]] = {
                                  brow_motion=0.15, head_nod=0.02),
     'smiling': _style(smile=0.55, cheek=0.4, dimple=0.2, squint=0.2, upper_lip=0.15, brow_up=0.12,
                       spread=1.3),
-    'serious': _style(smile=0.0, dimple=0.0, press=0.6, brow_down=0.3, squint=0.2, blink_rate=9,
-                      head_range=0.015, head_pitch=0.04, brow_motion=0.15),
+    'serious': _style(smile=0.0, dimple=0.0, press=0.6, brow_down=0.3, squint=0.2, blink_rate=11,
+                      head_range=0.016, head_pitch=0.04, brow_motion=0.15),
     'raised_brows': _style(brow_up=0.55, brow_motion=0.6, lid=0.2),
     'frowning': _style(brow_down=0.55, mouth_frown=0.35, smile=0.0, nose=0.15, squint=0.3,
                        head_pitch=0.06),
-    'frequent_blinks': _style(blink_rate=50, blink_duration=0.18, lid=-0.08),
-    'still': _style(head_range=0.0, head_nod=0.0, brow_motion=0.03, gaze_range=0.02, gaze_rate=0.15,
-                    blink_rate=7),
-    'lively': _style(head_range=0.1, head_rhythm=0.9, head_nod=0.11, brow_motion=0.95, brow_up=0.15,
-                     articulation=1.2, gaze_rate=1.8, gaze_range=0.2, smile=0.25, blink_rate=24),
+    'frequent_blinks': _style(blink_rate=52, blink_duration=0.15, lid=-0.08),
+    'still': _style(head_range=0.003, head_nod=0.0, brow_motion=0.03, smile_motion=0.05, gaze_range=0.02,
+                    gaze_rate=0.15, blink_rate=7, lopsidedness=0.05),
+    'lively': _style(head_range=0.08, head_rhythm=0.6, head_nod=0.09, brow_motion=0.85, brow_up=0.12,
+                     articulation=1.2, gaze_rate=2.0, gaze_range=0.21, smile=0.25, smile_motion=0.6, blink_rate=26),
     'nodding': _style(head_nod=0.17, head_range=0.015, head_rhythm=0.8, head_turn=0.1),
-    'large_head': _style(head_range=0.14, head_rhythm=0.3, head_nod=0.06, head_turn=0.7),
-    'head_shaking': _style(head_range=0.12, head_rhythm=1.2, head_nod=0.02, head_turn=1.0),
+    'large_head': _style(head_range=0.11, head_rhythm=0.3, head_nod=0.06, head_turn=0.7),
+    'head_shaking': _style(head_range=0.075, head_rhythm=0.85, head_nod=0.02, head_turn=1.0),
     'tilted': _style(head_roll=0.19, head_yaw=0.08, smile=0.15, head_range=0.03),
     'turned_away': _style(head_yaw=-0.24, gaze_yaw=0.1, head_pitch=0.03),
     'tense': _style(press=0.7, brow_down=0.2, brow_inner=0.2, lid=0.25, squint=0.15, spread=1.45,
@@ -142,7 +146,7 @@ NAMED_STYLES: Final[dict[str, StyleParameters]] = {
     'sad': _style(brow_inner=0.55, mouth_frown=0.45, smile=0.0, lid=-0.25, head_pitch=0.18,
                   gaze_pitch=0.15, articulation=0.7, softness=1.3, head_rhythm=0.2,
                   head_nod=0.02, brow_motion=0.1, blink_rate=12),
-    'sleepy': _style(lid=-0.35, blink_duration=0.32, blink_rate=22, articulation=0.65, softness=1.45,
+    'sleepy': _style(lid=-0.35, blink_duration=0.27, blink_rate=22, articulation=0.65, softness=1.45,
                      head_roll=-0.08, head_pitch=0.08, gaze_rate=0.3, brow_motion=0.1),
     'surprised': _style(brow_up=0.7, brow_inner=0.35, lid=0.35, jaw_gain=1.3, head_pitch=-0.08,
                         blink_rate=8),

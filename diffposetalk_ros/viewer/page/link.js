@@ -2,7 +2,9 @@
 // The WebSocket: blocks in, commands out, and a new connection whenever the old one ends.
 
 const HEAD = 16;
-const PATIENCE = [200, 500, 1000, 2000];
+const WAITS = [200, 500, 1000, 2000]; // ms before each new attempt
+const PING = 1000; // ms between two questions for the time
+const SILENCE = 5000; // ms without an answer after which the connection counts as dead
 
 export class Link {
   // on: { state(connected), motion(frame), audio(chunk), pong(sent, received, robot), message(object) }
@@ -11,6 +13,7 @@ export class Link {
     this.waiting = new Map();
     this.number = 0;
     this.failures = 0;
+    this.last = performance.now();
     this.open();
     // A machine that slept comes back with a dead connection and an old clock.
     document.addEventListener('visibilitychange', () => {
@@ -23,13 +26,22 @@ export class Link {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
+  // ms since the server was last heard.
+  get silence() {
+    return performance.now() - this.last;
+  }
+
   open() {
     clearTimeout(this.timer);
     const scheme = window.location.protocol === 'https:' ? 'wss' : 'ws';
     const socket = new WebSocket(`${scheme}://${window.location.host}/socket`);
     socket.binaryType = 'arraybuffer';
+    // A network that swallows the attempt must not hold up the next one.
+    const attempt = setTimeout(() => socket.close(), SILENCE);
     socket.onopen = () => {
+      clearTimeout(attempt);
       this.failures = 0;
+      this.pings = 0;
       this.last = performance.now();
       this.on.state(true);
       this.ping();
@@ -40,15 +52,19 @@ export class Link {
       else this.block(event.data);
     };
     socket.onclose = () => {
-      if (socket !== this.socket) return;
-      clearTimeout(this.pinging);
-      for (const { reject } of this.waiting.values()) reject(new Error('the connection was lost'));
-      this.waiting.clear();
-      this.on.state(false);
-      this.timer = setTimeout(() => this.open(), PATIENCE[Math.min(this.failures, 3)]);
-      this.failures += 1;
+      clearTimeout(attempt);
+      if (socket === this.socket) this.ended();
     };
     this.socket = socket;
+  }
+
+  ended() {
+    clearTimeout(this.pinging);
+    for (const { reject } of this.waiting.values()) reject(new Error('the connection was lost'));
+    this.waiting.clear();
+    this.on.state(false);
+    this.timer = setTimeout(() => this.open(), WAITS[Math.min(this.failures, WAITS.length - 1)]);
+    this.failures += 1;
   }
 
   wake() {
@@ -59,14 +75,17 @@ export class Link {
   ping() {
     clearTimeout(this.pinging);
     if (!this.connected) return;
-    // Pongs come every two seconds; long silence means the other side is gone without a word.
-    if (performance.now() - this.last > 12000 && !document.hidden) {
-      this.socket.close();
+    if (this.silence > SILENCE && !document.hidden) {
+      // The other side is gone without a word, and may not answer the closing either.
+      const { socket } = this;
+      socket.onclose = null;
+      socket.close();
+      this.ended();
       return;
     }
     this.socket.send(JSON.stringify({ do: 'ping', sent: performance.now() }));
-    this.pings = (this.pings || 0) + 1;
-    this.pinging = setTimeout(() => this.ping(), this.pings < 10 ? 150 : 2000);
+    this.pings += 1;
+    this.pinging = setTimeout(() => this.ping(), this.pings < 10 ? 150 : PING);
   }
 
   text(message) {
@@ -95,8 +114,8 @@ export class Link {
     }
   }
 
-  // Resolves with the answer, rejects with what was refused and why.
-  call(command, upload) {
+  // Resolves with the answer, rejects with what was refused and why. piece: a short block that goes with it.
+  call(command, piece) {
     return new Promise((resolve, reject) => {
       if (!this.connected) {
         reject(new Error('not connected'));
@@ -104,9 +123,17 @@ export class Link {
       }
       const id = ++this.number;
       this.waiting.set(id, { resolve, reject });
-      if (upload) this.socket.send(upload);
+      if (piece) this.socket.send(piece);
       this.socket.send(JSON.stringify({ ...command, id }));
     });
+  }
+
+  // A whole recording for the face to speak; as `call`.
+  async speak(block) {
+    const answer = await fetch('speech', { method: 'POST', body: block });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(text.trim() || `refused (${answer.status})`);
+    return JSON.parse(text);
   }
 }
 

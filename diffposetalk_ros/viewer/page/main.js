@@ -1,29 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the page together and draws a frame whenever the browser wants one.
 //
-// Address options: kiosk, panel=0, buffer=MS, measure, and colours of the theme by part, for example
+// Address options: kiosk, panel=0, buffer=MS, measure, and colours of the head by part, for example
 // ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
 
 import { Head } from './head.js';
 import { Link } from './link.js';
 import { Microphone } from './microphone.js';
+import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { Rig } from './rig.js';
 import { Sound } from './sound.js';
+import { readTheme } from './theme.js';
 import { Clock, Motion } from './timeline.js';
 import { Traces } from './traces.js';
+import { WakeLock } from './wake_lock.js';
 
 const query = new URLSearchParams(window.location.search);
 const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
+const LOST = 1500; // ms of silence after which a visitor sees that the connection is gone
 
-function themeColours() {
-  const theme = {};
-  for (const [name, value] of query) {
-    if (!/^[0-9a-f]{6}$/i.test(value)) continue;
-    theme[name] = [0, 2, 4].map((k) => parseInt(value.slice(k, k + 2), 16));
-    if (name === 'top' || name === 'bottom') document.documentElement.style.setProperty(`--${name}`, `#${value}`);
+const byId = (id) => document.getElementById(id);
+const notices = new Notices(byId('notices'));
+
+function theme(rig) {
+  const { colours, problems } = readTheme(query, rig.parts);
+  problems.forEach((problem, i) => notices.show(`colour ${i}`, problem, 20000));
+  for (const name of ['top', 'bottom']) {
+    if (colours[name]) document.documentElement.style.setProperty(`--${name}`, `rgb(${colours[name].join(' ')})`);
   }
-  return theme;
+  return colours;
 }
 
 class Viewer {
@@ -31,9 +37,9 @@ class Viewer {
     this.rig = rig;
     this.clock = new Clock();
     this.motion = new Motion();
-    this.sound = new Sound(this.clock, BUFFER);
-    this.head = new Head(document.getElementById('face'), rig, themeColours());
-    this.traces = new Traces(document.getElementById('traces'));
+    this.sound = new Sound(this.clock, BUFFER, (error) => notices.failed('sound', error));
+    this.head = new Head(byId('face'), rig, theme(rig));
+    this.traces = new Traces(byId('traces'));
     this.row = new Float32Array(55);
     this.shown = new Float32Array(55);
     this.state = null;
@@ -42,17 +48,26 @@ class Viewer {
     this.interval = 16.7;
     this.received = 0;
     this.sound.onopen = (context, gain) => this.tap(context, gain);
+    this.sound.onchange = () => this.panel.hearing();
     this.link = new Link({
       state: (connected) => this.connected(connected),
       motion: (frame) => this.take(frame),
       audio: (chunk) => this.sound.push(chunk),
       pong: (sent, received, robot) => this.clock.add(sent, received, robot),
-      message: (message) => this.panel?.message(message),
+      message: (message) => this.panel.message(message),
     });
     const hear = (block) => this.link.call({ do: 'hear', page: this.microphone.page }, block);
     this.microphone = new Microphone(this.clock, hear, (error) => this.panel.silent(error));
-    this.panel = new Panel(this.link, this.sound, this.microphone, this.traces, rig.channels);
-    if (query.has('kiosk')) document.body.classList.add('kiosk');
+    const wakeLock = new WakeLock((text) => {
+      byId('awake').textContent = text;
+      byId('awake').hidden = !text;
+    });
+    const { link, sound, microphone, traces } = this;
+    this.panel = new Panel({ link, sound, microphone, traces, notices, wakeLock, channels: rig.channels });
+    if (query.has('kiosk')) {
+      document.body.classList.add('kiosk');
+      wakeLock.keep(true);
+    }
     if (query.get('panel') === '0') this.panel.toggle();
     // Where the browser lets pages sound by themselves (a robot's kiosk), no click is needed.
     this.sound.enable().then(() => this.panel.hearing());
@@ -95,7 +110,10 @@ class Viewer {
     const seen = time + Math.min(this.interval, 34);
     const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - BUFFER;
     const state = this.motion.read(robot, this.row);
-    if (state !== null) this.state = state;
+    if (state !== null && state !== this.state) {
+      this.state = state;
+      this.report();
+    }
     // A face at rest costs nothing.
     if (this.head.stale || this.row.some((value, i) => value !== this.shown[i])) {
       this.head.draw(this.row, this.row.subarray(52, 55));
@@ -112,12 +130,16 @@ class Viewer {
   }
 
   report() {
+    if (!this.panel) return;
     const silent = this.arrived === undefined ? Infinity : performance.now() - this.arrived;
     this.panel.status(this.link.connected, this.arrived === undefined ? null : this.state, silent);
     this.panel.hearing();
+    const lost = this.link.silence > LOST;
+    byId('lost').hidden = !lost;
+    document.body.classList.toggle('lost', lost);
     const fps = this.fps.toFixed(0);
     const offset = Number.isFinite(this.age) ? `${this.age.toFixed(1)} ms` : 'unknown';
-    this.panel.numbers(`${fps} pictures/s; ${this.received} frames, the last came ${offset} after it was due; `
+    this.panel.numbers(`${fps} frames/s drawn; ${this.received} received, the last ${offset} after it was due; `
       + `page buffer ${BUFFER} ms; ${this.sound.late} pieces of sound late`);
   }
 
@@ -125,7 +147,12 @@ class Viewer {
   async tap(context, gain) {
     if (!query.has('measure')) return;
     this.log = { drawn: [], heard: [] };
-    await context.audioWorklet.addModule('tap.js');
+    try {
+      await context.audioWorklet.addModule('tap.js');
+    } catch (error) {
+      if (context.state === 'closed') return; // replaced meanwhile: its successor is tapped
+      throw error;
+    }
     const node = new AudioWorkletNode(context, 'tap');
     node.port.onmessage = ({ data }) => {
       // The raw stamp, not the smoothed one that the face follows.
@@ -137,14 +164,18 @@ class Viewer {
   }
 }
 
+function fault(error) {
+  if (window.viewer?.panel) window.viewer.panel.fault(error);
+  else notices.show('page', `page: ${error?.message ?? error}`);
+}
+
+window.addEventListener('error', (event) => fault(event.error ?? event.message));
+window.addEventListener('unhandledrejection', (event) => fault(event.reason));
+
 async function start() {
   const answer = await fetch('rig.bin');
   if (!answer.ok) throw new Error(await answer.text());
   window.viewer = new Viewer(new Rig(await answer.arrayBuffer()));
 }
 
-start().catch((error) => {
-  const notice = document.getElementById('notice');
-  notice.textContent = error.message;
-  notice.hidden = false;
-});
+start().catch((error) => notices.show('start', error.message));

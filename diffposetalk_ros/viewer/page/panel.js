@@ -2,30 +2,36 @@
 // The controls: what a visitor changes becomes a command, what the node tells becomes a value.
 
 import { speechBlock } from './link.js';
+import { MOST } from './traces.js';
 
 const byId = (id) => document.getElementById(id);
 const STATES = ['at rest', 'idle', 'speaking', 'holding', 'easing to rest'];
+const SPEAKING = 2; // this state and those after it can be interrupted
 const FIRST_TRACES = ['jawOpen', 'mouthClose', 'mouthFunnel', 'mouthSmileLeft', 'eyeBlinkLeft'];
+const LARGEST = 60e6; // bytes of a sound file
+const LONGEST = 300; // s of speech
+const RATE = 16000; // Hz, of speech to the robot
+const REPORTS = 5; // a minute, of faults to the node
 
 export class Panel {
-  constructor(link, sound, microphone, traces, channels) {
-    this.link = link;
-    this.sound = sound;
-    this.microphone = microphone;
-    this.traces = traces;
-    this.info = null;
+  constructor({ link, sound, microphone, traces, notices, wakeLock, channels }) {
+    Object.assign(this, { link, sound, microphone, traces, notices, wakeLock });
+    this.state = null;
+    this.connected = false;
+    this.asked = 0; // until when (ms) speech of this page is on its way
+    this.setup = {};
     this.fields = new Map();
+    this.known = new Map();
+    this.reports = 0;
     byId('interrupt').onclick = () => this.interrupt();
-    byId('sample').onclick = () => this.say('sample', this.send({ do: 'sample' }));
+    byId('sample').onclick = () => this.speakSample();
     byId('choose').onclick = () => byId('file').click();
     byId('file').onchange = (event) => {
       if (event.target.files.length) this.speak(event.target.files[0]);
       event.target.value = '';
     };
     byId('talk').onclick = () => this.talk(!this.microphone.on);
-    byId('talk').disabled = !microphone.constructor.possible;
-    if (byId('talk').disabled) byId('talk').title = 'Needs https, or a page that is opened on its own machine';
-    byId('listen').onclick = () => this.listen(true);
+    byId('listen').onclick = () => this.firstListen();
     byId('mute').onchange = (event) => this.listen(event.target.checked);
     byId('volume').oninput = (event) => this.sound.setVolume(Number(event.target.value));
     for (const id of ['style-a', 'style-b', 'blend']) byId(id).onchange = () => this.style();
@@ -38,80 +44,101 @@ export class Panel {
     });
     document.addEventListener('keydown', (event) => this.key(event));
     this.dropping();
-    const list = byId('channels');
-    list.append(...channels.map((name) => new Option(name, name, false, FIRST_TRACES.includes(name))));
-    const choose = () => {
-      const names = [...list.selectedOptions].map((option) => option.value);
-      traces.choose(names, names.map((name) => channels.indexOf(name)));
-    };
-    list.onchange = choose;
-    choose();
+    this.choosing(channels);
+    const possible = microphone.constructor.possible;
+    this.able('talk', possible ? '' : 'The microphone needs https, or a page opened on the robot itself (127.0.0.1).');
+    this.able('record', 'No face tracker publishes on tracked_face.');
+  }
+
+  // A control that can do nothing now is grey, and the line below it says why.
+  able(id, reason) {
+    byId(id).disabled = Boolean(reason);
+    const why = byId(`${id}-why`);
+    why.hidden = !reason;
+    if (reason && why.textContent !== reason) why.textContent = reason;
   }
 
   // ---- what the node tells ----
 
   message(message) {
     if (message.type === 'info') {
-      this.info = message;
-      byId('style-now').textContent = `In use: ${message.style || 'a style without name'}`;
+      byId('style-now').textContent = `In use: ${message.style || 'a style without a name'}`;
       const shown = message.space === 'arkit';
-      this.notice(shown ? '' : `The node speaks ${message.space} motion; this head shows arkit motion only.`);
+      this.notices.show('space', shown ? ''
+        : `The node sends ${message.space} motion. This page shows arkit motion only.`);
     } else if (message.type === 'styles') {
       this.styles(message.names, message.current);
     } else if (message.type === 'parameters') {
       this.parameters(message.list);
     } else if (message.type === 'tracker') {
-      byId('record').disabled = !message.present;
+      this.tracked = message.present;
+      this.recordable();
     } else if (message.type === 'interrupt') {
+      this.asked = 0;
       this.sound.stop();
       this.talk(false);
     } else if (message.type === 'setup') {
+      this.setup = message;
       byId('sample').hidden = !message.sample;
     }
   }
 
+  // state: of the face, null before the first frame; age: ms since the last frame came.
   status(connected, state, age) {
-    let text = 'not connected; trying again ...';
-    if (connected && state === null) text = 'connected; waiting for motion ...';
+    Object.assign(this, { connected, state });
+    let text = 'not connected; trying again …';
+    if (connected && state === null) text = 'connected; waiting for motion …';
     else if (connected && age > 2000) text = `no motion for ${Math.round(age / 1000)} s; is the node active?`;
     else if (connected) text = `connected; the face is ${STATES[state] || 'moving'}`;
     const place = byId('status');
     if (place.textContent !== text) place.textContent = text;
+    this.able('interrupt', this.interruptible ? '' : 'Interrupt: nothing is being said.');
+    if (this.missed && connected && !this.interruptible) {
+      this.missed = false;
+      this.speakSample();
+    }
+  }
+
+  get interruptible() {
+    return this.connected && (this.state >= SPEAKING || this.microphone.on || performance.now() < this.asked);
   }
 
   numbers(text) {
     byId('numbers').textContent = text;
   }
 
-  notice(text) {
-    const place = byId('notice');
-    if (place.textContent === text) return;
-    place.textContent = text;
-    place.hidden = !text;
-  }
-
-  // Shows a failure for a while; success needs no word.
+  // Shows a failure for a while; success needs no word. Resolves with the answer, or null.
   say(what, promise) {
-    return promise.then((answer) => answer, (error) => {
-      this.notice(`${what}: ${error.message}`);
-      clearTimeout(this.fading);
-      this.fading = setTimeout(() => this.notice(''), 8000);
+    return promise.catch((error) => {
+      this.notices.failed(what, error);
       return null;
     });
   }
 
-  send(command, upload) {
-    return this.link.call(command, upload);
+  // A fault of the page itself: the visitor sees it, and the node's log has it.
+  fault(error) {
+    const text = String(error?.stack || error?.message || error);
+    this.notices.failed('page', error);
+    if (this.reports >= REPORTS || !this.link.connected) return;
+    this.reports += 1;
+    setTimeout(() => { this.reports -= 1; }, 60000);
+    this.link.call({ do: 'report', text: text.slice(0, 500) }).catch(() => {}); // the visitor has seen it
+  }
+
+  send(command) {
+    return this.link.call(command);
   }
 
   // ---- speech and sound ----
 
   interrupt() {
+    if (!this.interruptible) return null;
     this.sound.stop();
     return this.say('interrupt', this.send({ do: 'interrupt' }));
   }
 
   async talk(on) {
+    if (on === this.microphone.on) return;
     if (on) await this.say('microphone', this.microphone.start());
     else this.microphone.stop();
     this.talking();
@@ -120,14 +147,13 @@ export class Panel {
   // The microphone stopped by itself.
   silent(error) {
     this.talking();
-    this.say('microphone', Promise.reject(error));
+    this.notices.failed('microphone', error);
   }
 
   talking() {
     const { on } = this.microphone;
     this.sound.hush(on);
     byId('talk').textContent = on ? 'Stop the microphone' : 'Talk into the microphone';
-    byId('talk').setAttribute('aria-pressed', String(on));
   }
 
   async listen(on) {
@@ -136,36 +162,53 @@ export class Panel {
     this.hearing();
   }
 
+  // In a demo, whoever turns on the sound hears the sample from its beginning.
+  async firstListen() {
+    await this.listen(true);
+    if (!this.sound.running || !this.setup.replay) return;
+    if (this.interruptible) this.missed = true; // once this is over
+    else this.speakSample();
+  }
+
   hearing() {
     byId('mute').checked = this.sound.wanted;
     byId('listen').hidden = this.sound.running || !this.sound.wanted;
   }
 
+  speakSample() {
+    return this.spoken('sample', this.send({ do: 'sample' }));
+  }
+
+  async spoken(what, promise) {
+    const answer = await this.say(what, promise);
+    if (answer) this.asked = performance.now() + 1000 * answer.seconds;
+  }
+
   async speak(file) {
     if (!this.sound.running) await this.listen(true);
-    if (file.size > 60e6) {
-      return this.say(file.name, Promise.reject(new Error('larger than 60 MB')));
+    if (file.size > LARGEST) {
+      this.notices.failed(file.name, new Error(`larger than ${LARGEST / 1e6} MB`));
+      return;
     }
-    return this.say(file.name, this.decode(file).then((block) => this.send({ do: 'speak', name: file.name }, block)));
+    await this.spoken(file.name, this.decode(file).then((block) => this.link.speak(block)));
   }
 
   async decode(file) {
-    const rate = 16000;
-    const reader = new OfflineAudioContext(1, 1, rate);
+    const reader = new OfflineAudioContext(1, 1, RATE);
     let sound;
     try {
       sound = await reader.decodeAudioData(await file.arrayBuffer());
     } catch {
-      throw new Error('not a sound file this browser can read');
+      throw new Error('this browser cannot read it as a sound file');
     }
-    if (sound.duration > 300) throw new Error(`lasts ${Math.round(sound.duration)} s; 300 s is the limit`);
+    if (sound.duration > LONGEST) throw new Error(`lasts ${Math.round(sound.duration)} s; ${LONGEST} s is the limit`);
     // decodeAudioData has brought it to 16 kHz; what is left is one channel of many.
     const mono = new Float32Array(sound.length);
     for (let k = 0; k < sound.numberOfChannels; k++) {
       const channel = sound.getChannelData(k);
       for (let i = 0; i < mono.length; i++) mono[i] += channel[i] / sound.numberOfChannels;
     }
-    return speechBlock(mono, rate);
+    return speechBlock(mono, RATE);
   }
 
   dropping() {
@@ -187,8 +230,9 @@ export class Panel {
   styles(names, current) {
     const [a, b] = [byId('style-a'), byId('style-b')];
     const keep = b.value;
-    a.replaceChildren(...names.map((name) => new Option(name.replaceAll('_', ' '), name)));
-    b.replaceChildren(new Option('(none)', ''), ...names.map((name) => new Option(name.replaceAll('_', ' '), name)));
+    const options = () => names.map((name) => new Option(name.replaceAll('_', ' '), name));
+    a.replaceChildren(...options());
+    b.replaceChildren(new Option('(none)', ''), ...options());
     b.value = names.includes(keep) ? keep : '';
     const [first, second] = current.split('+').map((part) => part.split('*'));
     a.value = names.includes(first[0]) ? first[0] : '';
@@ -200,9 +244,9 @@ export class Panel {
   }
 
   share() {
-    const blend = byId('blend');
-    blend.disabled = !byId('style-b').value;
-    byId('blend-value').textContent = `${Math.round(blend.disabled ? 0 : 100 * blend.value)} %`;
+    const second = byId('style-b').value;
+    this.able('blend', second ? '' : 'Choose a second style to blend with.');
+    byId('blend-value').textContent = `${Math.round(second ? 100 * byId('blend').value : 0)} %`;
   }
 
   style() {
@@ -215,13 +259,16 @@ export class Panel {
   }
 
   async record() {
-    const button = byId('record');
-    const label = button.textContent;
-    button.disabled = true;
-    button.textContent = 'Talk for 8 seconds ...';
+    this.recording = true;
+    this.recordable();
     await this.say('style', this.send({ do: 'record', seconds: 8 }));
-    button.textContent = label;
-    button.disabled = false;
+    this.recording = false;
+    this.recordable();
+  }
+
+  recordable() {
+    if (this.recording) this.able('record', 'Recording: keep talking into the tracker for 8 seconds.');
+    else this.able('record', this.tracked ? '' : 'No face tracker publishes on tracked_face.');
   }
 
   // ---- parameters ----
@@ -231,7 +278,9 @@ export class Panel {
     if (names !== this.names) {
       this.names = names;
       this.fields.clear();
-      byId('parameters').replaceChildren(...list.map((item) => this.field(item)));
+      const advanced = (item) => item.name.startsWith('sampler.');
+      byId('parameters').replaceChildren(...list.filter((item) => !advanced(item)).map((item) => this.field(item)));
+      byId('advanced').replaceChildren(...list.filter(advanced).map((item) => this.field(item)));
     }
     for (const item of list) this.fields.get(item.name)(item.value);
   }
@@ -246,43 +295,66 @@ export class Panel {
     label.append(item.label, input);
     const output = document.createElement('output');
     if (range) label.append(output);
-    const show = (value) => {
-      if (document.activeElement !== input || input.type === 'range') input.value = value;
-      output.textContent = item.step < 1 ? Number(value).toFixed(2) : value;
-    };
-    input.oninput = () => { output.textContent = item.step < 1 ? Number(input.value).toFixed(2) : input.value; };
+    const words = (value) => (item.step < 1 ? Number(value).toFixed(2) : value);
+    input.oninput = () => { output.textContent = words(input.value); };
     input.onchange = async () => {
-      const answer = await this.say(item.label, this.send({ do: 'parameter', name: item.name, value: Number(input.value) }));
-      if (answer === null) input.value = this.known.get(item.name);
+      const command = { do: 'parameter', name: item.name, value: Number(input.value) };
+      if (await this.say(item.label, this.send(command)) !== null) return;
+      input.value = this.known.get(item.name);
+      output.textContent = words(input.value);
     };
-    this.known = this.known || new Map();
     this.fields.set(item.name, (value) => {
       this.known.set(item.name, value);
-      show(value);
+      if (document.activeElement !== input || range) input.value = value;
+      output.textContent = words(value);
     });
     return label;
+  }
+
+  // ---- traces ----
+
+  choosing(channels) {
+    const boxes = channels.map((name) => {
+      const label = document.createElement('label');
+      const box = document.createElement('input');
+      Object.assign(box, { type: 'checkbox', value: name, checked: FIRST_TRACES.includes(name) });
+      label.append(box, ` ${name}`);
+      byId('channels').append(label);
+      return box;
+    });
+    const choose = () => {
+      const names = boxes.filter((box) => box.checked).map((box) => box.value);
+      for (const box of boxes) box.disabled = !box.checked && names.length >= MOST;
+      byId('chosen').textContent = names.length;
+      this.traces.choose(names, names.map((name) => channels.indexOf(name)));
+    };
+    for (const box of boxes) box.onchange = choose;
+    choose();
   }
 
   // ---- the page itself ----
 
   toggle() {
     const bare = document.body.classList.toggle('bare');
+    byId('toggle').textContent = bare ? 'Show panel' : 'Hide panel';
     byId('toggle').setAttribute('aria-expanded', String(!bare));
   }
 
   kiosk(on) {
     document.body.classList.toggle('kiosk', on);
+    this.wakeLock.keep(on);
     if (on) document.documentElement.requestFullscreen?.().catch(() => {}); // refused without a click: still bare
     else if (document.fullscreenElement) document.exitFullscreen();
   }
 
   key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest('input, select')) return;
+    if (event.key === 'Escape') this.kiosk(false);
+    if (!byId('keys').checked || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (event.target.closest('input:not([type="checkbox"]), select')) return;
     if (event.key === 'i') this.interrupt();
     else if (event.key === 't' && !byId('talk').disabled) this.talk(!this.microphone.on);
     else if (event.key === 'm') this.listen(!this.sound.wanted);
     else if (event.key === 'p') this.toggle();
     else if (event.key === 'k') this.kiosk(true);
-    else if (event.key === 'Escape') this.kiosk(false);
   }
 }

@@ -1,58 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sound on the AudioContext's clock. While it sounds, the face follows what is being heard.
 
-const JOIN = 0.03; // s: chunks whose times differ by less than this follow each other without a seam
+import { AudioSchedule } from './audio_schedule.js';
+
+const START = 300; // ms: a browser that has not begun to play by then waits for a click
+const JUMP = 0.08; // s: the audio clock moved by more than its jitter: another device, or the machine slept
+const FADE = 0.03; // s of fading out, so that an end does not click
 
 export class Sound {
-  // clock: robot time; buffer (ms): how much later than due everything is played, face included.
-  constructor(clock, buffer) {
+  // clock: robot time; buffer (ms): how much later than due everything is played, face included;
+  // failed(error): told of what the browser refuses.
+  constructor(clock, buffer, failed = () => {}) {
     this.clock = clock;
     this.buffer = buffer;
+    this.failed = failed;
+    this.schedule = new AudioSchedule();
     this.context = null;
     this.wanted = false;
     this.volume = 1;
     this.hushed = false;
     this.sources = new Set();
-    this.anchors = [];
-    this.end = 0;
     this.rate = 0;
     this.late = 0;
     this.lead = null;
   }
 
   get running() {
-    return Boolean(this.context) && this.context.state === 'running';
+    return this.context?.state === 'running';
   }
 
-  // Browsers allow it only after a click or a key, unless started otherwise.
-  async enable(rate = 0) {
+  // Resolves with whether it plays. Browsers allow it only after a click or a key, unless started otherwise.
+  async enable() {
     this.wanted = true;
-    if (rate && this.context && rate !== this.rate) {
-      this.stop();
-      this.context.close();
-      this.context = null;
-    }
-    if (!this.context) {
-      this.rate = rate || this.rate || 48000;
-      this.context = new AudioContext({ sampleRate: this.rate, latencyHint: 'interactive' });
-      this.gain = this.context.createGain();
-      this.gain.connect(this.context.destination);
-      this.lead = null;
-      this.anchors = [];
-      this.onopen?.(this.context, this.gain);
-    }
+    if (!this.context && !this.open(this.rate || 48000)) return false;
     this.gain.gain.value = this.loudness;
-    if (this.context.state !== 'running') {
-      // Without a click this promise may stay open: do not wait longer than it takes to start.
-      await Promise.race([this.context.resume(), new Promise((done) => { setTimeout(done, 300); })]);
-    }
+    await this.resume();
     return this.running;
   }
 
   disable() {
     this.wanted = false;
     this.stop();
-    this.context?.suspend();
+    this.context?.suspend().catch((error) => this.told(error, this.context));
+  }
+
+  // A context has one rate, so a stream of another rate gets another context. False: the browser refuses it.
+  open(rate) {
+    this.close();
+    let context;
+    try {
+      context = new AudioContext({ sampleRate: rate, latencyHint: 'interactive' });
+    } catch (error) {
+      this.wanted = false;
+      this.failed(error);
+      return false;
+    }
+    this.context = context;
+    this.rate = rate;
+    this.lead = null;
+    this.gain = context.createGain();
+    this.gain.gain.value = this.loudness;
+    this.gain.connect(context.destination);
+    context.onstatechange = () => {
+      if (context === this.context) this.changed();
+    };
+    this.onopen?.(context, this.gain);
+    return true;
+  }
+
+  close() {
+    if (!this.context) return;
+    const { context } = this;
+    this.forget();
+    this.context = null;
+    context.onstatechange = null;
+    context.close().catch((error) => this.failed(error));
+  }
+
+  async resume() {
+    const { context } = this;
+    if (context.state === 'running') return;
+    // Without a click this promise may stay open for ever.
+    const over = new Promise((done) => { setTimeout(done, START); });
+    await Promise.race([context.resume().catch((error) => this.told(error, context)), over]);
+  }
+
+  // A context that has been replaced rejects what was still under way; that is no failure.
+  told(error, context) {
+    if (context === this.context && context.state !== 'closed') this.failed(error);
+  }
+
+  // While a context does not run its clock stands still: what was laid out on it would come too late.
+  changed() {
+    if (!this.running) this.forget();
+    this.lead = null;
+    this.onchange?.();
   }
 
   setVolume(volume) {
@@ -70,64 +112,49 @@ export class Sound {
     return this.hushed ? 0 : this.volume;
   }
 
-  // Context time (s) less local time (s) of what leaves the loudspeaker; called once a frame.
+  // Updates `lead`: audio clock (s) less local time (s) of what leaves the loudspeaker. Called once a frame.
   track() {
     if (!this.running) return;
     const stamp = this.context.getOutputTimestamp?.();
     let lead;
-    if (stamp && stamp.performanceTime > 0) {
+    if (stamp?.performanceTime > 0) {
       lead = stamp.contextTime - stamp.performanceTime / 1000;
     } else {
       const latency = this.context.outputLatency || this.context.baseLatency || 0;
       lead = this.context.currentTime - latency - performance.now() / 1000;
     }
-    // The stamp jitters by a device buffer; a jump means another device, or a machine that slept.
-    if (this.lead === null || Math.abs(lead - this.lead) > 0.08) {
-      this.lead = lead;
-      this.end = 0;
-    } else {
-      this.lead += 0.05 * (lead - this.lead);
-    }
+    // The stamp jitters by a device buffer.
+    if (this.lead === null || Math.abs(lead - this.lead) > JUMP) this.lead = lead;
+    else this.lead += 0.05 * (lead - this.lead);
   }
 
   // chunk: { time (robot ms it is due), rate (Hz), samples Int16Array }
   push(chunk) {
+    if (!this.context) this.rate = chunk.rate; // a click then opens the right context at once
     if (!this.wanted || !this.clock.ready) return;
     if (!this.context || chunk.rate !== this.rate) {
-      this.enable(chunk.rate);
-      return;
+      if (!this.open(chunk.rate)) return;
+      this.resume();
     }
     if (!this.running) return;
     if (this.lead === null) this.track();
-    const { context } = this;
-    let at = this.clock.local(chunk.time + this.buffer) / 1000 + this.lead;
-    const joined = Math.abs(at - this.end) < JOIN;
-    at = joined ? this.end : Math.round(at * this.rate) / this.rate;
+    const due = this.clock.local(chunk.time + this.buffer) / 1000 + this.lead;
     const length = chunk.samples.length / this.rate;
-    this.end = at + length;
-    if (!joined) {
-      this.anchors.push({ from: at, robot: chunk.time, to: this.end });
-      if (this.anchors.length > 50) this.anchors.shift();
-    }
-    this.anchors[this.anchors.length - 1].to = this.end;
-    const missed = context.currentTime - at;
-    if (missed >= length) {
-      this.late += 1;
-      return;
-    }
-    const data = context.createBuffer(1, chunk.samples.length, this.rate);
+    const at = this.schedule.place(due, chunk.time, length, this.rate);
+    const missed = this.context.currentTime - at;
+    if (missed > 0) this.late += 1;
+    if (missed < length) this.play(chunk.samples, at, Math.max(0, missed));
+  }
+
+  // A late piece loses its beginning, never its place.
+  play(samples, at, missed) {
+    const data = this.context.createBuffer(1, samples.length, this.rate);
     const channel = data.getChannelData(0);
-    for (let i = 0; i < channel.length; i++) channel[i] = chunk.samples[i] / 32768;
-    const source = context.createBufferSource();
+    for (let i = 0; i < channel.length; i++) channel[i] = samples[i] / 32768;
+    const source = this.context.createBufferSource();
     source.buffer = data;
     source.connect(this.gain);
-    // A late chunk loses its beginning, never its place.
-    if (missed > 0) {
-      this.late += 1;
-      source.start(context.currentTime, missed);
-    } else {
-      source.start(at);
-    }
+    source.start(at + missed, missed);
     this.sources.add(source);
     source.onended = () => this.sources.delete(source);
   }
@@ -135,14 +162,7 @@ export class Sound {
   // Robot time (ms) of the face that belongs to what is heard at local time (ms); null when silent.
   robot(local) {
     if (!this.running || this.lead === null) return null;
-    const heard = local / 1000 + this.lead;
-    for (let i = this.anchors.length - 1; i >= 0; i--) {
-      const anchor = this.anchors[i];
-      if (heard >= anchor.from - 0.1) {
-        return heard <= anchor.to + 0.2 ? anchor.robot + (heard - anchor.from) * 1000 : null;
-      }
-    }
-    return null;
+    return this.schedule.robot(local / 1000 + this.lead);
   }
 
   // Silence now, without a click.
@@ -150,10 +170,18 @@ export class Sound {
     if (!this.context) return;
     const now = this.context.currentTime;
     this.gain.gain.setTargetAtTime(0, now, 0.004);
-    for (const source of this.sources) source.stop(now + 0.02);
+    for (const source of this.sources) source.stop(now + FADE - 0.01);
+    this.gain.gain.setValueAtTime(this.loudness, now + FADE);
     this.sources.clear();
-    this.gain.gain.setValueAtTime(this.loudness, now + 0.03);
-    this.anchors = [];
-    this.end = 0;
+    this.schedule.clear();
+  }
+
+  forget() {
+    for (const source of this.sources) {
+      source.disconnect();
+      source.stop();
+    }
+    this.sources.clear();
+    this.schedule.clear();
   }
 }

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Live curves of the last seconds: chosen channels, head angles, age of the frames.
+// Live curves of the last seconds, each with its axis: chosen channels, head angles, age of the frames.
+
+export const MOST = 6; // channels at once
 
 const SECONDS = 6;
 const REST = 60; // ms between two drawings
-const LINE = 13; // of the names above the curves
+const CALM = 500; // ms, for those who want less motion
+const LINE = 13; // px of a line of names
+const LEFT = 30; // px for the numbers of the axis
+const BELOW = 14; // px for the seconds
 // Okabe and Ito: told apart with colour-blind eyes.
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
+
+const CHARTS = [
+  { low: 0, high: 1, ticks: [0, 0.5, 1], read: (point) => point.channels },
+  { low: -20, high: 20, ticks: [-20, 0, 20], names: ['nod °', 'turn °', 'tilt °'], read: (point) => point.head },
+  { low: -20, high: 100, ticks: [0, 50, 100], names: ['age of the frame, ms'], read: (point) => [point.age] },
+];
 
 export class Traces {
   constructor(canvas) {
     this.canvas = canvas;
     // Drawn by the processor: beside a WebGL canvas, software GL takes 50 ms for the same lines.
     this.pen = canvas.getContext('2d', { willReadFrequently: true });
+    this.calm = window.matchMedia('(prefers-reduced-motion: reduce)');
     this.last = -Infinity;
     this.points = [];
     this.names = [];
@@ -19,8 +31,10 @@ export class Traces {
   }
 
   choose(names, columns) {
-    this.names = names.slice(0, COLOURS.length);
-    this.columns = columns.slice(0, COLOURS.length);
+    this.names = names.slice(0, MOST);
+    this.columns = columns.slice(0, MOST);
+    // Points so far belong to the channels chosen before.
+    for (const point of this.points) point.channels = [];
   }
 
   add(time, row, age) {
@@ -36,7 +50,7 @@ export class Traces {
   }
 
   draw(now) {
-    if (now - this.last < REST) return;
+    if (now - this.last < (this.calm.matches ? CALM : REST)) return;
     const { canvas, pen } = this;
     const width = canvas.clientWidth;
     const height = canvas.clientHeight;
@@ -49,28 +63,44 @@ export class Traces {
       canvas.height = down;
     }
     this.width = width;
-    const style = getComputedStyle(canvas);
+    this.ink = getComputedStyle(canvas).color;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.font = '11px system-ui, sans-serif';
-    const third = height / 3;
-    this.panel(0, third, -0.05, 1.05, this.names, (p) => p.channels, style.color);
-    this.panel(third, third, -20, 20, ['nod °', 'turn °', 'tilt °'], (p) => p.head, style.color);
-    this.panel(2 * third, third, -20, 100, ['age of the frame, ms'], (p) => [p.age], style.color);
+    const each = (height - BELOW) / CHARTS.length;
+    CHARTS.forEach((chart, i) => this.chart(chart, i * each, each));
+    pen.textAlign = 'center';
+    for (const second of [-6, -4, -2]) pen.fillText(`${second} s`, this.x(1000 * second), height - 2);
+    pen.textAlign = 'right';
+    pen.fillText('now', width, height - 2);
   }
 
-  panel(top, height, low, high, names, read, ink) {
-    const { pen, points, width } = this;
-    const room = height - LINE * Math.ceil(names.length / 3) - 8;
-    const y = (value) => top + height - 2 - ((Math.max(low, Math.min(high, value)) - low) / (high - low)) * room;
+  // Pixel of a time in ms, 0 being now.
+  x(time) {
+    return LEFT + (this.width - LEFT) * (1 + time / (SECONDS * 1000));
+  }
+
+  chart({ low, high, ticks, names = this.names, read }, top, height) {
+    const { pen, points, width, ink } = this;
+    const room = height - LINE * Math.max(1, Math.ceil(names.length / 3)) - 8;
+    const y = (value) => top + height - 4 - ((Math.max(low, Math.min(high, value)) - low) / (high - low)) * room;
+    pen.lineWidth = 1;
     pen.strokeStyle = ink;
-    pen.globalAlpha = 0.25;
-    pen.beginPath();
-    pen.moveTo(0, Math.round(y(0)) + 0.5);
-    pen.lineTo(width, Math.round(y(0)) + 0.5);
-    pen.stroke();
-    pen.globalAlpha = 1;
+    pen.fillStyle = ink;
+    pen.textAlign = 'right';
+    for (const tick of ticks) {
+      const line = Math.round(y(tick)) + 0.5;
+      pen.globalAlpha = 0.25;
+      pen.beginPath();
+      pen.moveTo(LEFT, line);
+      pen.lineTo(width, line);
+      pen.stroke();
+      pen.globalAlpha = 1;
+      pen.fillText(String(tick), LEFT - 4, line + 3);
+    }
+    pen.textAlign = 'left';
     const end = points.length ? points[points.length - 1].time : 0;
+    const column = (width - LEFT) / Math.min(3, names.length || 1);
     names.forEach((name, i) => {
       pen.strokeStyle = COLOURS[i];
       pen.lineWidth = 1.5;
@@ -79,16 +109,17 @@ export class Traces {
       for (const point of points) {
         const value = read(point)[i];
         if (value === undefined || Number.isNaN(value)) continue;
-        const x = width * (1 - (end - point.time) / (SECONDS * 1000));
+        const x = this.x(point.time - end);
         if (drawn) pen.lineTo(x, y(value));
         else pen.moveTo(x, y(value));
         drawn = true;
       }
       pen.stroke();
+      const [left, line] = [LEFT + (i % 3) * column, top + LINE * Math.floor(i / 3)];
       pen.fillStyle = COLOURS[i];
-      pen.fillRect(6 + (i % 3) * (width / 3), top + 5 + LINE * Math.floor(i / 3), 8, 8);
+      pen.fillRect(left, line + 4, 8, 8);
       pen.fillStyle = ink;
-      pen.fillText(name, 18 + (i % 3) * (width / 3), top + 13 + LINE * Math.floor(i / 3));
+      pen.fillText(name, left + 11, line + 12, column - 13);
     });
   }
 }

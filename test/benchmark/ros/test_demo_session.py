@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -25,11 +26,17 @@ from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
 ROOT = Path(__file__).parents[3]
 
 
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(
+    *arguments: str, stdin: int | BinaryIO = subprocess.DEVNULL, **more: str
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, '-m', 'diffposetalk_ros.cli.main', 'demo', *arguments]
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
-    environment = os.environ | {'PYTHONPATH': os.pathsep.join(paths)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    # As on a desk: without a domain of ROS, so that each demo takes one of its own.
+    environment = {name: value for name, value in os.environ.items() if name != 'ROS_DOMAIN_ID'}
+    environment |= {'PYTHONPATH': os.pathsep.join(paths)} | more
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env=environment, check=False, stdin=stdin
+    )
 
 
 def test_demo_speaks_and_writes(model_folder: Path, tmp_path: Path) -> None:
@@ -105,15 +112,17 @@ def test_what_the_processes_warn_of_is_found_in_their_log(tmp_path: Path) -> Non
     assert DemoSession(DemoOptions(None), log).warnings == ['a hop of 80 ms takes 239 ms']
 
 
-@pytest.mark.parametrize('case', ['sound', 'model'])
+@pytest.mark.parametrize('case', ['sound', 'model', 'silence', 'topic'])
 def test_user_errors_end_in_one_line(case: str, model_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / 'voice.wav'
+    soundfile.write(path, np.zeros(16000) if case == 'silence' else np.linspace(-0.5, 0.5, 16000), 16000)
     if case == 'sound':
         path.write_bytes(b'no sound')
-    else:
-        soundfile.write(path, np.zeros(16000), 16000)
-    model = str(model_folder) if case == 'sound' else str(tmp_path / 'nowhere')
-    done = demo(str(path), '--model', model, '-o', str(tmp_path / 'out'))
+    model = str(tmp_path / 'nowhere') if case == 'model' else str(model_folder)
+    options = ['--topic', '/mic'] if case == 'topic' else []
+    done = demo(str(path), '--model', model, '-o', str(tmp_path / 'out'), *options)
+    word = {'sound': 'voice.wav', 'model': 'nowhere', 'silence': 'is silent', 'topic': 'exclude each other'}
+    assert word[case] in done.stderr
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 
 from diffposetalk_ros.errors import ModelError  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig  # noqa: E402
-from diffposetalk_ros.model.networks.denoiser import Denoiser, alignment_allowed  # noqa: E402
+from diffposetalk_ros.model.networks.denoiser import Denoiser, attention_mask  # noqa: E402
 
 TINY = ModelConfig(
     space='arkit', n_motions=12, n_prev_motions=3, feature_dim=32, n_heads=4, n_layers=2,
@@ -42,9 +42,9 @@ def test_decoder_equals_torchs_own(width: int) -> None:
     state = {k.removeprefix('transformer.'): v for k, v in net.state_dict().items() if 'transformer' in k}
     reference.load_state_dict(state)
     h, memory = torch.randn(2, 16, 32), torch.randn(2, 15, 32)
-    allowed = alignment_allowed(15, width)
+    allowed = attention_mask(15, width)
     expected = reference(h, memory, memory_mask=None if allowed is None else ~allowed)
-    remembered = net.remember(memory[:, :3], memory[:, 3:])
+    remembered = net.project_kv(memory[:, :3], memory[:, 3:])
     for block, block_memory in zip(net.transformer.layers, remembered, strict=True):
         h = block(h, block_memory, allowed)
     assert (h - expected).abs().max() < 2e-6
@@ -82,6 +82,6 @@ def test_dropped_alignment_weights_in_training_keep_the_mean() -> None:
     attention = net.transformer.layers[0].multihead_attn
     value = torch.ones(1, 4, 2000, 8)
     torch.nn.init.eye_(attention.out_proj.weight)
-    out = attention.aligned(value)
+    out = attention.attend_aligned(value)
     assert all(v == 0 or abs(v - 1 / 0.9) < 1e-6 for v in out.unique().tolist())
     assert abs(out.mean().item() - 1) < 0.03

@@ -10,15 +10,15 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from diffposetalk_ros.diffusion.sampler import Inpainting  # noqa: E402
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError  # noqa: E402
 from diffposetalk_ros.model.backend import Backend, SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig  # noqa: E402
-from diffposetalk_ros.model.mel_context import logmel_context  # noqa: E402
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
 from diffposetalk_ros.model.store import load_model, save_model  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
-from diffposetalk_ros.offline.generator import logmel_features  # noqa: E402
+from diffposetalk_ros.streaming.features import LogMelFeatures  # noqa: E402
 
 TINY = ModelConfig(
     space='arkit', n_motions=12, n_prev_motions=3, feature_dim=32, n_heads=4, n_layers=2,
@@ -79,16 +79,20 @@ def test_mel_of_a_clip_gives_the_frames_asked_for() -> None:
     samples = np.random.default_rng(0).normal(size=(2, 640 * 12)).astype(np.float32) * 0.1
     whole = engine.encode_audio(samples, 12)
     assert whole.shape == (2, 12, 32)
-    blocks = [samples[1, :1000], samples[1, 1000:]]
-    streamed = np.concatenate(list(logmel_features(engine, blocks, logmel_context(TINY.logmel))))
-    np.testing.assert_allclose(whole[1], streamed, atol=1e-5)
+    for chunk in (1, 5, 250):
+        stream = LogMelFeatures(engine, chunk)
+        for block in (samples[1, :1000], samples[1, 1000:]):
+            stream.push(block)
+        stream.finish()
+        assert stream.available == 12
+        np.testing.assert_allclose(whole[1], stream.read(0, 12), atol=1e-5)
 
 
-def test_known_frames_are_kept() -> None:
-    weight = np.zeros((2, 12, 1), np.float32)
-    weight[:, :5] = 1
-    known = np.full((2, 12, 55), 0.25, np.float32)
-    out = backend().sample(request(known=known, known_weight=weight), SamplingConfig(steps=4))
+def test_inpainted_frames_are_kept() -> None:
+    mask = np.zeros((2, 12, 1), np.float32)
+    mask[:, :5] = 1
+    target = np.full((2, 12, 55), 0.25, np.float32)
+    out = backend().sample(request(inpainting=Inpainting(target, mask)), SamplingConfig(steps=4))
     np.testing.assert_allclose(out[:, :5], 0.25, atol=1e-6)
 
 

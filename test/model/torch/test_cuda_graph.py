@@ -14,7 +14,7 @@ from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig  # noqa: E402
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend, padded_rows  # noqa: E402
-from diffposetalk_ros.model.torch.cuda_graph import StaticLoop  # noqa: E402
+from diffposetalk_ros.model.torch.cuda_graph import CudaGraphRunner  # noqa: E402
 from diffposetalk_ros.util.resources import find_model  # noqa: E402
 
 DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
@@ -23,7 +23,7 @@ DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
 @pytest.mark.parametrize('device', DEVICES)
 def test_results_are_the_callers_own(device: str) -> None:
     example = {'a': np.ones((2, 3), np.float32), 'b': np.zeros((2, 3), np.float32)}
-    loop = StaticLoop(lambda given: given['a'] - 2 * given['b'], example, torch.device(device))
+    loop = CudaGraphRunner(lambda given: given['a'] - 2 * given['b'], example, torch.device(device))
     assert loop.captured == (device == 'cuda')
     first = loop(example)
     second = loop({'a': np.full((2, 3), 5, np.float32), 'b': example['a']})
@@ -65,10 +65,10 @@ def test_a_speech_window_that_comes_again_is_kept_and_growing_ones_are_not() -> 
     sound = np.random.default_rng(0).normal(size=(3, 640 * 12)).astype(np.float32)
     for frames in (9, 10, 11):
         kept.encode_audio(sound[:, : 640 * frames], frames)
-    assert not kept._loops
+    assert not kept._runners
     for _ in range(3):
         kept.encode_audio(sound, 12)
-    assert len(kept._loops) == 1
+    assert len(kept._runners) == 1
     np.testing.assert_allclose(kept.encode_audio(sound, 12), plain.encode_audio(sound, 12), atol=1e-6)
     np.testing.assert_allclose(
         kept.encode_audio(-sound[:1], 12), plain.encode_audio(-sound[:1], 12), atol=1e-6

@@ -141,3 +141,39 @@ def test_three_avatars_share_a_model_and_nothing_else(stage: Stage) -> None:
 def test_too_many_avatars_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['avatars_node', '--avatars', '3', '--limit', '2']) == 2
     assert capsys.readouterr().err == 'avatars_node: --avatars 3; use 1 to --limit (2)\n'
+
+
+def test_two_heads_are_two_frames(model_folder: Path) -> None:
+    """Namespaces keep topics apart, but /tf is one for all: a frame carries the namespace unless it is named."""
+    kind = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs is not installed').TFMessage
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    values = {'model.path': str(model_folder), 'sampler.steps': 1, 'publish.tf': True}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    nodes = make_avatars(2, context=context, parameter_overrides=overrides)
+    nodes[1].set_parameters([Parameter('frames.head', value='skull')])
+    executor = SingleThreadedExecutor(context=context)
+    frames: set[tuple[str, str]] = set()
+    for node in nodes:
+        executor.add_node(node)
+    watcher = rclpy.create_node('watcher', context=context)
+    executor.add_node(watcher)
+
+    def note(message: Any) -> None:
+        frames.update((each.header.frame_id, each.child_frame_id) for each in message.transforms)
+
+    watcher.create_subscription(kind, '/tf', note, 100)
+    try:
+        for node in nodes:
+            node.autostart()
+        deadline = time.monotonic() + 30.0
+        while len(frames) < 2 and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.1)
+        assert frames == {('avatar_0/neck', 'avatar_0/head'), ('avatar_1/neck', 'skull')}
+    finally:
+        for node in nodes:
+            node.close()
+        executor.shutdown()
+        for node in (*nodes, watcher):
+            node.destroy_node()
+        rclpy.try_shutdown(context=context)

@@ -17,8 +17,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import chunk_from_message, default_kind, message_class  # noqa: E402
-from diffposetalk_ros.ros.nodes import on_demand_publisher as visiting_publisher  # noqa: E402
-from diffposetalk_ros.ros.nodes import speech_sender  # noqa: E402
+from diffposetalk_ros.ros.nodes import on_demand_publisher, speech_sender  # noqa: E402
 
 RATE = 24000
 
@@ -31,7 +30,7 @@ class Stage:
         self.executor.add_node(self.speaker)
         self.executor.add_node(self.ear)
         self.heard: list[Any] = []
-        publisher = visiting_publisher.VisitingPublisher(self.speaker, 'auto', 'page')
+        publisher = on_demand_publisher.OnDemandPublisher(self.speaker, 'auto', 'page')
         self.sender = speech_sender.SpeechSender(self.speaker, publisher)
 
     def listen(self) -> None:
@@ -65,7 +64,7 @@ def samples(messages: list[Any]) -> np.ndarray:
 def test_all_of_it_arrives_from_a_publisher_that_comes_and_goes(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(visiting_publisher, '_LINGER', 0.2)
+    monkeypatch.setattr(on_demand_publisher, '_LINGER', 0.2)
     stage.listen()
     assert not stage.speaker.count_publishers('audio')
     sound = np.sin(np.arange(RATE // 4) / 20).astype(np.float32)

@@ -115,8 +115,8 @@ def stack(model_folder: Path) -> Iterator[Stack]:
 class Page:
     """The other end of the WebSocket, as a page would be."""
 
-    def __init__(self, link: Any) -> None:
-        self.link = link
+    def __init__(self, client: Any, port: int, link: Any) -> None:
+        self.client, self.port, self.link = client, port, link
         self.told: dict[str, Any] = {}
         self.states: set[int] = set()
         self.sound = 0.0
@@ -146,11 +146,15 @@ class Page:
         await self.until(lambda: self.told.get('answer', {}).get('id') == self.count)
         return dict(self.told['answer'])
 
+    async def speak(self, upload: bytes) -> dict[str, Any]:
+        async with self.client.post(f'http://127.0.0.1:{self.port}/speech', data=upload) as answer:
+            return dict(await answer.json()) if answer.ok else {'ok': False, 'message': await answer.text()}
 
-async def connect(client: Any, port: int) -> Any:
+
+async def connect(client: Any, port: int) -> Page:
     for _ in range(300):
         try:
-            return await client.ws_connect(f'http://127.0.0.1:{port}/socket')
+            return Page(client, port, await client.ws_connect(f'http://127.0.0.1:{port}/socket'))
         except aiohttp.ClientError:
             await asyncio.sleep(0.1)
     raise AssertionError('no page')
@@ -162,7 +166,7 @@ def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
 
     async def session() -> None:
         async with aiohttp.ClientSession() as client:
-            page = Page(await connect(client, stack.port))
+            page = await connect(client, stack.port)
             await page.until(lambda: {'info', 'styles', 'parameters', 'setup'} <= set(page.told))
             assert page.told['info']['space'] == 'arkit'
             names = page.told['styles']['names']
@@ -174,6 +178,13 @@ def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
             assert (await page.ask(do='style', name=blend))['style'] == blend
             answer = await page.ask(do='style', name='unheard_of')
             assert not answer['ok'] and 'unheard_of' in answer['message']
+            # Whether a file exists is nothing a page may find out.
+            answers = [await page.ask(do='style', name=name) for name in (__file__, f'{__file__}.none')]
+            assert [answer['ok'] for answer in answers] == [False, False]
+            words = [re.sub(r"no style '[^']*'", '', answer['message']) for answer in answers]
+            assert words[0] == words[1]
+
+            assert (await page.ask(do='report', text='TypeError\n\x1b[31m' + 'x' * 5000))['ok']
 
             assert (await page.ask(do='parameter', name='strength.mouth', value=1.5))['ok']
             values = {item['name']: item['value'] for item in page.told['parameters']['list']}
@@ -182,12 +193,12 @@ def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
                 assert not (await page.ask(do='parameter', name=name, value=value))['ok']
             assert not (await page.ask(do='record', seconds=1))['ok']  # no tracker
             assert not (await page.ask(do='sample'))['ok']  # none was given
-            assert not (await page.ask(b'noise', do='speak'))['ok']
+            assert not (await page.speak(b'noise'))['ok']
 
-            answer = await page.ask(speech, do='speak')
-            assert answer == {'type': 'answer', 'id': answer['id'], 'ok': True, 'seconds': 1.0}
+            answer = await page.speak(speech)
+            assert answer == {'ok': True, 'seconds': 1.0}
             await page.until(lambda: 2 in page.states and page.sound > 0.9)
-            assert (await page.ask(speech, do='speak'))['ok']
+            assert (await page.speak(speech))['ok']
             assert (await page.ask(do='interrupt'))['ok']
             assert 'interrupt' in page.told
 
@@ -204,7 +215,7 @@ def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
 
     async def session() -> None:
         async with aiohttp.ClientSession() as client:
-            page = Page(await connect(client, stack.port))
+            page = await connect(client, stack.port)
             await page.until(lambda: 'setup' in page.told)
             subscription = stack.node.create_subscription(kind, 'audio', heard.append, qos.AUDIO)
             begin = time.time()
@@ -224,10 +235,10 @@ def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
                 answer = await page.ask(upload, do='hear', page='mine')
                 assert not answer['ok'] and word in answer['message']
             speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + sound.tobytes()
-            answer = await page.ask(speech, do='speak')
+            answer = await page.speak(speech)
             assert not answer['ok'] and 'microphone' in answer['message']
             until = time.monotonic() + 20
-            while not (await page.ask(speech, do='speak'))['ok']:  # a second of silence, and it is free
+            while not (await page.speak(speech))['ok']:  # a second of silence, and it is free
                 assert time.monotonic() < until
                 await asyncio.sleep(0.1)
             stack.node.destroy_subscription(subscription)
@@ -343,7 +354,7 @@ def test_style_from_a_tracked_face(stack: Stack) -> None:
     async def session() -> None:
         nonlocal ended
         async with aiohttp.ClientSession() as client:
-            page = Page(await connect(client, stack.port))
+            page = await connect(client, stack.port)
             publishing = asyncio.create_task(publish())
             await page.until(lambda: page.told.get('tracker', {}).get('present'))
             answer = await page.ask(do='record', seconds=2)
@@ -369,6 +380,42 @@ def test_page_in_a_browser_survives_a_restart(stack: Stack) -> None:
         browser.wait('viewer.link.connected && viewer.state !== null', 120)
     finally:
         browser.close()
+
+
+def test_the_token_is_in_a_file_of_the_owner_and_in_no_log(tmp_path: Path) -> None:
+    planted = tmp_path / 'elsewhere'
+    path = tmp_path / 'private' / 'page.address'
+    path.parent.mkdir()
+    path.symlink_to(planted)
+    with socket.socket() as holder:
+        holder.bind(('0.0.0.0', 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        command = [sys.executable, '-m', 'diffposetalk_ros.ros.nodes.viewer_node', '--ros-args']
+        for parameter in ('host:=0.0.0.0', f'port:={port}', 'port_attempts:=20', f'address_file:={path}'):
+            command += ['-p', parameter]
+        paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+        environment = os.environ | {
+            'PYTHONPATH': os.pathsep.join(paths),
+            'ROS_LOG_DIR': str(tmp_path / 'log'),
+        }
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        assert process.stderr is not None
+        told = b''
+        while b'page: ' not in told:
+            line = process.stderr.readline()
+            assert line, told
+            told += line
+        address = path.read_text().strip()
+        mode = path.stat().st_mode & 0o777
+        process.send_signal(signal.SIGINT)
+        told += b''.join(process.communicate(timeout=60))
+    found = re.fullmatch(r'http://0\.0\.0\.0:(\d+)/\?token=(\S{16,})', address)
+    assert found and port < int(found[1]) < port + 20, 'the port that was really bound'
+    assert mode == 0o600 and not planted.exists()
+    logs = told.decode() + ''.join(log.read_text() for log in (tmp_path / 'log').glob('*'))
+    assert str(path) in logs and found[2] not in logs
+    assert not path.exists(), 'it ends with the page'
 
 
 def test_user_errors_end_in_one_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,39 @@ def test_told_to_end_while_it_begins_a_node_ends_quietly(capsys: pytest.CaptureF
 
     assert run_node('too_late', make, []) == 0
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize('enclaves', [False, True])
+def test_errors_of_security_are_one_line_that_says_where_to_look(enclaves: bool, tmp_path: Path) -> None:
+    if enclaves:
+        (tmp_path / 'enclaves').mkdir()
+    environment = os.environ | {
+        'ROS_SECURITY_ENABLE': 'true',
+        'ROS_SECURITY_STRATEGY': 'Enforce',
+        'ROS_SECURITY_KEYSTORE': str(tmp_path),
+    }
+    command = [sys.executable, '-m', 'diffposetalk_ros.ros.nodes.audio_player_node', '--ros-args']
+    done = subprocess.run(
+        [*command, '-p', 'file:=x.wav'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith('audio_player_node: ') and 'ROS_SECURITY_KEYSTORE' in line
+    assert 'Traceback' not in done.stderr and 'NAME:=' not in line
+
+
+def test_a_second_ctrl_c_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    ended: list[str] = []
+
+    def finish(node: Node) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        ended.append(node.get_name())
+
+    assert run_node('patient', lambda: Node('patient'), [], lambda node: None, finish) == 0
+    assert ended == ['patient'] and not capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

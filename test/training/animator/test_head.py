@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from diffposetalk_ros.evaluation.alive import head_bands
 from diffposetalk_ros.training.animator.coarticulation import frame_times
 from diffposetalk_ros.training.animator.head import head_rotation
 from diffposetalk_ros.training.animator.prosody import Prosody, prosody
@@ -29,19 +30,37 @@ def test_an_accent_nods_downwards():
     style = replace(CALM, head_nod=0.1)
     rotation = head_rotation(voice_with([(5.0, 1.0)]), style, np.random.default_rng(0))
     peak = rotation[:, 0].argmax()
-    assert abs((peak + 0.5) / 25 - 5.0) < 0.08
-    assert rotation[peak, 0] > 0.08
-    assert np.abs(rotation[:, 1:]).max() < 1e-6
+    # It comes up to 0.12 s after the accent, and the head turns a little with it.
+    assert 0 <= (peak + 0.5) / 25 - 5.0 < 0.16
+    assert rotation[peak, 0] > 0.045
+    assert np.abs(rotation[:, 1:]).max() < 0.3 * rotation[peak, 0] and not rotation[:, 2].any()
 
 
-@pytest.mark.parametrize('rhythm', [0.3, 0.6, 1.2])
-def test_sway_has_the_style_s_rhythm_and_range(rhythm):
-    style = StyleParameters(head_range=0.1, head_rhythm=rhythm, head_nod=0.0, head_turn=1.0)
-    yaw = head_rotation(voice_with([], 2500), style, np.random.default_rng(1))[:, 1]
-    power = np.abs(np.fft.rfft(yaw - yaw.mean())) ** 2
-    centre = (np.fft.rfftfreq(len(yaw), 1 / 25) * power).sum() / power.sum()
-    assert centre == pytest.approx(rhythm, rel=0.25)
-    assert yaw.std() == pytest.approx(0.11, rel=0.15)
+def test_pace_and_size_follow_the_style():
+    def yaw(**values):
+        style = StyleParameters(head_nod=0.0, head_turn=1.0, **values)
+        runs = [head_rotation(voice_with([], 1000), style, np.random.default_rng(k))[:, 1] for k in range(6)]
+        return np.array(runs)
+
+    slow, quick = yaw(head_range=0.1, head_rhythm=0.3), yaw(head_range=0.1, head_rhythm=1.0)
+    pace = [
+        np.sqrt((np.diff(run) ** 2).sum() / ((run - run.mean(1, keepdims=True)) ** 2).sum())
+        for run in (slow, quick)
+    ]
+    assert pace[1] > 1.8 * pace[0]
+    assert yaw(head_range=0.05, head_rhythm=0.45).std() == pytest.approx(
+        0.5 * yaw(head_range=0.1, head_rhythm=0.45).std(), rel=1e-3
+    )
+
+
+def test_the_power_lies_where_people_s_does():
+    """Four fifths below 1 Hz, one twentieth above 2 Hz; a head that trembles has 0.35 there."""
+    runs = [
+        head_rotation(voice_with([], 1000), StyleParameters(), np.random.default_rng(k)) for k in range(6)
+    ]
+    bands = np.mean([head_bands(run, 25.0) for run in runs], axis=0)
+    assert bands[:2].sum() > 0.7
+    assert bands[3:].sum() < 0.07
 
 
 def test_head_moves_more_in_speech_than_in_pauses():
@@ -49,4 +68,5 @@ def test_head_moves_more_in_speech_than_in_pauses():
     sound = np.concatenate([np.sin(np.arange(800000)).astype(np.float32), np.zeros(800000, np.float32)])
     voice = prosody(sound, phones, frame_times(2500))
     yaw = head_rotation(voice, StyleParameters(), np.random.default_rng(0))[:, 1]
-    assert yaw[:1200].std() > 1.5 * yaw[1300:].std()
+    speed = np.abs(np.diff(yaw))
+    assert speed[:1200].mean() > 1.2 * speed[1300:].mean()

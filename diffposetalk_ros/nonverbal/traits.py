@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traits: how much of everything a person does, in numbers with names.
+
+A style vector of 128 numbers, taken from 4 s, holds how a mouth articulates and where a face rests. It cannot hold a
+blink rate. So a style also carries these traits, measured on the whole clip: level, spread and pace of each nonverbal
+signal, and rate and range of blinks and gaze. A style file is the vector followed by the traits (`TRAITS`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffposetalk_ros.errors import ConfigError, StyleError
+from diffposetalk_ros.motion.layout import arkit_layout
+from diffposetalk_ros.nonverbal.eye_events import blink_events, gaze_changes, gaze_of, lids_of
+from diffposetalk_ros.nonverbal.signals import SIGNALS, signals_of
+
+__all__ = ['TRAITS', 'TRAIT_RANGES', 'Amounts', 'Traits', 'measure_traits']
+
+Floats = NDArray[np.float32]
+
+TRAIT_RANGES: Final[dict[str, tuple[float, float, str]]] = {
+    **{f'{name}_level': (-0.6, 0.6, 'rad') for name in SIGNALS[:3]},
+    **{f'{name}_level': (0.0, 1.0, '1') for name in SIGNALS[3:8]},
+    **{f'{name}_level': (-0.5, 0.5, '1') for name in SIGNALS[8:]},
+    **{f'{name}_spread': (0.0, 0.25, 'rad') for name in SIGNALS[:3]},
+    **{f'{name}_spread': (0.0, 0.35, '1') for name in SIGNALS[3:]},
+    **{f'{name}_pace': (1.0, 12.0, '1/s') for name in SIGNALS},
+    'blink_rate': (0.0, 70.0, '1/min'),
+    'blink_duration': (0.08, 0.35, 's'),
+    'lid_level': (0.0, 0.6, '1'),
+    'wide_level': (0.0, 0.6, '1'),
+    'gaze_rate': (0.0, 150.0, '1/min'),
+    'gaze_yaw': (-0.4, 0.4, 'rad'),
+    'gaze_pitch': (-0.4, 0.4, 'rad'),
+    'gaze_yaw_spread': (0.0, 0.3, 'rad'),
+    'gaze_pitch_spread': (0.0, 0.3, 'rad'),
+}
+"""Name -> (lowest, highest, unit). Level: mean. Spread: standard deviation. Pace: rms velocity over spread."""
+
+TRAITS: Final = tuple(TRAIT_RANGES)
+"""Names of the traits in the order of `Traits.vector`."""
+
+_LOW, _HIGH = (np.array([span[i] for span in TRAIT_RANGES.values()], np.float32) for i in (0, 1))
+_COUNT = len(SIGNALS)
+_TYPICAL_PACE = 3.5
+_WIDE = [arkit_layout().index(f'eyeWide{side}') for side in ('Left', 'Right')]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Factors on how much moves, 1 as the style has it: ``head``, ``brows`` (with squint), ``smile`` (its coming and
+    going), ``blinks`` (their rate), ``gaze`` (looking away). 0 holds the part still."""
+
+    head: float = 1.0
+    brows: float = 1.0
+    smile: float = 1.0
+    blinks: float = 1.0
+    gaze: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 3:
+                raise ConfigError(f'amount of {name} {value}; use 0 to 3')
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Values of `TRAITS`, held inside their ranges: ``vector`` (39,) float32."""
+
+    vector: Floats
+
+    def __post_init__(self) -> None:
+        vector = np.asarray(self.vector, np.float32).reshape(-1)
+        if vector.shape != (len(TRAITS),):
+            raise StyleError(f'{vector.size} traits; there are {len(TRAITS)}')
+        if not np.isfinite(vector).all():
+            raise StyleError('the traits hold NaN or infinite numbers; extract the style again')
+        object.__setattr__(self, 'vector', np.clip(vector, _LOW, _HIGH))
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.vector[TRAITS.index(name)])
+
+    @property
+    def level(self) -> Floats:
+        """Mean of each signal (10,)."""
+        return self.vector[:_COUNT]
+
+    @property
+    def spread(self) -> Floats:
+        """Standard deviation of each signal (10,)."""
+        return self.vector[_COUNT : 2 * _COUNT]
+
+    @property
+    def pace(self) -> Floats:
+        """Root mean square velocity of each signal over its spread (10,), 1/s."""
+        return self.vector[2 * _COUNT : 3 * _COUNT]
+
+    def scaled(self, amounts: Amounts) -> Traits:
+        """Traits with more or less of everything; levels stay."""
+        vector = self.vector.copy()
+        factors = [amounts.head] * 3 + [amounts.brows] * 4 + [amounts.smile] + [1.0] * 2
+        vector[_COUNT : 2 * _COUNT] *= np.array(factors, np.float32)
+        for name, factor in (
+            ('blink_rate', amounts.blinks), ('gaze_rate', min(amounts.gaze, 1.5)),
+            ('gaze_yaw_spread', amounts.gaze), ('gaze_pitch_spread', amounts.gaze),
+        ):  # fmt: skip
+            vector[TRAITS.index(name)] *= factor
+        return Traits(vector)
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value, in order."""
+        return {name: float(value) for name, value in zip(TRAITS, self.vector, strict=True)}
+
+
+def measure_traits(motion: ArrayLike, fps: float) -> Traits:
+    """Traits of ARKit motion (F, 55) with ``fps`` frames per second.
+
+    Rates need time: give 10 s or more. Raises StyleError below 1 s.
+    """
+    values = np.asarray(motion, np.float32)
+    if len(values) < fps:
+        raise StyleError(f'{len(values) / fps:.2f} s of motion; traits need at least 1 s, best 10 s or more')
+    signals = signals_of(values).astype(np.float64)
+    level, spread = signals.mean(0), signals.std(0)
+    # Velocity over two frames: the noise of a tracker, which changes from frame to frame, counts a quarter.
+    velocity = (signals[2:] - signals[:-2]) * (fps / 2)
+    speed = np.sqrt((velocity**2).mean(0))
+    still = spread < np.where(np.arange(_COUNT) < 3, 1e-3, 4e-3)
+    pace = np.where(still, _TYPICAL_PACE, speed / np.maximum(spread, 1e-6))
+    minutes = len(values) / fps / 60
+    blinks = blink_events(values, fps)
+    durations = [blink.duration for blink in blinks]
+    lids, gaze = lids_of(values).mean(1), gaze_of(values)
+    eyes = [
+        len(blinks) / minutes,
+        float(np.median(durations)) if durations else 0.16,
+        float(np.quantile(lids, 0.4)),
+        float(values[:, _WIDE].mean()),
+        len(gaze_changes(values, fps)) / minutes,
+        *np.median(gaze, 0),
+        *gaze.std(0),
+    ]
+    return Traits(np.concatenate([level, spread, pace, eyes]).astype(np.float32))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DDS domain of a running demo, and how other programs of the same user find it."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from diffposetalk_ros.util.private_file import write_private
+
+__all__ = ['choose_domain', 'recorded_demo', 'running_demos', 'use_private_domain']
+
+_VARIABLES = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+_PRIVATE = range(100, 201)
+"""Domains that robots seldom use."""
+
+
+def use_private_domain() -> int:
+    """A domain of this machine only, away from the user's robots and from demos; set in this process."""
+    taken = {int(demo['ROS_DOMAIN_ID']) for demo in running_demos()}
+    domain = random.SystemRandom().choice([number for number in _PRIVATE if number not in taken])
+    os.environ['ROS_DOMAIN_ID'] = str(domain)
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    return domain
+
+
+def choose_domain() -> dict[str, str]:
+    """The environment variables that lead into the domain of a demo: a private one, unless ROS_DOMAIN_ID is set."""
+    if not os.environ.get('ROS_DOMAIN_ID'):
+        use_private_domain()
+    return {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+
+
+@contextmanager
+def recorded_demo(variables: dict[str, str]) -> Iterator[None]:
+    """While the block runs, `running_demos` of other processes know this one. Raises ConfigError."""
+    path = _folder() / f'{os.getpid()}.env'
+    write_private(path, ''.join(f'{name}={value}\n' for name, value in variables.items()))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def running_demos() -> list[dict[str, str]]:
+    """The environment variables of each demo of this user that runs, the newest first."""
+    found: list[tuple[float, dict[str, str]]] = []
+    for path in _folder().glob('*.env'):
+        try:
+            status = path.stat()
+            if status.st_uid != os.getuid() or not _alive(int(path.stem)):
+                continue
+            pairs = dict(line.split('=', 1) for line in path.read_text().splitlines())
+            int(pairs['ROS_DOMAIN_ID'])
+        except (OSError, ValueError, KeyError):  # ended meanwhile, or not written by a demo
+            continue
+        found.append((status.st_mtime, {name: pairs[name] for name in _VARIABLES if name in pairs}))
+    return [pairs for _, pairs in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _folder() -> Path:
+    runtime = os.environ.get('XDG_RUNTIME_DIR')
+    return Path(runtime) / 'diffposetalk' if runtime else Path.home() / '.cache' / 'diffposetalk' / 'demos'
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
