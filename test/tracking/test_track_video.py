@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from face_tracks import column
 from face_videos import write_video
-from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.errors import VideoError
 from diffposetalk_ros.tracking.track_video import TrackedVideo, track_video
@@ -25,7 +24,7 @@ def tracked(head_video: Path, face_model: Path) -> TrackedVideo:
 
 @pytest.mark.parametrize(
     'channel',
-    ['jawOpen', 'mouthPucker', 'mouthSmileLeft', 'browInnerUp', 'browDownLeft', 'eyeBlinkLeft', 'eyeBlinkRight',
+    ['jawOpen', 'mouthPucker', 'mouthSmileLeft', 'browDownLeft', 'eyeBlinkLeft', 'eyeBlinkRight',
      'eyeLookOutLeft', 'eyeLookInLeft'],
 )  # fmt: skip
 def test_main_channels_come_back(tracked: TrackedVideo, head_motion: np.ndarray, channel: str) -> None:
@@ -34,11 +33,28 @@ def test_main_channels_come_back(tracked: TrackedVideo, head_motion: np.ndarray,
     assert np.corrcoef(seen[:count], drawn[:count])[0, 1] >= 0.8
 
 
-def test_the_head_comes_back_within_two_degrees(tracked: TrackedVideo, head_motion: np.ndarray) -> None:
+def test_brows_come_back_where_the_head_is_still(face_model: Path, tmp_path: Path) -> None:
+    """A turning head seems to move the brows, for the tracker's depth is flat: so without it here."""
+    from diffposetalk_ros.viewer.render import render_frames
+
+    raised = np.clip(np.sin(np.arange(125) / 8), 0, 1) * 0.7
+    motion = np.zeros((125, 55), np.float32)
+    motion[:, column('browInnerUp')] = motion[:, column('browOuterUpLeft')] = raised
+    motion[:, column('browOuterUpRight')] = raised
+    write_video(tmp_path / 'brows.mp4', render_frames(motion, (400, 320)), np.arange(125) / 25)
+    seen = track_video(tmp_path / 'brows.mp4', model=face_model).motion.values
+    for channel in ('browInnerUp', 'browOuterUpLeft', 'browOuterUpRight'):
+        assert np.corrcoef(seen[:125, column(channel)], raised[: len(seen)])[0, 1] >= 0.8
+
+
+def test_the_head_comes_back_within_two_degrees_an_axis(
+    tracked: TrackedVideo, head_motion: np.ndarray
+) -> None:
     count = min(len(tracked.motion.values), len(head_motion))
-    seen = Rotation.from_rotvec(tracked.motion.values[:count, 52:])
-    drawn = Rotation.from_rotvec(head_motion[:count, 52:])
-    assert np.degrees(np.median((seen.inv() * drawn).magnitude())) < 2.0
+    error = np.degrees(tracked.motion.values[:count, 52:] - head_motion[:count, 52:])
+    assert np.abs(error).mean(axis=0).max() < 2.0
+    for axis in range(52, 55):
+        assert np.corrcoef(tracked.motion.values[:count, axis], head_motion[:count, axis])[0, 1] > 0.95
 
 
 def test_the_clip_is_judged_and_taken(tracked: TrackedVideo) -> None:
