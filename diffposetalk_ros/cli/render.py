@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--face', help='which head: robin or maya (default robin)')
     parser.add_argument('--channels', action='store_true', help='draw each ARKit channel alone, at 1 (PNG)')
+    parser.add_argument(
+        '--poses', action='store_true', help='draw every head in several views and poses (PNG)'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,9 +45,16 @@ def run(args: argparse.Namespace) -> int:
     from diffposetalk_ros.viewer.render import channel_sheet
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image
 
+    if (args.channels or args.poses) and (args.motion or args.out.suffix.lower() != '.png'):
+        name = '--channels' if args.channels else '--poses'
+        raise ConfigError(f'{name} takes no motion file and writes a .png')
+    if args.poses:
+        from diffposetalk_ros.viewer.pose_sheet import pose_sheet
+
+        write_image(args.out, pose_sheet())
+        print(f'wrote {args.out} with every head')
+        return 0
     if args.channels:
-        if args.motion or args.out.suffix.lower() != '.png':
-            raise ConfigError('--channels takes no motion file and writes a .png')
         write_image(args.out, channel_sheet(face=args.face or DEFAULT_FACE))
         print(f'wrote {args.out} with 52 channels')
         return 0

@@ -25,6 +25,7 @@ from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.resources import find_model
+from diffposetalk_ros.util.small_file import read_small_text
 
 __all__ = [
     'NEUTRAL', 'NONVERBAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
@@ -356,7 +357,7 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
     """Mean and deviation (width,) of the motion. Raises ModelError if stats.json is missing or damaged."""
     path = folder / 'stats.json'
     try:
-        stats = json.loads(path.read_text(encoding='utf-8'))
+        stats = json.loads(read_small_text(path))
         mean, std = (np.asarray(stats[key], np.float32) for key in ('mean', 'std'))
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f'{path} is missing or damaged ({error}); copy the model folder again') from error

@@ -39,7 +39,7 @@ def corner_tint(rig: Rig) -> Floats:
         'shirt': _shirt(points),
         'teeth': _teeth(points) * _depth(points),
     }
-    tints |= {name: _depth(points) for name in ('mouth', 'tongue')}
+    tints |= {'mouth': _depth(points), 'tongue': np.sqrt(_depth(points))}
     out = np.empty((len(rig.faces), 3, 3))
     for index, name in enumerate(PARTS):
         chosen = rig.part == index
@@ -61,14 +61,14 @@ def _skin(rig: Rig, face: Face, points: Array) -> Array:
     shade = 0.10 * front * sf.bump(side, y, 29, 13, 15, 5)
     shade += 0.14 * front * sf.bump(side, y, 13.5, 8, 4, 9)
     # Crease of the upper lid.
-    eye = np.hypot((side - 31.3) / 19.6, (y - 4.0) / 7.9)
+    eye = np.hypot((side - 31.3) / 19.9, (y - 4.0) / 7.8)
     shade += 0.30 * front * (y > 5) * np.exp(-0.5 * ((eye - 1.0) / 0.09) ** 2)
     # Edge of the lower lid.
-    eye = np.hypot((side - 31.3) / 18.4, (y - 4.0) / 4.6)
+    eye = np.hypot((side - 31.3) / 18.8, (y - 4.0) / 4.15)
     shade += 0.30 * front * (y < 4) * np.exp(-0.5 * ((eye - 1.0) / 0.07) ** 2)
     # Nostrils, the furrow around the wings, the shadow of the tip.
     shade += 0.80 * front * sf.bump(side, y, 6.6 * wide, -35.4, 1.9 * wide, 1.0)
-    shade += 0.16 * front * sf.bump(side, y, 15.4 * wide, -32.5, 1.4, 3.2)
+    shade += 0.06 * front * sf.bump(side, y, 15.4 * wide, -32.5, 1.4, 3.2)
     shade += 0.10 * front * sf.bump(x, y, 0, -39, 8 * wide, 2.4)
     # Philtrum, corners of the mouth, the hollow under the lower lip.
     shade += 0.09 * front * sf.bump(x, y, 0, sf.MOUTH_Y + 13, 1.8, 5)
@@ -120,7 +120,7 @@ def _sclera(points: Array) -> Array:
     """The upper lid's shadow, and a little pink at the rim."""
     angle, height = _eye(points)
     shadow = 0.12 + 0.3 * sf.smoothstep(0.0, 0.34, height)
-    pink = 0.3 * sf.smoothstep(0.5, 1.0, angle)
+    pink = 0.25 * sf.smoothstep(0.85, 1.15, angle)
     return np.asarray((1 - shadow)[:, None] * (1 - pink[:, None] * [0.1, 0.5, 0.5]))
 
 

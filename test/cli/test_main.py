@@ -13,6 +13,7 @@ import soundfile
 
 from diffposetalk_ros import cli
 from diffposetalk_ros.cli.main import main
+from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.motion.motion_file import load_motion
 
 
@@ -89,7 +90,7 @@ def test_style_round_trip(speech: Path, tmp_path: Path) -> None:
     motion, style, again = (tmp_path / name for name in ('a.npz', 'style.npy', 'b.npz'))
     assert main(['generate', str(speech), '-o', str(motion), '--style', 'smiling', '--steps', '4']) == 0
     assert main(['extract-style', str(motion), '-o', str(style)]) == 0
-    assert np.load(style).shape == (128,)
+    assert np.load(style).shape == (open_model('embedded').style_width,)
     assert main(['generate', str(speech), '-o', str(again), '--style', str(style), '--steps', '2']) == 0
 
 

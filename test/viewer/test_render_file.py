@@ -105,7 +105,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_motion(tmp_path / 'm.csv', _clip(3))
     out = str(tmp_path / 'o.gif')
     assert main(['render', str(tmp_path / 'm.csv'), '-o', out, '--size', '64x48', '--workers', '1']) == 0
-    assert 'o.gif, 3 frames' in capsys.readouterr().out
+    assert 'o.gif: 3 frames' in capsys.readouterr().out
     for wrong in (['--size', 'big'], ['--workers', '0'], ['--channels']):
         assert main(['render', str(tmp_path / 'm.csv'), '-o', out, *wrong]) == 1
     assert main(['render', '-o', out]) == 1

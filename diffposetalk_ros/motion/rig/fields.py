@@ -155,13 +155,13 @@ def _sided_mouth(f: Field, side: float) -> dict[str, Array]:
     # The fold from the wing of the nose past the corner of the mouth: full on the cheek's side, hollow beside it.
     across = ((side * f.x - 14) * 0.74 + (f.y + 36) * 0.67) / 4.0
     along = ((side * f.x - 14) * 0.67 - (f.y + 36) * 0.74) / 26.0
-    stays = sf.smoothstep(-0.25, 0.2, along) * (1 - sf.smoothstep(0.75, 1.15, along))
+    stays = sf.smoothstep(-0.1, 0.35, along) * (1 - sf.smoothstep(0.75, 1.15, along))
     fold = f.skin * (f.z > 20) * stays * across * np.exp(0.5 - 0.5 * across**2)
     fold *= sf.smoothstep(1.0, 1.3, f.reach) * (side * f.x > 0)
     return {
         'mouthSmile': _move(wide, x=6.5 * side, y=8.0, z=-3.5)
         + _move(cheek, y=4.0, z=2.5)
-        + _move(fold, z=2.6),
+        + _move(fold, z=3.8),
         'mouthFrown': _move(corner, x=1.0 * side, y=-9.0, z=-1.0),
         'mouthDimple': _move(tight, x=6.0 * side, y=1.5, z=-6.0),
         'mouthStretch': _move(corner, x=9.5 * side, y=-3.0, z=-4.0),
@@ -180,7 +180,7 @@ def _face(f: Field, mesh: Mesh) -> dict[str, Array]:
     tip = tongue * sf.smoothstep(-14.0, 0.0, f.z - f.z[tongue].max())
     front = tongue * (1 - 0.6 * sf.smoothstep(58, 34, f.z))
     return {
-        'browInnerUp': _move(above * f.near(0, 27, 18, 15), y=10.0),
+        'browInnerUp': _move(above * f.near(0, 27, 19, 15), y=11.5),
         'tongueOut': slack + _move(front, y=6.0 - 9.0 * tip, z=38.0),
     }
 

@@ -77,7 +77,7 @@ def _thickness(face: Face, turn: Array, share: float, skull: Array) -> Array:
     """Height (N,) of the shell over the skull in mm: full above the forehead, flat over ears and nape."""
     degrees = (np.degrees(turn) + 90.0) % 360.0 - 90.0
     up = np.clip(np.sin(turn), 0.0, 1.0)
-    edge = np.interp(share, (0.0, 0.012, 0.035, 0.075, 0.13), (0.06, 0.24, 0.52, 0.82, 1.0))
+    edge = np.interp(share, (0.0, 0.012, 0.035, 0.075, 0.13), (0.02, 0.22, 0.52, 0.82, 1.0))
     ear = from_ear(skull)
     flat = 0.1 + 0.22 * sf.smoothstep(0.6, 1.0, ear) + 0.68 * sf.smoothstep(0.9, 1.9, ear)
     if face.parting is None:

@@ -140,13 +140,13 @@ def _tongue(mesh: Mesh) -> None:
     lip = _lip_depth(mesh)
     circle = _circle(20)
     previous = None
-    tip = mesh.add(np.array([[0.0, sf.MOUTH_Y - 4.6, lip - 15.5]]), 'tongue')[0]
+    tip = mesh.add(np.array([[0.0, sf.MOUTH_Y - 3.4, lip - 14.6]]), 'tongue')[0]
     for u in (0.25, 0.5, 0.75, 1.0):
         wide = np.sin(u * np.pi / 2)
         x = 14.5 * wide * circle[:, 0]
         groove = 1.2 * np.exp(-0.5 * (x / 3) ** 2) * (circle[:, 1] > 1e-9)
-        y = sf.MOUTH_Y - 4.8 - 0.8 * u + 4.2 * wide * circle[:, 1] - groove
-        z = np.full(20, lip - 15.5 - 32.0 * (1 - np.cos(u * np.pi / 2)))
+        y = sf.MOUTH_Y - 3.6 - 1.2 * u + 4.2 * wide * circle[:, 1] - groove
+        z = np.full(20, lip - 14.6 - 32.0 * (1 - np.cos(u * np.pi / 2)))
         row = mesh.add(np.column_stack([x, y, z]), 'tongue')
         if previous is None:
             for i in range(20):

@@ -119,6 +119,7 @@ def _features(face: Face, side: Array, y: Array) -> Array:
     x = side
     broad = face.nose_width * (6.5 + 2.3 * smoothstep(6, -28, y))
     bridge = curve(face.nose[::-1], y) * np.exp(-((x / broad) ** 2))
+    bridge += 2.4 * bump(x, y, 0, -28.5, 5.2 * face.nose_width, 5.0)
     wing = 7.2 * face.wing * bump(side, y, 11.4 * face.nose_width, -31.5, 3.1 * face.nose_width, 4.2)
     nostril = -4.0 * bump(side, y, 6.4 * face.nose_width, -36.0, 2.4, 1.5)
     root = -4.0 * bump(side, y, 17, 6, 6, 9)

@@ -39,9 +39,9 @@ _RIM = 17
 # The same for the eyes: margin of the lids, its outer edge, crease, and two rings towards the socket.
 _EYE_SHIFT = 1.3
 _EYE_RINGS = (
-    (18.4, 4.6, 4.3),
-    (18.8, 5.1, 4.8),
-    (19.6, 7.9, 7.1),
+    (18.8, 4.45, 4.0),
+    (19.2, 5.05, 4.4),
+    (19.9, 7.8, 7.0),
     (21.0, 11.4, 10.2),
     (22.8, 15.2, 14.2),
 )

@@ -29,6 +29,7 @@ from std_srvs.srv import Trigger
 from diffposetalk_ros.audio.chunk import AudioFormat
 from diffposetalk_ros.avatar import parameters
 from diffposetalk_ros.avatar.avatar import Avatar
+from diffposetalk_ros.avatar.status import ERROR, Status
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
 from diffposetalk_ros.playout.frame_schedule import FrameSchedule
@@ -52,6 +53,8 @@ from diffposetalk_ros.ros.messages.motion import (
 from diffposetalk_ros.ros.messages.stamps import time_message
 from diffposetalk_ros.ros.messages.style import style_reference
 from diffposetalk_ros.ros.nodes.generate_action import GenerateAction
+from diffposetalk_ros.ros.support.audio_subscription import AudioSubscription
+from diffposetalk_ros.ros.support.clock_watch import NO_CLOCK, clock_is_missing
 from diffposetalk_ros.ros.support.declare_parameters import declare
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
@@ -141,14 +144,15 @@ class DiffPoseTalkNode(ManagedNode):
         )
         undo.callback(avatar.stop)
         avatar.start()
-        self._heard = self._subscribe(self._audio_class, 'audio', self._on_audio, qos.AUDIO, undo)
+        self._ear = AudioSubscription(self, self._audio_class, 'audio', self._on_audio)
+        undo.callback(self._ear.destroy)
         self._subscribe(StyleReference, 'style_reference', self._on_style, qos.STYLE, undo)
         if not has_portaudio_form():
             self._subscribe(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO, undo)
         # On the steady clock: after a clock jump there is work to do even while simulated time stands.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
-        diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose)
+        diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
         self._active = True
         self._publish_info()
@@ -176,8 +180,7 @@ class DiffPoseTalkNode(ManagedNode):
 
     # ---- inputs ----------------------------------------------------------------------------------
 
-    def _on_audio(self, message: Any) -> None:
-        now = self.get_clock().now().nanoseconds
+    def _on_audio(self, message: Any, now: int, sent: int | None) -> None:
         avatar = self._the_avatar()
         try:
             heard = self._reader.read(message, now)
@@ -186,7 +189,7 @@ class DiffPoseTalkNode(ManagedNode):
             self._warn(f'audio ignored: {error}')
             return
         for chunk, passed in heard:
-            avatar.push_audio(chunk, now, passed if self._audio_out is not None else None)
+            avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -285,7 +288,11 @@ class DiffPoseTalkNode(ManagedNode):
     def _diagnose(self) -> None:
         now = self.get_clock().now()
         name = self.get_fully_qualified_name().lstrip('/')
-        statuses = self._the_avatar().diagnose(now.nanoseconds, self.count_publishers(self._heard))
+        avatar = self._the_avatar()
+        avatar.lost_messages = self._ear.lost
+        statuses = avatar.diagnose(now.nanoseconds, self.count_publishers(self._ear.topic))
+        if clock_is_missing(self):
+            statuses.append(Status('clock', ERROR, NO_CLOCK))
         self._diagnostics.publish(to_message(statuses, now.to_msg(), name))
 
     # ---- services --------------------------------------------------------------------------------
