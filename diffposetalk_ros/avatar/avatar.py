@@ -16,6 +16,7 @@ from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.avatar import status as diagnostics
 from diffposetalk_ros.avatar.audio_front_end import AudioFrontEnd, HeardMessage
 from diffposetalk_ros.avatar.audio_intake import AudioIntake
+from diffposetalk_ros.avatar.barge_in import InterruptHold
 from diffposetalk_ros.avatar.live_model import LiveModel
 from diffposetalk_ros.avatar.parameters import NodeConfig
 from diffposetalk_ros.avatar.settings import amounts, playout_config, start_delay, stream_config, too_late
@@ -58,7 +59,7 @@ class Avatar:
         self._worker: InferenceWorker | None = None
         self._leaving: InferenceWorker | None = None
         self._clock_jumped = False
-        self.style = StyleControl(self.model.loaded, self.model.checksum, self._encode, config.style_name)
+        self.style = StyleControl(self.model.loaded, self.model.checksum, self._style_of, config.style_name)
         self.bad_messages = self.lost_messages = 0
         self.release, self._slack = LatencyTracker(), LatencyTracker()
         self.model.warm_up(config, self.style.settle())
@@ -79,6 +80,7 @@ class Avatar:
             on_error=self._on_error,
             on_frames=lambda epoch, frames: self._on_frames(),
         )
+        self._hold = InterruptHold(config.interrupt_hold)
         self._front = AudioFrontEnd(config.audio_voice_only)
         self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
         self._intake.too_late = too_late(config)
@@ -119,6 +121,7 @@ class Avatar:
         if self._worker is not None:
             self._intake.end_timeout = config.audio_end_timeout
             self._intake.too_late = too_late(config)
+            self._hold.pause = config.interrupt_hold
             self.presenter.update(playout_config(config), config.playout_max_shift)
             stream = stream_config(config)
 
@@ -134,6 +137,8 @@ class Avatar:
     def push_audio(self, chunk: AudioChunk, now: int, message: Any = None, sent: int | None = None) -> None:
         """A message arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` is to give back. ``sent``: when
         it was sent, if that is known."""
+        if not self._hold.passes(chunk, now):
+            return
         heard = HeardMessage(chunk, now, message, now if sent is None else sent)
         for passed in self._front.push(heard, self._config.audio_gain):
             self._store(passed)
@@ -164,8 +169,13 @@ class Avatar:
         if self._intake.open and played is not None and played > 0:
             self._slack.add((self._timeline.end - 0.5) / self.model.fps - played)
 
-    def interrupt(self) -> None:
-        """Drop what was heard and generated; the face eases to rest."""
+    def interrupt(self, hold: bool = True) -> None:
+        """Drop what was heard and generated; the face eases to rest. ``hold``: what the sender still sends of it is
+        not spoken either."""
+        if hold:
+            self._hold.begin()
+        else:
+            self._hold.release()
         self.presenter.interrupt()
         self._intake.abandon()
 
@@ -208,6 +218,8 @@ class Avatar:
                 self._audio_trouble.seen(faults, now),
                 self._front.loudest,
                 self._front.waiting,
+                self._hold.held,
+                self._hold.holding,
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
@@ -244,17 +256,17 @@ class Avatar:
     def _on_error(self, text: str) -> None:
         self._log(f'inference: {text.strip().splitlines()[-1]}')
 
-    def _encode(self, motion: FloatArray) -> FloatArray:
-        """`Backend.encode_style`: on the worker's thread, between two windows, while that owns the backend."""
-        backend = self.model.loaded.backend
+    def _style_of(self, motion: FloatArray) -> FloatArray:
+        """`LoadedModel.style_of`: on the worker's thread, between two windows, while that owns the backend."""
+        model = self.model.loaded
         if self._worker is None:
             self._check_alone()
-            return backend.encode_style(motion)
+            return model.style_of(motion)
         answer: Future[FloatArray] = Future()
 
         def encode(_: StreamingGenerator) -> None:
             try:
-                answer.set_result(backend.encode_style(motion))
+                answer.set_result(model.style_of(motion))
             except Exception as error:
                 answer.set_exception(error)
 

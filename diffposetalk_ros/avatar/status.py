@@ -68,6 +68,8 @@ def audio_status(
     troubled: bool,
     loudest: float = float('nan'),
     waiting: bool = False,
+    held: float = 0.0,
+    holding: bool = False,
 ) -> Status:
     """``sender``: its clock; ``age``: seconds since the last message, NaN before the first; ``lost_messages``: that
     the middleware lost on the way; ``lost``: seconds that were overwritten before
@@ -89,6 +91,8 @@ def audio_status(
     elif sender.offset:
         where = 'behind' if sender.offset > 0 else 'ahead'
         text = f"the sender's clock is {abs(sender.offset) / 1e9:.2f} s {where}; its stamps are corrected"
+    elif holding:
+        text = 'interrupted; waiting for a pause of the sender'
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:
@@ -103,6 +107,7 @@ def audio_status(
         'gaps filled [s]': counters.gaps,
         'sound not used [s]': counters.unused,
         'sound lost [s]': lost,
+        'sound not spoken after interrupts [s]': held,
         'sound too late [s]': counters.stale,
         'messages lost on the way': lost_messages,
         "sender's clock behind by [ms]": sender.offset / 1e6,

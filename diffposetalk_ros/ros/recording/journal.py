@@ -63,7 +63,7 @@ class DurableFile:
             raise
 
     def close(self) -> None:
-        """Give the file back, without what was not synced."""
+        """Close the file. What was not synced is lost."""
         os.close(self._file)
 
 
