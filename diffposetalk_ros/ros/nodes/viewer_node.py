@@ -330,7 +330,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         if self._speech.speaking:
             self._speech.stop()
             self._server.send({'type': 'interrupt'})
-            await self._avatar.interrupt()
+            await self._avatar.reset()
         self._speech.say(samples, rate)
         return {'seconds': len(samples) / rate}
 
