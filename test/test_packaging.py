@@ -141,6 +141,16 @@ def test_top_level_module_imports_nothing_heavy() -> None:
     assert answer.stdout.split() == ['diffposetalk_ros']
 
 
+def test_messages_do_not_load_the_library() -> None:
+    pytest.importorskip('diffposetalk_ros.msg', reason='the messages are not built')
+    program = (
+        'import sys; from diffposetalk_ros import msg; from diffposetalk_ros.msg import FaceMotion; '
+        'print(*{"diffposetalk_ros.api", "scipy", "onnxruntime"} & set(sys.modules))'
+    )
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()
+
+
 def test_every_source_file_names_its_licence() -> None:
     sources = [
         p

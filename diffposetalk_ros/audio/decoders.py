@@ -50,7 +50,7 @@ class Decoder(Protocol):
         """The next (n, channels) samples; fewer than ``count`` only at the end. Raises AudioError for damage."""
 
     def close(self) -> None:
-        """Give the file back. Idempotent."""
+        """Close the file. Idempotent."""
 
 
 def source_name(source: AudioSource) -> str:

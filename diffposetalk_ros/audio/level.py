@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How loud sound is."""
+"""Level and gain of sound."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _BLOCK = 0.05
 
 
 def amplified(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float32]:
-    """Samples (n,) in [-1, 1], louder by so many dB and cut off there."""
+    """Samples (n,) amplified by ``decibels`` and clipped to [-1, 1]."""
     out: NDArray[np.float32] = np.clip(samples * np.float32(10 ** (decibels / 20)), -1, 1)
     return out
 
 
 class LevelMeter:
-    """The loudest 50 ms of the newest ``seconds`` of sound."""
+    """Level of the loudest 50 ms within the last ``seconds`` of sound."""
 
     def __init__(self, seconds: float = 5.0) -> None:
         self._powers: deque[float] = deque(maxlen=max(1, round(seconds / _BLOCK)))
@@ -29,7 +29,7 @@ class LevelMeter:
         self._rate = 0
 
     def push(self, samples: NDArray[np.float32], rate: int) -> None:
-        """Hear (n,) samples at ``rate`` Hz."""
+        """Add (n,) samples in [-1, 1] at ``rate`` Hz."""
         if rate != self._rate:
             self._rate, self._rest = rate, samples[:0]
         heard = np.concatenate([self._rest, samples])

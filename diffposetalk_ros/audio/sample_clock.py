@@ -117,14 +117,14 @@ class SampleClock:
         self._last_now: int | None = None
         self._last_stamp = 0
         # Whether stamps tell when the sound is heard: they are there, and advance with it.
-        self._timed = False
-        self._place = 0
+        self._timed = self._stamped = False
+        self._chunk_offset = 0
         self._lead = 0
 
     @property
-    def place(self) -> int:
+    def chunk_offset_ns(self) -> int:
         """Where the last message begins, in ns after sample 0."""
-        return self._place
+        return self._chunk_offset
 
     @property
     def samples(self) -> int:
@@ -145,6 +145,15 @@ class SampleClock:
         """Time in ns of the place ``seconds`` after sample 0. Only after the first chunk."""
         assert self._anchor is not None, 'no chunk yet'
         return self._anchor + round(seconds * _NS)
+
+    def move(self, step: int) -> None:
+        """What was thought of the sender's clock was wrong by ``step`` ns: all of the utterance is so much later."""
+        if self._anchor is None or not self._stamped:
+            return
+        self._anchor += step
+        self._last_stamp += step
+        for held in self._held:
+            held.stamp += step
 
     def observe(self, stamp: int, samples: NDArray[np.float32], now: int) -> list[ClockAction]:
         """Take one message.
@@ -176,9 +185,9 @@ class SampleClock:
         self._take(chunk, actions)
         self._release(actions, keep=config.reorder)
         if trusted and self._timed:
-            self._place = max(0, chunk.stamp - (self._anchor or 0))
+            self._chunk_offset = max(0, chunk.stamp - (self._anchor or 0))
         else:
-            self._place = max(0, self._count - len(samples)) * _NS // self.rate
+            self._chunk_offset = max(0, self._count - len(samples)) * _NS // self.rate
         return actions
 
     def flush(self) -> list[ClockAction]:
@@ -278,7 +287,7 @@ class SampleClock:
         # Without a stamp the utterance begins when its first message is there: it may be synthesised.
         self._lead = 0 if chunk.trusted else self._length(chunk.samples)
         self._anchor = self._last_stamp = chunk.stamp + self._lead
-        self._timed = chunk.trusted
+        self._timed = self._stamped = chunk.trusted
 
     def _length(self, samples: NDArray[np.float32]) -> int:
         return len(samples) * _NS // self.rate

@@ -22,16 +22,17 @@ BLOCK = 512
 
 _Samples = NDArray[np.float32]
 Detector = Callable[[_Samples], float]
-"""Samples (512,) at 16 kHz, in order -> probability of speech. Has a memory."""
+"""Samples (512,) at 16 kHz, in order -> probability of speech. Detectors keep state between calls."""
 _T = TypeVar('_T')
 
 
 @dataclass(frozen=True)
 class VoiceGateConfig:
-    """The gate opens at a probability of ``opening`` and closes when it has been below ``closing`` for ``hold`` s.
+    """Thresholds of a `VoiceGate`.
 
-    ``lead``: seconds before the opening that go through as well. They cost no delay: the face of a sound is due
-    later than its voice is found.
+    It opens when the probability of speech reaches ``opening``, and closes when the probability has stayed
+    below ``closing`` for ``hold`` s. The last ``lead`` s before it opens pass as well. That adds no delay:
+    speech is detected before its face is due.
     """
 
     opening: float = 0.5
@@ -41,7 +42,7 @@ class VoiceGateConfig:
 
 
 class VoiceGate(Generic[_T]):
-    """Give it every message, in order; it returns those that go through now, older ones first."""
+    """Passes messages on while somebody speaks; `push` takes every message in order."""
 
     def __init__(self, detector: Detector, config: VoiceGateConfig | None = None) -> None:
         self._detector, self._config = detector, config or VoiceGateConfig()
@@ -52,7 +53,7 @@ class VoiceGate(Generic[_T]):
         self.open = False
 
     def push(self, samples: _Samples, rate: int, message: _T) -> list[_T]:
-        """``samples`` (n,) mono at ``rate`` Hz are the sound of ``message``."""
+        """Messages that pass now, in order; ``samples`` (n,) at ``rate`` Hz are the sound of ``message``."""
         heard = self._listen(samples, rate)
         if self.open or heard:
             through = [kept for kept, _ in self._waiting] + [message]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diffposetalk_ros.audio.chunk import AudioChunk
@@ -12,8 +12,15 @@ from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
 
 __all__ = ['AudioFrontEnd', 'HeardMessage']
 
-HeardMessage = tuple[AudioChunk, int, Any]
-"""Sound, when it arrived (ns), and the message it came in."""
+
+@dataclass(frozen=True)
+class HeardMessage:
+    """Sound, the message it came in, and when that arrived and was sent (ns)."""
+
+    chunk: AudioChunk
+    arrived: int
+    message: Any
+    sent: int
 
 
 class AudioFrontEnd:
@@ -37,13 +44,14 @@ class AudioFrontEnd:
         """Whether nothing goes through until somebody speaks."""
         return self._gate is not None and not self._gate.open
 
-    def push(self, chunk: AudioChunk, now: int, message: Any, gain: float) -> list[HeardMessage]:
-        """A message arrived at ``now`` (ns); ``gain`` in dB. Returns what is to be stored, older messages first."""
-        self.arrival = now
+    def push(self, heard: HeardMessage, gain: float) -> list[HeardMessage]:
+        """A message arrived; ``gain`` in dB. Returns what is to be stored, older messages first."""
+        self.arrival = heard.arrived
+        chunk = heard.chunk
         if gain:
             louder = replace(chunk.sound, samples=amplified(chunk.sound.samples, gain))
             chunk = replace(chunk, sound=louder)
+            heard = replace(heard, chunk=chunk)
         samples = chunk.sound.samples
         self._level.push(samples, chunk.rate)
-        heard = chunk, now, message
         return [heard] if self._gate is None else self._gate.push(samples, chunk.rate, heard)

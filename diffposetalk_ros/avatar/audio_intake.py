@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from diffposetalk_ros.audio.chunk import AudioChunk
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import DUPLICATE, TOO_LATE, Append, Drop, Reset, SampleClock, Silence
+from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.playout.delayed_audio import AudioPiece
 
 __all__ = ['AudioIntake', 'IntakeCounters']
@@ -28,14 +30,15 @@ _QUIET = 10 ** (-45 / 20)
 
 @dataclass
 class IntakeCounters:
-    """Since activation: messages, utterances; seconds of sound, of filled gaps, of unused sound;
-    values that were NaN or infinite, and values outside [-1, 1]."""
+    """Since activation: messages, utterances; seconds of sound, of filled gaps, of unused sound, of ``stale`` sound,
+    which came too late; values that were NaN or infinite, and values outside [-1, 1]."""
 
     messages: int = 0
     utterances: int = 0
     sound: float = 0.0
     gaps: float = 0.0
     unused: float = 0.0
+    stale: float = 0.0
     invalid: int = 0
     clipped: int = 0
     note: str = ''
@@ -46,7 +49,8 @@ class AudioIntake:
 
     Each utterance is one epoch of the ring; ``begin`` starts the next (`InferenceWorker.reset`).
     ``pause`` is called when the sound stops coming, long before the utterance counts as over
-    (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0.
+    (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0. ``too_late`` (ns): sound that comes so long
+    after it was spoken is not used any more. ``sender``: what is known of the sender's clock.
     """
 
     def __init__(
@@ -67,6 +71,9 @@ class AudioIntake:
         self._clock: SampleClock | None = None
         self._open = False
         self._chunk_ns = 0
+        self.too_late = 10 * _NS
+        self.sender = SenderClock()
+        self._pace: deque[tuple[int, int]] = deque(maxlen=10)
 
     @property
     def origin(self) -> int | None:
@@ -88,10 +95,12 @@ class AudioIntake:
         """Whether an utterance is under way."""
         return self._open
 
-    def push(self, chunk: AudioChunk, now: int, message: Any = None) -> AudioPiece | None:
-        """Store the sound of one ``message`` that arrived at ``now`` (ns).
+    def push(
+        self, chunk: AudioChunk, now: int, message: Any = None, sent: int | None = None
+    ) -> AudioPiece | None:
+        """Store the sound of one ``message`` that arrived at ``now`` (ns); ``sent``: when it was sent, if known.
 
-        Returns its place in the utterance; None if it has been heard before, or comes after what followed it.
+        Returns its place in the utterance; None if it has been heard before, or comes too late.
         """
         if self._clock is None or self._resampler is None or self._clock.rate != chunk.rate:
             self._resampler, self._clock = StreamResampler(chunk.rate), SampleClock(chunk.rate)
@@ -103,12 +112,31 @@ class AudioIntake:
         counters.clipped += sound.clipped
         self.last_arrival, self._paused = now, False
         self._chunk_ns = len(sound.samples) * _NS // chunk.rate
-        actions = self._clock.observe(chunk.stamp or 0, sound.samples, now)
+        sent = now if sent is None else min(sent, now)
+        stamp = 0 if chunk.stamp is None else self._corrected(chunk.stamp, sent)
+        spoken = stamp + self._chunk_ns if stamp > 0 else sent
+        if self._is_live(sent) and now - spoken > self.too_late:
+            counters.stale += len(sound.samples) / chunk.rate
+            counters.note = 'sound came too late to be heard'
+            return None
+        actions = self._clock.observe(stamp, sound.samples, sent)
         self._apply(actions)
         if any(isinstance(action, Drop) and action.reason in (DUPLICATE, TOO_LATE) for action in actions):
             return None
         quiet = float(np.abs(sound.samples).max(initial=0.0)) < _QUIET
-        return AudioPiece(self._clock.place, self._chunk_ns, quiet, message)
+        return AudioPiece(self._clock.chunk_offset_ns, self._chunk_ns, quiet, message)
+
+    def _is_live(self, sent: int) -> bool:
+        """Whether the sender keeps the pace of its sound: synthesised speech is never too late."""
+        self._pace.append((sent, self._chunk_ns))
+        lengths = sum(length for _, length in self._pace) - self._pace[0][1]
+        return len(self._pace) > 2 and 2 * (sent - self._pace[0][0]) > lengths
+
+    def _corrected(self, stamp: int, sent: int) -> int:
+        """The stamp on the receiver's clock."""
+        assert self._clock is not None
+        self._clock.move(self.sender.observe(stamp, self._chunk_ns, sent, not self._open))
+        return stamp + self.sender.offset
 
     def poll(self, now: int) -> bool:
         """End the utterance when its sound is over and nothing has come for the time-out.

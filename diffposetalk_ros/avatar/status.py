@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
 from diffposetalk_ros.playout.presenter import PresenterStatus
 from diffposetalk_ros.streaming.latency import LatencySummary
@@ -58,21 +59,28 @@ class Trouble:
 
 def audio_status(
     counters: IntakeCounters,
+    sender: SenderClock,
     age: float,
     bad_messages: int,
+    lost_messages: int,
     lost: float,
     senders: int,
     troubled: bool,
     loudest: float = float('nan'),
     waiting: bool = False,
+    held: float = 0.0,
+    holding: bool = False,
 ) -> Status:
-    """``age``: seconds since the last message, NaN before the first; ``lost``: seconds that were overwritten before
+    """``sender``: its clock; ``age``: seconds since the last message, NaN before the first; ``lost_messages``: that
+    the middleware lost on the way; ``lost``: seconds that were overwritten before
     they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent;
     ``loudest``: of the last seconds, dBFS; ``waiting``: for a voice."""
     level, text = OK, counters.note or 'listening'
     if troubled:
         level = WARN
         parts = [f'{bad_messages} messages could not be used'] * bool(bad_messages)
+        parts += [f'{lost_messages} messages were lost on the way'] * bool(lost_messages)
+        parts += [f'{counters.stale:.1f} s came too late to be heard'] * bool(counters.stale)
         parts += [f'{lost:.1f} s were sent too far ahead of time and are lost'] * bool(lost)
         text = '; '.join(parts)
     elif senders > 1:
@@ -80,6 +88,11 @@ def audio_status(
         text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
     elif age != age:
         text = 'no audio yet'  # nobody has spoken: nothing is wrong
+    elif sender.offset:
+        where = 'behind' if sender.offset > 0 else 'ahead'
+        text = f"the sender's clock is {abs(sender.offset) / 1e9:.2f} s {where}; its stamps are corrected"
+    elif holding:
+        text = 'interrupted; waiting for a pause of the sender'
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:
@@ -94,6 +107,11 @@ def audio_status(
         'gaps filled [s]': counters.gaps,
         'sound not used [s]': counters.unused,
         'sound lost [s]': lost,
+        'sound not spoken after interrupts [s]': held,
+        'sound too late [s]': counters.stale,
+        'messages lost on the way': lost_messages,
+        "sender's clock behind by [ms]": sender.offset / 1e6,
+        "drift of the sender's clock [ppm]": 1e6 * sender.drift,
         'NaN or infinite samples': counters.invalid,
         'clipped samples': counters.clipped,
         'loudest of 5 s [dBFS]': loudest,

@@ -21,16 +21,16 @@ _NS = 1_000_000_000
 class StyleControl:
     """The style of one stream: by name, by vector, or taken from a motion clip.
 
-    ``encode`` is `Backend.encode_style` on whatever thread owns the backend. Raises StyleError for an
+    ``style_of`` is `LoadedModel.style_of` on whatever thread owns the backend. Raises StyleError for an
     unknown name.
     """
 
     def __init__(
-        self, model: LoadedModel, checksum: str, encode: Callable[[FloatArray], FloatArray], name: str
+        self, model: LoadedModel, checksum: str, style_of: Callable[[FloatArray], FloatArray], name: str
     ) -> None:
         self._model = model
         self._checksum = checksum
-        self._encode = encode
+        self._style_of = style_of
         self._layout = model.backend.config.layout
         self.name = name
         self._goal = self._origin = self._now = self._vector(name)
@@ -50,7 +50,7 @@ class StyleControl:
         elif len(reference.motion):
             clip = reference.clip(self._layout)
             motion = at_rate(clip, self._model.backend.config.fps).values
-            vector = self._vector(self._model.style_of(motion, self._encode))
+            vector = self._vector(self._style_of(motion))
         elif reference.name:
             vector = self._vector(reference.name)
         else:

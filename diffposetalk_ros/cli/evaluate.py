@@ -68,10 +68,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--styles', type=int, default=100, help='number of styles in the retrieval test; 0 skips it'
     )
+    parser.add_argument(
+        '--alive', action='store_true',
+        help='measure eyes, brows and head beside people instead of lips',
+    )  # fmt: skip
+    parser.add_argument('--seeds', type=int, default=5, help='seeds of --alive, from --seed on (default 5)')
+    parser.add_argument(
+        '--random-styles',
+        type=int,
+        default=40,
+        help='styles of --alive that are drawn at random; 0 for none (default 40)',
+    )
+    parser.add_argument('--tracks', type=Path, metavar='DIR', help='tracks of people for --alive (.npz)')
     parser.add_argument('--backend', default='auto', help='auto, onnx or torch')
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, default=Path('docs/evaluation.md'), help='report to write')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='report to write (default: docs/evaluation.md, with --alive docs/alive_report.md)',
+    )
 
 
 def _recordings(name: str, options: argparse.Namespace) -> Iterable[Transcribed]:
@@ -119,8 +135,36 @@ def _checksum(folder: Path) -> str:
     return sha256((folder / 'model.safetensors').read_bytes()).hexdigest()[:12]
 
 
+def _run_alive(options: argparse.Namespace) -> int:
+    """Measure "Alive" and write its report."""
+    from diffposetalk_ros.cli.checks import check_at_least, check_seed
+    from diffposetalk_ros.evaluation.alive_report import write
+    from diffposetalk_ros.evaluation.alive_run import measure_alive
+    from diffposetalk_ros.offline.generator import Generator
+
+    check_seed(options)
+    check_at_least(options, 1, 'seeds')
+    check_at_least(options, 0, 'random_styles')
+    sets, _ = _load_sets(options)
+    report = measure_alive(
+        Generator(options.model, options.backend, options.device),
+        [clip for some in sets.values() for clip in some],
+        range(options.seed, options.seed + options.seeds),
+        options.random_styles,
+        options.tracks,
+        lambda what: print(f'{what} ...', flush=True),
+    )
+    report.settings['sets'] = ', '.join(f'{name} ({len(clips)} clips)' for name, clips in sets.items())
+    for path in write(report, options.out):
+        print(f'wrote {path}')
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     """Evaluate and write the report."""
+    options.out = options.out or Path('docs/alive_report.md' if options.alive else 'docs/evaluation.md')
+    if options.alive:
+        return _run_alive(options)
     from dataclasses import replace
 
     from tqdm import tqdm

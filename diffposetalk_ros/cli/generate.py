@@ -15,13 +15,17 @@ import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import SamplingConfig
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from diffposetalk_ros.model.loader import LoadedModel
     from diffposetalk_ros.motion.flame_model import FlameModel
+    from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.offline.generator import Generator
 
 __all__ = ['add_arguments', 'run', 'sampling_from']
@@ -86,6 +90,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much the mouth varies from seed to seed, 0 to 1 (default: set by the model; paper 1)",
     )  # fmt: skip
     parser.add_argument(
+        '--live',
+        action='store_true',
+        help='generate hop by hop as the live node does, 4 steps without guidance: the frames of face_motion_chunk',
+    )
+    parser.add_argument(
         '--fps', type=float, help='frame rate of the output, 10 to 120 (default: that of the model, 25)'
     )
     parser.add_argument('--allow-silence', action='store_true', help='accept a file without any sound')
@@ -128,15 +137,18 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError('--no-audio-context: a log-mel model has no context to leave out')
     for number in range(options.repetitions):
         with tqdm(total=total, unit='frame', desc='generate', disable=not sys.stderr.isatty()) as bar:
-            clip = generator.generate(
-                audio_blocks(audio, refuse_silence=not options.allow_silence),
-                style,
-                options.seed + number,
-                sampling,
-                shape,
-                lambda done, bar=bar: bar.update(done - bar.n),  # type: ignore[misc]
-                audio_context=not options.no_audio_context,
-            )
+            if options.live:
+                clip = _live(generator.model, audio, style, options.seed + number, bar, options.allow_silence)
+            else:
+                clip = generator.generate(
+                    audio_blocks(audio, refuse_silence=not options.allow_silence),
+                    style,
+                    options.seed + number,
+                    sampling,
+                    shape,
+                    lambda done, bar=bar: bar.update(done - bar.n),  # type: ignore[misc]
+                    audio_context=not options.no_audio_context,
+                )
         if options.fps is not None:
             clip = at_rate(clip, options.fps)
         if flame is not None:
@@ -212,3 +224,25 @@ def _conditions(given: str | None) -> tuple[str, ...] | None:
     if not set(names) <= {'audio', 'style'}:
         raise ConfigError(f'--guide-by {given}; use audio, style, audio,style or none')
     return names
+
+
+def _live(
+    model: LoadedModel, audio: Any, style: str, seed: int, bar: tqdm[None], allow_silence: bool
+) -> MotionClip:
+    """The motion of an utterance as the node with its default parameters streams it."""
+    import numpy as np
+
+    from diffposetalk_ros.audio.file import audio_blocks
+    from diffposetalk_ros.motion.motion_clip import MotionClip
+    from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
+
+    config = StreamConfig(seed=seed, sampling=SamplingConfig(steps=4, scale_audio=1.0))
+    stream, frames = model_stream(model, config, model.style(style)), []
+    for block in audio_blocks(audio, refuse_silence=not allow_silence):
+        frames += stream.push(block)
+        bar.update(stream.committed - bar.n)
+    frames += stream.finish()
+    motion = np.concatenate([window.motion[: window.committed] for window in frames])
+    network = model.backend.config
+    meta = {'model': model.folder.name, 'seed': seed, 'live': True}
+    return MotionClip(model.denormalise(motion), float(network.fps), network.layout, meta)

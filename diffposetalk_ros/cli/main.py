@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     'bench-stream': 'compare hop and look-ahead of a stream: lip sync, seams, delay',
     'bench-live': 'watch the node for minutes: jitter, delay, lost frames, processor, memory',
     'bench-start': 'measure the time to the first frame of a burst, and to rest after an interrupt',
+    'bench-sync': 'measure whether face and sound part when sound is late or the machine is busy',
     'bench-quality': 'compare quality and time of solvers and numbers of steps',
     'bench-render': 'measure how fast this machine renders a video',
     'bench-page': 'measure the frame rate of the page in a headless Chromium, without a GPU',

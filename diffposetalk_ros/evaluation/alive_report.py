@@ -16,26 +16,22 @@ from diffposetalk_ros.evaluation.alive import aliveness, seam_ratio
 from diffposetalk_ros.evaluation.retrieval import top1_retrieval
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.eye_events import blink_events
 from diffposetalk_ros.nonverbal.traits import TRAITS, measure_traits
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 
 __all__ = [
-    'PEOPLE',
-    'AliveReport',
-    'Bar',
-    'Run',
-    'arrivals',
-    'markdown',
-    'measure_styles',
-    'offline_run',
-    'live_run',
-]
+    'BARS', 'PEOPLE', 'AliveReport', 'Bar', 'Run', 'arrivals', 'halves_found', 'live_run', 'markdown',
+    'measure_styles', 'offline_run', 'write',
+]  # fmt: skip
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats, Any, int], Floats]
 """(samples (n,) at 16 kHz, style, seed) -> motion (F, 55) in the units of the layout."""
+
+_JAW = arkit_layout().index('jawOpen')
 
 PEOPLE: Final[dict[str, tuple[float, float]]] = {
     'blinks': (12, 53), 'blink_ms_p10': (114, 114), 'blink_ms_p50': (160, 160), 'blink_ms_p90': (233, 233),
@@ -181,19 +177,16 @@ def arrivals(
 def _facts(motion: Floats) -> dict[str, float]:
     measured = aliveness(motion, 25.0)
     traits = measure_traits(motion, 25.0)
-    names = (
-        'pitch_range',
-        'yaw_range',
-        'roll_range',
-        'nod_rms',
-        'head_speed',
-        'gaze_sd',
-        'gaze_changes',
-        'jaw_sd',
-    )
-    levels = [name for name in TRAITS if name.endswith('_level')] + ['blink_rate']
-    spreads = ('brow_inner_spread', 'brow_outer_spread', 'smile_spread', 'squint_spread')
-    return {name: measured[name] for name in names} | {name: traits[name] for name in (*levels, *spreads)}
+    found = {'jaw_level': float(motion[:, _JAW].mean())}
+    found |= {
+        name: measured[name]
+        for name in (
+            'pitch_range', 'yaw_range', 'roll_range', 'nod_rms', 'head_speed', 'gaze_sd', 'gaze_changes', 'jaw_sd',
+        )
+    }  # fmt: skip
+    levels = [name for name in TRAITS if name.endswith('_level')]
+    spreads = ['brow_inner_spread', 'brow_outer_spread', 'smile_spread', 'squint_spread']
+    return found | {name: traits[name] for name in (*levels, *spreads, 'blink_rate')}
 
 
 def halves_found(model: LoadedModel, tracks: Sequence[Floats]) -> float:

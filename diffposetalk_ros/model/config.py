@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.layout import MotionLayout, layout_for
+from diffposetalk_ros.util.small_file import read_small_text
 
 __all__ = ['LogMelConfig', 'ModelConfig', 'StyleEncoderConfig']
 
@@ -267,7 +268,7 @@ class ModelConfig:
     def load(cls, path: Path) -> ModelConfig:
         """Read config.json of a model folder."""
         try:
-            return cls.from_json(path.read_text(encoding='utf-8'), str(path))
+            return cls.from_json(read_small_text(path), str(path))
         except OSError as error:
             raise ConfigError(f'cannot read {path}: {error.strerror}') from error
         except UnicodeDecodeError as error:

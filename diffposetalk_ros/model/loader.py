@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, ModelError, StyleError, reason_of
-from diffposetalk_ros.model.backend import Backend, FloatArray
-from diffposetalk_ros.model.clip_style import Encode, clip_style
+from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
 from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
@@ -25,6 +25,7 @@ from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.resources import find_model
+from diffposetalk_ros.util.small_file import read_small_text
 
 __all__ = [
     'NEUTRAL', 'NONVERBAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
@@ -97,18 +98,39 @@ class LoadedModel:
         width = self.backend.config.style_dim
         return style[:width], Traits(style[width:])
 
-    def style_of(self, motion: FloatArray, encode: Encode | None = None) -> FloatArray:
+    def style_of(self, motion: FloatArray) -> FloatArray:
         """Style (`style_width`,) of motion (F, D) in the units of the layout, at the model's frame rate.
 
-        ``encode`` replaces `Backend.encode_style`, for who calls it on another thread. The denoiser's part
-        is the mean over stretches of 4 s; traits are measured on the whole clip. Raises StyleError where
-        the motion is too short.
+        The denoiser's part is the mean over stretches of 4 s; traits are measured on the whole clip. Raises
+        StyleError where the motion is too short.
         """
         config = self.backend.config
-        vector = clip_style(config, encode or self.backend.encode_style, self.normalise(motion))
+        vector = clip_style(config, self.backend.encode_style, self.normalise(motion))
         if self.nonverbal is None:
             return vector
-        return np.concatenate([vector, measure_traits(motion, config.fps).vector])
+        traits = measure_traits(motion, config.fps)
+        if self.nonverbal.reference is not None:
+            spread = float(motion[:, config.layout.index('jawOpen')].std())
+            traits = traits.replaced('jaw_gain', spread / max(self._jaw_spread(vector), 0.01))
+        return np.concatenate([vector, traits.vector])
+
+    def _jaw_spread(self, vector: FloatArray) -> float:
+        """Deviation of jawOpen that the denoiser gives this style for four seconds of known speech."""
+        assert self.nonverbal is not None and self.nonverbal.reference is not None
+        config, audio = self.backend.config, self.nonverbal.reference
+        frames = len(audio)
+        request = WindowRequest(
+            audio=audio[None],
+            noise=np.zeros((1, frames, config.motion_dim), np.float32),
+            previous_motion=None,
+            previous_audio=None,
+            style=vector[None],
+            shape=None,
+            indicator=np.ones((1, frames), np.float32) if config.use_indicator else None,
+            step_noise=lambda _: np.zeros((1, frames, config.motion_dim), np.float32),
+        )
+        motion = self.denormalise(self.backend.sample(request, SamplingConfig(steps=4, scale_audio=1.0))[0])
+        return float(motion[:, config.layout.index('jawOpen')].std())
 
     def nonverbal_motion(
         self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
@@ -356,7 +378,7 @@ def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], ND
     """Mean and deviation (width,) of the motion. Raises ModelError if stats.json is missing or damaged."""
     path = folder / 'stats.json'
     try:
-        stats = json.loads(path.read_text(encoding='utf-8'))
+        stats = json.loads(read_small_text(path))
         mean, std = (np.asarray(stats[key], np.float32) for key in ('mean', 'std'))
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f'{path} is missing or damaged ({error}); copy the model folder again') from error

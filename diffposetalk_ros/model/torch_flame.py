@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.flame_arrays import flame_arrays
 from diffposetalk_ros.motion.flame_model import FlameModel
 from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.util.output_file import part_of
 
 __all__ = ['FlameVertices', 'write_vertices']
 
@@ -30,12 +30,12 @@ class FlameVertices(nn.Module):
     Raises MotionError where smplx is not installed.
     """
 
-    template: Tensor
-    blend: Tensor
-    pose_blend: Tensor
-    joints: Tensor
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor
+    J_regressor: Tensor
     parents: Tensor
-    weights: Tensor
+    lbs_weights: Tensor
 
     def __init__(self, model: FlameModel) -> None:
         super().__init__()
@@ -55,8 +55,8 @@ class FlameVertices(nn.Module):
         whole = torch.cat([pose[:, :3], rest, pose[:, 3:], rest, rest], dim=1)
         vertices: Tensor
         vertices, _ = self._lbs(
-            torch.cat([shape, exp], dim=1), whole, self.template[None].expand(len(pose), -1, -1),
-            self.blend, self.pose_blend, self.joints, self.parents, self.weights,
+            torch.cat([shape, exp], dim=1), whole, self.v_template[None].expand(len(pose), -1, -1),
+            self.shapedirs, self.posedirs, self.J_regressor, self.parents, self.lbs_weights,
         )  # fmt: skip
         return vertices
 
@@ -79,9 +79,10 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
     if clip.layout.space != 'flame':
         raise MotionError(f'{clip.layout.space} motion has no FLAME vertices; use a FLAME model')
     skin = FlameVertices(model)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    shape = (len(clip.values), *model.template.shape)
+    part: Path | None = None
+    shape = (len(clip.values), *model.v_template.shape)
     try:
+        part = part_of(path)
         with zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:
             for name, array in (('faces', model.faces), ('fps', np.array(clip.fps))):
                 with archive.open(f'{name}.npy', 'w') as stream:
@@ -95,4 +96,5 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
     except OSError as error:
         raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)

@@ -66,7 +66,7 @@ DRIVEN: frozenset[int] = frozenset([*_SHAPES, _LIPS_PART, *(unit for pair in _TU
 def action_units(rows: ArrayLike, layout: MotionLayout) -> Floats:
     """Intensities (..., 99) in 0..1 of ARKit motion (..., D); the index is the unit's number.
 
-    Lips part (25) as far as the jaw opens and the lips do not close over it. Raises ConfigError for
+    Lips part (25) is jawOpen less mouthClose, at least 0. Raises ConfigError for
     FLAME motion.
     """
     if layout.space != 'arkit':

@@ -23,8 +23,8 @@ class FlameMesh:
     def __init__(self, model: FlameModel, shape: ArrayLike | None = None) -> None:
         identity = np.zeros(100) if shape is None else np.asarray(shape, np.float64)
         self._model = model
-        self._person = model.template + model.blend[:, :, :100] @ identity.astype(np.float32)
-        self._expression = model.blend[:, :, 100:]
+        self._person = model.v_template + model.shapedirs[:, :, :100] @ identity.astype(np.float32)
+        self._expression = model.shapedirs[:, :, 100:]
         self.faces = model.faces
 
     def points(self, row: ArrayLike) -> Floats:
@@ -42,9 +42,9 @@ class FlameMesh:
         vectors[_JAW, 0] = values[-1]
         turns = rotation_matrices(vectors)
         still = self._person + self._expression @ values[:50]
-        joints = model.joints @ still
+        joints = model.J_regressor @ still
         correctives = (turns[1:] - np.eye(3, dtype=np.float32)).reshape(-1)
-        bent = still + (correctives @ model.pose_blend).reshape(-1, 3)
+        bent = still + (correctives @ model.posedirs).reshape(-1, 3)
 
         rotation, place = [turns[0]], [joints[0]]
         for joint in range(1, 5):
@@ -52,4 +52,4 @@ class FlameMesh:
             rotation.append(rotation[parent] @ turns[joint])
             place.append(rotation[parent] @ (joints[joint] - joints[parent]) + place[parent])
         moved = [(bent - j) @ r.T + p for r, p, j in zip(rotation, place, joints, strict=True)]
-        return np.asarray(np.einsum('vj,jvk->vk', model.weights, np.stack(moved)), np.float32)
+        return np.asarray(np.einsum('vj,jvk->vk', model.lbs_weights, np.stack(moved)), np.float32)

@@ -24,19 +24,20 @@ _IDENTITY, _FIRST_EXPRESSION, _EXPRESSION = 100, 300, 50
 
 @dataclass(frozen=True)
 class FlameModel:
-    """Arrays of docs/method.md, 6.3, float32, in metres.
+    """Arrays of FLAME 2020 (Li et al. 2017, eq. 1 to 3) under the names of its file, float32, in metres.
 
-    template (V, 3); faces (F, 3); blend (V, 3, 150): identity 0..99, then expression 0..49;
-    pose_blend (36, 3 V); joints (5, V); parents (5,) with -1 for the root; weights (V, 5).
+    ``v_template`` (V, 3), the mean face; ``faces`` (F, 3); ``shapedirs`` (V, 3, 150), identity 0..99, then expression
+    0..49; ``posedirs`` (36, 3 V), pose correctives; ``J_regressor`` (5, V), joints from vertices; ``parents`` (5,)
+    with -1 for the root; ``lbs_weights`` (V, 5), skinning.
     """
 
-    template: NDArray[np.float32]
+    v_template: NDArray[np.float32]
     faces: NDArray[np.int64]
-    blend: NDArray[np.float32]
-    pose_blend: NDArray[np.float32]
-    joints: NDArray[np.float32]
+    shapedirs: NDArray[np.float32]
+    posedirs: NDArray[np.float32]
+    J_regressor: NDArray[np.float32]
     parents: NDArray[np.int64]
-    weights: NDArray[np.float32]
+    lbs_weights: NDArray[np.float32]
 
 
 def load_flame_model(path: Path) -> FlameModel:

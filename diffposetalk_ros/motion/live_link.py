@@ -99,7 +99,7 @@ def live_link_packet(values: ArrayLike, seconds: float, subject: str, device: st
 
 
 class LiveLinkSender:
-    """Sends packets to an engine; lost ones are lost, as with the app.
+    """Sends packets to an engine. A lost packet is not sent again, as with the app.
 
     Raises ConfigError for a name that does not resolve, a port out of range or a subject that is empty.
     """
@@ -128,7 +128,7 @@ class LiveLinkSender:
             return  # as with any UDP sender: the receiver may come later
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._socket.close()
 
 

@@ -72,7 +72,7 @@ class MotionClip:
 
 
 def check_face(clip: MotionClip) -> None:
-    """Raise MotionError if values are no motion of a face: per cent for weights, degrees for rad, or nonsense."""
+    """Raise MotionError if values are far outside their range, as per cent or degrees are."""
     lower = np.array([channel.lower for channel in clip.layout.channels])
     upper = np.array([channel.upper for channel in clip.layout.channels])
     beyond = np.array([_BEYOND[channel.unit] for channel in clip.layout.channels]) * (upper - lower)

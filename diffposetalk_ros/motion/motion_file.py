@@ -62,7 +62,9 @@ def load_motion(path: str | Path, fps: float | None = None) -> MotionClip:
     except MotionError as error:
         raise MotionError(f'{path}: {error}') from None
     except FileNotFoundError:
-        raise MotionError(f'{path}: no such file; check the path') from None
+        left = [file.name for file in path.parent.glob(f'{path.stem}.part*.csv')] if path.stem else []
+        hint = f'a recorder that was stopped has left {", ".join(left)}' if left else 'check the path'
+        raise MotionError(f'{path}: no such file; {hint}') from None
     except _UNREADABLE as error:
         raise MotionError(f'{path}: not a readable {path.suffix} motion file ({reason_of(error)})') from None
 
@@ -94,8 +96,9 @@ def save_motion(path: str | Path, clip: MotionClip) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write bytes to a file that appears whole or not at all. Raises MotionError when it cannot."""
-    part = part_of(path)
+    part: Path | None = None
     try:
+        part = part_of(path)
         with part.open('wb') as stream:
             stream.write(data)
             stream.flush()
@@ -104,7 +107,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def _by_suffix(path: Path, table: dict[str, Function]) -> Function:

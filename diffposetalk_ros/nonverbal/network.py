@@ -125,6 +125,13 @@ class NonverbalNetwork:
         full = {name: np.asarray(value, np.float32) for name, value in self.weights.items()}
         object.__setattr__(self, 'weights', full)
 
+    @property
+    def reference(self) -> Floats | None:
+        """Audio features (100, C) of known speech, by which the denoiser's jaw is measured; None where
+        there are none.
+        """
+        return self.weights.get('reference')
+
     def context(self, state: Floats, inputs: Floats) -> Floats:
         """New hidden state (160,) from the old one and the inputs (CONTEXT,); torch's GRU."""
         w = self.weights

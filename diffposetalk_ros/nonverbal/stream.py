@@ -36,6 +36,7 @@ __all__ = ['NonverbalStream']
 Floats = NDArray[np.float32]
 
 _WIDTH = len(SIGNALS)
+_JAW = [arkit_layout().index(name) for name in ('jawOpen', 'mouthClose')]
 _EYES = [arkit_layout().index(name) for name in EYE_CHANNELS]
 _BROW = SIGNALS.index('brow_outer')
 _KEPT = 5 + BLOCK
@@ -133,8 +134,10 @@ class NonverbalStream:
         """
         articulated = articulated * self._std + self._mean
         signals, eyes, levels = [], [], []
-        for _ in range(len(articulated)):
+        for frame in articulated:
             level, row, lids = self._next_frame()
+            # Jaw and mouthClose together: lips that were closed stay closed.
+            frame[_JAW] = np.minimum(frame[_JAW] * Traits(self._shown)['jaw_gain'], 1.0)
             signals.append(row)
             eyes.append(lids)
             levels.append(level)

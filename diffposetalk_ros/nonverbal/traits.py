@@ -39,8 +39,11 @@ TRAIT_RANGES: Final[dict[str, tuple[float, float, str]]] = {
     'gaze_pitch': (-0.4, 0.4, 'rad'),
     'gaze_yaw_spread': (0.0, 0.3, 'rad'),
     'gaze_pitch_spread': (0.0, 0.3, 'rad'),
+    'jaw_gain': (0.4, 2.0, '1'),
 }
-"""Name -> (lowest, highest, unit). Level: mean. Spread: standard deviation. Pace: rms velocity over spread."""
+"""Name -> (lowest, highest, unit). Level: mean. Spread: standard deviation. Pace: rms velocity over spread.
+jaw_gain: opening of
+the jaw over what the articulating network gives this style."""
 
 TRAITS: Final = tuple(TRAIT_RANGES)
 """Names of the traits in the order of `Traits.vector`."""
@@ -70,7 +73,7 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Traits:
-    """Values of `TRAITS`, held inside their ranges: ``vector`` (39,) float32."""
+    """Values of `TRAITS`, held inside their ranges: ``vector`` (40,) float32."""
 
     vector: Floats
 
@@ -100,6 +103,12 @@ class Traits:
         """Root mean square velocity of each signal over its spread (10,), 1/s."""
         return self.vector[2 * _COUNT : 3 * _COUNT]
 
+    def replaced(self, name: str, value: float) -> Traits:
+        """The same traits but for one."""
+        vector = self.vector.copy()
+        vector[TRAITS.index(name)] = value
+        return Traits(vector)
+
     def scaled(self, amounts: Amounts) -> Traits:
         """Traits with more or less of everything; levels stay."""
         vector = self.vector.copy()
@@ -120,7 +129,8 @@ class Traits:
 def measure_traits(motion: ArrayLike, fps: float) -> Traits:
     """Traits of ARKit motion (F, 55) with ``fps`` frames per second.
 
-    Rates need time: give 10 s or more. Raises StyleError below 1 s.
+    Rates need time: give 10 s or more. ``jaw_gain`` is 1 here; `LoadedModel.style_of` knows better. Raises
+    StyleError below 1 s.
     """
     values = np.asarray(motion, np.float32)
     if len(values) < fps:
@@ -144,5 +154,6 @@ def measure_traits(motion: ArrayLike, fps: float) -> Traits:
         len(gaze_changes(values, fps)) / minutes,
         *np.median(gaze, 0),
         *gaze.std(0),
+        1.0,
     ]
     return Traits(np.concatenate([level, spread, pace, eyes]).astype(np.float32))

@@ -13,8 +13,8 @@ __all__ = ['AudioPiece', 'DelayedAudio']
 
 _MAX_PIECES = 60_000
 """Ten minutes ahead of time in messages of 10 ms."""
-_STALE = 200_000_000
-"""Sound that is late by more (ns) is left out: who listens would take it for an answer to something else."""
+_STALE = 500_000_000
+"""Sound that is late by more (ns) is left out, as the frames of that time are by `FrameSchedule`."""
 
 
 @dataclass(frozen=True)

@@ -174,13 +174,17 @@ class StreamingGenerator:
         self._sampling = sampling_for(self.model, sampling)
         self._noise_scale = noise_scale(self.model, sampling)
 
-    def reset(self, stream: int | None = None) -> None:
-        """Start a new utterance at frame 0. ``stream``, if given, chooses other noise."""
+    def reset(self, stream: int | None = None, utterance: int = 0) -> None:
+        """Start a new utterance at frame 0.
+
+        ``stream``, if given, chooses other noise. ``utterance`` chooses other movements of head and eyes, so
+        that they do not repeat; articulation does not depend on it.
+        """
         if stream is not None:
             self.config = replace(self.config, stream=stream)
         self._features.reset()
         if self.nonverbal is not None:
-            self.nonverbal.reset(self.config.stream, self.config.seed)
+            self.nonverbal.reset(self.config.stream + (utterance << 16), self.config.seed)
         self._noise = FrameNoise(self.config.seed, self.config.stream, self.model.motion_dim)
         self._committed = 0
         self._ended = False

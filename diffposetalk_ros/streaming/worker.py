@@ -117,7 +117,7 @@ class InferenceWorker:
         if self.running:
             return
         self._stopping = False
-        self._epoch = -1
+        self._epoch, self._cursor, self._utterance = -1, 0, 0
         self._errors_in_row, self.failed = 0, False
         self._timeline.reset(self._audio.epoch)
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -196,7 +196,9 @@ class InferenceWorker:
         limit = self._generator.config.hop * self._generator.model.samples_per_frame
         chunk = self._audio.read_new(self._epoch, self._cursor, limit)
         if chunk.epoch != self._epoch:
-            self._generator.reset()
+            # Head and eyes do not repeat what they did in the utterance before.
+            self._utterance += self._cursor > 0
+            self._generator.reset(utterance=self._utterance)
             self._epoch, self._cursor = chunk.epoch, 0
             self._errors_in_row = 0
         if chunk.lost:

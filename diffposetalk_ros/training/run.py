@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.util.output_file import part_of
 
 __all__ = ['Loss', 'RunConfig', 'learning_rate_factor', 'train']
 
@@ -198,12 +199,12 @@ def _restore(path: Path, module: nn.Module, average: nn.Module, optimiser: Any, 
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_suffix('.part')
+    part = part_of(path)
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
+        torch.save(state, part)
+        part.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _average_gradients(accelerator: Any, parameters: list[nn.Parameter]) -> None:

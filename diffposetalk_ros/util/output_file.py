@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -47,8 +48,30 @@ def check_output_folder(path: Path) -> None:
 
 
 def part_of(path: Path) -> Path:
-    """Temporary path for a file that is renamed to ``path`` when it is complete."""
-    return path.with_name(f'.{path.name[:40]}.{os.getpid()}.part')
+    """A new empty file beside ``path``, to be written and then renamed to it; the caller removes it if that fails.
+
+    Nobody can foresee its name, so no link can wait there. It has the mode of ``path``, or that of a new file.
+    """
+    handle, name = tempfile.mkstemp('.part', f'.{path.name[:40]}.', path.parent)
+    try:
+        os.fchmod(handle, _mode_of(path))
+    finally:
+        os.close(handle)
+    return Path(name)
+
+
+def _mode_of(path: Path) -> int:
+    try:
+        status = path.lstat()
+    except OSError:
+        return _new_file_mode()
+    return stat.S_IMODE(status.st_mode) & 0o777 if stat.S_ISREG(status.st_mode) else _new_file_mode()
+
+
+def _new_file_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _try(folder: Path, path: Path) -> None:
@@ -63,9 +86,7 @@ def _try(folder: Path, path: Path) -> None:
 
 def ordinary_rights(path: Path) -> None:
     """Give a file the permissions of a new file; safetensors creates files that only the owner can read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    path.chmod(_new_file_mode())
 
 
 def flush_stdout() -> None:

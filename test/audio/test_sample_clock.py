@@ -202,17 +202,17 @@ def test_where_a_message_lies_is_told_by_its_stamp_or_by_the_samples_before_it()
     clock = SampleClock(RATE)
     for i in range(3):
         clock.observe(T0 + i * 20 * MS, speech(i), T0)
-        assert clock.place == i * 20 * MS
+        assert clock.chunk_offset_ns == i * 20 * MS
     clock.observe(0, speech(3), T0)
-    assert clock.place == 60 * MS
+    assert clock.chunk_offset_ns == 60 * MS
     clock.reset()
     clock.observe(0, speech(0), T0)
     clock.observe(0, speech(1), T0)
-    assert clock.place == 20 * MS
+    assert clock.chunk_offset_ns == 20 * MS
 
 
 def test_stamps_that_do_not_advance_with_the_sound_tell_no_time():
     clock = SampleClock(RATE)
     for i in range(3):
         clock.observe(T0, speech(i), T0)
-    assert clock.place == 40 * MS
+    assert clock.chunk_offset_ns == 40 * MS

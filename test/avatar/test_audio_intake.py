@@ -110,3 +110,29 @@ def test_a_pause_is_told_once_long_before_the_end() -> None:
     assert (intake.counters.utterances, ring.end) == (1, 3200 + 4320 + 640)
     assert not intake.poll(again + 60_000_000)
     assert len(paused) == 2
+
+
+def test_after_a_stall_stale_sound_is_left_out_and_counted() -> None:
+    """The process stood still for 3 s; then all messages of that time come at once."""
+    for stamped in (True, False):
+        intake = intake_of(AudioRingBuffer(20.0))
+        intake.end_timeout, intake.too_late = 5.0, NS
+        samples, used = sound(6.0, 16000), []
+        for i in range(0, len(samples), 320):
+            sent = START + (i + 320) * NS // 16000
+            now = max(sent, START + 5 * NS) if sent > START + 2 * NS else sent
+            chunk = AudioChunk(MonoAudio(samples[i : i + 320]), 16000, sent - NS // 50 if stamped else None)
+            used.append(intake.push(chunk, now, i, sent) is not None)
+        assert intake.counters.stale == pytest.approx(2.0, abs=0.03)
+        assert used[:100] == [True] * 100 and used[-100:] == [True] * 100
+        assert intake.counters.utterances == 2, 'what follows is not shown with the lips of what was lost'
+
+
+def test_a_burst_is_not_stale_however_long_it_takes_to_read_it() -> None:
+    intake = intake_of(AudioRingBuffer(20.0))
+    intake.too_late = NS
+    samples = sound(16.0, 16000)
+    for i in range(0, len(samples), 320):
+        chunk = AudioChunk(MonoAudio(samples[i : i + 320]), 16000, None)
+        assert intake.push(chunk, START + i * 10**5 // 4, i, START) is not None
+    assert intake.ring.end == len(samples) and not intake.counters.stale

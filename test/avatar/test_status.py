@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
 from diffposetalk_ros.avatar.status import OK, WARN, Trouble, audio_status
 from diffposetalk_ros.benchmark.ros.percentiles import percentiles
+
+CLOCK = SenderClock()
 
 
 def test_percentiles_by_nearest_rank() -> None:
@@ -23,8 +26,10 @@ def test_what_is_over_is_no_warning_any_more() -> None:
 
 def test_audio_is_told_by_its_worst() -> None:
     counters = IntakeCounters()
-    assert audio_status(counters, float('nan'), 0, 0.0, 1, False).level == OK, 'nobody has spoken yet'
-    assert audio_status(counters, 0.1, 3, 0.0, 1, False).level == OK, 'a while ago'
-    said = audio_status(counters, 0.1, 3, 1.5, 1, True)
+    assert audio_status(counters, CLOCK, float('nan'), 0, 0, 0.0, 1, False).level == OK, (
+        'nobody has spoken yet'
+    )
+    assert audio_status(counters, CLOCK, 0.1, 3, 0, 0.0, 1, False).level == OK, 'a while ago'
+    said = audio_status(counters, CLOCK, 0.1, 3, 0, 1.5, 1, True)
     assert said.level == WARN and '3 messages' in said.message and '1.5 s' in said.message
-    assert audio_status(counters, 0.1, 0, 0.0, 2, False).message.startswith('2 senders')
+    assert audio_status(counters, CLOCK, 0.1, 0, 0, 0.0, 2, False).message.startswith('2 senders')

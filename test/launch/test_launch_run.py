@@ -166,3 +166,35 @@ def test_two_avatars_keep_apart(bench: Bench, model_folder: Path) -> None:
     topics = dict(bench.node.get_topic_names_and_types())
     assert {'/avatar_1/audio', '/right/audio', '/avatar_1/face_motion', '/right/face_motion'} <= set(topics)
     assert bench.stop() == 0
+
+
+def test_a_killed_avatar_speaks_again(bench: Bench, model_folder: Path) -> None:
+    psutil = pytest.importorskip('psutil')
+    states: list[int] = []
+    bench.node.create_subscription(
+        FaceMotion, '/stage/face_motion', lambda frame: states.append(frame.state), 50
+    )
+    values = {
+        'model': str(model_folder),
+        'namespace': 'stage',
+        'loop': 'true',
+        'burst': 'true',
+        'viewer': 'false',
+    }
+    bench.launch('demo.launch.py', **values, respawn='true')
+    bench.wait(lambda: FaceMotion.SPEAKING in states, 'nobody speaks')
+    assert bench.process is not None
+
+    def avatars() -> list[Any]:
+        children = psutil.Process(bench.process.pid).children(recursive=True)  # type: ignore[union-attr]
+        named = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in named if any('diffposetalk_node' in word for word in child.cmdline())]
+
+    (first,) = avatars()
+    first.kill()
+    begin = time.monotonic()
+    bench.wait(lambda: [each.pid for each in avatars()] not in ([], [first.pid]), 'nothing was started again')
+    states.clear()
+    bench.wait(lambda: FaceMotion.SPEAKING in states, 'nobody speaks again')
+    print(f'silent for {time.monotonic() - begin:.1f} s')
+    assert bench.stop() == 0

@@ -19,14 +19,14 @@ from diffposetalk_ros.motion.motion_clip import MotionClip
 def test_published_form_without_chumpy(tmp_path: Path) -> None:
     model = load_flame_model(write_flame(tmp_path / 'generic_model.pkl'))
     plain = arrays()
-    np.testing.assert_allclose(model.template, plain['v_template'], rtol=1e-6)
+    np.testing.assert_allclose(model.v_template, plain['v_template'], rtol=1e-6)
     columns = [*range(100), *range(300, 350)]
-    np.testing.assert_allclose(model.blend, plain['shapedirs'][:, :, columns], rtol=1e-6)
-    np.testing.assert_allclose(model.joints, plain['J_regressor'])
+    np.testing.assert_allclose(model.shapedirs, plain['shapedirs'][:, :, columns], rtol=1e-6)
+    np.testing.assert_allclose(model.J_regressor, plain['J_regressor'])
     assert model.parents.tolist() == [-1, 0, 1, 1, 1]
     assert load_flame_model(tmp_path).faces.shape == (20, 3)
     np.savez(tmp_path / 'flame.npz', **plain)
-    np.testing.assert_array_equal(load_flame_model(tmp_path / 'flame.npz').blend, model.blend)
+    np.testing.assert_array_equal(load_flame_model(tmp_path / 'flame.npz').shapedirs, model.shapedirs)
 
 
 def test_other_files_are_named(tmp_path: Path) -> None:

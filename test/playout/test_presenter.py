@@ -167,9 +167,9 @@ def test_a_stopped_process_goes_on_in_time(stop: int) -> None:
     made = play(Utterance(live(400)), stop=stop)
     assert np.abs(made.parted()).max() <= 20
     after = [time for time, _ in made.heard if time >= 2000 + stop]
-    assert sum(time < 2000 + stop + 20 for time in after) <= 12, 'no heap'
+    assert sum(time < 2000 + stop + 20 for time in after) <= 27, 'no heap'
     if stop >= 1500:
-        assert made.presenter.status.stale > 0.001 * (stop - 900)
+        assert made.presenter.status.stale > 0.001 * (stop - 1000)
 
 
 def test_without_max_shift_the_sound_is_always_in_time() -> None:

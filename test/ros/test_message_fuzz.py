@@ -21,6 +21,7 @@ from diffposetalk_ros.avatar.parameters import config_from  # noqa: E402
 from diffposetalk_ros.errors import AudioError, StyleError  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import audio_to_message, format_from_info, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.style import style_reference  # noqa: E402
 
 FLOAT32 = st.floats(width=32)
 ROWS = st.integers(0, 60)
@@ -55,7 +56,7 @@ def avatar(model_folder: Path) -> Avatar:
 def test_any_style_is_followed_or_refused_in_a_line(avatar: Avatar, values: dict, transition: float) -> None:
     before = avatar.style.name
     try:
-        avatar.set_style(StyleReference(**values), transition)
+        avatar.set_style(style_reference(StyleReference(**values)), transition)
     except StyleError as error:
         assert '\n' not in str(error)
         assert avatar.style.name == before

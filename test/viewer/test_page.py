@@ -17,6 +17,7 @@ from lip_offsets import closure_offsets, spoken_offsets  # noqa: E402
 
 from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser  # noqa: E402
 from diffposetalk_ros.benchmark.talking_source import RATE, SpokenClip, TalkingSource  # noqa: E402
+from diffposetalk_ros.viewer.page_messages import audio_block  # noqa: E402
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')
 
@@ -200,6 +201,15 @@ def test_a_fault_of_the_page_reaches_the_visitor_and_the_node(
     assert sum(command['do'] == 'report' for command in source.commands) <= 5
     browser.call('Page.navigate', url='about:blank')
     browser.problems.clear()
+
+
+def test_sound_that_always_comes_too_late_is_told(browser: Browser, source: TalkingSource) -> None:
+    browser.open(source.server.address)
+    browser.wait('viewer.state === 1 && viewer.sound.running')
+    late = audio_block(np.full(320, 0.3, np.float32), RATE, time.time_ns() - 10**9)
+    for _ in range(60):
+        source.server.send(late)
+    assert 'too late to be played' in browser.wait("document.getElementById('notices').textContent")
 
 
 def test_controls_say_why_they_are_grey(browser: Browser, source: TalkingSource) -> None:

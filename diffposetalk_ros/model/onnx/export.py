@@ -24,6 +24,7 @@ from diffposetalk_ros.model.onnx.speech_graph import SpeechGraph
 from diffposetalk_ros.model.onnx.tables import compute_tables
 from diffposetalk_ros.model.onnx.trace import trace
 from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
+from diffposetalk_ros.util.output_file import part_of
 
 __all__ = ['export_onnx']
 
@@ -103,9 +104,12 @@ def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
     compute_tables(graph.graph)
     _point_into(graph, folder / weights)
     path = folder / f'{name}.onnx'
-    temporary = path.with_suffix('.part')
-    temporary.write_bytes(graph.SerializeToString())
-    temporary.replace(path)
+    part = part_of(path)
+    try:
+        part.write_bytes(graph.SerializeToString())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 

@@ -105,6 +105,8 @@ def format_from_info(info: Any) -> AudioFormat:
 class AudioReader:
     """Messages of one audio topic -> chunks, with what one message leaves over kept for the next.
 
+    Senders are told apart by the frame_id of stamped messages, because rclpy does not tell the publisher.
+
     ``fallback``: format of messages that carry none (ros-drivers) until `on_info`. ``channel``: which one to hear,
     from 1; 0 is the mean of all. ``end_timeout``: seconds without sound after which nothing is left over.
     ``note`` takes a line about what was found in the stream, once.

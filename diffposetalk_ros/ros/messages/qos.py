@@ -8,6 +8,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 __all__ = [
     'AUDIO',
+    'AUDIO_BEST_EFFORT',
     'AUDIO_INFO',
     'AUDIO_OUT',
     'CHUNK',
@@ -20,9 +21,17 @@ __all__ = [
     'overridable',
 ]
 
-# Best effort matches both packages' publishers (one reliable, one best effort). A burst of speech
-# synthesis or a busy interpreter needs more than the usual depth of 5.
+# A reliable publisher is heard without loss: room for ten minutes in messages of 10 ms, as speech synthesis may send
+# them while the node is busy.
 AUDIO = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=60_000,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+)
+
+# Microphones publish best effort and meet no reliable subscription.
+AUDIO_BEST_EFFORT = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=200,
     reliability=ReliabilityPolicy.BEST_EFFORT,
@@ -61,6 +70,6 @@ JOINT_STATES = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 DIAGNOSTICS = QoSProfile(depth=10)
 
 
-def overridable() -> QoSOverridingOptions:
-    """Read-only parameters ``qos_overrides.<topic>.<publisher|subscription>.<policy>``."""
-    return QoSOverridingOptions.with_default_policies()
+def overridable(name: str = '') -> QoSOverridingOptions:
+    """Read-only parameters ``qos_overrides.<topic>.<publisher|subscription>[_<name>].<policy>``."""
+    return QoSOverridingOptions.with_default_policies(entity_id=name or None)

@@ -32,7 +32,7 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['AudioPlayerNode', 'load_sound', 'main']
 
 _PARAMETERS = (
-    ('file', '', 'Sound file of any common format, or a pipe; - is standard input'),
+    ('file', '', 'Sound file of any common format, or a pipe, as /dev/stdin'),
     ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
@@ -125,7 +125,7 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         self._chunk = max(1, round(chunk * self._rate))
         self._wait_for = value['wait_for']
         # Deep and reliable: a burst must not overflow the writer's history.
-        depth = min(20000, len(self._samples) // self._chunk + 16)
+        depth = min(60_000, len(self._samples) // self._chunk + 16)
         self._output = AudioPublisher(self, self._rate, value['message'], value['frame_id'], depth)
         self._start: int | None = None
         self._sent = 0

@@ -29,6 +29,8 @@ from std_srvs.srv import Trigger
 from diffposetalk_ros.audio.chunk import AudioFormat
 from diffposetalk_ros.avatar import parameters
 from diffposetalk_ros.avatar.avatar import Avatar
+from diffposetalk_ros.avatar.barge_in import VoiceInterrupt
+from diffposetalk_ros.avatar.status import ERROR, Status
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
 from diffposetalk_ros.playout.frame_schedule import FrameSchedule
@@ -52,6 +54,8 @@ from diffposetalk_ros.ros.messages.motion import (
 from diffposetalk_ros.ros.messages.stamps import time_message
 from diffposetalk_ros.ros.messages.style import style_reference
 from diffposetalk_ros.ros.nodes.generate_action import GenerateAction
+from diffposetalk_ros.ros.support.audio_subscription import AudioSubscription
+from diffposetalk_ros.ros.support.clock_watch import NO_CLOCK, clock_is_missing
 from diffposetalk_ros.ros.support.declare_parameters import declare
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
@@ -68,6 +72,8 @@ _LONGEST_TRANSITION = (
     next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
 )
 """Seconds that ~/set_style may ask for: as the parameter."""
+_LOOK = _NS // 2
+"""ns between two looks for a publisher of audio_info."""
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
 
@@ -111,7 +117,7 @@ class DiffPoseTalkNode(ManagedNode):
         self._diagnostics = self._publish(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         for service_kind, service, callback in (
             (Trigger, '~/interrupt', self._on_interrupt),
-            (Trigger, '~/reset', self._on_interrupt),
+            (Trigger, '~/reset', self._on_reset),
             (SetStyle, '~/set_style', self._on_set_style),
             (ListStyles, '~/list_styles', self._on_list_styles),
         ):
@@ -141,14 +147,23 @@ class DiffPoseTalkNode(ManagedNode):
         )
         undo.callback(avatar.stop)
         avatar.start()
-        self._heard = self._subscribe(self._audio_class, 'audio', self._on_audio, qos.AUDIO, undo)
+        self._ear = AudioSubscription(self, self._audio_class, 'audio', self._on_audio)
+        undo.callback(self._ear.destroy)
+        if self._config.interrupt_by_voice:
+            self._voice = VoiceInterrupt()
+            self._listener = AudioReader(told, self._config.audio_channel, self._config.audio_end_timeout)
+            undo.callback(AudioSubscription(self, self._audio_class, 'listen', self._on_listen).destroy)
         self._subscribe(StyleReference, 'style_reference', self._on_style, qos.STYLE, undo)
+        self._info_topic: str | None = None
+        self._info_looked, self._info_expected = 0, False
         if not has_portaudio_form():
-            self._subscribe(message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO, undo)
+            self._info_topic = self._subscribe(
+                message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO, undo
+            )
         # On the steady clock: after a clock jump there is work to do even while simulated time stands.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
-        diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose)
+        diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
         self._active = True
         self._publish_info()
@@ -176,9 +191,14 @@ class DiffPoseTalkNode(ManagedNode):
 
     # ---- inputs ----------------------------------------------------------------------------------
 
-    def _on_audio(self, message: Any) -> None:
-        now = self.get_clock().now().nanoseconds
+    def _on_audio(self, message: Any, now: int, sent: int | None) -> None:
         avatar = self._the_avatar()
+        if self._info_is_awaited(now):
+            avatar.bad_messages += 1
+            self._warn(
+                'audio ignored: its format is not known yet; audio_info, which has a publisher, will tell it'
+            )
+            return
         try:
             heard = self._reader.read(message, now)
         except AudioError as error:
@@ -186,7 +206,27 @@ class DiffPoseTalkNode(ManagedNode):
             self._warn(f'audio ignored: {error}')
             return
         for chunk, passed in heard:
-            avatar.push_audio(chunk, now, passed if self._audio_out is not None else None)
+            avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
+
+    def _info_is_awaited(self, now: int) -> bool:
+        """Whether somebody will tell the format of messages that carry none: better no sound than noise."""
+        if self._info_topic is None or self._reader.told:
+            return False
+        if not 0 <= now - self._info_looked < _LOOK:
+            self._info_looked = now
+            self._info_expected = self.count_publishers(self._info_topic) > 0
+        return self._info_expected
+
+    def _on_listen(self, message: Any, now: int, sent: int | None) -> None:
+        """The person's microphone: a voice interrupts what is being said."""
+        try:
+            heard = self._listener.read(message, now)
+        except AudioError as error:
+            self._warn(f'listen ignored: {error}')
+            return
+        for chunk, _ in heard:
+            if self._voice.push(chunk):
+                self._the_avatar().interrupt()
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -285,15 +325,25 @@ class DiffPoseTalkNode(ManagedNode):
     def _diagnose(self) -> None:
         now = self.get_clock().now()
         name = self.get_fully_qualified_name().lstrip('/')
-        statuses = self._the_avatar().diagnose(now.nanoseconds, self.count_publishers(self._heard))
+        avatar = self._the_avatar()
+        avatar.lost_messages = self._ear.lost
+        statuses = avatar.diagnose(now.nanoseconds, self.count_publishers(self._ear.topic))
+        if clock_is_missing(self):
+            statuses.append(Status('clock', ERROR, NO_CLOCK))
         self._diagnostics.publish(to_message(statuses, now.to_msg(), name))
 
     # ---- services --------------------------------------------------------------------------------
 
     def _on_interrupt(self, request: Any, response: Any) -> Any:
+        return self._interrupted(response, hold=True)
+
+    def _on_reset(self, request: Any, response: Any) -> Any:
+        return self._interrupted(response, hold=False)
+
+    def _interrupted(self, response: Any, hold: bool) -> Any:
         response.success = self._active
         if self._active:
-            self._the_avatar().interrupt()
+            self._the_avatar().interrupt(hold)
         else:
             response.message = 'the node is not active; activate it first'
         return response

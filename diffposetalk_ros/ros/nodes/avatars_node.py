@@ -26,6 +26,7 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import Backend
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.ros.nodes.avatar_node import DiffPoseTalkNode
+from diffposetalk_ros.ros.support.clock_watch import ClockWatch
 from diffposetalk_ros.ros.support.entry_point import (
     create_node,
     non_ros_args,
@@ -102,6 +103,7 @@ def _run(args: Sequence[str] | None) -> None:
             nodes += create_node(lambda: make_avatars(options.avatars, options.prefix))
             for node in nodes:
                 executor.add_node(node)
+            ClockWatch(nodes[0])
             with library_log(nodes[0].get_logger()):
                 if options.autostart:
                     for node in nodes:

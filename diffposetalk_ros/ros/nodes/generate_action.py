@@ -131,6 +131,8 @@ class GenerateAction:
             raise MotionError(f'{target} exists; set overwrite or name another file')
         if request.rate and not 1.0 <= request.rate <= 240.0:
             raise ConfigError(f'rate {request.rate:g}; use 1 to 240, or 0 for that of the model')
+        if source.is_fifo() or source.is_char_device():  # it could keep this thread waiting for ever
+            raise AudioError(f'audio_path {source} is a pipe or device; name a file')
         seconds = audio_duration(source, MIN_SECONDS)
         generator = self._open_generator()
         style, sampling = self._settings()

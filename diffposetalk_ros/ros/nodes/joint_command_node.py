@@ -51,6 +51,7 @@ from diffposetalk_ros.ros.messages.joints import (
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.ros.support.clock_watch import ClockWatch
 from diffposetalk_ros.ros.support.entry_point import (
     create_node,
     non_ros_args,
@@ -360,6 +361,7 @@ def main(args: Sequence[str] | None = None) -> int:
             with until_shutdown():
                 node = create_node(JointCommandNode)
                 executor.add_node(node)
+                ClockWatch(node)
                 if '--autostart' in non_ros_args(args):
                     node.autostart()
                 while rclpy.ok():

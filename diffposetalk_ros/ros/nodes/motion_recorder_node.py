@@ -2,7 +2,9 @@
 """Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound.
 
 For example:
-    motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C writes the file
+    motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C ends the take
+
+The take is on disk while it is recorded; after a crash or a full disk all but the last second is there.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.motion_file import MotionClip, save_motion
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import default_kind, has_portaudio_form, message_class
+from diffposetalk_ros.ros.recording.bag_files import bag_library
+from diffposetalk_ros.ros.recording.journal import Journal
 from diffposetalk_ros.ros.recording.motion_bag import BagMessage, write_motion_bag
 from diffposetalk_ros.ros.recording.recorded_motion import clip_from_messages, lost_frames
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
@@ -43,10 +47,13 @@ class MotionCollector:
     """Keeps every FaceMotion that arrives on ``node``, and the latched info that explains it.
 
     With ``sound``, one of the types of audio_common_msgs or 'auto', what arrives on ``audio`` as well.
+    With ``target`` everything is written there, or beside it, as it comes (`Journal`).
     Raises AudioError for a type that is not installed.
     """
 
-    def __init__(self, node: Any, info_topic: str = 'diffposetalk/info', sound: str = '') -> None:
+    def __init__(
+        self, node: Any, info_topic: str = 'diffposetalk/info', sound: str = '', target: Path | None = None
+    ) -> None:
         from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 
         self.info: Any = None
@@ -57,6 +64,8 @@ class MotionCollector:
             node.create_subscription(FaceMotionInfo, info_topic, self._on_info, qos.INFO),
             node.create_subscription(FaceMotion, 'face_motion', self._on_frame, _DEEP),
         ]
+        info, motion = (subscription.topic_name for subscription in self.subscriptions)
+        self.journal = None if target is None else Journal(target, (motion, info))
         self.sound: list[BagMessage] = []
         if sound:
             self._keep(node, default_kind() if sound == 'auto' else sound, 'audio', _DEEP_AUDIO)
@@ -66,17 +75,26 @@ class MotionCollector:
     def _keep(self, node: Any, kind: str, topic: str, profile: QoSProfile) -> None:
         def keep(data: bytes) -> None:
             now = self._clock.now().nanoseconds
-            self.sound.append(BagMessage(subscription.topic_name, f'audio_common_msgs/msg/{kind}', now, data))
+            message = BagMessage(subscription.topic_name, f'audio_common_msgs/msg/{kind}', now, data)
+            if self.journal is None:
+                self.sound.append(message)
+            else:
+                self.journal.sound(message)
 
         subscription = node.create_subscription(message_class(kind), topic, keep, profile, raw=True)
         self.subscriptions.append(subscription)
 
     def _on_info(self, message: Any) -> None:
         self.info = message
+        if self.journal is not None:
+            self.journal.info(message, self._clock.now().nanoseconds)
 
     def _on_frame(self, message: Any) -> None:
-        self.received.append(self._clock.now().nanoseconds)
+        now = self._clock.now().nanoseconds
+        self.received.append(now)
         self.frames.append(message)
+        if self.journal is not None:
+            self.journal.frame(message, now)
 
     @property
     def missing(self) -> int:
@@ -103,6 +121,35 @@ class MotionCollector:
             save_motion(path, clip)
         return clip
 
+    def finish(self) -> MotionClip:
+        """Complete the take of a collector with a ``target``; what was kept beside it is gone then.
+
+        Raises MotionError when nothing was received, or when the disk could not take it: it says where the rest is.
+        """
+        journal = self.journal
+        assert journal is not None, 'only with a target'
+        journal.finish()
+        kept = journal.path
+        if journal.failure is not None:
+            where = (
+                f'{len(self.frames)} frames came, and what could be written is in {kept}'
+                if kept
+                else 'check it'
+            )
+            raise MotionError(f'{journal.target}: cannot be written ({journal.failure.strerror}); {where}')
+        clip = self.clip()
+        assert kept is not None, 'there is an info'
+        try:
+            if kept.suffix != '.mcap':
+                save_motion(journal.target, clip)
+            elif kept != journal.target:
+                kept.replace(journal.target)
+        except (MotionError, OSError) as error:
+            raise MotionError(f'{error}; the take is in {kept}') from None
+        if kept.suffix != '.mcap' and kept != journal.target:
+            kept.unlink()
+        return clip
+
 
 class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
     """Collects ``face_motion`` until it is stopped."""
@@ -117,12 +164,16 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
             raise ConfigError(
                 f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio'
             )
-        self.collector = MotionCollector(self, f'{value["node"]}/info', sound)
+        if Path(self.path).suffix.lower() == '.mcap':
+            bag_library('mcap.writer')
+        self.collector = MotionCollector(self, f'{value["node"]}/info', sound, Path(self.path))
 
     @property
     def full(self) -> bool:
-        """Whether the wanted duration is recorded."""
-        info = self.collector.info
+        """Whether the wanted duration is recorded, or the disk cannot take more."""
+        info, journal = self.collector.info, self.collector.journal
+        if journal is not None and journal.failure is not None:
+            return True
         return bool(self.limit > 0 and info and len(self.collector.frames) >= self.limit * info.output_rate)
 
 
@@ -135,12 +186,14 @@ def _record(node: RecorderNode) -> None:
     begin = time.monotonic()
     while rclpy.ok() and not node.full:
         rclpy.spin_once(node, timeout_sec=0.2)
+        if node.collector.journal is not None:
+            node.collector.journal.sync()
         if 0 < node.wait < time.monotonic() - begin and not node.collector.frames:
             break
 
 
 def _save(node: RecorderNode) -> None:
-    clip = node.collector.save(Path(node.path))
+    clip = node.collector.finish()
     print(f'{node.path}: {len(clip.values)} frames, {clip.duration:.2f} s, lost {node.collector.missing}')
 
 

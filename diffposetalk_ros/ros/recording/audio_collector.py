@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the sound of audio_out with its stamps, to lay it under the motion it belongs to."""
+"""Collects audio_out with its stamps, so that the sound can be laid under its motion."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
+from diffposetalk_ros.ros.support.clock_watch import ClockWatch
 from diffposetalk_ros.ros.support.logging import library_log
 from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 
@@ -82,6 +83,7 @@ def run_node(
         try:
             with until_shutdown():
                 node = create_node(make)
+                ClockWatch(node)
                 with library_log(node.get_logger()):
                     spin(node)
         finally:

@@ -137,10 +137,22 @@ class Viewer {
     const lost = this.link.silence > LOST;
     byId('lost').hidden = !lost;
     document.body.classList.toggle('lost', lost);
+    this.watchLateness();
     const fps = this.fps.toFixed(0);
     const offset = Number.isFinite(this.age) ? `${this.age.toFixed(1)} ms` : 'unknown';
     this.panel.numbers(`${fps} frames/s drawn; ${this.received} received, the last ${offset} after it was due; `
       + `page buffer ${BUFFER} ms; ${this.sound.late} pieces of sound late`);
+  }
+
+  // Sound that comes too late cannot be played, and silence explains nothing.
+  watchLateness() {
+    const { late, pieces } = this.sound;
+    this.counted ??= { late, pieces };
+    if (pieces - this.counted.pieces < 50) return; // about a second of speech
+    const share = (late - this.counted.late) / (pieces - this.counted.pieces);
+    this.counted = { late, pieces };
+    notices.show('late', share < 0.5 ? '' : `The sound arrives too late to be played: frames come ${Math.round(this.age)} ms `
+      + 'after they are due. Raise playout.delay of the node, or open the page with ?buffer=500.', 5000);
   }
 
   // With ?measure: when which lip opening was seen, and how loud the loudspeaker was when.

@@ -21,7 +21,8 @@ export class Sound {
     this.hushed = false;
     this.sources = new Set();
     this.rate = 0;
-    this.late = 0;
+    this.late = 0; // pieces that lost their beginning, or all of it
+    this.pieces = 0;
     this.lead = null;
   }
 
@@ -142,6 +143,7 @@ export class Sound {
     const length = chunk.samples.length / this.rate;
     const at = this.schedule.place(due, chunk.time, length, this.rate);
     const missed = this.context.currentTime - at;
+    this.pieces += 1;
     if (missed > 0) this.late += 1;
     if (missed < length) this.play(chunk.samples, at, Math.max(0, missed));
   }

@@ -75,6 +75,7 @@ def test_a_file_becomes_a_motion_file(stage: Asking, voice: Path, tmp_path: Path
     ('change', 'code'),
     [
         ({'audio_path': '/no/such.wav'}, Generate.Result.AUDIO),
+        ({'audio_path': '/dev/zero'}, Generate.Result.AUDIO),
         ({'style': 'nobody'}, Generate.Result.STYLE),
         ({'motion_path': '/no/such/folder/m.npz'}, Generate.Result.OUTPUT),
         ({'motion_path': 'm.txt'}, Generate.Result.OUTPUT),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -200,7 +201,7 @@ def test_bags_of_several_topics_and_bad_files(tmp_path: Path, monkeypatch: pytes
         motion_bag.read_motion_bag(folder, '/up')
     assert len(motion_bag.read_motion_bag(folder, '/left/face_motion').values) == 10
     whole = (folder / 'left.mcap').read_bytes()
-    for damaged in (b'', b'no bag', whole[:200], whole[: len(whole) // 2]):
+    for damaged in (b'', b'no bag', whole[:200], whole[:-300] + bytes(200) + whole[-100:]):
         (tmp_path / 'bad.mcap').write_bytes(damaged)
         with pytest.raises(DiffPoseTalkError) as caught:
             motion_bag.read_motion_bag(tmp_path / 'bad.mcap')
@@ -208,8 +209,179 @@ def test_bags_of_several_topics_and_bad_files(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(MotionError, match='cannot be read'):
         motion_bag.read_motion_bag(tmp_path / 'nothing.mcap')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(MotionError, match='no .mcap file'):
+    with pytest.raises(MotionError, match='no .mcap or .db3 file'):
         motion_bag.read_motion_bag(tmp_path / 'empty')
     monkeypatch.setitem(sys.modules, 'mcap_ros2.decoder', None)
     with pytest.raises(ConfigError, match='pip install mcap'):
         motion_bag.read_motion_bag(folder)
+
+
+def _bag_of(folder: Path, parts: list[range], names: list[str]) -> None:
+    folder.mkdir()
+    topics = ('/face_motion', '/diffposetalk/info')
+    for numbers, name in zip(parts, names, strict=True):
+        times = [5 * 10**9 + i * 20_000_000 for i in numbers]
+        motion_bag.write_motion_bag(folder / name, info(), frames(numbers), times, topics)
+
+
+@pytest.mark.parametrize('metadata', [False, True])
+def test_a_split_bag_is_read_in_the_order_of_its_times(
+    tmp_path: Path, metadata: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip('mcap_ros2', reason='mcap-ros2-support is not installed')
+    folder = tmp_path / 'take'
+    _bag_of(folder, [range(10 * k, 10 * k + 10) for k in range(12)], [f'take_{k}.mcap' for k in range(12)])
+    if metadata:
+        names = ''.join(f'    - take_{k}.mcap\n' for k in range(13))
+        (folder / 'metadata.yaml').write_text(
+            f'rosbag2_bagfile_information:\n  relative_file_paths:\n{names}'
+        )
+    clip = motion_bag.read_motion_bag(folder)
+    expected = ROWS[np.arange(120) % len(ROWS)]
+    np.testing.assert_allclose(clip.values, expected, atol=1e-5)
+    assert 'stretches' not in clip.meta
+    assert ('take_12.mcap' in caplog.text) == metadata
+
+
+def _as_sqlite(source: Path, target: Path, with_definitions: bool) -> None:
+    """The messages of an .mcap file as rosbag2_storage_sqlite3 lays them out."""
+    from contextlib import closing
+
+    from diffposetalk_ros.ros.recording.bag_files import file_messages
+
+    with closing(sqlite3.connect(target)) as base:
+        base.executescript(
+            'CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,'
+            ' serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL, type_description_hash TEXT);'
+            'CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, timestamp INTEGER NOT NULL,'
+            ' data BLOB NOT NULL);'
+        )
+        if with_definitions:
+            base.execute(
+                'CREATE TABLE message_definitions(id INTEGER PRIMARY KEY, topic_type TEXT NOT NULL, encoding TEXT'
+                ' NOT NULL, encoded_message_definition TEXT NOT NULL, type_description_hash TEXT NOT NULL)'
+            )
+        topics: dict[str, int] = {}
+        for schema, message in file_messages(source):
+            if message.topic not in topics:
+                topics[message.topic] = len(topics) + 1
+                base.execute(
+                    "INSERT INTO topics VALUES (?, ?, ?, 'cdr', '', '')",
+                    (topics[message.topic], message.topic, message.kind),
+                )
+                if with_definitions:
+                    base.execute(
+                        "INSERT INTO message_definitions VALUES (?, ?, 'ros2msg', ?, '')",
+                        (topics[message.topic], message.kind, schema.data.decode()),
+                    )
+            base.execute(
+                'INSERT INTO messages(topic_id, timestamp, data) VALUES (?, ?, ?)',
+                (topics[message.topic], message.time, message.data),
+            )
+        base.commit()
+
+
+@pytest.mark.parametrize('form', ['db3', 'db3 of Humble', 'db3.zstd', 'mcap.zstd', 'mcap, messages packed'])
+def test_other_storages_and_compression_are_read(tmp_path: Path, form: str) -> None:
+    zstandard = pytest.importorskip('zstandard', reason='zstandard is not installed')
+    pytest.importorskip('mcap_ros2', reason='mcap-ros2-support is not installed')
+    topics = ('/face_motion', '/diffposetalk/info')
+    folder, plain = tmp_path / 'bag', tmp_path / 'plain.mcap'
+    folder.mkdir()
+    motion_bag.write_motion_bag(plain, info(), frames(range(30)), list(range(30)), topics)
+    if form.startswith('db3'):
+        plain = tmp_path / 'plain.db3'
+        _as_sqlite(tmp_path / 'plain.mcap', plain, 'Humble' not in form)
+    if form.endswith('.zstd'):
+        (folder / f'bag_0.{form}').write_bytes(zstandard.ZstdCompressor().compress(plain.read_bytes()))
+    elif form.startswith('db3'):
+        (folder / 'bag_0.db3').write_bytes(plain.read_bytes())
+    else:
+        from diffposetalk_ros.ros.recording.bag_files import BagMessage, file_messages
+
+        with (folder / 'bag_0.mcap').open('wb') as stream:
+            writer = motion_bag.BagWriter(stream)
+            for _, message in file_messages(plain):
+                packed = zstandard.ZstdCompressor().compress(message.data)
+                writer.write(BagMessage(message.topic, message.kind, message.time, packed))
+            writer.finish()
+        (folder / 'metadata.yaml').write_text('  compression_format: zstd\n  compression_mode: MESSAGE\n')
+    np.testing.assert_allclose(motion_bag.read_motion_bag(folder).values, ROWS, atol=1e-5)
+    assert command(['convert', str(folder), '-o', str(tmp_path / 'motion.npz')]) == 0
+
+
+def test_damaged_and_foreign_storages_are_called_by_their_name(tmp_path: Path) -> None:
+    pytest.importorskip('mcap_ros2', reason='mcap-ros2-support is not installed')
+    for name, data in (('a.db3', b'no database at all'), ('b.mcap.zstd', b'no zstd'), ('c.db3', b'')):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DiffPoseTalkError, match=name) as caught:
+            motion_bag.read_motion_bag(tmp_path / name)
+        assert '\n' not in str(caught.value)
+    with pytest.raises(MotionError, match=r'none\.db3: cannot be read'):
+        motion_bag.read_motion_bag(tmp_path / 'none.db3')
+
+
+def _publish_until_killed(
+    stage: Any, path: Path, count: int, kill: int, prepare: str = ''
+) -> subprocess.Popen[str]:
+    """Record to ``path`` at 50 frames a second, ``count`` frames, then send ``kill``."""
+    motion = stage.create_publisher(FaceMotion, 'face_motion', 100)
+    latched = stage.create_publisher(FaceMotionInfo, 'diffposetalk/info', qos.INFO)
+    latched.publish(info())
+    program = (
+        prepare + 'from diffposetalk_ros.ros.nodes.motion_recorder_node import main; raise SystemExit(main())'
+    )
+    recorder = subprocess.Popen(
+        [sys.executable, '-c', program, '--ros-args', '-r', '__ns:=/robot', '-p', f'file:={path}'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not motion.get_subscription_count() or not latched.get_subscription_count():
+        assert time.monotonic() < deadline and recorder.poll() is None
+        time.sleep(0.05)
+    begin = time.monotonic()
+    for frame in frames(range(count)):
+        time.sleep(max(0.0, begin + 0.02 * frame.frame_index - time.monotonic()))
+        motion.publish(frame)
+    if kill:
+        recorder.send_signal(kill)
+    return recorder
+
+
+@pytest.mark.parametrize('suffix', ['mcap', 'csv', 'npz'])
+def test_a_killed_recorder_loses_no_more_than_the_last_second(
+    stage: Any, tmp_path: Path, suffix: str
+) -> None:
+    if suffix == 'mcap':
+        pytest.importorskip('mcap_ros2', reason='mcap-ros2-support is not installed')
+    path = tmp_path / f'take.{suffix}'
+    recorder = _publish_until_killed(stage, path, 150, signal.SIGKILL)
+    recorder.communicate(timeout=60)
+    (left,) = tmp_path.iterdir()
+    assert left.name == (f'take.{suffix}' if suffix != 'npz' else 'take.part.csv')
+    assert command(['convert', str(left), '-o', str(tmp_path / 'kept.npz')]) == 0
+    clip = load_motion(tmp_path / 'kept.npz')
+    assert clip.fps == 50 and 100 <= len(clip.values) <= 150
+    np.testing.assert_allclose(clip.values, ROWS[np.arange(len(clip.values)) % len(ROWS)], atol=1e-5)
+    if suffix == 'npz':
+        with pytest.raises(MotionError, match='has left take.part.csv'):
+            load_motion(path)
+
+
+@pytest.mark.parametrize('suffix', ['mcap', 'npz'])
+def test_a_full_disk_ends_the_take_and_keeps_what_fitted(stage: Any, tmp_path: Path, suffix: str) -> None:
+    if suffix == 'mcap':
+        pytest.importorskip('mcap_ros2', reason='mcap-ros2-support is not installed')
+    # A limit on the size of files stands for the full disk: the system refuses to write more in the same way.
+    limit = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); '
+    recorder = _publish_until_killed(stage, tmp_path / f'take.{suffix}', 260, 0, limit)
+    output, _ = recorder.communicate(timeout=60)
+    assert recorder.returncode == 2 and 'cannot be written' in output, output
+    (left,) = tmp_path.iterdir()
+    assert left.name in output
+    assert command(['convert', str(left), '-o', str(tmp_path / 'kept.npz')]) == 0
+    clip = load_motion(tmp_path / 'kept.npz')
+    assert len(clip.values) >= 60_000 // 1000
+    np.testing.assert_allclose(clip.values, ROWS[np.arange(len(clip.values)) % len(ROWS)], atol=1e-5)

@@ -255,7 +255,7 @@ def test_points_and_mesh_reach_rviz(stack: Stack) -> None:
     stack.spin(lambda: clouds and meshes)
     cloud, marker = clouds[0], meshes[0].markers[0]
     points = np.frombuffer(bytes(cloud.data), '<f4').reshape(cloud.height * cloud.width, 3)
-    assert cloud.header.frame_id == 'neck' and 2000 < len(points) < 6000
+    assert cloud.header.frame_id == 'page_test/neck' and 2000 < len(points) < 6000
     assert 0.05 < points[:, 0].max() < 0.2, 'forward is x, in metres'
     assert len(marker.points) == len(marker.colors) and marker.points[0].x != 0.0
 

@@ -71,7 +71,7 @@ def test_slowly_within_limits_and_as_answered(
     words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(out), '--channels', 'jawOpen']
     assert main(['calibrate-joints', *words, '--seconds', '1']) == 0
     text = capsys.readouterr().out
-    assert 'the robot goes to rest, slowly' in text and "'many' is no number" in text
+    assert 'moving the robot slowly to rest' in text and "'many' is not a number" in text
     assert load_joint_map(out).joints[JAW].sources[0].gain == pytest.approx(0.2)
     approach, *sweeps = robot.heard
     assert len(sweeps) == 3

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The clock of another machine: how far its stamps are off, and how that drifts. Imports no ROS.
+
+    age = arrival - time the message's last sample sounded, by its stamp
+
+    always about the same, above 0       the sender's clock is behind: its sound is not late
+    always about the same, below 0       it is ahead: nobody sends sound before it has sounded
+    smaller and smaller                  no clock: speech synthesis sends ahead of time
+    now and then larger                  no clock: the network was late
+
+The least age of the last half minute is the offset (a minimum filter, as NTP's clock filter): messages are late now
+and then, and never early.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ['MinimumFilter', 'SenderClock']
+
+_NS = 1_000_000_000
+_SAME = 30_000_000
+"""Clocks that differ by less (ns) are the same clock: a sound card may take as long."""
+_STEP = _NS
+"""Ages do not grow by more (ns) for any other reason than a clock that was set."""
+_LIVE = _NS // 4
+"""A source is live when it has kept the pace of its sound for so long (ns)."""
+_PATIENCE = _NS // 2
+"""An age that stays too large for so long (ns) is the clock's."""
+_SLEW = 1e-3
+"""The correction follows by so much, in seconds per second: five times the drift of a bad crystal."""
+_BUCKETS = 30
+"""The minimum filter keeps the least age of each of so many seconds."""
+
+
+class MinimumFilter:
+    """The least of the values of the last half minute; times in ns."""
+
+    def __init__(self) -> None:
+        self._buckets: deque[tuple[int, int]] = deque(maxlen=_BUCKETS)
+
+    @property
+    def values(self) -> list[tuple[int, int]]:
+        """(time, least value) of each second, the oldest first."""
+        return list(self._buckets)
+
+    def push(self, value: int, now: int) -> int:
+        """Add a value; returns the least."""
+        if self._buckets and now < self._buckets[-1][0] - _NS:
+            self._buckets.clear()  # the clock was set
+        if not self._buckets or now - self._buckets[-1][0] >= _NS:
+            self._buckets.append((now, value))
+        begin, least = self._buckets[-1]
+        self._buckets[-1] = begin, min(least, value)
+        return min(least for _, least in self._buckets)
+
+
+class SenderClock:
+    """Corrects the stamps of one sender to the receiver's clock. Times in ns; not thread-safe.
+
+    ``offset`` is what is added to a stamp, ``drift`` by how much it changes, in seconds per second.
+    """
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self._known = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._least = MinimumFilter()
+        self._recent: deque[tuple[int, int]] = deque()
+        self._floor = 0
+        self._stamp = 0
+        self._end: int | None = None
+        self._now: int | None = None
+
+    @property
+    def drift(self) -> float:
+        """By how much the offset changes, in seconds per second; NaN before it has been seen for 10 s."""
+        seen = self._least.values
+        if len(seen) < 10:
+            return float('nan')
+        (first, low), (last, high) = seen[0], seen[-1]
+        return (high - low) / (last - first)
+
+    def observe(self, stamp: int, length: int, now: int, begins: bool) -> int:
+        """A message of ``length`` with the time ``stamp`` of its first sample arrived at ``now``.
+
+        ``begins``: it is the first of an utterance. Returns by how much what came before in this utterance is to be
+        moved: until now its sound seemed to be ahead of its time.
+        """
+        if self._end is not None and stamp == self._stamp:
+            return 0  # one stamp for a whole sentence tells nothing of a clock
+        self._stamp, moved = stamp, 0
+        if self._now is not None and now < self._now - _NS:
+            self._forget()  # the receiver's own clock was set
+        age = now - stamp - length
+        went_back = self._end is not None and stamp < self._end - _NS // 2
+        self._end = stamp + length
+        self._note(now, age)
+        late = age - self.offset
+        if late > _STEP and (begins or went_back or not self._known or self._steady(late_by=_STEP)):
+            self._set(age if begins or went_back else min(recent for _, recent in self._recent), now)
+        elif not self._known and age > _SAME:
+            self._set(age, now)
+        elif self._steady_ahead():
+            moved = -self.offset
+            self._set(min(recent for _, recent in self._recent), now)
+            moved += self.offset
+        else:
+            self._follow(now)
+        self._known = self._known or age > -_SAME
+        self._now = now
+        return moved
+
+    def _note(self, now: int, age: int) -> None:
+        self._recent.append((now, age))
+        while now - self._recent[0][0] > 2 * _PATIENCE:
+            self._recent.popleft()
+        self._floor = self._least.push(age, now)
+
+    def _steady(self, late_by: int) -> bool:
+        """Whether all messages of some time were late by so much, and are not catching up."""
+        (first, old), (last, new) = self._recent[0], self._recent[-1]
+        elapsed = last - first
+        steady = elapsed >= _PATIENCE and new - old > -0.2 * elapsed
+        return steady and min(age for _, age in self._recent) - self.offset > late_by
+
+    def _paced(self) -> list[int]:
+        """Ages of the last half second where the source keeps the pace of its sound; else empty."""
+        recent = [(at, age) for at, age in self._recent if self._recent[-1][0] - at <= 2 * _LIVE]
+        (first, old), (last, new) = recent[0], recent[-1]
+        elapsed = last - first
+        live = elapsed >= _LIVE and len(recent) > 2 and new - old > -0.3 * elapsed
+        return [age for _, age in recent] if live else []
+
+    def _steady_ahead(self) -> bool:
+        """Whether a live source stamps its sound ahead of time, whatever was thought of its clock."""
+        ages = self._paced()
+        return bool(ages) and max(ages) - self.offset < -_SAME
+
+    def _follow(self, now: int) -> None:
+        """Follow the drift, without a jump."""
+        same = not self.offset and abs(self._floor) <= _SAME
+        if self._now is None or same or not self._paced():
+            return
+        most = round(_SLEW * min(max(0, now - self._now), _NS))
+        self.offset += max(-most, min(most, self._floor - self.offset))
+
+    def _set(self, offset: int, now: int) -> None:
+        self.offset, self._known = (0 if abs(offset) <= _SAME else offset), True
+        self._least = MinimumFilter()
+        self._recent.clear()
+        self._note(now, offset)

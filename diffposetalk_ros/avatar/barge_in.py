@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an interrupt means: the rest of what was being said is not spoken, and a voice may interrupt by itself."""
+
+from __future__ import annotations
+
+from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
+
+__all__ = ['InterruptHold', 'VoiceInterrupt']
+
+_NS = 1_000_000_000
+
+
+class InterruptHold:
+    """Keeps back what a sender still sends of an utterance that was interrupted.
+
+    It ends with a pause of ``pause`` s in the messages, with a jump as long in their stamps, with another sample
+    rate, or with `release`. ``held``: seconds of sound that were not spoken.
+    """
+
+    def __init__(self, pause: float) -> None:
+        self.pause = pause
+        self.held = 0.0
+        self._holding = False
+        self._arrival: int | None = None
+        self._rate = 0
+        self._end: int | None = None
+
+    @property
+    def holding(self) -> bool:
+        """Whether sound is kept back, as far as is known."""
+        return self._holding
+
+    def begin(self) -> None:
+        """An interrupt was asked for."""
+        self._holding = self._arrival is not None and self.pause > 0
+
+    def release(self) -> None:
+        """What comes next is to be spoken."""
+        self._holding = False
+
+    def passes(self, chunk: AudioChunk, now: int) -> bool:
+        """Whether sound that arrived at ``now`` (ns) is to be spoken. To be asked for every message."""
+        length = len(chunk.sound.samples) / chunk.rate
+        if self._holding and self._begins(chunk, now):
+            self._holding = False
+        self._arrival, self._rate = now, chunk.rate
+        self._end = None if chunk.stamp is None else chunk.stamp + round(length * _NS)
+        if self._holding:
+            self.held += length
+        return not self._holding
+
+    def _begins(self, chunk: AudioChunk, now: int) -> bool:
+        """Whether this is the first message of something else."""
+        assert self._arrival is not None, 'something was interrupted'
+        # A sender of long messages is silent between them.
+        pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * _NS
+        jumped = None not in (self._end, chunk.stamp) and abs((chunk.stamp or 0) - (self._end or 0)) > pause
+        return not 0 <= now - self._arrival <= pause or chunk.rate != self._rate or jumped
+
+
+class VoiceInterrupt:
+    """Hears the person; says when a voice begins. Raises ConfigError where the detector is not installed."""
+
+    def __init__(self) -> None:
+        self._gate = VoiceGate[None](silero_detector())
+
+    def push(self, chunk: AudioChunk) -> bool:
+        """Whether somebody has begun to speak in this sound."""
+        before = self._gate.open
+        self._gate.push(chunk.sound.samples, chunk.rate, None)
+        return self._gate.open and not before

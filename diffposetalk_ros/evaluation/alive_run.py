@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measurement "Alive": styles offline and live beside people, and what of a style arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk_ros.evaluation.alive_report import (
+    AliveReport,
+    Floats,
+    arrivals,
+    halves_found,
+    live_run,
+    measure_styles,
+    offline_run,
+)
+from diffposetalk_ros.evaluation.people import read_tracks
+from diffposetalk_ros.evaluation.reference import joined_speech
+from diffposetalk_ros.evaluation.report import machine
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.offline.generator import Generator
+from diffposetalk_ros.training.animator import animate, sample_style
+
+__all__ = ['measure_alive']
+
+_STYLES = ('neutral', 'lively', 'still', 'nodding', 'large_head', 'frequent_blinks', 'sleepy')
+_SOURCE_SECONDS = 30
+_CLIP_SECONDS = 12.0
+
+
+def measure_alive(
+    generator: Generator,
+    clips: Sequence[SpeechClip],
+    seeds: Sequence[int],
+    random_styles: int,
+    tracks: Path | None,
+    say: Callable[[str], None],
+) -> AliveReport:
+    """Measure a model on speech with known phones.
+
+    Args:
+        generator: the model.
+        clips: speech; joined to stretches of 12 s.
+        seeds: every stretch is generated with each.
+        random_styles: how many styles are drawn for what arrives; 0 leaves it out.
+        tracks: folder of people's tracks, or None.
+        say: told what is measured now.
+    """
+    rng = np.random.default_rng(0)
+    speech = [joined_speech(clips, _CLIP_SECONDS, rng).samples for _ in range(6)]
+    hop = 2
+    ways = {
+        'Offline (diffposetalk generate)': (offline_run(generator), 0),
+        'Live (the hops of the node)': (live_run(generator.model), hop),
+    }
+    report = AliveReport(
+        {
+            'model': generator.model.folder.name,
+            'machine': machine(),
+            'speech': f'{len(speech)} stretches of {_CLIP_SECONDS:g} s, seeds {", ".join(map(str, seeds))}',
+        }
+    )
+    for way, (run, frames) in ways.items():
+        say(f'{way}: styles')
+        report.styles[way] = measure_styles(run, speech, _STYLES, seeds, frames)
+    if random_styles:
+        sources: list[Floats] = []
+        for index in range(random_styles):
+            source = joined_speech(clips, _SOURCE_SECONDS, rng)
+            frames = _SOURCE_SECONDS * 25
+            sources.append(
+                animate(
+                    source.phones, source.samples, sample_style(rng), frames, np.random.default_rng(index)
+                )
+            )
+        report.settings['random styles'] = (
+            f'{random_styles}, taken from {_SOURCE_SECONDS} s of animation each'
+        )
+        for way, (run, _) in ways.items():
+            say(f'{way}: what arrives of {random_styles} styles')
+            report.arrival[way] = arrivals(run, speech[:4], sources, generator.model)
+    if tracks is not None:
+        people = read_tracks(tracks)
+        say(f'styles of {len(people)} tracks of people')
+        run = offline_run(generator)
+        report.people = arrivals(run, speech[:4], people, generator.model)
+        report.people['second half finds the first, top-1'] = halves_found(generator.model, people)
+        report.settings['tracks of people'] = str(len(people))
+    return report

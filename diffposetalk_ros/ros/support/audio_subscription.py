@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ear of a node: reliable publishers are heard without loss, best-effort ones as well as they can be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import Any
+
+from rclpy.qos import ReliabilityPolicy
+
+from diffposetalk_ros.audio.sender_clock import MinimumFilter
+from diffposetalk_ros.ros.messages import qos
+
+__all__ = ['AudioSubscription']
+
+
+class AudioSubscription:
+    """Two subscriptions of one topic: a reliable one with room for ten minutes, and a best-effort one.
+
+    A best-effort publisher never meets a reliable subscription, and a best-effort subscription loses what a
+    reliable publisher sends at once. The second subscription is therefore deaf to reliable publishers.
+
+    Args:
+        node: subscribes.
+        kind: message class.
+        topic: name of the topic, before remapping.
+        callback: takes each message, when it arrived, and when it was sent (ns, on the node's clock; None under
+            simulated time).
+
+    ``lost`` counts messages that publishers sent and that never arrived, where the middleware numbers them.
+    """
+
+    def __init__(
+        self, node: Any, kind: Any, topic: str, callback: Callable[[Any, int, int | None], None]
+    ) -> None:
+        self._node, self._callback = node, callback
+        self.lost = 0
+        self._sequence: dict[bytes, int] = {}
+        self._reliable: dict[bytes, bool] = {}
+        self._least: dict[bytes, MinimumFilter] = {}
+        self._made = [
+            node.create_subscription(
+                kind, topic, self._on_message, copy(qos.AUDIO), qos_overriding_options=qos.overridable()
+            )
+        ]
+        self.topic: str = self._made[0].topic_name
+        if self._made[0].qos_profile.reliability != ReliabilityPolicy.BEST_EFFORT:
+            self._made.append(
+                node.create_subscription(
+                    kind,
+                    topic,
+                    self._on_best_effort,
+                    copy(qos.AUDIO_BEST_EFFORT),
+                    qos_overriding_options=qos.overridable('best_effort'),
+                )
+            )
+
+    def destroy(self) -> None:
+        """Hear nothing more."""
+        for subscription in self._made:
+            self._node.destroy_subscription(subscription)
+
+    def _on_message(self, message: Any, info: Mapping[str, Any]) -> None:
+        publisher = _publisher(info)
+        self._count(publisher, info.get('publication_sequence_number'))
+        now = self._node.get_clock().now().nanoseconds
+        self._callback(message, now, self._sent(publisher, now, info))
+
+    def _on_best_effort(self, message: Any, info: Mapping[str, Any]) -> None:
+        if not self._is_reliable(_publisher(info)):
+            self._on_message(message, info)
+
+    def _count(self, publisher: bytes, number: int | None) -> None:
+        if number is None:
+            return
+        last = self._sequence.get(publisher)
+        if last is not None and number > last + 1:
+            self.lost += number - last - 1
+        self._sequence[publisher] = number
+
+    def _sent(self, publisher: bytes, now: int, info: Mapping[str, Any]) -> int | None:
+        """When the message was sent: the middleware's stamp, less what the publisher's clock is off."""
+        source = info.get('source_timestamp') or 0
+        if source <= 0 or self._node.get_clock().ros_time_is_active:
+            return None
+        age = time.time_ns() - source
+        least = self._least.setdefault(publisher, MinimumFilter()).push(age, now)
+        return now - (age - least)
+
+    def _is_reliable(self, publisher: bytes) -> bool:
+        if publisher not in self._reliable:
+            infos = self._node.get_publishers_info_by_topic(self.topic)
+            reliable = {
+                bytes(info.endpoint_gid[:16]): info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                for info in infos
+            }
+            if publisher not in reliable:
+                # rclpy before Kilted does not say who sent a message.
+                return bool(reliable) and all(reliable.values())
+            self._reliable |= reliable
+        return self._reliable[publisher]
+
+
+def _publisher(info: Mapping[str, Any]) -> bytes:
+    gid = info.get('publisher_gid')
+    return bytes(gid['data'][:16]) if gid else b''

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffposetalk_ros.audio.sender_clock import SenderClock
+
+MS, NS = 1_000_000, 1_000_000_000
+T0 = 1000 * NS
+CHUNK = 20 * MS
+
+
+def live(
+    clock: SenderClock, seconds: float, offset: float, begin: int = T0, drift: float = 0.0, late=None
+) -> list[int]:
+    """Live sound whose stamps are ``offset`` s ahead; returns by how much the corrected stamps are off, in ns."""
+    out = []
+    for i in range(round(seconds * 50)):
+        spoken = begin + i * CHUNK
+        stamp = spoken + round(offset * NS) + round(drift * i * CHUNK)
+        arrived = spoken + CHUNK + (0 if late is None else int(late[i % len(late)]) * MS)
+        clock.observe(stamp, CHUNK, arrived, i == 0)
+        out.append(stamp + clock.offset - spoken)
+    return out
+
+
+@pytest.mark.parametrize('behind', [0.04, 0.1, 0.6, 3.0, 4.9, 10.0])
+def test_a_clock_that_is_behind_is_known_from_the_first_message(behind: float) -> None:
+    assert set(live(SenderClock(), 3.0, -behind)) == {0}
+
+
+@pytest.mark.parametrize('ahead', [0.04, 0.1, 0.6, 2.0, 4.9, 10.0])
+def test_a_clock_that_is_ahead_is_known_within_300_ms(ahead: float) -> None:
+    off = live(SenderClock(), 3.0, ahead)
+    assert set(off[15:]) == {0} and off[0] > 0
+
+
+def test_the_same_clock_is_left_alone() -> None:
+    for offset in (-0.02, 0.0, 0.02):
+        clock = SenderClock()
+        live(clock, 3.0, offset)
+        assert clock.offset == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 400), min_size=5, max_size=40), st.sampled_from([0.0, -3.0, -0.6]))
+def test_late_messages_are_no_clock(late: list[int], offset: float) -> None:
+    """Whatever the network does, messages of half a second that come in time tell the clock."""
+    clock = SenderClock()
+    live(clock, 1.0, offset)
+    assert max(map(abs, live(clock, 4.0, offset, T0 + NS, late=np.maximum.accumulate(late)[::-1]))) <= 5 * MS
+
+
+def test_synthesised_speech_ahead_of_time_is_no_clock() -> None:
+    clock = SenderClock()
+    for i in range(500):  # 10 s of sound within half a second, each with the time it is to be heard
+        assert not clock.observe(T0 + i * CHUNK, CHUNK, T0 + i * MS, i == 0)
+    assert clock.offset == 0
+
+
+@pytest.mark.parametrize('drift', [-200e-6, 200e-6])
+def test_drift_is_followed_for_an_hour(drift: float) -> None:
+    clock = SenderClock()
+    rng = np.random.default_rng(0)
+    off = np.array(live(clock, 3600.0, 0.0, drift=drift, late=rng.exponential(8, 997).astype(int)))
+    print(
+        f'corrected stamps are off by {np.abs(off).max() / MS:.1f} ms at most, drift {1e6 * clock.drift:.0f} ppm'
+    )
+    assert np.abs(off).max() <= 45 * MS
+    assert clock.drift == pytest.approx(-drift, abs=60e-6)
+    assert abs(clock.offset / NS + 3600 * drift) < 0.045
+
+
+@pytest.mark.parametrize('step', [-3.0, -8.0, 3.0])
+def test_a_clock_that_is_set_is_followed(step: float) -> None:
+    clock = SenderClock()
+    live(clock, 2.0, 0.0)
+    off = live(clock, 3.0, step, T0 + 2 * NS)
+    assert set(off[30:]) == {0}
+
+
+def test_a_clock_that_was_ahead_and_is_corrected() -> None:
+    clock = SenderClock()
+    live(clock, 0.5, 3.0)
+    assert set(live(clock, 2.0, 0.0, T0 + NS // 2)) == {0}
+
+
+def test_one_stamp_for_a_whole_sentence_is_no_clock() -> None:
+    clock = SenderClock()
+    for i in range(200):
+        clock.observe(T0, CHUNK, T0 + (i + 1) * CHUNK, i == 0)
+    assert clock.offset == 0

