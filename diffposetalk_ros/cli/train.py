@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--style-steps', type=int, help='steps of the style encoder')
     parser.add_argument('--audio-steps', type=int, help='steps of the audio encoder')
     parser.add_argument('--denoiser-steps', type=int, help='steps of the denoiser')
+    parser.add_argument('--nonverbal-steps', type=int, help='steps of the network of head, brows and smile')
     parser.add_argument(
         '--regressor',
         action='store_true',
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     check_output_folder(options.out)
     check_output_folder(options.work)
     check_seed(options)
-    check_at_least(options, 1, 'takes', 'style_steps', 'audio_steps', 'denoiser_steps')
+    check_at_least(options, 1, 'takes', 'style_steps', 'audio_steps', 'denoiser_steps', 'nonverbal_steps')
     recipe = Recipe(seed=options.seed)
     if options.start:
         recipe = replace(FINETUNE, seed=options.seed, start=find_model(options.start))
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         recipe = replace(recipe, model=replace(recipe.model, deterministic=True))
     if options.takes:
         recipe = replace(recipe, takes=options.takes)
-    for stage in ('style', 'audio', 'denoiser'):
+    for stage in ('style', 'audio', 'denoiser', 'nonverbal'):
         steps = getattr(options, f'{stage}_steps')
         config = replace(getattr(recipe, stage), seed=options.seed)
         recipe = replace(recipe, **{stage: replace(config, steps=steps) if steps else config})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe of the embedded model: sizes, stages and the resulting folder.
 
-takes -> style encoder -> audio encoder -> denoiser -> model folder
+takes -> style encoder -> audio encoder -> denoiser -> nonverbal network -> model folder
             (kept)       (both continue from `Recipe.start`, if given)
 """
 
@@ -10,16 +10,18 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import PartialState
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
-from diffposetalk_ros.model.loader import STYLES, motion_statistics
+from diffposetalk_ros.model.loader import NONVERBAL, STYLES, motion_statistics
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
@@ -31,6 +33,13 @@ from diffposetalk_ros.training.run import RunConfig
 from diffposetalk_ros.training.takes import TakeSet, build_takes
 from diffposetalk_ros.training.train_audio import train_audio
 from diffposetalk_ros.training.train_denoiser import train_denoiser
+from diffposetalk_ros.training.train_nonverbal import (
+    NonverbalClips,
+    build_nonverbal_clips,
+    calibrated_weights,
+    reference_features,
+    train_nonverbal,
+)
 from diffposetalk_ros.training.train_style import train_style
 from diffposetalk_ros.util.output_file import ordinary_rights
 
@@ -80,6 +89,8 @@ class Recipe:
     audio: RunConfig = RunConfig(steps=20_000, batch=20, learning_rate=2e-3, ema=0.998)
     style: RunConfig = RunConfig(steps=700, batch=48, learning_rate=1e-3, ema=0.99)
     denoiser: RunConfig = RunConfig(steps=8300, batch=12, learning_rate=1e-3)
+    nonverbal: RunConfig = RunConfig(steps=4000, batch=48, learning_rate=2e-3, ema=0.998)
+    nonverbal_clips: int = 800
     seed: int = 0
     model: ModelConfig = EMBEDDED
     start: Path | None = None
@@ -193,7 +204,7 @@ def _steps_of(path: Path) -> int:
 
 
 def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
-    """Corpus -> takes -> style encoder -> audio encoder -> denoiser -> model folder `out`.
+    """Corpus -> takes -> style encoder -> audio encoder -> denoiser -> nonverbal network -> model folder `out`.
 
     Every stage continues an interrupted run, and a finished stage takes seconds. Raises ConfigError
     without a corpus, or if `work` holds checkpoints of another model.
@@ -219,7 +230,24 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
     stats = (material.mean.double().numpy(), material.std.double().numpy())
     save_model(out, model, stats, style)
     if recipe.start is None:
+        save_file(_nonverbal_stage(corpus, work, out, recipe), out / NONVERBAL)
         save_file(encode_named_styles(corpus, style, material.mean, material.std), out / STYLES)
-    elif (recipe.start / STYLES).is_file() and recipe.start != out:
-        shutil.copyfile(recipe.start / STYLES, out / STYLES)
-    ordinary_rights(out / STYLES)
+    elif recipe.start != out:
+        for kept in (NONVERBAL, STYLES):
+            if (recipe.start / kept).is_file():
+                shutil.copyfile(recipe.start / kept, out / kept)
+    for name in (NONVERBAL, STYLES):
+        if (out / name).is_file():
+            ordinary_rights(out / name)
+
+
+def _nonverbal_stage(corpus: Path, work: Path, out: Path, recipe: Recipe) -> dict[str, NDArray[Any]]:
+    """Weights of the nonverbal network, trained on animated clips of its own."""
+    path = work / 'nonverbal_clips.npz'
+    if not path.is_file():
+        clips = build_nonverbal_clips(corpus, recipe.nonverbal_clips, recipe.seed)
+        np.savez(path, position=clips.position, pace=clips.pace, audio=clips.audio)
+    with np.load(path) as arrays:
+        clips = NonverbalClips(arrays['position'], arrays['pace'], arrays['audio'])
+    weights = calibrated_weights(train_nonverbal(clips, work, recipe.nonverbal, recipe.seed), clips)
+    return weights | {'reference': reference_features(out)}

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from diffposetalk_ros.audio.file import read_audio
 from diffposetalk_ros.audio.logmel import MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.schedule import make_schedule
+from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.nonverbal.network import (
     BLOCK,
     CONTEXT,
@@ -30,15 +32,18 @@ from diffposetalk_ros.nonverbal.network import (
 )
 from diffposetalk_ros.nonverbal.signals import SIGNALS
 from diffposetalk_ros.nonverbal.spline import FRAMES_PER_KNOT, knots_of
+from diffposetalk_ros.streaming.features import feature_stream
 from diffposetalk_ros.training.animator import StyleParameters, sample_style
 from diffposetalk_ros.training.animator.animator import animate_signals
 from diffposetalk_ros.training.animator.coarticulation import frame_times
 from diffposetalk_ros.training.animator.prosody import prosody
 from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.takes import Clip, join_speech, read_clips, shift_phones
+from diffposetalk_ros.util.resources import demo_clip
 
 __all__ = [
-    'NonverbalClips', 'NonverbalModule', 'build_nonverbal_clips', 'calibrated_weights', 'free_run', 'train_nonverbal',
+    'NonverbalClips', 'NonverbalModule', 'build_nonverbal_clips', 'calibrated_weights', 'free_run',
+    'reference_features', 'train_nonverbal',
 ]  # fmt: skip
 
 SECONDS = 32
@@ -229,6 +234,15 @@ def calibrated_weights(
     offset = runs.mean((0, 1))
     gain = 1 / np.sqrt(runs.var(1).mean(0))
     return weights | {'gain': gain.astype(np.float32), 'offset': offset.astype(np.float32)}
+
+
+def reference_features(folder: Path) -> NDArray[np.float16]:
+    """Audio features (100, C) of the speech that ships, as the model in ``folder`` hears it."""
+    backend = open_model(folder).backend
+    stream = feature_stream(backend, 100, 0)
+    stream.push(read_audio(demo_clip()))
+    stream.finish()
+    return stream.read(20, 120).astype(np.float16)
 
 
 def train_nonverbal(clips: NonverbalClips, work: Path, config: RunConfig, seed: int = 0) -> NonverbalModule:
