@@ -25,11 +25,11 @@ LABELS = {
     'sampler.guidance_style': 'Guidance, style',
     'sampler.steps': 'Steps',
     'sampler.seed': 'Seed',
-    'strength.mouth': 'Strength, mouth',
-    'strength.eyes': 'Strength, eyes',
-    'strength.brows': 'Strength, brows',
-    'strength.cheeks': 'Strength, cheeks',
-    'strength.head': 'Strength, head',
+    'strength.mouth': 'Mouth',
+    'strength.eyes': 'Eyes',
+    'strength.brows': 'Brows',
+    'strength.cheeks': 'Cheeks',
+    'strength.head': 'Head',
 }
 """Parameters a page shows, with the words it shows."""
 
