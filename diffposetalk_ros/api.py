@@ -68,7 +68,7 @@ Audio: TypeAlias = AudioSource | FloatArray
 Style: TypeAlias = str | FloatArray | None
 """A style by name, blend or file; as a vector (S,); or None, the null style."""
 
-_LONGEST_STYLE = 30.0
+_LONGEST_STYLE = 60.0
 """Seconds of motion that a style is taken from at most."""
 
 
@@ -276,7 +276,7 @@ def extract_style(
         motion: 1 s or more of motion in the space of the model, at any frame rate; a head rotation that
             the model does not know is left out.
         start: where to begin, s.
-        seconds: how much to use, s, at most 30; None: to the end, but for an official encoder the one
+        seconds: how much to use, s, at most 60; None: to the end, but for an official encoder the one
             stretch of 4 s that the reference takes.
 
     Raises StyleError for a clip in another space or too short, MotionError for values that no face has.

@@ -3,7 +3,7 @@
 
 __all__ = [
     'AudioError', 'CheckpointError', 'ConfigError', 'DiffPoseTalkError', 'ModelError', 'MotionError',
-    'StyleError', 'reason_of',
+    'StyleError', 'VideoError', 'reason_of',
 ]  # fmt: skip
 
 
@@ -13,6 +13,10 @@ class DiffPoseTalkError(Exception):
 
 class AudioError(DiffPoseTalkError):
     """Audio that cannot be read or used (format, rate, NaN, empty)."""
+
+
+class VideoError(DiffPoseTalkError):
+    """A video or camera that cannot be read, or in which no face can be tracked."""
 
 
 class MotionError(DiffPoseTalkError):

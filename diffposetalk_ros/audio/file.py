@@ -25,16 +25,16 @@ _CLIPPED_SHARE = 0.001
 _SILENT_PEAK = 1e-4
 
 
-def audio_duration(source: AudioSource, least: float = 0.0) -> float:
-    """Length in seconds. Raises AudioError as `read_audio`, and for less than ``least``."""
+def audio_duration(source: AudioSource, min_seconds: float = 0.0) -> float:
+    """Length in seconds. Raises AudioError as `read_audio`, and for less than ``min_seconds``."""
     with closing(open_decoder(source)) as decoder:
         frames = decoder.frames
         if frames is None:  # a recording of a browser, say: only its end tells
             frames = sum(len(part) for part in _parts(decoder, source_name(source)))
         seconds = frames / decoder.rate
-    if seconds < least:
+    if seconds < min_seconds:
         raise AudioError(
-            f'{source_name(source)} lasts {1e3 * seconds:.3g} ms; give at least {1e3 * least:g} ms'
+            f'{source_name(source)} lasts {1e3 * seconds:.3g} ms; give at least {1e3 * min_seconds:g} ms'
         )
     return seconds
 
@@ -57,11 +57,11 @@ def read_native(source: AudioSource, seconds: float | None = None) -> tuple[NDAr
     return samples, rate
 
 
-def _parts(decoder: Decoder, name: str, most: int | None = None) -> Iterator[NDArray[np.float32]]:
-    """All samples (n, channels), or the first ``most``, in blocks. Raises AudioError for damage and NaN."""
+def _parts(decoder: Decoder, name: str, max_frames: int | None = None) -> Iterator[NDArray[np.float32]]:
+    """All samples (n, channels), or the first ``max_frames``, in blocks. Raises AudioError for damage and NaN."""
     read = 0
-    while most is None or read < most:
-        count = _READ_FRAMES if most is None else min(_READ_FRAMES, most - read)
+    while max_frames is None or read < max_frames:
+        count = _READ_FRAMES if max_frames is None else min(_READ_FRAMES, max_frames - read)
         try:
             part = decoder.read(count)
         except AudioError as error:
@@ -77,7 +77,7 @@ def _parts(decoder: Decoder, name: str, most: int | None = None) -> Iterator[NDA
             yield part
         if len(part) < count:
             promised, tolerance = decoder.frames, decoder.tolerance
-            if most is None and promised and tolerance is not None and read < promised - tolerance:
+            if max_frames is None and promised and tolerance is not None and read < promised - tolerance:
                 raise AudioError(f'{name} is cut off: {read} of {promised} samples can be read')
             return
 

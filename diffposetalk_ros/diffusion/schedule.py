@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise schedules: the numbers of the forward process, and which steps a sampler visits (docs/method.md, 5.1)."""
+"""Noise schedules: the numbers of the forward process, and the steps that a sampler visits (docs/method.md, 5.1)."""
 
 from __future__ import annotations
 
@@ -62,16 +62,18 @@ class NoiseSchedule:
 
     @property
     def steps(self) -> int:
-        """T."""
+        """Number of diffusion steps T."""
         return len(self.betas) - 1
 
     def transition(self, t: int, t_prev: int) -> float:
-        """Signal power kept by the step from t_prev to t: alpha_t where they are neighbours."""
+        """Signal power that is left by the step from t_prev to t: alpha_t for neighbours."""
         return self.alphas[t] if t_prev == t - 1 else self.alpha_bars[t] / self.alpha_bars[t_prev]
 
     def sigma(self, t: int, t_prev: int, flexibility: float = 0.0) -> float:
-        """Standard deviation of the ancestral step; ``flexibility`` in 0..1 goes from the lower to the
-        upper choice."""
+        """Standard deviation of the noise of an ancestral step from t to t_prev.
+
+        ``flexibility`` from 0 to 1 goes from the smaller to the larger choice of Ho et al. 2020, 3.2.
+        """
         if t_prev == t - 1:
             flex, inflex = self.sigmas_flex[t], self.sigmas_inflex[t]
         else:
@@ -84,8 +86,8 @@ class NoiseSchedule:
 def make_schedule(name: str, steps: int) -> NoiseSchedule:
     """Schedule 'linear', 'quadratic', 'sigmoid' or 'cosine' over ``steps`` (T) steps.
 
-    Computed stage by stage in float32 so that it agrees with the buffers of published checkpoints
-    to the last bits. Raises ConfigError for another name or less than one step.
+    It is computed stage by stage in float32, so that it agrees with the buffers of published checkpoints to
+    the last bits. Raises ConfigError for another name or less than one step.
     """
     if steps < 1:
         raise ConfigError(f'n_diff_steps is {steps}; use 1 or more')

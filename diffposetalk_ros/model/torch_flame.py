@@ -21,13 +21,13 @@ from diffposetalk_ros.util.output_file import part_of
 __all__ = ['FlameVertices', 'write_vertices']
 
 _CHUNK = 512
-"""Frames skinned at a time, as in the reference (docs/method.md, 6.3)."""
+"""Number of frames skinned at a time (docs/method.md, 6.3)."""
 
 
 class FlameVertices(nn.Module):
-    """Skinning of one FLAME model; differentiable in all of its inputs.
+    """Linear blend skinning of one FLAME model, differentiable in all of its inputs.
 
-    Raises MotionError where smplx is not installed.
+    Raises MotionError if smplx is not installed.
     """
 
     v_template: Tensor
@@ -71,10 +71,10 @@ def _chunks(clip: MotionClip, skin: FlameVertices) -> Iterator[np.ndarray]:
 
 
 def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
-    """Write .npz with ``vertices`` (T, V, 3) in metres, ``faces`` (F, 3) and ``fps``; chunk by chunk.
+    """Write an .npz with ``vertices`` (T, V, 3) in metres, ``faces`` (F, 3) and ``fps``, chunk by chunk.
 
-    An hour of vertices is 5 GB and never in memory as a whole. Raises MotionError for motion of
-    another space, or where the file cannot be written; no half-written file stays.
+    An hour of vertices is 5 GB and is never in memory as a whole. Raises MotionError for motion of another
+    space, or if the file cannot be written. A failed file is removed.
     """
     if clip.layout.space != 'flame':
         raise MotionError(f'{clip.layout.space} motion has no FLAME vertices; use a FLAME model')

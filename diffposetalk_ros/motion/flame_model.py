@@ -24,11 +24,16 @@ _IDENTITY, _FIRST_EXPRESSION, _EXPRESSION = 100, 300, 50
 
 @dataclass(frozen=True)
 class FlameModel:
-    """Arrays of FLAME 2020 (Li et al. 2017, eq. 1 to 3) under the names of its file, float32, in metres.
+    """Arrays of FLAME under smplx's names, in float32 and metres (docs/method.md, 6.3).
 
-    ``v_template`` (V, 3), the mean face; ``faces`` (F, 3); ``shapedirs`` (V, 3, 150), identity 0..99, then expression
-    0..49; ``posedirs`` (36, 3 V), pose correctives; ``J_regressor`` (5, V), joints from vertices; ``parents`` (5,)
-    with -1 for the root; ``lbs_weights`` (V, 5), skinning.
+    Args:
+        v_template: vertices of the mean face (V, 3).
+        faces: triangles (F, 3).
+        shapedirs: directions (V, 3, 150) of identity (100) and expression (50).
+        posedirs: pose correctives (36, 3 V).
+        J_regressor: joints from vertices (5, V).
+        parents: of the joints (5,), -1 for the root.
+        lbs_weights: of linear blend skinning (V, 5).
     """
 
     v_template: NDArray[np.float32]

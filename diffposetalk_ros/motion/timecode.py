@@ -22,6 +22,7 @@ STANDARD_RATES = (
 """Frames per second that cameras, trackers and engines use."""
 
 _TIMECODE = re.compile(r'(\d+):(\d+):(\d+)([:;])(\d+(?:\.\d+)?)')
+_TWO_DIGITS = re.compile(r'(\d+:\d+:\d+)[.,](\d\d)')
 _CLOCK = re.compile(r'(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)')
 _DAY = 86400.0
 _UNITS = {'s': 1.0, 'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
@@ -36,7 +37,7 @@ def seconds_of(labels: Sequence[str], unit: str = '') -> Times | None:
 
     Raises MotionError for a label that is no time, or is before the one above (a take may pass midnight).
     """
-    codes = [_TIMECODE.fullmatch(label.strip()) for label in labels]
+    codes = [_TIMECODE.fullmatch(label) for label in _as_timecodes(labels)]
     if all(codes):
         parts = np.array([[float(code[i]) for i in (1, 2, 3, 5)] for code in codes if code], np.float64)
         drop = any(code[4] == ';' for code in codes if code)
@@ -67,6 +68,20 @@ def standard_rate(rate: float) -> float:
     return near if abs(near - rate) < 3e-4 * near else rate
 
 
+def _as_timecodes(labels: Sequence[str]) -> list[str]:
+    """Labels without spaces; hh:mm:ss.ff as hh:mm:ss:ff where two digits never reach the end of a second."""
+    plain = [label.strip() for label in labels]
+    clocks = [_TWO_DIGITS.fullmatch(label) for label in plain]
+    found = [clock.groups() for clock in clocks if clock]
+    if (
+        len(found) == len(plain)
+        and len({clock for clock, _ in found}) > 2
+        and all(int(f) < 60 for _, f in found)
+    ):
+        return [f'{clock}:{frame}' for clock, frame in found]
+    return plain
+
+
 def _from_timecodes(parts: Times, drop: bool, labels: Sequence[str]) -> Times | None:
     whole = parts[:, :3] @ np.array([3600.0, 60.0, 1.0])
     whole = whole + _DAY * np.cumsum(np.concatenate([[0], np.diff(whole) < -_DAY / 2]))
@@ -95,6 +110,8 @@ def _base_of(whole: Times, frame: Times) -> int | None:
     Where the last row of a second has frame f, the first of the next f', and rows are d frames apart, the base is
     f - f' + k d; k is 1 unless rows are missing there.
     """
+    if 240 <= frame.max() < 1000:
+        return 1000  # milliseconds
     seconds, frames = np.diff(whole), np.diff(frame)
     turns = seconds == 1
     if not turns.any():

@@ -46,14 +46,16 @@ def _step_noise(noise: ClipNoise, scale: FloatArray, window: int, frames: int, t
 
 
 def _fed(nonverbal: NonverbalStream, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
-    """The blocks, heard by the nonverbal stream on their way."""
+    """Pass on the blocks, and give them to the nonverbal stream as well."""
     for block in blocks:
         nonverbal.feed(block)
         yield block
 
 
 class Generator:
-    """Speech clip -> motion clip with one model; windows of 100 frames, each led by the ten before it.
+    """Turns speech clips into motion clips with one model.
+
+    Windows have 100 frames and are conditioned on the ten frames before them.
 
     Raises what `open_model` raises.
     """
@@ -79,14 +81,14 @@ class Generator:
         noise: ClipNoise | None = None,
         audio_context: bool = True,
     ) -> MotionClip:
-        """Motion of a clip.
+        """Generate the motion of a clip.
 
         Args:
             samples: mono speech at 16 kHz in [-1, 1], whole or as consecutive blocks.
             style: name, .npy file, vector (S,) or None for the null style.
-            seed: fixes all noise; the same seed, audio and settings give the same motion.
-            sampling: solver, steps and guidance; None: `SamplingConfig()`, the defaults for files.
-            shape: normalised FLAME identity (100,) for models that take one; None: the data's mean.
+            seed: determines all noise. The same seed, audio and settings give the same motion.
+            sampling: solver, steps and guidance, or None for the defaults of `SamplingConfig`.
+            shape: normalised FLAME identity (100,) for models that take one, or None for the data's mean.
             progress: called after each window with the number of frames finished so far.
             noise: used by the denoiser instead of what ``seed`` would draw; head, brows and eyes keep the seed's.
             audio_context: whether HuBERT and wav2vec2 encode the whole clip, or each window by itself. It
@@ -95,10 +97,10 @@ class Generator:
         Returns:
             The motion (frames, D) in the units of the model's layout: weights, coefficients and rad.
 
-        FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that its file holds exp, pose
-        and shape as the reference writes them (docs/method.md, 1.4).
+        FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that a file of it holds exp, pose and
+        shape (docs/method.md, 1.4).
 
-        Raises AudioError when the audio is shorter than one frame or not finite, StyleError for an
+        Raises AudioError if the audio is shorter than one frame or not finite, StyleError for an
         unknown style, ModelError for weights that give no finite motion.
         """
         blocks: Iterable[FloatArray] = (samples,) if isinstance(samples, np.ndarray) else samples

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distillation of the embedded model: guidance into one pass, many steps into few.
 
-The student begins as the teacher's copy and is told the two guidance scales beside the style. For noisy
-motion x_t the teacher takes one or more guided DDIM steps; the student learns the one prediction with
-which a single DDIM step ends in the same place (guidance distillation: Meng et al. 2023; progressive
-distillation: Salimans and Ho 2022, with more than two steps in one).
+The student begins as a copy of the teacher and takes the two guidance scales beside the style. From noisy
+motion x_t, the teacher takes one or more guided DDIM steps. The student learns the prediction with which a
+single DDIM step leads to the same result (guidance distillation: Meng et al. 2023; progressive distillation:
+Salimans and Ho 2022, here with more than two steps in one).
 """
 
 from __future__ import annotations
@@ -40,10 +40,17 @@ DISTILLATION = RunConfig(steps=1500, batch=12, learning_rate=3e-4, ema=0.995)
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """``steps``: evaluations the student will be sampled with; 0 for any number, which distils the
-    guidance alone. ``substeps``: DDIM steps of the teacher for each of them. Scales are drawn from 1 up
-    to ``scale_audio`` and ``scale_style``, both 1 in a quarter of the windows; ``no_style``: share of
-    windows without a style.
+    """Settings of a distillation.
+
+    Args:
+        steps: evaluations that the student will be sampled with; 0 for any number, which distils the
+            guidance alone.
+        substeps: DDIM steps of the teacher for each of them.
+        scale_audio: largest audio scale. Scales are drawn from 1 up, and both are 1 in a quarter of the windows.
+        scale_style: largest style scale.
+        no_style: share of windows without a style.
+
+    Raises ConfigError for a value out of range.
     """
 
     steps: int = 0
@@ -213,8 +220,8 @@ def run_distillation(
 ) -> None:
     """Model folder and takes of a training's work folder -> distilled model folder ``out``.
 
-    `work/distilled.ckpt` is gone on with. Raises ConfigError where the model cannot be distilled or there
-    are no takes.
+    Continues from `work/distilled.ckpt`. Raises ConfigError if the model cannot be distilled or there are
+    no takes.
     """
     torch.manual_seed(run.seed)
     stored = load_model(model)

@@ -93,14 +93,14 @@ def train(
     config: RunConfig,
     validate: Loss | None = None,
 ) -> None:
-    """Minimise the sum of the terms `loss(module, batch number, generator, device)` returns.
+    """Minimise the sum of the loss terms, and leave ``module`` on the CPU with the averaged weights.
 
-    Logs to `out/logs` (TensorBoard), saves `out/<name>.ckpt` every `save_every` steps and continues
-    from it when it is there; a resumed run equals an unbroken one. Runs unchanged on one CPU, one GPU
-    or several machines through `accelerate launch`: each process draws batches of its own and the
-    gradients are averaged. Afterwards `module` is on the CPU with the averaged weights. ``validate`` is called
-    without gradients, in evaluation mode. Raises ConfigError where the checkpoint is another model's,
-    DiffPoseTalkError where the loss is no longer finite.
+    The run logs to `out/logs` (TensorBoard) and saves `out/<name>.ckpt` every ``save_every`` steps. It
+    continues from an existing checkpoint, and a resumed run equals an unbroken one. It works unchanged on
+    a CPU, on a GPU and on several machines through `accelerate launch`: each process draws its own batches,
+    and the gradients are averaged. ``validate`` is called without gradients, in evaluation mode.
+
+    Raises ConfigError for a checkpoint of another model, DiffPoseTalkError if the loss is not finite.
     """
     torch.manual_seed(config.seed)
     accelerator = Accelerator()

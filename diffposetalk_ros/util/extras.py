@@ -25,6 +25,7 @@ EXTRAS = {
     'sounddevice': 'microphone',
     'mujoco': 'robot',
     'ruckig': 'robot',
+    'mediapipe': 'track',
 }
 """Module -> extra."""
 

@@ -84,6 +84,25 @@ def test_numbers_and_clock_times(labels: list[str], unit: str, step: float) -> N
     np.testing.assert_allclose(np.diff(found), step, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ('base', 'rate', 'form'), [(30, 30, '.{:02d}'), (60, 30, '.{:02d}'), (1000, 60, ':{:03d}')]
+)
+def test_frames_after_a_point_and_milliseconds_after_a_colon(base: int, rate: int, form: str) -> None:
+    labels = []
+    for i in range(5 * rate):
+        second, rest = divmod(i, rate)
+        labels.append(f'00:00:{second:02d}' + form.format(rest * base // rate))
+    found = seconds_of(labels)
+    assert found is not None
+    np.testing.assert_allclose(found - found[0], np.arange(5 * rate) / rate, atol=1.1e-3)
+
+
+def test_hundredths_of_a_second_are_no_frames() -> None:
+    found = seconds_of([f'00:00:{i // 25:02d}.{i % 25 * 4:02d}' for i in range(100)])
+    assert found is not None
+    np.testing.assert_allclose(np.diff(found), 0.04, atol=1e-9)
+
+
 def test_what_is_no_time_is_named_with_its_line() -> None:
     with pytest.raises(MotionError, match="line 3: 'later' is no time"):
         seconds_of(['0.0', 'later'])

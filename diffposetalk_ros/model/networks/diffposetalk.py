@@ -28,7 +28,7 @@ class ScheduleBuffers(nn.Module):
             self.register_buffer(name, torch.tensor(getattr(schedule, name), dtype=torch.float32))
 
     def schedule(self) -> NoiseSchedule:
-        """The buffers' numbers as Python floats."""
+        """Schedule of the buffers, in Python floats."""
         return NoiseSchedule(*(tuple(getattr(self, name).tolist()) for name in _NAMES))
 
     def add_noise(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
@@ -71,13 +71,16 @@ class DiffPoseTalkModel(nn.Module):
         return out
 
     def null_style(self, count: int) -> Tensor:
-        """The trained stand-in for 'no style', (N, S). Raises ModelError where there is none."""
+        """Trained feature for 'no style' (N, S). Raises ModelError if the model has none."""
         if not hasattr(self, 'null_style_feat'):
             raise ModelError('this model was trained without a null style; give a style')
         return self.null_style_feat[:, 0].expand(count, -1)
 
     def null_audio(self, count: int, frames: int) -> Tensor:
-        """The trained stand-in for 'no audio', (N, frames, C); it replaces the current window only."""
+        """Trained feature for 'no audio' (N, frames, C), for the current window only.
+
+        Raises ModelError if the model has none.
+        """
         if not hasattr(self, 'null_audio_feat'):
             raise ModelError('this model was trained without null audio; set scale_audio to 1')
         return self.null_audio_feat.expand(count, frames, -1)

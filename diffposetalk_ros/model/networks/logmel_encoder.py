@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded model's audio encoder: log mel -> one feature per motion frame, streaming by design.
+"""Audio encoder of the embedded model: log mel -> one feature per motion frame, for streams.
 
-All convolutions are 'valid', so a feature depends on a bounded stretch of mel frames and on nothing
-else: a stream that encodes each frame once gets exactly what a whole clip gets.
+All convolutions are 'valid', so a feature depends on a bounded stretch of mel frames only. A stream that
+encodes each frame once gets the same features as a whole clip.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ __all__ = ['LogMelEncoder', 'logmel_context']
 
 
 class _Residual(nn.Module):
-    """Dilated convolution with a residual path cropped by the receptive field; ``right`` of the
-    lost frames are lost on the right, the rest on the left."""
+    """Dilated convolution with a residual path, which is cropped by the receptive field.
+
+    ``right`` of the cropped frames are on the right, the others on the left.
+    """
 
     def __init__(self, channels: int, dilation: int, right: int) -> None:
         super().__init__()
@@ -54,9 +56,9 @@ class LogMelEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.hidden)
 
     def begin_as(self, smaller: LogMelEncoder) -> None:
-        """Take the weights of an encoder with the first of these blocks; the further ones add nothing yet.
+        """Take the weights of an encoder with the first of these blocks. The other blocks add nothing yet.
 
-        Both then give the same features, though this one sees more of the past.
+        Both encoders then give the same features, although this one has more context.
         """
         self.load_state_dict(smaller.state_dict(), strict=False)
         for block in list(self.blocks)[len(smaller.blocks) :]:
@@ -65,7 +67,7 @@ class LogMelEncoder(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Encode; the number of mel frames fixes F."""
+        """Encode. The number of mel frames determines F."""
         x = torch.nn.functional.gelu(self.stem(mel.transpose(1, 2)))
         x = torch.nn.functional.gelu(self.down(x))
         for block in self.blocks:

@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffposetalk_ros.errors import AudioError, ConfigError
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.networks.speech_convolutions import convolve
+from diffposetalk_ros.model.speech_padding import padding_sizes
 
 __all__ = ['SpeechEncoder', 'make_speech_encoder', 'pad_audio', 'speech_features', 'speech_width']
 
 SpeechEncoder = nn.Module
 """transformers' HubertModel or Wav2Vec2Model, untouched: its state-dict names are the published ones."""
-
-_UNIT, _THRESHOLD = 320, 80
 
 
 def make_speech_encoder(kind: str, overrides: dict[str, Any] | None = None) -> SpeechEncoder:
@@ -51,24 +49,15 @@ def speech_width(encoder: SpeechEncoder) -> int:
 
 
 def pad_audio(samples: Tensor) -> Tensor:
-    """Pad (N, n) on both sides so that the convolutions give n // 320 frames.
+    """Pad (N, n) on both sides, so that the convolutions give n // 320 frames.
 
-    The reflection is applied twice, each time by half the padding, as the reference does; that is
-    not the same as reflecting once (docs/method.md, 2.2). Raises AudioError for less than 320
-    samples, which give no frame.
+    The reflection is applied twice, each time by half the padding, which differs from reflecting once
+    (docs/method.md, 2.2). Raises AudioError for less than 320 samples, which give no frame.
     """
-    length = samples.shape[1]
-    if length < _UNIT:
-        raise AudioError(f'{length} samples are too short for the speech encoder; give at least {_UNIT}')
-    side = math.ceil((_UNIT * (length // _UNIT) + _THRESHOLD - length) / 2)
-    if side < 0:
-        return samples
-    if side // 2:
-        for _ in range(2):
-            samples = F.pad(samples, (side // 2, side // 2), mode='reflect')
-    if side % 2:
-        samples = F.pad(samples, (1, 1), mode='replicate')
-    return samples
+    reflected, repeated = padding_sizes(samples.shape[1])
+    for _ in range(2 if reflected else 0):
+        samples = F.pad(samples, (reflected, reflected), mode='reflect')
+    return F.pad(samples, (repeated, repeated), mode='replicate') if repeated else samples
 
 
 def speech_features(encoder: SpeechEncoder, samples: Tensor, frames: int, fps: int = 25) -> Tensor:
