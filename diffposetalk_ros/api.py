@@ -37,7 +37,7 @@ from diffposetalk_ros.errors import (
     StyleError,
 )
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
-from diffposetalk_ros.model.clip_style import clip_style
+from diffposetalk_ros.model.clip_style import clip_style, style_frames
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import NEUTRAL, LoadedModel, open_model
 from diffposetalk_ros.motion.flame_arrays import FlameArrays, flame_arrays, flame_clip
@@ -67,9 +67,6 @@ Audio: TypeAlias = AudioSource | FloatArray
 """A sound file by path or as an open binary file, or mono samples (n,) in [-1, 1]."""
 Style: TypeAlias = str | FloatArray | None
 """A style by name, blend or file; as a vector (S,); or None, the null style."""
-
-_LONGEST_STYLE = 60.0
-"""Seconds of motion that a style is taken from at most."""
 
 
 def load_model(name: str | Path = DEFAULT_MODEL, backend: str = 'auto', device: str = 'auto') -> LoadedModel:
@@ -281,25 +278,11 @@ def extract_style(
 
     Raises StyleError for a clip in another space or too short, MotionError for values that no face has.
     """
-    if isinstance(model, StyleEncoder):
-        config, encode = model.config, model.encode
-    else:
-        config, encode = model.backend.config, model.backend.encode_style
     check_face(motion)
-    values = _columns(at_rate(motion, config.fps), config.layout)
-    count = round(min(seconds or _LONGEST_STYLE, _LONGEST_STYLE) * config.fps)
-    sizes = config.style_encoder
-    if seconds is None and sizes is not None and sizes.position == 'legacy':
-        count = sizes.n_motions
-    values = values[round(start * config.fps) :][:count]
-    if len(values) < config.fps:
-        raise StyleError(
-            f'{len(values) / config.fps:.2f} s of motion from {start:g} s on; a style needs at least 1 s, '
-            'better 4 s or more'
-        )
     if isinstance(model, LoadedModel):
-        return model.style_of(values)
-    return clip_style(config, encode, ((values - model.mean) / model.std).astype(np.float32))
+        return model.style_of(style_frames(model.backend.config, motion, start, seconds))
+    values = style_frames(model.config, motion, start, seconds)
+    return clip_style(model.config, model.encode, ((values - model.mean) / model.std).astype(np.float32))
 
 
 def save_style(path: str | Path, style: FloatArray) -> None:
@@ -340,15 +323,3 @@ def _noise(noise: FloatArray | ClipNoise | None, seed: int, config: ModelConfig)
     if noise.shape != (config.n_motions, config.motion_dim):
         raise ConfigError(f'noise of shape {noise.shape}; need {(config.n_motions, config.motion_dim)}')
     return SeededNoise(seed, config.n_motions, config.motion_dim, noise.astype(np.float32))
-
-
-def _columns(motion: MotionClip, wanted: MotionLayout) -> FloatArray:
-    """The columns of a clip that a model takes. Raises StyleError."""
-    if motion.layout == wanted:
-        return motion.values
-    if motion.layout.space == wanted.space and set(wanted.names) < set(motion.layout.names):
-        return motion.values[:, [motion.layout.index(name) for name in wanted.names]]
-    raise StyleError(
-        f'{motion.layout.space} motion of {motion.layout.width} columns; '
-        f'this model takes {wanted.space} motion of {wanted.width}'
-    )

@@ -73,7 +73,7 @@ class AudioIntake:
         self._chunk_ns = 0
         self.too_late = 10 * _NS
         self.sender = SenderClock()
-        self._pace: deque[tuple[int, int]] = deque(maxlen=10)
+        self._pace: deque[tuple[int, int]] = deque(maxlen=1000)
 
     @property
     def origin(self) -> int | None:
@@ -126,11 +126,24 @@ class AudioIntake:
         quiet = float(np.abs(sound.samples).max(initial=0.0)) < _QUIET
         return AudioPiece(self._clock.chunk_offset_ns, self._chunk_ns, quiet, message)
 
+    @property
+    def speed(self) -> float:
+        """Seconds of sound that are sent in a second, of the last ones; NaN unless somebody has just sent for 2 s."""
+        elapsed = self._pace[-1][0] - self._pace[0][0] if self._pace else 0
+        if elapsed < 2 * _NS:
+            return float('nan')
+        return (sum(length for _, length in self._pace) - self._pace[-1][1]) / elapsed
+
     def _is_live(self, sent: int) -> bool:
         """Whether the sender keeps the pace of its sound: synthesised speech is never too late."""
+        if self._pace and not 0 <= sent - self._pace[-1][0] < _NS + 2 * self._chunk_ns:
+            self._pace.clear()
         self._pace.append((sent, self._chunk_ns))
-        lengths = sum(length for _, length in self._pace) - self._pace[0][1]
-        return len(self._pace) > 2 and 2 * (sent - self._pace[0][0]) > lengths
+        while sent - self._pace[0][0] > 4 * _NS and len(self._pace) > 2:
+            self._pace.popleft()
+        newest = [self._pace[i] for i in range(max(0, len(self._pace) - 10), len(self._pace))]
+        lengths = sum(length for _, length in newest) - newest[0][1]
+        return len(newest) > 2 and 2 * (sent - newest[0][0]) > lengths
 
     def _corrected(self, stamp: int, sent: int) -> int:
         """The stamp on the receiver's clock."""

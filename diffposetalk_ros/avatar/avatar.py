@@ -197,8 +197,9 @@ class Avatar:
         """What speech is generated with now."""
         return self.style.goal, stream_config(self._config).sampling
 
-    def diagnose(self, now: int, senders: int) -> list[diagnostics.Status]:
-        """What /diagnostics says at ``now`` (ns), when so many publish the audio."""
+    def diagnose(self, now: int, senders: int, assumed: str = '') -> list[diagnostics.Status]:
+        """What /diagnostics says at ``now`` (ns), when so many publish the audio. ``assumed``: its format, where
+        nobody has told it."""
         worker, presented = self._running, self.presenter.status
         arrival = self._front.arrival
         age = float('nan') if arrival is None else (now - arrival) / _NS
@@ -220,6 +221,7 @@ class Avatar:
                 self._front.waiting,
                 self._hold.held,
                 self._hold.holding,
+                diagnostics.doubt(self._intake.speed, assumed),
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed

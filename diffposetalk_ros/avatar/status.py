@@ -22,6 +22,7 @@ __all__ = [
     'Status',
     'Trouble',
     'audio_status',
+    'doubt',
     'inference_status',
     'playout_status',
 ]
@@ -29,6 +30,8 @@ __all__ = [
 OK, WARN, ERROR = 0, 1, 2
 _SILENCE, _QUIET = -65.0, -40.0
 """dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
+_TOO_FAST = 1.3
+"""No microphone sends so many seconds of sound in a second."""
 _RECENT = 10_000_000_000  # ns
 
 
@@ -70,6 +73,7 @@ def audio_status(
     waiting: bool = False,
     held: float = 0.0,
     holding: bool = False,
+    doubt: str = '',
 ) -> Status:
     """``sender``: its clock; ``age``: seconds since the last message, NaN before the first; ``lost_messages``: that
     the middleware lost on the way; ``lost``: seconds that were overwritten before
@@ -86,6 +90,8 @@ def audio_status(
     elif senders > 1:
         level = WARN
         text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
+    elif doubt:
+        level, text = WARN, doubt
     elif age != age:
         text = 'no audio yet'  # nobody has spoken: nothing is wrong
     elif sender.offset:
@@ -117,6 +123,17 @@ def audio_status(
         'loudest of 5 s [dBFS]': loudest,
     }
     return Status('audio in', level, text, values)
+
+
+def doubt(speed: float, assumed: str) -> str:
+    """Why the ``assumed`` format of sound may be wrong; '' where it may be right, or nothing is assumed. ``speed``:
+    seconds of sound that are sent in a second."""
+    if not assumed or not speed > _TOO_FAST:
+        return ''
+    return (
+        f'sound comes {speed:.1f} times as fast as {assumed} would; unless it is synthesised, set audio.rate, '
+        'audio.channels and audio.format, or let its sender publish audio_info'
+    )
 
 
 def inference_status(windows: LatencySummary, factor: float, errors: int, failed: bool) -> Status:

@@ -22,8 +22,6 @@ import numpy as np
 from diffposetalk_ros.errors import ConfigError, StyleError, VideoError
 
 if TYPE_CHECKING:
-    from diffposetalk_ros.model.backend import FloatArray
-    from diffposetalk_ros.motion.layout import MotionLayout
     from diffposetalk_ros.motion.motion_clip import MotionClip
 
 __all__ = ['add_arguments', 'run']
@@ -55,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Encode and write the style vector."""
+    from diffposetalk_ros.model.clip_style import style_frames
     from diffposetalk_ros.model.loader import open_model
     from diffposetalk_ros.motion.motion_file import write_atomically
-    from diffposetalk_ros.motion.resampling import at_rate
     from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npy',))
@@ -68,21 +66,10 @@ def run(options: argparse.Namespace) -> int:
     model = open_model(options.model)
     config = model.backend.config
     clip, start = _read(options)
-    values = _columns(at_rate(clip, config.fps), config.layout, options.source, model.folder.name)
-    first = round(start * config.fps)
-    count = round(min(options.seconds or _MAX_SECONDS, _MAX_SECONDS) * config.fps)
-    if (
-        options.seconds is None
-        and config.style_encoder is not None
-        and config.style_encoder.position == 'legacy'
-    ):
-        count = config.style_encoder.n_motions  # the reference takes one stretch, whatever the clip's length
-    values = values[first : first + count]
-    if len(values) < config.fps:
-        raise StyleError(
-            f'{options.source} gives {len(values) / config.fps:.2f} s from {options.start:g} s on; '
-            'a style needs at least 1 s, best 4 s or more'
-        )
+    try:
+        values = style_frames(config, clip, start, options.seconds)
+    except StyleError as error:
+        raise StyleError(f'{options.source}: {error}') from None
     style = model.style_of(values)
     buffer = io.BytesIO()
     np.save(buffer, style)
@@ -118,15 +105,3 @@ def _read(options: argparse.Namespace) -> tuple[MotionClip, float]:
     for note in tracked.quality.warnings():
         print(f'note: {note}')
     return take, 0.0
-
-
-def _columns(clip: MotionClip, wanted: MotionLayout, path: str, model: str) -> FloatArray:
-    """The clip's columns the model takes; a head the model does not know is left out."""
-    if clip.layout == wanted:
-        return clip.values
-    if clip.layout.space == wanted.space and set(wanted.names) < set(clip.layout.names):
-        return clip.values[:, [clip.layout.index(name) for name in wanted.names]]
-    raise StyleError(
-        f'{path} is {clip.layout.space} motion of {clip.layout.width} columns; '
-        f'{model} takes {wanted.space} with {wanted.width}'
-    )

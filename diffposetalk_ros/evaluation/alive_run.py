@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from diffposetalk_ros.evaluation.alive_report import (
     offline_run,
 )
 from diffposetalk_ros.evaluation.people import read_tracks
+from diffposetalk_ros.evaluation.realism import told_apart
 from diffposetalk_ros.evaluation.reference import joined_speech
 from diffposetalk_ros.evaluation.report import machine
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.training.animator import animate, sample_style
 
@@ -89,4 +92,24 @@ def measure_alive(
         report.people = arrivals(run, speech[:4], people, generator.model)
         report.people['second half finds the first, top-1'] = halves_found(generator.model, people)
         report.settings['tracks of people'] = str(len(people))
+        say('whether generated faces can be told from people')
+        plain = Generator(_without_nonverbal(generator.model))
+        for name, made in (('', generator), (', the denoiser alone', plain)):
+            report.people[f'told from people, AUC (0.5: guessing){name}'] = told_apart(
+                people, [_beside(made, person, speech, index) for index, person in enumerate(people)]
+            )
     return report
+
+
+def _without_nonverbal(model: LoadedModel) -> LoadedModel:
+    """The model as it was before it had the network: all channels are the denoiser's."""
+    width = model.backend.config.style_dim
+    return replace(
+        model, nonverbal=None, styles={name: style[:width] for name, style in model.styles.items()}
+    )
+
+
+def _beside(generator: Generator, person: Floats, speech: Sequence[Floats], index: int) -> Floats:
+    """Generated motion as long as a person's, in the style of that person."""
+    samples = speech[index % len(speech)][: len(person) * 640]
+    return generator.generate(samples, generator.model.style_of(person), index).values

@@ -7,10 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+from diffposetalk_ros.errors import StyleError
 from diffposetalk_ros.model.backend import FloatArray
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig
+from diffposetalk_ros.motion.layout import MotionLayout
+from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.resampling import at_rate
 
-__all__ = ['Encode', 'clip_style']
+__all__ = ['LONGEST_STYLE', 'Encode', 'clip_style', 'style_frames']
+
+LONGEST_STYLE = 60.0
+"""Seconds of motion that a style is taken from at most."""
 
 Encode = Callable[[FloatArray], FloatArray]
 """`Backend.encode_style`: (1, F, D) normalised motion -> (1, S)."""
@@ -27,3 +34,37 @@ def clip_style(config: ModelConfig, encode: Encode, motion: FloatArray) -> Float
     vectors = [encode(motion[None, i : i + length])[0] for i in starts]
     style: FloatArray = np.mean(vectors, axis=0, dtype=np.float32)
     return style
+
+
+def style_frames(
+    config: ModelConfig, clip: MotionClip, start: float = 0.0, seconds: float | None = None
+) -> FloatArray:
+    """The frames (F, D) of a clip that a style is taken from, in the model's columns and at its rate.
+
+    ``start`` and ``seconds`` choose the stretch, s; without ``seconds`` it reaches to the end, but for an
+    official encoder only over the one stretch that the reference takes. A head rotation that the model does
+    not know is left out. Raises StyleError for another space and for less than 1 s.
+    """
+    values = _columns(at_rate(clip, config.fps), config.layout)
+    count = round(min(seconds or LONGEST_STYLE, LONGEST_STYLE) * config.fps)
+    sizes = config.style_encoder
+    if seconds is None and sizes is not None and sizes.position == 'legacy':
+        count = sizes.n_motions
+    values = values[round(start * config.fps) :][:count]
+    if len(values) < config.fps:
+        raise StyleError(
+            f'{len(values) / config.fps:.2f} s of motion from {start:g} s on; a style needs at least 1 s, '
+            'better 4 s or more'
+        )
+    return values
+
+
+def _columns(clip: MotionClip, wanted: MotionLayout) -> FloatArray:
+    if clip.layout == wanted:
+        return clip.values
+    if clip.layout.space == wanted.space and set(wanted.names) < set(clip.layout.names):
+        return clip.values[:, [clip.layout.index(name) for name in wanted.names]]
+    raise StyleError(
+        f'{clip.layout.space} motion of {clip.layout.width} columns; '
+        f'this model takes {wanted.space} motion of {wanted.width}'
+    )

@@ -220,27 +220,33 @@ class LoadedModel:
             return self.styles[name]
         parts = [part.partition('*') for part in name.split('+')]
         unknown = [part.strip() for part, _, _ in parts if part.strip() not in self.styles]
-        if unknown:
-            return self._style_file(name, unknown[0] if len(unknown) < len(parts) else name)
+        if len(parts) == 1 and not parts[0][1]:
+            return self._style_file(name)
+        if unknown and _is_file(name):  # a name of a file may hold + and *
+            return self._style_file(name)
+        vectors = np.stack(
+            [
+                self.styles[part.strip()] if part.strip() in self.styles else self._style_file(part.strip())
+                for part, _, _ in parts
+            ]
+        )
         try:
             shares = np.array([float(share) if star else 1.0 for _, star, share in parts], np.float32)
         except ValueError as error:
             raise StyleError(f'style blend {name!r}: write it as lively*0.7+smiling*0.3') from error
-        vectors = np.stack([self.styles[part.strip()] for part, _, _ in parts])
         out: FloatArray = (shares @ vectors).astype(np.float32)
+        if len(parts) == 1 and NEUTRAL in self.styles:
+            # One style with a share: so far from neutral, and beyond it for more than 1.
+            out = out + (1 - shares[0]) * self.styles[NEUTRAL]
         return out
 
-    def _style_file(self, name: str, unknown: str) -> FloatArray:
-        try:
-            path = Path(name).expanduser()
-            found = path.is_file()
-        except (OSError, RuntimeError):  # too long for a name of a file, or the home of nobody
-            found = False
-        if not found:
-            near = get_close_matches(unknown.lower(), self.styles, n=3)
+    def _style_file(self, name: str) -> FloatArray:
+        path = Path(name).expanduser() if _is_file(name) else None
+        if path is None:
+            near = get_close_matches(name.lower(), self.styles, n=3)
             hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else ''
             raise StyleError(
-                f'no style {_short(unknown)!r}: not a file, and the model knows '
+                f'no style {_short(name)!r}: not a file, and the model knows '
                 f'{", ".join(sorted(self.styles)) or "none"}{hint}'
             )
         try:
@@ -250,6 +256,13 @@ class LoadedModel:
                 f'{path} is not a style file ({reason_of(error)}); use .npy from extract-style, or .npz '
                 'with the key style'
             ) from error
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_file()
+    except (OSError, RuntimeError):  # a name that is too long, or the home of nobody
+        return False
 
 
 def _numbers(path: Path, key: str) -> FloatArray:

@@ -57,6 +57,10 @@ class CommanderConfig:
             raise ConfigError(f'horizon {self.horizon} s; use 0.05 to 5')
 
 
+_EARLY = 0.9
+"""Commands that follow each other within a smaller share of the period would exceed the limits of speed."""
+
+
 class JointCommander:
     """Owned by one thread; times are integers in ns of one clock, passed in. Raises what JointLimiter does."""
 
@@ -72,6 +76,7 @@ class JointCommander:
         self._delays, self._delay_of = np.unique(np.round(delay * _NS).astype(np.int64), return_inverse=True)
         self._state = self.limiter.at_rest()
         self._time: int | None = None
+        self._called: int | None = None
         self._stopped = False
         self._heard: int | None = None
         self._ramp_from: tuple[int, JointState, float] | None = None
@@ -119,17 +124,22 @@ class JointCommander:
         return self.map.expand(self._state.position)
 
     def advance(self, now: int) -> int:
-        """Compute commands up to the first one due after ``now``; returns its time.
+        """Compute the next command; returns its time, the first of the grid after ``now``.
 
-        A pause of more than 0.25 s, or a clock set back, is not made up for.
+        One call moves the joints by what their limits allow in one period: a call that comes late is not made up
+        for, nor is a clock that was set back; a call that comes too soon after the last changes nothing.
         """
-        if self._time is None or not -_NS // 4 <= now - self._time <= _NS // 4:
+        since = None if self._called is None else now - self._called
+        if since is not None and 0 <= since < _EARLY * self._period and self._time is not None:
+            return self._time
+        self._called = now
+        if self._time is None or not -_NS // 4 <= now - self._time < self._period:
             shift = now - (self._time or now)
             self._time = now
             if self._ramp_from is not None:
                 begin, state, seconds = self._ramp_from
                 self._ramp_from = (begin + shift if begin else now, state, seconds)
-        while self._time <= now:
+        if self._time <= now:
             self._decide(self._time)
             self._time += self._period
             self._state = self._next(self._state, self._time)

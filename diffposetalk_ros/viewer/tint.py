@@ -61,10 +61,10 @@ def _skin(rig: Rig, face: Face, points: Array) -> Array:
     shade = 0.10 * front * sf.bump(side, y, 29, 13, 15, 5)
     shade += 0.14 * front * sf.bump(side, y, 13.5, 8, 4, 9)
     # Crease of the upper lid.
-    eye = np.hypot((side - 31.3) / 19.9, (y - 4.0) / 7.8)
+    eye = np.hypot((side - 30.9) / 19.6, (y - 4.0) / 7.8)
     shade += 0.30 * front * (y > 5) * np.exp(-0.5 * ((eye - 1.0) / 0.09) ** 2)
     # Edge of the lower lid.
-    eye = np.hypot((side - 31.3) / 18.8, (y - 4.0) / 4.15)
+    eye = np.hypot((side - 30.9) / 18.4, (y - 4.0) / 4.15)
     shade += 0.30 * front * (y < 4) * np.exp(-0.5 * ((eye - 1.0) / 0.07) ** 2)
     # Nostrils, the furrow around the wings, the shadow of the tip.
     shade += 0.80 * front * sf.bump(side, y, 6.6 * wide, -35.4, 1.9 * wide, 1.0)

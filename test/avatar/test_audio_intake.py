@@ -136,3 +136,13 @@ def test_a_burst_is_not_stale_however_long_it_takes_to_read_it() -> None:
         chunk = AudioChunk(MonoAudio(samples[i : i + 320]), 16000, None)
         assert intake.push(chunk, START + i * 10**5 // 4, i, START) is not None
     assert intake.ring.end == len(samples) and not intake.counters.stale
+
+
+@pytest.mark.parametrize('speed', [1, 2, 5.5])
+def test_how_fast_sound_is_sent_is_known_after_two_seconds(speed: float) -> None:
+    """44.1 kHz stereo taken for 16 kHz mono comes 5.5 times as fast as it would be."""
+    intake, chunk = intake_of(AudioRingBuffer(60.0)), AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, None)
+    for i in range(round(250 * speed)):
+        intake.push(chunk, START + round(i * NS / 50 / speed))
+        assert i > 90 * speed or np.isnan(intake.speed)
+    assert intake.speed == pytest.approx(speed, rel=0.02)

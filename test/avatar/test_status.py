@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
-from diffposetalk_ros.avatar.status import OK, WARN, Trouble, audio_status
+from diffposetalk_ros.avatar.status import OK, WARN, Trouble, audio_status, doubt
 from diffposetalk_ros.benchmark.ros.percentiles import percentiles
 
 CLOCK = SenderClock()
@@ -33,3 +33,11 @@ def test_audio_is_told_by_its_worst() -> None:
     said = audio_status(counters, CLOCK, 0.1, 3, 0, 1.5, 1, True)
     assert said.level == WARN and '3 messages' in said.message and '1.5 s' in said.message
     assert audio_status(counters, CLOCK, 0.1, 0, 0, 0.0, 2, False).message.startswith('2 senders')
+
+
+def test_sound_that_is_faster_than_its_assumed_format_is_doubted() -> None:
+    said = doubt(2.0, 'S16LE at 16000 Hz with 1 channel(s)')
+    assert '2.0 times as fast' in said and 'audio.rate' in said
+    assert not doubt(2.0, '') and not doubt(1.02, 'S16LE') and not doubt(float('nan'), 'S16LE')
+    status = audio_status(IntakeCounters(), CLOCK, 0.1, 0, 0, 0.0, 1, False, doubt=said)
+    assert (status.level, status.message) == (WARN, said)

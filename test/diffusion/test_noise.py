@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.diffusion.noise import FrameNoise, philox
+from diffposetalk_ros.diffusion.noise import FrameNoise, frame_uniform, philox
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,10 @@ def test_seed_stream_and_step_all_matter():
     ):
         assert np.abs(other - base).max() > 0.1
     assert FrameNoise(0, 0, 8).initial(2**33, 2**33 + 1).shape == (1, 8)
+
+
+def test_one_counter_in_integers_gives_the_words_of_arrays() -> None:
+    for seed, stream, tag, frame in ((0, 0, 1, 0), (7, 2**32 - 1, 3, 12345), (2**31, 5, 17, 2**33 + 9)):
+        words = [np.full(1, value, np.uint64) for value in (tag, 2**32 - 1, frame & 0xFFFFFFFF, frame >> 32)]
+        expected = [(float(word[0]) + 0.5) / 2.0**32 for word in philox(tuple(words), (seed, stream))]
+        np.testing.assert_array_equal(frame_uniform(seed, stream, tag, frame), expected)

@@ -12,6 +12,7 @@ from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.evaluation.alive import aliveness, head_bands, seam_ratio, spread_of
 from diffposetalk_ros.evaluation.alive_report import AliveReport, markdown
 from diffposetalk_ros.evaluation.people import read_tracks
+from diffposetalk_ros.evaluation.realism import auc, told_apart, with_tracker_noise
 from diffposetalk_ros.motion.layout import arkit_layout
 
 LAYOUT = arkit_layout()
@@ -94,3 +95,15 @@ def test_tracks_are_read_and_others_refused(tmp_path: Path) -> None:
         read_tracks(tmp_path)
     with pytest.raises(MotionError, match='no tracks'):
         read_tracks(tmp_path / 'nowhere')
+
+
+def test_trembling_is_told_from_gliding_and_like_from_like_is_not() -> None:
+    rng = np.random.default_rng(0)
+
+    def clips(hertz: float) -> list[np.ndarray]:
+        return [waves(hertz * rng.uniform(0.8, 1.25), rng.uniform(2, 6))[:200] for _ in range(12)]
+
+    assert told_apart(clips(0.4), clips(1.6)) > 0.95
+    tracked = [with_tracker_noise(clip, rng) for clip in clips(0.4)]
+    assert 0.2 < told_apart(tracked, clips(0.4)) < 0.85
+    assert auc(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, True, False, True])) == pytest.approx(0.75)

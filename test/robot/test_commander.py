@@ -110,6 +110,34 @@ def test_nothing_is_exceeded_for_any_stream(seed: int) -> None:
     assert_within_caps(np.array(positions), 1 / rate)
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([20.0, 50.0, 100.0]))
+def test_a_tick_that_comes_late_is_not_made_up_for(seed: int, rate: float) -> None:
+    """Stalls and a timer that then hurries: between two commands the joints move by one period's worth at most."""
+    rng = np.random.default_rng(seed)
+    commander = JointCommander(EXAMPLE, CommanderConfig(rate=rate))
+    begin, now, grid, positions, published = BEGIN, BEGIN, BEGIN, [], []
+    for _ in range(100):
+        grid += round(NS / rate)
+        late = rng.exponential(0.3 / rate) if rng.random() < 0.8 else rng.uniform(0, 0.4)
+        now = max(now, grid + round(late * NS))
+        if rng.random() < 0.9:
+            commander.show(now, talking((now - begin) / NS), now)
+        commander.advance(now)
+        positions.append(commander.positions())
+        published.append(now)
+    moved = np.abs(np.diff(positions, axis=0))
+    assert (moved <= JOINTS['speed'] / rate * (1 + 1e-5)).all(), 'one command is one period'
+    assert moved.max() > 0, 'they move at all'
+    # Over any 0.2 s the cap holds by the times of publication, one command more or less.
+    times = np.array(published)
+    for first in range(0, len(times) - 1, 7):
+        last = int(np.searchsorted(times, times[first] + NS // 5))
+        last = min(last, len(times) - 1)
+        span = (times[last] - times[first]) / NS / 0.9 + 1 / rate
+        assert (moved[first:last].sum(axis=0) <= JOINTS['speed'] * span * (1 + 1e-5)).all()
+
+
 @pytest.mark.parametrize('cut', [0.95, 1.05, 1.17, 1.31])
 def test_input_that_stops_in_mid_word_ends_at_rest_in_half_a_second(cut: float) -> None:
     commander = JointCommander(EXAMPLE)

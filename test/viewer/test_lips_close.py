@@ -12,7 +12,7 @@ from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.motion.closure_snap import snap_closures
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.offline.generator import Generator
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 from diffposetalk_ros.util.resources import demo_clip
 
 _NEAR = 0.06
@@ -26,7 +26,7 @@ def _as_file(sound: FloatArray, style: str) -> FloatArray:
 def _as_stream(sound: FloatArray, style: str) -> FloatArray:
     model = open_model('embedded', 'onnx', 'cpu')
     sampling = SamplingConfig('ddim', 4, 1.0, 1.0)
-    stream = StreamingGenerator(model.backend, StreamConfig(sampling=sampling), model.style(style))
+    stream = model_stream(model, StreamConfig(sampling=sampling), model.style(style))
     made = stream.push(sound) + stream.finish()
     return model.denormalise(np.concatenate([frames.motion[: frames.committed] for frames in made]))
 

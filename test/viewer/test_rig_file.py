@@ -34,6 +34,7 @@ def test_unpacked_rig_moves_as_the_rig() -> None:
         value = arrays['field_value'].reshape(-1, 3)[part] / header['field_steps']
         field[channel, arrays['field_vertex'][part]] = value
     assert np.abs(field - rig.displacements).max() <= 0.0101
+    assert header['face'] == rig.face
     assert header['landmarks']['lower_lip_inner'] == rig.landmarks['lower_lip_inner']
 
 
@@ -44,4 +45,9 @@ def test_picture_corners_are_faces_with_their_materials() -> None:
     assert (arrays['corner_vertex'][triangles] == rig.faces).all()
     assert (arrays['corner_part'][triangles] == rig.part[:, None]).all()
     assert [part['name'] for part in header['parts']] == list(PARTS)
+    assert {part['name']: part['follows'] for part in header['parts'] if part['follows']} == {
+        'lids': 'skin',
+        'lashes': 'hair',
+        'brows': 'hair',
+    }
     assert all(a['offset'] % 4 == 0 for a in header['arrays'].values())

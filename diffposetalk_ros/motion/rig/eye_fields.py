@@ -12,7 +12,7 @@ from diffposetalk_ros.motion.rig.topology import EYE_ON_BALL, on_ball
 
 Array = NDArray[np.float64]
 
-_UP, _DOWN, _IN, _OUT = (float(np.radians(a)) for a in (20, 24, 26, 28))
+_UP, _DOWN, _IN, _OUT = (float(np.radians(a)) for a in (15, 18, 22, 24))
 # Where each lid ring lies between the closed line (0) and the socket (1) once the eye is shut.
 _SPREAD = np.array([0.0, 0.2, 0.42, 0.7, 1.0])
 _MEET = 0.78

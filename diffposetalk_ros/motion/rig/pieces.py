@@ -43,7 +43,7 @@ def _eyeball(mesh: Mesh, side: float) -> None:
     circle = _circle(count)
     previous = None
     pole = mesh.add((centre + [0, 0, sf.EYE_RADIUS])[None], 'ball')[0]
-    for degrees in (PUPIL - 1, PUPIL, 14.0, IRIS - 1.3, IRIS, 30.0, 45.0, 62.0, 80.0):
+    for degrees in (PUPIL - 1, PUPIL, 14.0, IRIS - 1.3, IRIS, 30.0, 45.0, 60.0, 74.0):
         angle = np.radians(degrees)
         ring = np.column_stack([np.sin(angle) * circle, np.full(count, np.cos(angle))])
         row = mesh.add(centre + sf.EYE_RADIUS * ring, 'ball')

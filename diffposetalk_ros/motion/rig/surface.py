@@ -123,7 +123,7 @@ def _features(face: Face, side: Array, y: Array) -> Array:
     wing = 7.2 * face.wing * bump(side, y, 11.4 * face.nose_width, -31.5, 3.1 * face.nose_width, 4.2)
     nostril = -4.0 * bump(side, y, 6.4 * face.nose_width, -36.0, 2.4, 1.5)
     root = -4.0 * bump(side, y, 17, 6, 6, 9)
-    socket = -5.5 * bump(side, y, 31, 5, 14, 8) - 2.0 * bump(side, y, 30, -12, 12, 6)
+    socket = -5.5 * bump(side, y, 27, 5, 12, 8) - 2.0 * bump(side, y, 30, -12, 12, 6)
     ridge = 2.6 * bump(side, y, 27, 27, 16, 5.5)
     cheek = face.cheek * bump(side, y, 40, -24, 14, 12) - 2.0 * bump(side, y, 44, -56, 10, 14)
     muzzle = 5.0 * bump(x, y, 0, MOUTH_Y, 20, 15)

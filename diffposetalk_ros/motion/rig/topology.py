@@ -37,11 +37,11 @@ _LIP_BULGE = (-1.5, 2.2, 3.4, 1.4, 0.2, 0.0, 0.0)
 LIP_RING = 3
 _RIM = 17
 # The same for the eyes: margin of the lids, its outer edge, crease, and two rings towards the socket.
-_EYE_SHIFT = 1.3
+_EYE_SHIFT = 0.9
 _EYE_RINGS = (
-    (18.8, 4.45, 4.0),
-    (19.2, 5.05, 4.4),
-    (19.9, 7.8, 7.0),
+    (18.4, 4.45, 4.0),
+    (18.8, 5.05, 4.4),
+    (19.6, 7.8, 7.0),
     (21.0, 11.4, 10.2),
     (22.8, 15.2, 14.2),
 )

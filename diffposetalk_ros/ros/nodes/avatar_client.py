@@ -54,6 +54,7 @@ class AvatarClient:
         self._list = node.create_client(ListStyles, f'{target}/list_styles')
         self._style = node.create_client(SetStyle, f'{target}/set_style')
         self._interrupt = node.create_client(Trigger, f'{target}/interrupt')
+        self._reset = node.create_client(Trigger, f'{target}/reset')
         self._get = node.create_client(GetParameters, f'{target}/get_parameters')
         self._set = node.create_client(SetParameters, f'{target}/set_parameters')
 
@@ -110,6 +111,11 @@ class AvatarClient:
     async def interrupt(self) -> dict[str, Any]:
         """Stop talking now."""
         await self._call(self._interrupt, Trigger.Request())
+        return {}
+
+    async def reset(self) -> dict[str, Any]:
+        """Stop talking now; what is sent next is to be spoken, however soon it follows."""
+        await self._call(self._reset, Trigger.Request())
         return {}
 
     async def _call(self, client: Any, request: Any) -> Any:

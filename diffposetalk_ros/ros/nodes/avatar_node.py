@@ -217,6 +217,14 @@ class DiffPoseTalkNode(ManagedNode):
             self._info_expected = self.count_publishers(self._info_topic) > 0
         return self._info_expected
 
+    def _assumed_format(self) -> str:
+        """Format of messages that carry none, where nobody has told it; '' otherwise."""
+        carries = hasattr(getattr(self._audio_class(), 'audio', None), 'info')
+        if carries or self._reader.told:
+            return ''
+        made = self._reader.audio_format
+        return f'{made.sample_format} at {made.rate} Hz with {made.channels} channel(s)'
+
     def _on_listen(self, message: Any, now: int, sent: int | None) -> None:
         """The person's microphone: a voice interrupts what is being said."""
         try:
@@ -327,7 +335,8 @@ class DiffPoseTalkNode(ManagedNode):
         name = self.get_fully_qualified_name().lstrip('/')
         avatar = self._the_avatar()
         avatar.lost_messages = self._ear.lost
-        statuses = avatar.diagnose(now.nanoseconds, self.count_publishers(self._ear.topic))
+        senders = self.count_publishers(self._ear.topic)
+        statuses = avatar.diagnose(now.nanoseconds, senders, self._assumed_format())
         if clock_is_missing(self):
             statuses.append(Status('clock', ERROR, NO_CLOCK))
         self._diagnostics.publish(to_message(statuses, now.to_msg(), name))

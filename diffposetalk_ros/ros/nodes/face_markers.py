@@ -16,10 +16,10 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.flame_mesh import FlameMesh
-from diffposetalk_ros.motion.rig import PARTS, load_rig
+from diffposetalk_ros.motion.rig import PARTS, Rig, load_rig
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
-from diffposetalk_ros.viewer.light import DAY, Light
+from diffposetalk_ros.viewer.light import DAY, THEMES, Light
 from diffposetalk_ros.viewer.tint import corner_tint
 
 __all__ = ['FacePoints', 'cloud_message', 'to_ros_axes']
@@ -59,7 +59,9 @@ class FacePoints:
     mesh of FLAME motion, which is not shown without. Raises ConfigError for a rate out of range.
     """
 
-    def __init__(self, node: Any, rate: float, flame: FlameMesh | None = None) -> None:
+    def __init__(
+        self, node: Any, rate: float, flame: FlameMesh | None = None, rig: Rig | None = None
+    ) -> None:
         if not 0 < rate <= 120:
             raise ConfigError(f'rviz.rate {rate:g} Hz; use more than 0, at most 120')
         self._cloud = node.create_publisher(PointCloud2, 'face_points', QoSProfile(depth=5))
@@ -68,6 +70,7 @@ class FacePoints:
         self._pause = round(NS_PER_SECOND / rate) - _EARLY
         self._last = -self._pause
         self._flame = flame
+        self._rig = load_rig() if rig is None else rig
         self._markers: dict[str, Marker] = {}
 
     def show(self, row: Floats, space: str, header: Any) -> None:
@@ -90,17 +93,17 @@ class FacePoints:
             assert self._flame is not None
             return np.asarray(1000.0 * self._flame.points(row), np.float32)
         head = row[None, 52:55] if len(row) == 55 else None
-        return np.asarray(load_rig().vertices(row[None, :52], head)[0])
+        return np.asarray(self._rig.vertices(row[None, :52], head)[0])
 
     def _marker(self, points: Floats, space: str, header: Any) -> MarkerArray:
         if space not in self._markers:
             self._markers[space] = (
-                _rig_marker()
+                _rig_marker(self._rig)
                 if self._flame is None or space == 'arkit'
                 else _triangles(len(self._flame.faces))
             )
         marker = self._markers[space]
-        faces = load_rig().faces if self._flame is None or space == 'arkit' else self._flame.faces
+        faces = self._rig.faces if self._flame is None or space == 'arkit' else self._flame.faces
         marker.header = header
         for point, (x, y, z) in zip(marker.points, points[faces].reshape(-1, 3).tolist(), strict=True):
             point.x, point.y, point.z = x, y, z
@@ -118,11 +121,10 @@ def _triangles(count: int) -> Marker:
     return marker
 
 
-def _rig_marker() -> Marker:
+def _rig_marker(rig: Rig) -> Marker:
     """RViz does not light triangles that bring their own colours: half of the neutral face's light is baked in,
     which costs nothing per frame; the other half is left to programs that do light them."""
-    rig = load_rig()
-    base = np.array([getattr(DAY, name) for name in PARTS], np.float32)[rig.part] / 255.0
+    base = np.array([getattr(THEMES[rig.face], name) for name in PARTS], np.float32)[rig.part] / 255.0
     # Linear tint on sRGB colours: its root of 2.2.
     plain = base[:, None] * corner_tint(rig) ** (1 / 2.2)
     colours = (0.5 * plain + 0.5 * Light(rig).colours(rig.neutral)[..., :3]).reshape(-1, 3).tolist()

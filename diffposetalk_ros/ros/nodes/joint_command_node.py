@@ -293,14 +293,16 @@ class JointCommandNode(ManagedNode):
             self._commands.publish(state_message(names, due, position, speed))
 
     def _go_to_rest(self) -> None:
-        """Stream the way to rest; at most as long as it takes, on the wall clock."""
+        """Stream the way to rest. A busy machine may need longer for it, up to four times as long and a second."""
         commander = self._the_commander()
         stopped = commander.stopped
         commander.stop()
         now, begin, period = self._now(), time.monotonic(), 1.0 / commander.config.rate
-        seconds = commander.limiter.ramp_time(commander.state) + 3 * period
-        while time.monotonic() - begin < seconds and rclpy.ok(context=self.context):
+        longest = 4 * (commander.limiter.ramp_time(commander.state) + 3 * period) + 1.0
+        while time.monotonic() - begin < longest and rclpy.ok(context=self.context):
             self._command(now + round((time.monotonic() - begin) * NS_PER_SECOND))
+            if commander.mode is CommanderMode.RESTING:
+                break
             time.sleep(period)
         if not stopped:
             commander.release()

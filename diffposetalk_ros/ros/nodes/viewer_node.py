@@ -29,7 +29,7 @@ from diffposetalk_ros.motion.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.flame_model import load_flame_model
 from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.motion.live_link import LiveLinkSender
-from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
@@ -77,6 +77,7 @@ _PARAMETERS = (
     ('live_link.port', 11111, 'UDP port of the receiver'),
     ('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject'),
     ('message', 'auto', 'Type of audio and audio_out: AudioStamped, AudioDataStamped, AudioData or auto'),
+    ('face', DEFAULT_FACE, 'Head that is shown: robin or maya'),
     ('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]'),
 )
 # A viewer that lags wants the newest frames; reliable publishers serve best effort as well.
@@ -88,8 +89,8 @@ _MOTION = QoSProfile(
 class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
     """Serves the page; see docs/viewer.md for topics and parameters.
 
-    Raises ConfigError for a port in use, AudioError for a sample, MotionError for a FLAME file that cannot
-    be read.
+    Raises ConfigError for a port in use or an unknown face, AudioError for a sample, MotionError for a FLAME
+    file that cannot be read.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -100,7 +101,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         )
         options = ServerOptions(*(value[name] for name in ('host', 'port', 'token', 'port_attempts')))
         link_host, link_port, subject = (value[f'live_link.{name}'] for name in ('host', 'port', 'subject'))
-        snap_closures(load_rig(), np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
+        rig = load_rig(value['face'])
+        snap_closures(rig, np.zeros((1, 52), np.float32), self._snap)  # refuses what is out of range
         self._sample = read_native(sample) if sample else None
         self._info: Any = None
         self._layout: MotionLayout | None = None
@@ -109,12 +111,12 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._heard = 0
         self._resampler: StreamResampler | None = None
         mesh = FlameMesh(load_flame_model(Path(flame))) if flame else None
-        self._points = FacePoints(self, value['rviz.rate'], mesh)
+        self._points = FacePoints(self, value['rviz.rate'], mesh, rig)
         self._live_link = LiveLinkSender(link_host, link_port, subject) if link_host else None
         self._kind = default_kind() if value['message'] == 'auto' else value['message']
         voice = OnDemandPublisher(self, self._kind, 'page')
         self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
-        self._server = ViewerServer(options, pack_rig(load_rig()), self._on_command, self._now)
+        self._server = ViewerServer(options, pack_rig(rig), self._on_command, self._now)
         self._avatar = AvatarClient(self, self._target, self._server.latch)
         self._subscribe()
         self._server.latch('setup', {'sample': bool(sample), 'replay': bool(sample) and value['replay']})
@@ -330,7 +332,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         if self._speech.speaking:
             self._speech.stop()
             self._server.send({'type': 'interrupt'})
-            await self._avatar.interrupt()
+            await self._avatar.reset()
         self._speech.say(samples, rate)
         return {'seconds': len(samples) / rate}
 

@@ -335,6 +335,30 @@ def test_the_mesh_keeps_its_rate_and_brings_its_light(stack: Stack) -> None:
     node.destroy_node()
 
 
+def test_rviz_shows_the_head_that_was_chosen(stack: Stack) -> None:
+    node = rclpy.create_node('heads', namespace='/head_test', context=stack.context)
+    stack.executor.add_node(node)
+    meshes: dict[str, list[Any]] = {'robin': [], 'maya': []}
+    for face, seen in meshes.items():
+        shown = FacePoints(node, 10.0, rig=load_rig(face))
+        subscription = node.create_subscription(MarkerArray, 'face_mesh', seen.append, QoSProfile(depth=2))
+        stack.spin(lambda shown=shown: shown._mesh.get_subscription_count() > 0)
+        shown.show(np.zeros(55, np.float32), 'arkit', Header(stamp=node.get_clock().now().to_msg()))
+        stack.spin(lambda seen=seen: bool(seen))
+        node.destroy_subscription(subscription)
+        node.destroy_publisher(shown._mesh)
+        node.destroy_publisher(shown._cloud)
+    light = {}
+    for face, seen in meshes.items():
+        marker = seen[0].markers[0]
+        assert len(marker.points) == 3 * len(load_rig(face).faces)
+        skin = np.repeat(load_rig(face).part == PARTS.index('skin'), 3)
+        light[face] = np.array([c.r + c.g + c.b for c in marker.colors])[skin].mean()
+    assert light['maya'] < 0.75 * light['robin']
+    stack.executor.remove_node(node)
+    node.destroy_node()
+
+
 def test_style_from_a_tracked_face(stack: Stack) -> None:
     tracker = stack.node.create_publisher(FaceMotion, 'tracked_face', QoSProfile(depth=10))
     ended = False
@@ -428,6 +452,7 @@ def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
             (f'sample:={tmp_path}/none.wav', 'none.wav'),
             (f'flame_model:={tmp_path}', 'generic_model.pkl'),
             ('closure_snap:=7.0', 'use 0 to 3'),
+            ('face:=nobody', 'robin, maya'),
         ):
             command = [
                 sys.executable,
