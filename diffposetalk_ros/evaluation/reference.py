@@ -9,6 +9,7 @@ human faces.
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,14 @@ def clip_seed(clip: SpeechClip, seed: int) -> int:
 
 
 def reference_motion(clip: SpeechClip, style: StyleParameters, seed: int = 0) -> Floats:
-    """Animated motion (T, 55) of a clip in a style; head, blinks and gaze are one draw of the seed."""
+    """Animated motion (T, 55) of a clip in a style; head, brows, blinks and gaze are one draw of the seed.
+
+    A smile that comes and goes moves the lips as well, by a millimetre, and no speech determines it: lips are
+    compared with articulation alone.
+    """
     rng = np.random.default_rng(clip_seed(clip, seed))
-    return animate(clip.phones, clip.samples, style, clip_frames(clip), rng, FPS)
+    steady = replace(style, smile_motion=0.0, lopsidedness=0.0)
+    return animate(clip.phones, clip.samples, steady, clip_frames(clip), rng, FPS)
 
 
 def joined_speech(clips: Sequence[SpeechClip], seconds: float, rng: np.random.Generator) -> SpeechClip:

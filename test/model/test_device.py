@@ -14,7 +14,7 @@ def test_words() -> None:
         with pytest.raises(ConfigError, match='bfloat16'):
             parse_device(word)
     for word in ('cuda:', 'cuda:one', 'cuda:-1', 'cuda:\u0662'):
-        with pytest.raises(ConfigError, match=r"no number of a GPU; use 'cuda:0'"):
+        with pytest.raises(ConfigError, match=r"not the number of a GPU; use 'cuda:0'"):
             parse_device(word)
 
 

@@ -81,8 +81,8 @@ def animate_signals(voice: Prosody, style: StyleParameters, rng: np.random.Gener
         style.brow_down * (1 - 0.5 * np.minimum(face.outer * raised, 1)) + 0.5 * lowered * face.down,
         style.squint + 0.25 * style.smile + (0.08 + 0.3 * style.smile_motion) * face.squint,
         np.maximum(style.smile + smiling * face.smile, 0),
-        style.mouth_shift + 0.03 * (0.3 + style.smile_motion) * drift(frames, 50, rng),
-        0.6 * style.asymmetry + (0.03 + 0.25 * style.lopsidedness) * drift(frames, 40, rng),
+        style.mouth_shift + 0.05 * style.smile_motion * drift(frames, 50, rng),
+        0.6 * style.asymmetry + 0.3 * style.lopsidedness * drift(frames, 40, rng),
     ]
     return np.stack([np.asarray(column, np.float32) for column in columns], 1)
 

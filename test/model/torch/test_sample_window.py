@@ -82,7 +82,7 @@ def test_every_kind_of_model(name: str, tmp_path: Path) -> None:
     config = tiny_model(tmp_path, **VARIANTS[name])
     three = Three(tmp_path)
     # A network that predicts noise is divided by sqrt(alpha_bar) = 1e-4 in the first step.
-    tolerance = {'atol': 1e-5} if config.target == 'sample' else {'rtol': 1e-3, 'atol': 1e-3}
+    tolerance = {'atol': 1e-5} if config.target == 'sample' else {'rtol': 1e-3, 'atol': 0.01}
     sampling = SamplingConfig(steps=3, scale_audio=1.15, scale_style=2.0)
     for inpainted, solver in ((False, 'ddim'), (False, 'ddpm'), (True, 'dpmpp_2m')):
         request = window(config, 2, 20, style=config.style_dim > 0, inpainted=inpainted)
