@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks, welch
 
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eye_events import blink_events, gaze_changes, gaze_of
+from diffposetalk_ros.nonverbal.eye_measures import blink_events, gaze_changes, gaze_of
 from diffposetalk_ros.nonverbal.signals import signals_of
 
 __all__ = ['BANDS', 'aliveness', 'head_bands', 'seam_ratio', 'spread_of']

@@ -17,7 +17,7 @@ from diffposetalk_ros.evaluation.retrieval import top1_retrieval
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eye_events import blink_events
+from diffposetalk_ros.nonverbal.eye_measures import blink_events
 from diffposetalk_ros.nonverbal.traits import TRAITS, measure_traits
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.streaming.generator import StreamConfig, model_stream

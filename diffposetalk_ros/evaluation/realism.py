@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from diffposetalk_ros.nonverbal.eye_events import gaze_of, lids_of
+from diffposetalk_ros.nonverbal.eye_measures import gaze_of, lids_of
 from diffposetalk_ros.nonverbal.signals import SIGNALS, signals_of
 
 __all__ = ['auc', 'told_apart', 'window_features', 'with_tracker_noise']

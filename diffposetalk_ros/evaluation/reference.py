@@ -9,8 +9,8 @@ human faces.
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.logmel import MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eyes import EYE_CHANNELS, EyeProcess
+from diffposetalk_ros.nonverbal.blinks_and_gaze import EYE_CHANNELS, EyeProcess
 from diffposetalk_ros.nonverbal.network import (
     BLOCK,
     HIDDEN,

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, StyleError
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eye_events import blink_events, gaze_changes, gaze_of, lids_of
+from diffposetalk_ros.nonverbal.eye_measures import blink_events, gaze_changes, gaze_of, lids_of
 from diffposetalk_ros.nonverbal.signals import SIGNALS, signals_of
 
 __all__ = ['TRAITS', 'TRAIT_RANGES', 'Amounts', 'Traits', 'measure_traits']

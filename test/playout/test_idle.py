@@ -6,7 +6,7 @@ import pytest
 
 from diffposetalk_ros.model.loader import named_styles, nonverbal_network
 from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
-from diffposetalk_ros.nonverbal.eye_events import blink_events
+from diffposetalk_ros.nonverbal.eye_measures import blink_events
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Amounts, Traits
 from diffposetalk_ros.playout.idle import IdleMotion

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eyes import EYE_CHANNELS, EyeProcess
+from diffposetalk_ros.nonverbal.blinks_and_gaze import EYE_CHANNELS, EyeProcess
 from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits
 from diffposetalk_ros.training.animator.brows import expression

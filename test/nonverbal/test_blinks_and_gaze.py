@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eye_events import Blink, blink_events, gaze_changes, gaze_of
-from diffposetalk_ros.nonverbal.eyes import EYE_CHANNELS, EyeProcess
+from diffposetalk_ros.nonverbal.blinks_and_gaze import EYE_CHANNELS, EyeProcess
+from diffposetalk_ros.nonverbal.eye_measures import Blink, blink_events, gaze_changes, gaze_of
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits
 
 COLUMNS = [arkit_layout().index(name) for name in EYE_CHANNELS]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from diffposetalk_ros.diffusion.noise import frame_uniform
-from diffposetalk_ros.nonverbal.eye_events import FULL_LOOK
+from diffposetalk_ros.nonverbal.eye_measures import FULL_LOOK
 from diffposetalk_ros.nonverbal.traits import Traits
 
 __all__ = ['EYE_CHANNELS', 'EyeProcess']
