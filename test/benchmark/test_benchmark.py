@@ -59,6 +59,7 @@ def test_avatars_all_get_their_hops(model: LoadedModel) -> None:
 def test_hops_that_take_longer_than_they_last_are_missed(model: LoadedModel) -> None:
     class Slow:
         config = model.backend.config
+        runner = model.backend.runner
         encode_mel = staticmethod(model.backend.encode_mel)
 
         def sample(self, request: WindowRequest, sampling: SamplingConfig) -> np.ndarray:

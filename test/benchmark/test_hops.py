@@ -11,7 +11,7 @@ from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
+from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 
 EMBEDDED = Path(__file__).parents[2] / 'models' / 'embedded'
 
@@ -30,7 +30,7 @@ def test_table_of_every_pair_and_the_stream_it_measures() -> None:
     assert [row[:3] for row in table.rows] == [(1, 0, 80), (1, 1, 120), (3, 0, 160), (3, 1, 200)]
     assert [row[-1] is None for row in table.rows] == [True, True, False, False]
     config = StreamConfig(3, 1, sampling=sampling)
-    alone = StreamingGenerator(model.backend, config, model.style('neutral'))
+    alone = model_stream(model, config, model.style('neutral'))
     frames = alone.push(clips[0].samples) + alone.finish()
     motion = model.denormalise(np.concatenate([f.motion[: f.committed] for f in frames]))
     np.testing.assert_allclose(stream_clips(model, clips, config, 'neutral')[0], motion, atol=1e-4)

@@ -30,6 +30,7 @@ class AudioSubscription:
             simulated time).
 
     ``lost`` counts messages that publishers sent and that never arrived, where the middleware numbers them.
+    ``knows_publishers``: whether rclpy says who sent a message, as it does from Kilted on.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class AudioSubscription:
         self.lost = 0
         self._sequence: dict[bytes, int] = {}
         self._reliable: dict[bytes, bool] = {}
+        self.knows_publishers = True
+        self._told_mixed = False
         self._least: dict[bytes, MinimumFilter] = {}
         self._made = [
             node.create_subscription(
@@ -69,6 +72,7 @@ class AudioSubscription:
         self._callback(message, now, self._sent(publisher, now, info))
 
     def _on_best_effort(self, message: Any, info: Mapping[str, Any]) -> None:
+        self.knows_publishers = 'publisher_gid' in info
         if not self._is_reliable(_publisher(info)):
             self._on_message(message, info)
 
@@ -96,8 +100,18 @@ class AudioSubscription:
                 bytes(info.endpoint_gid[:16]): info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
                 for info in infos
             }
+            if not self.knows_publishers:
+                # rclpy before Kilted does not say who sent a message. Where both kinds of publishers are there, the
+                # reliable ones are heard: what came twice, and late, would be worse.
+                mixed = len(set(reliable.values())) == 2
+                if mixed and not self._told_mixed:
+                    self._told_mixed = True
+                    self._node.get_logger().warning(
+                        f'{self.topic} has reliable and best-effort publishers; on this release of ROS 2 only the '
+                        'reliable ones are heard beside each other: leave one'
+                    )
+                return any(reliable.values())
             if publisher not in reliable:
-                # rclpy before Kilted does not say who sent a message.
                 return bool(reliable) and all(reliable.values())
             self._reliable |= reliable
         return self._reliable[publisher]

@@ -85,13 +85,16 @@ def test_a_microphone_that_publishes_best_effort_is_heard(scene: Scene) -> None:
 def test_with_both_on_the_topic_nothing_is_heard_twice_or_out_of_order(scene: Scene) -> None:
     microphone, synthesis = scene.publisher(qos_profile_sensor_data), scene.publisher(QoSProfile(depth=1000))
     microphone.publish(UInt32(data=10_000))
-    scene.until(lambda: len(scene.heard) == 1)
-    for i in range(800):
-        synthesis.publish(UInt32(data=i))
-    scene.until(lambda: len(scene.heard) >= 801)
     for _ in range(20):
         scene.executor.spin_once(timeout_sec=0.01)
-    assert [number for number, _, _ in scene.heard] == [10_000, *range(800)]
+    for i in range(800):
+        synthesis.publish(UInt32(data=i))
+    scene.until(lambda: any(number == 799 for number, _, _ in scene.heard))
+    for _ in range(20):
+        scene.executor.spin_once(timeout_sec=0.01)
+    # Before Kilted rclpy does not tell senders apart; the reliable one is then heard alone.
+    first = [10_000] if scene.ear.knows_publishers else []
+    assert [number for number, _, _ in scene.heard] == [*first, *range(800)]
 
 
 def test_what_a_best_effort_publisher_loses_is_counted(scene: Scene) -> None:
