@@ -36,9 +36,10 @@ def weights(time: float, names: tuple[str, ...]) -> dict[str, float]:
 
 
 def timecode(time: float, base: int, start: float = 45_007.3, digits: int = 3) -> str:
-    second, rest = divmod(time + start + 1e-9, 1.0)
-    clock = int(second)
-    frame = rest * base if digits else float(int(rest * base + 1e-6))
+    # Rounded as a whole: 29.9997 frames of 30 are the first frame of the next second.
+    frames = round((time + start) * base + 1e-6, 3)
+    clock, frame = divmod(frames, base)
+    clock, frame = int(clock), frame if digits else float(int(frame + 1e-6))
     label = f'{frame:06.3f}' if digits else f'{int(frame):02d}'
     return f'{clock // 3600:02d}:{clock // 60 % 60:02d}:{clock % 60:02d}:{label}'
 
