@@ -7,6 +7,7 @@ For example:
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
@@ -150,6 +151,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
                 / f'{self.get_fully_qualified_name().strip("/").replace("/", ".")}.address'
             )
         if path is not None:
+            # Also where a signal ends the process before `close` can be called.
+            atexit.register(path.unlink, missing_ok=True)
             write_private(path, f'{self._server.address}\n')
             if self._server.token:
                 told += f' (the address with its token is in {path})'
