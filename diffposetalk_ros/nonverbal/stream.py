@@ -50,8 +50,6 @@ _FOLLOW: Final = 0.18
 """Share of the way to new traits that a frame goes: a change of style takes about 0.3 s more than its transition."""
 _LIMIT: Final = 4.5
 """Spreads a signal may leave its level by."""
-_AHEAD = 2
-"""Frames of sound after a frame that it may depend on; the log-mel encoder sees as much."""
 
 
 @dataclass
@@ -71,7 +69,7 @@ class NonverbalStream:
         mean, std: (55,) motion of the denoiser is x * std + mean in the units of the layout.
         traits: how much of everything; they and ``amounts`` may be replaced at any time, the face follows smoothly.
         seed, stream: choose the random numbers.
-        steps: diffusion steps of a knot.
+        steps: diffusion steps of a block of three knots.
 
     ARKit motion at 25 frames/s only. `copy.copy` gives an independent stream in the same state.
     """
@@ -135,12 +133,12 @@ class NonverbalStream:
         articulated = articulated * self._std + self._mean
         signals, eyes, levels = [], [], []
         for frame in articulated:
-            level, row, lids = self._next_frame()
+            traits, row, lids = self._next_frame()
             # Jaw and mouthClose together: lips that were closed stay closed.
-            frame[_JAW] = np.minimum(frame[_JAW] * Traits(self._shown)['jaw_gain'], 1.0)
+            frame[_JAW] = np.minimum(frame[_JAW] * traits['jaw_gain'], 1.0)
             signals.append(row)
             eyes.append(lids)
-            levels.append(level)
+            levels.append(traits.level)
         if not signals:
             return np.zeros((0, len(self._mean)), np.float32)
         out = apply_signals(articulated, np.stack(signals), np.stack(levels))
@@ -151,8 +149,8 @@ class NonverbalStream:
         """As `frames`, but the stream stays where it is."""
         return copy(self).frames(articulated)
 
-    def _next_frame(self) -> tuple[Floats, Floats, Floats]:
-        """Levels (10,), signals (10,) and weights of `EYE_CHANNELS` (12,) of the next frame."""
+    def _next_frame(self) -> tuple[Traits, Floats, Floats]:
+        """Traits shown now, signals (10,) and weights of `EYE_CHANNELS` (12,) of the next frame."""
         block = self._frame // FRAMES_PER_KNOT
         while self._knots.count < block + 3:
             self._next_block()
@@ -168,7 +166,7 @@ class NonverbalStream:
         )
         self._frame += 1
         self._drop_mel()
-        return traits.level, signals.astype(np.float32), eyes
+        return traits, signals.astype(np.float32), eyes
 
     def _next_block(self) -> None:
         """Draw the next three knots. They hear the sound up to the beginning of the first one."""
@@ -210,7 +208,8 @@ class NonverbalStream:
         return float(self._frame - self._loud < _SPEECH_FRAMES)
 
     def _drop_mel(self) -> None:
-        keep = MEL_PER_FRAME * (self._frame - 2)
+        # The next block hears the sound from three frames before its first.
+        keep = MEL_PER_FRAME * (self._frame - 4)
         if keep - self._first_mel > 400:
             self._mel = self._mel[keep - self._first_mel :]
             self._first_mel = keep
