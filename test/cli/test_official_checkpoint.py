@@ -15,7 +15,7 @@ pytest.importorskip('transformers')
 
 from official_files import SPEECH, stats, write_checkpoints  # noqa: E402
 
-from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
+from diffposetalk_ros.benchmark.speed.requests import window_request  # noqa: E402
 from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402

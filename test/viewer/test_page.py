@@ -15,8 +15,8 @@ pytest.importorskip('aiohttp')
 
 from lip_offsets import closure_offsets, spoken_offsets  # noqa: E402
 
-from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser  # noqa: E402
-from diffposetalk_ros.benchmark.talking_source import RATE, SpokenClip, TalkingSource  # noqa: E402
+from diffposetalk_ros.benchmark.page.browser import CHROMIUM, Browser  # noqa: E402
+from diffposetalk_ros.benchmark.page.talking_source import RATE, SpokenClip, TalkingSource  # noqa: E402
 from diffposetalk_ros.viewer.page_messages import audio_block  # noqa: E402
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')

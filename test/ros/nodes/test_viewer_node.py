@@ -390,7 +390,7 @@ def test_style_from_a_tracked_face(stack: Stack) -> None:
 
 
 def test_page_in_a_browser_survives_a_restart(stack: Stack) -> None:
-    from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser
+    from diffposetalk_ros.benchmark.page.browser import CHROMIUM, Browser
 
     if CHROMIUM is None:
         pytest.skip('no Chromium on this machine (apt install chromium)')
