@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.motion.flame_arrays import flame_arrays
-from diffposetalk_ros.motion.flame_model import FlameModel
+from diffposetalk_ros.motion.flame.flame_arrays import flame_arrays
+from diffposetalk_ros.motion.flame.flame_model import FlameModel
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.util.output_file import part_of
 

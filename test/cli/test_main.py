@@ -14,7 +14,7 @@ import soundfile
 from diffposetalk_ros import cli
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.model.loader import open_model
-from diffposetalk_ros.motion.motion_file import load_motion
+from diffposetalk_ros.motion.files.motion_file import load_motion
 
 
 @pytest.fixture(scope='module')

@@ -21,7 +21,7 @@ from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
 from diffposetalk_ros.model.loader import open_model  # noqa: E402
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator  # noqa: E402
 
 

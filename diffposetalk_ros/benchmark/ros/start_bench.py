@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.avatar.parameters import Value
 from diffposetalk_ros.benchmark.table import Table
 from diffposetalk_ros.errors import ModelError

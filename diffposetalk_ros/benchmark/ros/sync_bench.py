@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.file import read_audio
-from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.audio.formats.file import read_audio
+from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.parameters import Value, config_from
 from diffposetalk_ros.benchmark.live.av_offset import face_behind_sound

@@ -124,7 +124,7 @@ def _cycle(bench: LiveBench, count: int) -> Table:
 
 
 def _speech(options: argparse.Namespace) -> Speech:
-    from diffposetalk_ros.audio.file import read_native
+    from diffposetalk_ros.audio.formats.file import read_native
     from diffposetalk_ros.benchmark.live.speech_plan import plan_speech
 
     samples, rate = read_native(options.audio or demo_clip())

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.audio.formats.file import read_audio
     from diffposetalk_ros.benchmark.page.page_speed import browser_versions, page_tables
     from diffposetalk_ros.benchmark.page.talking_source import SpokenClip
     from diffposetalk_ros.benchmark.table import machine, write_report

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.audio.formats.file import read_audio
     from diffposetalk_ros.benchmark.rendering import render_tables
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.cli.files.render import parse_size

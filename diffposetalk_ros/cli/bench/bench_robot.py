@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write. Raises DiffPoseTalkError where ruckig, MuJoCo or ROS are missing."""
-    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.audio.formats.file import read_audio
     from diffposetalk_ros.benchmark.robot import closure_row, closure_table, rest_table, speed_table
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.offline.generator import Generator

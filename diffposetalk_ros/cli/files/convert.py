@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read and write. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.motion.files.motion_file import save_motion
     from diffposetalk_ros.util.output_file import check_output
 
     form = args.format or ('gltf' if args.out.suffix.lower() == '.glb' else None)
@@ -56,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
     clip = _read(args)
     rows, rate = len(clip.values), clip.fps
     if form == 'live-link':
-        from diffposetalk_ros.motion.live_link import write_live_link_csv
+        from diffposetalk_ros.motion.files.live_link import write_live_link_csv
 
         rows, rate = write_live_link_csv(args.out, clip), 60.0
     elif form is None:
         save_motion(args.out, clip)
     else:
-        from diffposetalk_ros.motion.motion_file import write_atomically
+        from diffposetalk_ros.motion.files.motion_file import write_atomically
 
         write_atomically(args.out, _encode(form, clip))
     print(f'wrote {args.out}: {rows} frames at {rate:g} fps')
@@ -76,20 +76,20 @@ def _read(args: argparse.Namespace) -> MotionClip:
 
         if is_bag(args.motion):
             return read_motion_bag(args.motion, args.topic)
-    from diffposetalk_ros.motion.motion_file import load_face
+    from diffposetalk_ros.motion.files.motion_file import load_face
 
     return load_face(args.motion, args.motion_fps)
 
 
 def _encode(form: str, clip: MotionClip) -> bytes:
     if form == 'gltf':
-        from diffposetalk_ros.motion.gltf import encode_glb
+        from diffposetalk_ros.motion.files.gltf import encode_glb
 
         return encode_glb(clip)
     if form == 'head':
-        from diffposetalk_ros.motion.motion_csv import encode_head_csv
+        from diffposetalk_ros.motion.files.motion_csv import encode_head_csv
 
         return encode_head_csv(clip)
-    from diffposetalk_ros.motion.face_json import encode_audio2face
+    from diffposetalk_ros.motion.files.face_json import encode_audio2face
 
     return encode_audio2face(clip)

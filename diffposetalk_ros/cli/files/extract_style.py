@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Encode and write the style vector."""
     from diffposetalk_ros.model.clip_style import style_frames
     from diffposetalk_ros.model.loader import open_model
-    from diffposetalk_ros.motion.motion_file import write_atomically
+    from diffposetalk_ros.motion.files.motion_file import write_atomically
     from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npy',))
@@ -82,7 +82,7 @@ def _read(options: argparse.Namespace) -> tuple[MotionClip, float]:
     """Motion of the source, and where in it to begin (s)."""
     source = options.source
     if Path(source).suffix.lower() in _MOTION_SUFFIXES:
-        from diffposetalk_ros.motion.motion_file import load_face
+        from diffposetalk_ros.motion.files.motion_file import load_face
 
         clip = load_face(source)
         if options.calibrate:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from diffposetalk_ros.model.loader import LoadedModel
-    from diffposetalk_ros.motion.flame_model import FlameModel
+    from diffposetalk_ros.motion.flame.flame_model import FlameModel
     from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.offline.generator import Generator
 
@@ -111,10 +111,10 @@ def run(options: argparse.Namespace) -> int:
     """Generate and write a motion file, and print one line about it."""
     from tqdm import tqdm
 
-    from diffposetalk_ros.audio.file import audio_blocks, audio_duration, seekable
+    from diffposetalk_ros.audio.formats.file import audio_blocks, audio_duration, seekable
     from diffposetalk_ros.cli.checks import check_seed
     from diffposetalk_ros.model.loader import NEUTRAL
-    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.motion.files.motion_file import save_motion
     from diffposetalk_ros.motion.resampling import at_rate
     from diffposetalk_ros.offline.generator import MIN_SECONDS, Generator
     from diffposetalk_ros.util.output_file import check_output
@@ -180,7 +180,7 @@ def _flame_model(options: argparse.Namespace, generator: Generator) -> FlameMode
     for package in ('torch', 'smplx'):
         if find_spec(package) is None:
             raise ConfigError(f'--vertices needs {package}; pip install {package}')
-    from diffposetalk_ros.motion.flame_model import load_flame_model
+    from diffposetalk_ros.motion.flame.flame_model import load_flame_model
 
     return load_flame_model(options.flame_model)
 
@@ -232,7 +232,7 @@ def _live(
     """The motion of an utterance as the node with its default parameters streams it."""
     import numpy as np
 
-    from diffposetalk_ros.audio.file import audio_blocks
+    from diffposetalk_ros.audio.formats.file import audio_blocks
     from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 

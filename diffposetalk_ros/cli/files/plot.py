@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw and write the chart. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.motion.motion_file import load_face
+    from diffposetalk_ros.motion.files.motion_file import load_face
     from diffposetalk_ros.viewer.plot import plot_motion
 
     names = [name.strip() for name in args.channels.split(',') if name.strip()]

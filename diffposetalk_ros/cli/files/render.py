@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw and write the file. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP
-    from diffposetalk_ros.motion.motion_file import load_face
+    from diffposetalk_ros.motion.files.motion_file import load_face
     from diffposetalk_ros.motion.rig.face import DEFAULT_FACE
     from diffposetalk_ros.viewer.render import channel_sheet
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file, write_image

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(
             'name a video or a camera, and the file to write: diffposetalk track VIDEO -o MOTION'
         )
-    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.motion.files.motion_file import save_motion
     from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))

@@ -180,7 +180,7 @@ def _speech(audio: Path | None) -> Iterator[Path]:
 
     Raises AudioError for what is no sound, and for silence.
     """
-    from diffposetalk_ros.audio.file import read_native, seekable
+    from diffposetalk_ros.audio.formats.file import read_native, seekable
 
     given = audio or demo_clip()
     if str(given) == '-' and sys.stdin.isatty():
@@ -228,7 +228,7 @@ def _show(session: DemoSession) -> None:
 def _write(session: DemoSession, out: Path, video: bool) -> int:
     from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns
     from diffposetalk_ros.benchmark.ros.latency_report import measure, plot, write_report
-    from diffposetalk_ros.motion.motion_file import save_motion
+    from diffposetalk_ros.motion.files.motion_file import save_motion
 
     collector = session.collector
     clip = collector.clip()

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Simulate, print, draw. Raises DiffPoseTalkError on user errors."""
-    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.audio.formats.file import read_audio
     from diffposetalk_ros.offline.generator import Generator
     from diffposetalk_ros.robot.closed_loop import follow_clip, lag_of, map_order
     from diffposetalk_ros.robot.commander import CommanderConfig

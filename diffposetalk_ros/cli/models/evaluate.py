@@ -138,8 +138,8 @@ def _checksum(folder: Path) -> str:
 def _run_alive(options: argparse.Namespace) -> int:
     """Measure "Alive" and write its report."""
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
-    from diffposetalk_ros.evaluation.alive_report import write
-    from diffposetalk_ros.evaluation.alive_run import measure_alive
+    from diffposetalk_ros.evaluation.alive.report import write
+    from diffposetalk_ros.evaluation.alive.run import measure_alive
     from diffposetalk_ros.offline.generator import Generator
 
     check_seed(options)

@@ -67,7 +67,7 @@ def _from_corpus(options: argparse.Namespace, work: Path) -> None:
 
 
 def _from_lmdb(options: argparse.Namespace, work: Path) -> None:
-    from diffposetalk_ros.training.losses import LossWeights
+    from diffposetalk_ros.training.loss.losses import LossWeights
     from diffposetalk_ros.training.published import DENOISER, PUBLISHED, DenoiserSettings, train_denoiser
     from diffposetalk_ros.training.train_pairs import PairConfig
     from diffposetalk_ros.util.resources import find_model

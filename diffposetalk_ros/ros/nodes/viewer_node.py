@@ -21,15 +21,15 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
-from diffposetalk_ros.audio.file import read_native
+from diffposetalk_ros.audio.formats.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.avatar.status import OK, Status
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
-from diffposetalk_ros.motion.flame_mesh import FlameMesh
-from diffposetalk_ros.motion.flame_model import load_flame_model
+from diffposetalk_ros.motion.files.live_link import LiveLinkSender
+from diffposetalk_ros.motion.flame.flame_mesh import FlameMesh
+from diffposetalk_ros.motion.flame.flame_model import load_flame_model
 from diffposetalk_ros.motion.layout import MotionLayout
-from diffposetalk_ros.motion.live_link import LiveLinkSender
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos

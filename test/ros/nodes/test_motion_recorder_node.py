@@ -23,8 +23,8 @@ from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo  # noqa: E402
 
 from diffposetalk_ros.cli.main import main as command  # noqa: E402
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError, MotionError  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.motion.layout import layout_for  # noqa: E402
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message, info_message  # noqa: E402
 from diffposetalk_ros.ros.recording import motion_bag  # noqa: E402
