@@ -11,12 +11,10 @@ from pathlib import Path
 
 __all__ = ['add_arguments', 'run']
 
-_DEMO = Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument('audio', nargs='?', type=Path, default=_DEMO, help='speech (default: the demo clip)')
+    parser.add_argument('audio', nargs='?', type=Path, help='speech (default: the demo clip)')
     parser.add_argument(
         '--size', default='1280x720', help='WIDTHxHEIGHT of the window (default: %(default)s)'
     )
@@ -38,13 +36,14 @@ def run(args: argparse.Namespace) -> int:
     from diffposetalk_ros.motion.closure_snap import snap_closures
     from diffposetalk_ros.motion.rig import load_rig
     from diffposetalk_ros.offline.generator import Generator
+    from diffposetalk_ros.util.resources import demo_clip
 
     size = parse_size(args.size)
     if args.seconds < 1 or args.rounds < 1:
         raise ConfigError(f'{args.rounds} runs of {args.seconds:g} s; give 1 or more of each')
     command = f'diffposetalk bench-page --size {args.size} --seconds {args.seconds:g} --rounds {args.rounds}'
     about = {'command': command, **machine(), **browser_versions()}
-    samples = read_audio(args.audio)
+    samples = read_audio(args.audio or demo_clip())
     clip = Generator(backend='onnx').generate(samples, style='neutral')
     spoken = SpokenClip(samples, snap_closures(load_rig(), clip.values), clip.fps)
     tables = []

@@ -9,12 +9,10 @@ from pathlib import Path
 
 __all__ = ['add_arguments', 'run']
 
-_DEMO = Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument('audio', nargs='?', type=Path, default=_DEMO, help='speech (default: the demo clip)')
+    parser.add_argument('audio', nargs='?', type=Path, help='speech (default: the demo clip)')
     parser.add_argument('--size', default='1280x720', help='WIDTHxHEIGHT in pixels (default: %(default)s)')
     parser.add_argument(
         '--workers',
@@ -33,13 +31,15 @@ def run(args: argparse.Namespace) -> int:
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.cli.files.render import parse_size
     from diffposetalk_ros.offline.generator import Generator
+    from diffposetalk_ros.util.resources import demo_clip
 
     size = parse_size(args.size)
     about = {'command': f'diffposetalk bench-render --size {args.size}', **machine()}
     about |= {package: version(package) for package in ('matplotlib', 'av')}
-    clip = Generator().generate(read_audio(args.audio), style='neutral')
+    audio = args.audio or demo_clip()
+    clip = Generator().generate(read_audio(audio), style='neutral')
     tables = []
-    for table in render_tables(clip, args.audio, size, tuple(args.workers)):
+    for table in render_tables(clip, audio, size, tuple(args.workers)):
         print(table.markdown(), flush=True)
         tables.append(table)
     for path in write_report(args.output, about, tables):

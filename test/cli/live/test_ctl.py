@@ -19,7 +19,7 @@ pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 soundfile = pytest.importorskip('soundfile')
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Shell:

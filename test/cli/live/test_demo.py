@@ -25,7 +25,7 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 aiohttp = pytest.importorskip('aiohttp')
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPEAKING = 2
 """This state of the face, and those after it, come from speech."""
 
