@@ -210,7 +210,8 @@ def test_the_source_archive_holds_what_setup_py_reads() -> None:
 
 
 ROS_PACKAGES = {
-    'ament_index_python', 'audio_common_msgs', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'hri_msgs', 'launch',
+    'ament_index_python', 'audio_common_msgs', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'hri_msgs',
+    'launch',
     'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs',
     'trajectory_msgs', 'visualization_msgs',
 }  # fmt: skip

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
     Speech = tuple[NDArray[np.float32], int, list[Stretch]]
 
-__all__ = ['HELP', 'add_arguments', 'run']
-
-HELP = 'the node live over DDS for minutes: jitter, delay, lost frames, processor, memory'
+__all__ = ['add_arguments', 'run']
 
 _STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['HELP', 'add_arguments', 'run']
-
-HELP = 'what hop and look-ahead of the live stream cost and save, on transcribed speech'
+__all__ = ['add_arguments', 'run']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,8 +12,6 @@ from diffposetalk_ros.errors import ConfigError
 if TYPE_CHECKING:
     from diffposetalk_ros.motion.motion_clip import MotionClip
 
-HELP = 'motion file or recorded bag -> motion file of another format'
-
 _SUFFIX = {'live-link': '.csv', 'head': '.csv', 'audio2face': '.json', 'gltf': '.glb'}
 """What else can be written, and the ending it needs."""
 

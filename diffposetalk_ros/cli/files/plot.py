@@ -6,8 +6,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = 'draw a chart of channels, head angles and sound'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""

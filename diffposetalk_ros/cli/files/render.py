@@ -10,8 +10,6 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-HELP = 'draw a motion file as video, GIF or picture'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""

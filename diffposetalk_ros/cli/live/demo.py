@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from diffposetalk_ros.benchmark.ros.demo_session import DemoSession
     from diffposetalk_ros.motion.motion_clip import MotionClip
 
-HELP = 'run player, node and page live over DDS; write motion, a video, a plot and a latency report'
-
 _STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 _LONGEST_VIDEO = 120.0
 _MARGIN = 0.5

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from diffposetalk_ros.evaluation.speech_sets import SpeechClip, Transcribed
 
-__all__ = ['HELP', 'add_arguments', 'run']
-
-HELP = 'measure a model on real and synthetic speech'
+__all__ = ['add_arguments', 'run']
 
 _SETS = ('asterisk', 'librivox', 'clips', 'dev')
 

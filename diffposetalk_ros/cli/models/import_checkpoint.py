@@ -10,9 +10,7 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import ModelError
 
-HELP = 'turn an official DiffPoseTalk checkpoint into a model folder'
-
-__all__ = ['HELP', 'add_arguments', 'run']
+__all__ = ['add_arguments', 'run']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

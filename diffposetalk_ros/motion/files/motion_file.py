@@ -25,7 +25,7 @@ from diffposetalk_ros.motion.files.face_json import face_from_json
 from diffposetalk_ros.motion.files.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.motion.flame.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 
 __all__ = ['MotionClip', 'load_face', 'load_motion', 'save_motion', 'write_atomically']
 
@@ -96,19 +96,13 @@ def save_motion(path: str | Path, clip: MotionClip) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write bytes to a file that appears whole or not at all. Raises MotionError when it cannot."""
-    part: Path | None = None
     try:
-        part = part_of(path)
-        with part.open('wb') as stream:
+        with whole_file(path) as part, part.open('wb') as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(path)
     except OSError as error:
         raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def _by_suffix(path: Path, table: dict[str, Function]) -> Function:
