@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
+from diffposetalk_ros.training.animator.sounds import PAUSE
 from diffposetalk_ros.training.batches import Batch, BatchSource
 from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.takes import FRAMES, PHONES
@@ -22,9 +23,12 @@ __all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
 
 # Lip closure, rounding and bite are what a face is judged by and what is hardest to hear.
 _VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
-# Phones whose mistakes show as a missed or false closure count more; on real voices N and DH are what
-# is taken for M and B.
-_PHONE_WEIGHTS = {'P': 2.0, 'B': 2.0, 'M': 2.0, 'N': 2.0, 'DH': 2.0, 'F': 1.5, 'V': 1.5, 'D': 1.5, 'SIL': 0.6}
+# Sounds whose mistakes show as a missed or false closure count more; on real voices n, t, d and ð are what
+# is taken for m, p and b.
+_PHONE_WEIGHTS = {
+    **dict.fromkeys(('p', 'b', 'm', 'n', 'ð', 'ʋ', 'β', 'ɸ'), 2.0), **dict.fromkeys(('f', 'v', 'd', 't', 'y', 'ø'), 1.5),
+    PAUSE: 0.6,
+}  # fmt: skip
 
 
 class AudioTrainee(nn.Module):

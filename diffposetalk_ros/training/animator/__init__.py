@@ -10,10 +10,10 @@ from diffposetalk_ros.training.animator.style import (
     named_style,
     sample_style,
 )
-from diffposetalk_ros.training.animator.visemes import PHONES, VISEMES, Phone, normalise_phone
+from diffposetalk_ros.training.animator.visemes import VISEMES, Phone
 
 __all__ = [
-    'NAMED_STYLES', 'PHONES', 'STYLE_RANGES', 'VISEMES', 'Phone', 'StyleParameters', 'animate',
+    'NAMED_STYLES', 'STYLE_RANGES', 'VISEMES', 'Phone', 'StyleParameters', 'animate',
     'lip_closure_spans',
-    'named_style', 'normalise_phone', 'sample_style', 'viseme_targets',
+    'named_style', 'sample_style', 'viseme_targets',
 ]  # fmt: skip
