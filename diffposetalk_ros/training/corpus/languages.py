@@ -68,7 +68,7 @@ LANGUAGES: Final = {
 """By the code that espeak-ng and the report use."""
 
 _LATIN: Final = frozenset(
-    'ca cs da de es et fi fr hu id it nl pl pt-br ro sv sw tr vi'.split()
+    'en ca cs da de es et fi fr hu id it nl pl pt-br ro sv sw tr vi'.split()
 )  # others spell foreign words in Latin letters, which espeak reads as English
 _MARKUP = frozenset('%{}<>\n&@/_=\\()[]"`')
 _LENGTH = (12, 140)  # characters
@@ -77,22 +77,23 @@ _HELD_OUT = 8  # one sentence in so many is for the evaluation only
 
 @lru_cache(maxsize=64)
 def sentences_of(code: str, held_out: bool) -> tuple[str, ...]:
-    """Sentences of a language of LANGUAGES, sorted: those of the evaluation, or the others.
+    """Sentences of a language of LANGUAGES or of English ('en'), sorted: those of the evaluation, or the others.
 
     Raises CorpusError where Django is not installed or the language is unknown.
     """
-    if code not in LANGUAGES:
+    if code not in LANGUAGES and code != 'en':
         raise CorpusError(f'language {code!r} is unknown; choose of {", ".join(LANGUAGES)}')
     spec = find_spec('django')
     if spec is None or not spec.submodule_search_locations:
         raise CorpusError("the sentences of other languages are Django's translations; run: pip install Django")
     found: set[str] = set()
-    for path in Path(spec.submodule_search_locations[0]).rglob(
-        f'locale/{LANGUAGES[code].locale}/LC_MESSAGES/django.mo'
-    ):
+    # English is what the messages are translated from: the keys of a full translation.
+    locale = LANGUAGES['de' if code == 'en' else code].locale
+    for path in Path(spec.submodule_search_locations[0]).rglob(f'locale/{locale}/LC_MESSAGES/django.mo'):
         with path.open('rb') as file:
             messages = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
-        found.update(' '.join(text.split()) for text in messages.values() if isinstance(text, str))
+        texts = messages.keys() if code == 'en' else messages.values()
+        found.update(' '.join(text.split()) for text in texts if isinstance(text, str))
     kept = (text for text in found if _speakable(text, code))
     return tuple(sorted(t for t in kept if (zlib.crc32(t.encode()) % _HELD_OUT == 0) == held_out))
 
