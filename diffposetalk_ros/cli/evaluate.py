@@ -197,7 +197,9 @@ def _run_languages(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate and write the report."""
-    default = 'alive_report' if options.alive else 'evaluation' if options.languages is None else 'languages_report'
+    default = (
+        'alive_report' if options.alive else 'evaluation' if options.languages is None else 'languages_report'
+    )
     options.out = options.out or Path(f'docs/{default}.md')
     if options.languages is not None:
         return _run_languages(options)

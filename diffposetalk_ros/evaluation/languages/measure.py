@@ -39,7 +39,7 @@ _LIPS = [_LAYOUT.index('mouthPucker'), _LAYOUT.index('mouthFunnel')]
 
 @dataclass(frozen=True)
 class LanguageScore:
-    """Sums over clips: closures, seconds, bilabials (met, all) and falsely closed sounds by symbol, rounding by vowel.
+    """Sums over clips: closures, seconds, bilabials (met, all) and false closures by sound, rounding by vowel.
 
     ``rounding`` holds (sum of mouthPucker + mouthFunnel in the middle of the vowel, number of vowels).
     """
@@ -67,7 +67,7 @@ class LanguageScore:
 
 @dataclass(frozen=True)
 class LanguageReport:
-    """Scores of one model: of espeak-ng's variants by language, of recorded voices ('it lp'), and what was left out."""
+    """Scores of one model: espeak-ng's variants by language, recorded voices ('it lp'), and what was left out."""
 
     settings: dict[str, str]
     variants: dict[str, dict[str, LanguageScore]] = field(default_factory=dict)
@@ -82,7 +82,9 @@ class LanguageReport:
 
 def _added(a: Pairs, b: Pairs) -> Pairs:
     zero = (0.0, 0.0)
-    return {k: (a.get(k, zero)[0] + b.get(k, zero)[0], a.get(k, zero)[1] + b.get(k, zero)[1]) for k in {*a, *b}}
+    return {
+        k: (a.get(k, zero)[0] + b.get(k, zero)[0], a.get(k, zero)[1] + b.get(k, zero)[1]) for k in {*a, *b}
+    }
 
 
 def measure_languages(
@@ -111,7 +113,9 @@ def measure_languages(
     wanted = [code for code in ('en', *LANGUAGES) if not codes or code in codes or code == 'en']
     for code in wanted:
         progress(code)
-        variants = {name: measure_voice(clips, motion, rig) for name, clips in espeak_clips(code, sentences).items()}
+        variants = {
+            name: measure_voice(clips, motion, rig) for name, clips in espeak_clips(code, sentences).items()
+        }
         report.variants[code] = variants
         for voice in RECORDED.get(code, ()):
             try:
@@ -135,7 +139,11 @@ def measure_voice(
         phones = split_phones(clip.phones)
         times = np.array([c.time for c in find_closures(opening, clip.phones, FPS)])
         total += LanguageScore(
-            score, clip.duration, _bilabials(phones, times), _false(phones, opening, clip), _rounding(phones, motion)
+            score,
+            clip.duration,
+            _bilabials(phones, times),
+            _false(phones, opening, clip),
+            _rounding(phones, motion),
         )
     return total
 
@@ -145,15 +153,16 @@ def _bilabials(phones: Sequence[tuple[float, float, str]], times: Floats) -> Pai
     for start, end, sound in phones:
         base = base_of(sound)
         if base in BILABIALS:
-            met = bool(len(times)) and float(np.abs(times - (start + end) / 2).min()) <= ClosureConfig().tolerance
+            met = (
+                bool(len(times))
+                and float(np.abs(times - (start + end) / 2).min()) <= ClosureConfig().tolerance
+            )
             hit, count = found.get(base, (0, 0))
             found[base] = (hit + met, count + 1)
     return found
 
 
-def _false(
-    phones: Sequence[tuple[float, float, str]], opening: Floats, clip: SpeechClip
-) -> dict[str, int]:
+def _false(phones: Sequence[tuple[float, float, str]], opening: Floats, clip: SpeechClip) -> dict[str, int]:
     """Sounds in whose time the lips close in speech with no /p b m/ near."""
     middles = np.array([(a + b) / 2 for a, b, sound in phones if base_of(sound) in BILABIALS])
     found: dict[str, int] = {}

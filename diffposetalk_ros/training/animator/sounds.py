@@ -22,7 +22,6 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-
 from diffposetalk_ros.errors import ConfigError
 
 __all__ = [
@@ -36,9 +35,7 @@ ARTICULATORS: Final = (
 
 PAUSE: Final = 'SIL'
 """Name of the stretches in which nobody speaks."""
-PAUSES: Final = frozenset(
-    {'', 'SIL', 'PAU', 'SP', 'SPN', 'NSN', 'BR', 'BRTH', 'H#', '#', '_', '<S>', '</S>'}
-)
+PAUSES: Final = frozenset({'', 'SIL', 'PAU', 'SP', 'SPN', 'NSN', 'BR', 'BRTH', 'H#', '#', '_', '<S>', '</S>'})
 
 _VOWELS: Final[dict[str, tuple[float, ...]]] = {
     #     jaw  close puck funn stre bite tong teeth uppr lowr dent
@@ -266,5 +263,3 @@ def _ipa(text: str) -> tuple[str, ...]:
 def _known(symbol: str) -> str:
     like = _LIKE.get(symbol, symbol)
     return unicodedata.normalize('NFD', like) if len(like) == 1 and like not in _TARGETS else like
-
-

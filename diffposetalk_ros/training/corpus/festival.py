@@ -122,7 +122,9 @@ class Festival:
                 rows.append(f'({self._voices[voice].call})'.encode())
             if line.language != 'en':
                 pass  # the other voices are said as they are
-            elif voice == 'slt-hts':  # the HTS engine takes its own speaking rate and ignores Duration_Stretch
+            elif (
+                voice == 'slt-hts'
+            ):  # the HTS engine takes its own speaking rate and ignores Duration_Stretch
                 rate = f'(list "-r" {1 / line.stretch:.4f})'
                 params = f'(set! hts_engine_params (cons {rate} cmu_us_slt_arctic_hts::hts_engine_params))'
                 rows.append(params.encode())

@@ -67,9 +67,8 @@ LANGUAGES: Final = {
 }  # fmt: skip
 """By the code that espeak-ng and the report use."""
 
-_LATIN: Final = frozenset(
-    'en ca cs da de es et fi fr hu id it nl pl pt-br ro sv sw tr vi'.split()
-)  # others spell foreign words in Latin letters, which espeak reads as English
+_OTHER_LETTERS: Final = frozenset({'ar', 'bn', 'cmn', 'el', 'fa', 'hi', 'ja', 'ko', 'ru', 'uk'})
+# Where these spell a foreign word in Latin letters, espeak-ng reads English.
 _MARKUP = frozenset('%{}<>\n&@/_=\\()[]"`')
 _LENGTH = (12, 140)  # characters
 _HELD_OUT = 8  # one sentence in so many is for the evaluation only
@@ -85,7 +84,9 @@ def sentences_of(code: str, held_out: bool) -> tuple[str, ...]:
         raise CorpusError(f'language {code!r} is unknown; choose of {", ".join(LANGUAGES)}')
     spec = find_spec('django')
     if spec is None or not spec.submodule_search_locations:
-        raise CorpusError("the sentences of other languages are Django's translations; run: pip install Django")
+        raise CorpusError(
+            "the sentences of other languages are Django's translations; run: pip install Django"
+        )
     found: set[str] = set()
     # English is what the messages are translated from: the keys of a full translation.
     locale = LANGUAGES['de' if code == 'en' else code].locale
@@ -102,7 +103,7 @@ def _speakable(text: str, code: str) -> bool:
     short, long = (6, 60) if code in ('cmn', 'ja', 'ko') else _LENGTH
     if not short <= len(text) <= long or _MARKUP & set(text):
         return False
-    return code in _LATIN or not any('A' <= letter <= 'z' for letter in text)
+    return code not in _OTHER_LETTERS or not any('A' <= letter <= 'z' for letter in text)
 
 
 def spoken_form(code: str, text: str) -> str:

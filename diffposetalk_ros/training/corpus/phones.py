@@ -68,7 +68,9 @@ _ESPEAK_IPA = {
     'r\u031d': 'ʒ', 'r\u031d\u030a': 'ʃ', 'sx': 'ɧ', 's.': 'ʂ', 'z.': 'ʐ', 'ts.': 'tʂ', 'ts.h': 'tʂ', 'ts.h.': 'tʂ',
     'r.': 'ɽ', 't.': 'ʈ', 'd.': 'ɖ', 'n.': 'ɳ', 'l.': 'ɭ', 'i.': 'ɨ', 'i̪': 'ɨ', 'ε': 'ɛ', 'onɡ': 'ʊŋ', 'iɜ': 'i',
 }  # fmt: skip
-_IPA_ORNAMENT = re.compile(r'[?\-^"0-9\ufffd]|\([a-z-]*\)')  # glottal ties, variants, tones, switches of language
+_IPA_ORNAMENT = re.compile(
+    r'[?\-^"0-9\ufffd]|\([a-z-]*\)'
+)  # glottal ties, variants, tones, switches of language
 
 
 def ipa_of(name: str) -> str:
@@ -83,9 +85,7 @@ def ipa_of(name: str) -> str:
     return bare if known else ''
 
 
-def to_ipa(
-    samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone]
-) -> tuple[Phone, ...]:
+def to_ipa(samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone]) -> tuple[Phone, ...]:
     """Phones of espeak-ng in IPA, in time order -> IPA and SIL that cover the samples [n] at `rate` Hz.
 
     An event without a name is a pause where nothing sounds for 60 ms, else it lengthens the phone before.
