@@ -43,7 +43,7 @@ def test_pauses_are_where_nothing_sounds() -> None:
 
 @pytest.mark.parametrize(
     ('language', 'text', 'expected'),
-    [('it', 'Ciao pizza', 'ʧˈao pˈiʦːa.'), ('fr', 'un bon vin', 'œ̃ bɔ̃ vˈɛ̃.'), ('de', 'Bücher', 'bˈyːçɜ.')],
+    [('it', 'Ciao pizza', 'ʧˈao pˈiʦːa.'), ('fr', 'un bon vin', 'œ̃ bˈɔ̃ vˈɛ̃.'), ('de', 'Bücher', 'bˈyːçɜ.')],
 )
 def test_espeak_writes_kokoros_alphabet(language: str, text: str, expected: str) -> None:
     try:
