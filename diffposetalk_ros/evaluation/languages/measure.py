@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.evaluation.comparison import FPS
 from diffposetalk_ros.evaluation.languages.voices import RECORDED, espeak_clips, recorded_clips
 from diffposetalk_ros.evaluation.lip_sync import ClosureConfig, ClosureScore, closure_score, find_closures
-from diffposetalk_ros.evaluation.reference import clip_seed
+from diffposetalk_ros.evaluation.reference import FPS, clip_seed
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.motion.layout import arkit_layout
