@@ -147,7 +147,7 @@ class _Library:
         phones = [Phone(start, end, name) for (start, name), end in zip(self._events, ends, strict=True)]
         phones_at_closure = restore_stop_closures(samples, self._rate, phones)
         named = (
-            to_ipa(samples, self._rate, phones_at_closure)
+            to_ipa(samples, self._rate, phones_at_closure, line.language)
             if self._ipa
             else to_arpabet('espeak', phones_at_closure, duration)
         )

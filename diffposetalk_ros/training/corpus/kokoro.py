@@ -188,6 +188,8 @@ def espeak_phonemes(language: str, text: str) -> str:
     phonemes = unicodedata.normalize('NFD', _TONES.sub('', phonemes))
     if language == 'cmn':
         phonemes = phonemes.replace('ɜ', '')  # the third tone
+    if language in ('ru', 'uk'):
+        phonemes = phonemes.replace('y', 'ɨ')  # Cyrillic ы and и
     for old, new in _SPELLING.items():
         phonemes = phonemes.replace(old, new)
     if language == 'cmn':

@@ -73,8 +73,13 @@ _IPA_ORNAMENT = re.compile(
 )  # glottal ties, variants, tones, switches of language
 
 
-def ipa_of(name: str) -> str:
+# In these languages it writes y for the vowel of Cyrillic ы and и.
+_ESPEAK_VOWELS = {'ru': {'y': 'ɨ'}, 'uk': {'y': 'ɪ'}}
+
+
+def ipa_of(name: str, language: str = '') -> str:
     """IPA of a phone as espeak-ng 1.51 writes it; nothing where it only lengthens or colours the phone before."""
+    name = _ESPEAK_VOWELS.get(language, {}).get(name, name)
     name = _ESPEAK_IPA.get(name, name)
     bare = _IPA_ORNAMENT.sub('', name)
     bare = _ESPEAK_IPA.get(bare, bare)
@@ -85,7 +90,9 @@ def ipa_of(name: str) -> str:
     return bare if known else ''
 
 
-def to_ipa(samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone]) -> tuple[Phone, ...]:
+def to_ipa(
+    samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone], language: str = ''
+) -> tuple[Phone, ...]:
     """Phones of espeak-ng in IPA, in time order -> IPA and SIL that cover the samples [n] at `rate` Hz.
 
     An event without a name is a pause where nothing sounds for 60 ms, else it lengthens the phone before.
@@ -93,7 +100,7 @@ def to_ipa(samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone]) -
     loud = float(np.abs(samples.astype(np.int32)).max(initial=1))
     named = []
     for phone in phones:
-        name = ipa_of(phone.name)
+        name = ipa_of(phone.name, language)
         if not name:
             stretch = samples[int(phone.start * rate) : int(phone.end * rate)].astype(np.int32)
             quiet = len(stretch) > 0.06 * rate and float(np.percentile(np.abs(stretch), 90)) < 0.012 * loud

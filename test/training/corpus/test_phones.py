@@ -83,6 +83,10 @@ def test_espeak_names_become_ipa(name: str, expected: str) -> None:
     assert ipa_of(name) == expected
 
 
+def test_a_russian_y_is_not_the_french_one() -> None:
+    assert ipa_of('y', 'ru') == 'ɨ' and ipa_of('y', 'fr') == 'y'
+
+
 def test_an_espeak_name_that_is_no_ipa_is_told() -> None:
     with pytest.raises(CorpusError, match="'§'"):
         ipa_of('§')
