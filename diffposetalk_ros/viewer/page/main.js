@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the page together and draws a frame whenever the browser wants one.
 //
-// Address options: kiosk, panel=0, buffer=MS, measure, and colours of the head by part, for example
-// ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
+// Address options: kiosk, panel=0, buffer=MS (everything is shown at least so late), measure, and colours of the
+// head by part, for example ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
 
 import { Head } from './head.js';
 import { Link } from './link.js';
@@ -46,6 +46,7 @@ class Viewer {
     this.age = Infinity;
     this.frames = [];
     this.interval = 16.7;
+    this.behind = BUFFER;
     this.received = 0;
     this.sound.onopen = (context, gain) => this.tap(context, gain);
     this.sound.onchange = () => this.panel.hearing();
@@ -108,7 +109,8 @@ class Viewer {
     if (!this.clock.ready) return;
     // What is drawn now is seen one refresh later.
     const seen = time + Math.min(this.interval, 34);
-    const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - BUFFER;
+    this.follow(this.sound.buffer);
+    const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - this.behind;
     const state = this.motion.read(robot, this.row);
     if (state !== null && state !== this.state) {
       this.state = state;
@@ -122,6 +124,12 @@ class Viewer {
     }
     this.log?.drawn.push([seen, this.rig.opening]);
     if (state !== null && !document.body.classList.contains('kiosk')) this.traces.draw(time);
+  }
+
+  // Without sound the face comes to a new delay by being a tenth slower or quicker for a while.
+  follow(buffer) {
+    const most = 0.1 * this.interval;
+    this.behind += Math.max(-most, Math.min(most, buffer - this.behind));
   }
 
   get fps() {
@@ -141,7 +149,7 @@ class Viewer {
     const fps = this.fps.toFixed(0);
     const offset = Number.isFinite(this.age) ? `${this.age.toFixed(1)} ms` : 'unknown';
     this.panel.numbers(`${fps} frames/s drawn; ${this.received} received, the last ${offset} after it was due; `
-      + `page buffer ${BUFFER} ms; ${this.sound.late} pieces of sound late`);
+      + `page buffer ${Math.round(this.sound.buffer)} ms; ${this.sound.late} pieces of sound late`);
   }
 
   // Sound that comes too late cannot be played, and silence explains nothing.
@@ -151,8 +159,9 @@ class Viewer {
     if (pieces - this.counted.pieces < 50) return; // about a second of speech
     const share = (late - this.counted.late) / (pieces - this.counted.pieces);
     this.counted = { late, pieces };
-    notices.show('late', share < 0.5 ? '' : `The sound arrives too late to be played: frames come ${Math.round(this.age)} ms `
-      + 'after they are due. Raise playout.delay of the node, or open the page with ?buffer=500.', 5000);
+    const told = share >= 0.5 && this.sound.reserve.exhausted;
+    notices.show('late', told ? `The sound arrives too late to be played: frames come ${Math.round(this.age)} ms `
+      + 'after they are due. Raise playout.delay of the node.' : '', 5000);
   }
 
   // With ?measure: when which lip opening was seen, and how loud the loudspeaker was when.
