@@ -45,7 +45,8 @@ def first_sound_table(speaker: SpokenClip, pages: int, seed: int = 0) -> Table:
     """Open ``pages`` fresh pages in mid-speech, in turn with and without autoplay and microphone.
 
     Without autoplay the sound is turned on by one click, up to 3 s after the page is ready. With the
-    microphone, the visitor talks for a second before, while the page is to keep quiet. Raises ConfigError without Chromium.
+    microphone, the visitor talks for a second before, while the page is to keep quiet.
+    Raises ConfigError without Chromium.
     """
     random = np.random.default_rng(seed)
     kinds = [(autoplay, microphone) for microphone in (False, True) for autoplay in (False, True)]
@@ -78,7 +79,7 @@ def first_sound_table(speaker: SpokenClip, pages: int, seed: int = 0) -> Table:
             )
     note = (
         'Each page is new and opens while speech is under way. Heard: what goes to the loudspeaker exceeds '
-        f'{_AUDIBLE:g} of full scale within {_PATIENCE:g} s. Load of the machine at the end: {os.getloadavg()[0]:.1f}.'
+        f'{_AUDIBLE:g} of full scale within {_PATIENCE:g} s. {_load()}'
     )
     columns = (
         'sound by',
@@ -94,9 +95,7 @@ def first_sound_table(speaker: SpokenClip, pages: int, seed: int = 0) -> Table:
     return Table('First sound of fresh pages', note, columns, tuple(rows))
 
 
-def _visit(
-    browser: Browser, source: TalkingSource, autoplay: bool, microphone: bool, pause: float
-) -> _Visit:
+def _visit(browser: Browser, source: TalkingSource, autoplay: bool, microphone: bool, pause: float) -> _Visit:
     browser.call('Page.navigate', url='about:blank')
     browser.problems.clear()
     browser.open(f'{source.server.address}?measure')
@@ -175,7 +174,7 @@ def restart_table(times: int, folder: Path, port: int = 0) -> Table:
         float(np.median(np.array(waits)[heard])) if heard.any() else float('nan'),
         float(np.max(np.array(waits)[heard])) if heard.any() else float('nan'),
     )
-    note = f'`diffposetalk demo --keep-running`, ended by Ctrl-C. Load of the machine at the end: {os.getloadavg()[0]:.1f}.'
+    note = f'`diffposetalk demo --keep-running`, ended by Ctrl-C. {_load()}'
     columns = (
         'restarts',
         'same address',
@@ -184,6 +183,10 @@ def restart_table(times: int, folder: Path, port: int = 0) -> Table:
         'longest [s]',
     )
     return Table('The demo is started again while the page stays open', note, columns, (row,))
+
+
+def _load() -> str:
+    return f'Load of the machine at the end: {os.getloadavg()[0]:.1f}.'
 
 
 def _start(folder: Path, port: int) -> tuple[subprocess.Popen[str], str]:

@@ -207,8 +207,9 @@ def test_sound_that_always_comes_too_late_is_told(browser: Browser, source: Talk
     browser.open(source.server.address)
     browser.wait('viewer.state === 1 && viewer.sound.running')
     late = audio_block(np.full(320, 0.3, np.float32), RATE, time.time_ns() - 3 * 10**9)
-    for _ in range(100):
+    for _ in range(120):
         source.server.send(late)
+        time.sleep(0.02)
     assert 'too late to be played' in browser.wait("document.getElementById('notices').textContent")
 
 

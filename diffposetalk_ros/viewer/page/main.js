@@ -11,6 +11,7 @@ import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { Rig } from './rig.js';
 import { Sound } from './sound.js';
+import { Studio } from './studio.js';
 import { readTheme } from './theme.js';
 import { Clock, Motion } from './timeline.js';
 import { Traces } from './traces.js';
@@ -18,6 +19,7 @@ import { WakeLock } from './wake_lock.js';
 
 const query = new URLSearchParams(window.location.search);
 const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
+const SPARING = 120; // ms between two pictures of the head while a camera is read and WebGL runs on the processor
 const LOST = 1500; // ms of silence after which a visitor sees that the connection is gone
 
 const byId = (id) => document.getElementById(id);
@@ -65,6 +67,9 @@ class Viewer {
     });
     const { link, sound, microphone, traces } = this;
     this.panel = new Panel({ link, sound, microphone, traces, notices, wakeLock, channels: rig.channels });
+    const { clock, panel } = this;
+    this.studio = new Studio({ link, clock, notices, panel, channels: rig.channels });
+    this.panel.studio = this.studio;
     if (query.has('kiosk')) {
       document.body.classList.add('kiosk');
       wakeLock.keep(true);
@@ -112,10 +117,15 @@ class Viewer {
     this.follow(this.sound.buffer);
     const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - this.behind;
     const state = this.motion.read(robot, this.row);
+    const visitor = this.studio.follow(this.interval);
+    if (visitor) this.row.set(visitor);
     if (state !== null && state !== this.state) {
       this.state = state;
       this.report();
     }
+    // Where the processor draws, the visitor's camera comes first.
+    if (this.studio.camera.on && this.head.software && time - this.painted < SPARING) return;
+    this.painted = time;
     // A face at rest costs nothing.
     if (this.head.stale || this.row.some((value, i) => value !== this.shown[i])) {
       this.head.draw(this.row, this.row.subarray(52, 55));
