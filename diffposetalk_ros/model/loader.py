@@ -23,6 +23,7 @@ from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
 from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
+from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.resources import find_model
 from diffposetalk_ros.util.small_file import read_small_text
@@ -110,12 +111,12 @@ class LoadedModel:
             return vector
         traits = measure_traits(motion, config.fps)
         if self.nonverbal.reference is not None:
-            spread = float(motion[:, config.layout.index('jawOpen')].std())
-            traits = traits.replaced('jaw_gain', spread / max(self._jaw_spread(vector), 0.01))
+            gain, offset = jaw_as_asked(self._jaw(vector), motion[:, config.layout.index('jawOpen')])
+            traits = traits.replaced('jaw_gain', gain).replaced('jaw_offset', offset)
         return np.concatenate([vector, traits.vector])
 
-    def _jaw_spread(self, vector: FloatArray) -> float:
-        """Deviation of jawOpen that the denoiser gives this style for four seconds of known speech."""
+    def _jaw(self, vector: FloatArray) -> FloatArray:
+        """jawOpen (100,) that the denoiser gives this style for four seconds of known speech."""
         assert self.nonverbal is not None and self.nonverbal.reference is not None
         config, audio = self.backend.config, self.nonverbal.reference
         frames = len(audio)
@@ -130,7 +131,7 @@ class LoadedModel:
             step_noise=lambda _: np.zeros((1, frames, config.motion_dim), np.float32),
         )
         motion = self.denormalise(self.backend.sample(request, SamplingConfig(steps=4, scale_audio=1.0))[0])
-        return float(motion[:, config.layout.index('jawOpen')].std())
+        return np.asarray(motion[:, config.layout.index('jawOpen')], np.float32)
 
     def nonverbal_motion(
         self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
