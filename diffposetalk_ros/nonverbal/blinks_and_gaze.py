@@ -8,11 +8,11 @@ or idles. Its rates are the style's traits; sources of the figures: docs/alive.m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from diffposetalk_ros.diffusion.noise import frame_uniform
 from diffposetalk_ros.nonverbal.eye_measures import FULL_LOOK
@@ -66,6 +66,7 @@ _HIDDEN = 1.25
 """Gaze shifts for each one that is seen: blinks and small aims hide the others."""
 _VISIBLE = 0.07
 """Gaze shift (rad) that counts towards the gaze rate."""
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class EyeProcess:
 
     def _drawn(self, now: float, traits: Traits, which: int) -> _BlinkNow:
         length, partial, depth, jitter = self._uniform(_SHAPE + 16 * which)
-        duration = traits['blink_duration'] * float(np.exp(_DURATION_SPREAD * ndtri(length)))
+        duration = traits['blink_duration'] * float(np.exp(_DURATION_SPREAD * _NORMAL.inv_cdf(length)))
         shut = 1.0 if partial >= _PARTIAL else 0.42 + 0.26 * depth
         # Drooping lids have less way to go; a blink must still be one.
         shut = max(shut, min(1.0, 0.38 / max(0.96 - traits['lid_level'], 0.1)))
@@ -197,7 +198,7 @@ class EyeProcess:
 
     def _shift(self, now: float, traits: Traits, away: bool) -> float:
         state = self._state
-        one, two, jitter, _ = ndtri(self._uniform(_AIM))
+        one, two, jitter, _ = (_NORMAL.inv_cdf(value) for value in self._uniform(_AIM))
         yaw_spread = _own_spread(traits['gaze_yaw_spread'], traits['head_yaw_spread'])
         pitch_spread = _own_spread(traits['gaze_pitch_spread'], traits['head_pitch_spread'])
         size = 1.25 if away else 0.08

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter
 
 from diffposetalk_ros.motion.layout import arkit_layout
 
@@ -84,11 +83,21 @@ def _half_width(rise: NDArray[np.float64], peak: int, step: int) -> float | None
     return abs(i - peak) + float((rise[i] - half) / max(rise[i] - rise[i + step], 1e-9))
 
 
+def _open_lid(lid: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The 20th percentile of the ``size`` (odd) frames around each one: (F,).
+
+    In NumPy, as `scipy.ndimage.percentile_filter` does it: the node shall not wait for SciPy when it starts.
+    """
+    rank = size // 5
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(lid, size // 2, mode='edge'), size)
+    return np.asarray(np.partition(around, rank, axis=1)[:, rank])
+
+
 def blink_events(motion: NDArray[np.float32], fps: float) -> list[Blink]:
     """Blinks of ARKit motion (F, 52 or more), those cut off by an end of the clip left out."""
     lids = lids_of(motion)
     lid = lids.mean(1)
-    rise = lid - percentile_filter(lid, 20, size=int(_SPAN * fps) | 1, mode='nearest')
+    rise = lid - _open_lid(lid, int(_SPAN * fps) | 1)
     found, i = [], 0
     while i < len(rise):
         if rise[i] < _RISE:

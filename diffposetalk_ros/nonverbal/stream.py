@@ -19,7 +19,7 @@ from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.blinks_and_gaze import EYE_CHANNELS, EyeProcess
 from diffposetalk_ros.nonverbal.jaw import open_jaw
-from diffposetalk_ros.nonverbal.marginals import pace_of_standing, weights_of
+from diffposetalk_ros.nonverbal.marginals import pace_behind, weights_of
 from diffposetalk_ros.nonverbal.network import (
     BLOCK,
     HIDDEN,
@@ -180,7 +180,7 @@ class NonverbalStream:
     def _pace(self) -> Floats:
         """What the network has to draw for the style that shows, as far as it can."""
         shown = Traits(self._shown)
-        return self._network.learned_pace(pace_of_standing(shown.pace, shown.level, shown.spread))
+        return self._network.learned_pace(pace_behind(shown.pace, shown.level, shown.spread))
 
     def _next_block(self) -> None:
         """Draw the next three knots. They hear the sound up to the beginning of the first one."""
