@@ -21,9 +21,9 @@ from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
 from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
+from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
-from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.resources import find_model
 from diffposetalk_ros.util.small_file import read_small_text
@@ -178,8 +178,12 @@ class LoadedModel:
         width = self.style_width
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
-            old = self.nonverbal is not None and vector.size == self.backend.config.style_dim
-            more = ' (it is of a version without traits: extract it again from its clip)' if old else ''
+            old = self.nonverbal is not None and self.backend.config.style_dim <= vector.size < width
+            more = (
+                ' (it is of an older version with fewer traits: extract it again from its clip)'
+                if old
+                else ''
+            )
             raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
         if not (np.abs(vector) <= _MAX_STYLE).all():
             raise StyleError(

@@ -22,7 +22,9 @@ __all__ = ['pace_behind', 'weights_of']
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
 
-_WEIGHTS: Final = [SIGNALS.index(name) for name in ('brow_inner', 'brow_outer', 'brow_down', 'squint', 'smile')]
+_WEIGHTS: Final = [
+    SIGNALS.index(name) for name in ('brow_inner', 'brow_outer', 'brow_down', 'squint', 'smile')
+]
 _SKEW: Final = 0.36
 """The network draws raises that rest low and rise high: exp(_SKEW n) for a normal n (skewness 1.15), as the
 animator's."""

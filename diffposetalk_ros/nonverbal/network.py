@@ -97,9 +97,9 @@ def _gelu(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class NonverbalNetwork:
-    """Weights by torch's names: ``context.*`` (GRU), ``head.*`` (three linear layers), ``scale_*`` (units
-    of the target), ``gain``, ``gain_slope`` and ``offset`` (see `calibrated`), and ``pace_range`` (2, 10), 1/s, of the
-    paces it was trained on.
+    """Weights by torch's names: ``context.*`` (GRU), ``head.*`` (three linear layers), ``scale_*`` (units of the
+    target); ``gain``, ``gain_slope`` and ``offset`` (see `calibrated`); ``pace_range`` (2, 10), 1/s, of the paces it
+    was trained on.
 
     Raises ModelError for missing weights or wrong shapes.
     """
@@ -170,7 +170,9 @@ class NonverbalNetwork:
 
     def gain(self, pace: Floats) -> Floats:
         """Factor (10,) for `calibrated` at a pace (10,): quick chains of draws spread more than slow ones."""
-        return np.asarray(self.weights['gain'] * (pace / TYPICAL_PACE) ** -self.weights['gain_slope'], np.float32)
+        return np.asarray(
+            self.weights['gain'] * (pace / TYPICAL_PACE) ** -self.weights['gain_slope'], np.float32
+        )
 
     def calibrated(self, knots: Floats, gain: Floats) -> Floats:
         """Knots (..., 10) as they leave: with mean 0 and, by the `gain` of the pace, spread 1 over the minutes that

@@ -140,7 +140,8 @@ class NonverbalStream:
         signals, eyes, levels = [], [], []
         for frame in articulated:
             traits, row, lids = self._next_frame()
-            frame[_JAW] = open_jaw(*frame[_JAW].tolist(), traits['jaw_gain'], traits['jaw_offset'])
+            jaw, close = (float(frame[column]) for column in _JAW)
+            frame[_JAW] = open_jaw(jaw, close, traits['jaw_gain'], traits['jaw_offset'])
             signals.append(row)
             eyes.append(lids)
             levels.append(traits.level)

@@ -80,7 +80,7 @@ def test_lips_that_close_stay_closed_when_a_style_opens_the_jaw_wider(
 
 
 def test_a_style_without_traits_is_of_an_older_version(model: LoadedModel) -> None:
-    with pytest.raises(StyleError, match='without traits'):
+    with pytest.raises(StyleError, match='fewer traits'):
         model.style(np.zeros(128, np.float32))
 
 

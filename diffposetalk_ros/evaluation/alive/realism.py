@@ -20,8 +20,8 @@ Floats = NDArray[np.float32]
 _WINDOW = 50
 """Frames: 2 s at 25 frames/s."""
 _WEIGHT_NOISE = 0.03
-"""Deviation of a tracked weight above 5 Hz outside blinks, as white noise, over the weight: medians on 33 tracks are .02
-(lids, squint) to .04 (brows, smile, gaze), the same from weights of .01 to .6. Scores near 0 stand still."""
+"""Deviation of a tracked weight above 5 Hz outside blinks, as white noise, over the weight: medians on 33 tracks are
+0.02 (lids, squint) to 0.04 (brows, smile, gaze), for weights from 0.01 to 0.6. Scores near 0 stand still."""
 _HEAD_NOISE = np.radians([0.108, 0.055, 0.041])
 """The same of the head's pitch, yaw and roll: medians, rad."""
 _SHUT = 0.65
@@ -32,7 +32,9 @@ _LEAKED_SQUINT, _LEAKED_GAZE = 0.25, 1.0
 (69 blinks of people: lids rise by .46, squint by .19, gaze falls by 16 degrees)."""
 _LIDS = [arkit_layout().index(f'eyeBlink{side}') for side in ('Left', 'Right')]
 _SQUINTS = [arkit_layout().index(f'eyeSquint{side}') for side in ('Left', 'Right')]
-_UPS, _DOWNS = ([arkit_layout().index(f'eyeLook{way}{side}') for side in ('Left', 'Right')] for way in ('Up', 'Down'))
+_UPS, _DOWNS = (
+    [arkit_layout().index(f'eyeLook{way}{side}') for side in ('Left', 'Right')] for way in ('Up', 'Down')
+)
 _SMOOTH = 1.6
 """Deviation (frames) of the filter that leaves what is below about 2.5 Hz."""
 _USED = len(SIGNALS) - 2  # sideways and lopsided are measured too coarsely
