@@ -15,8 +15,8 @@ __all__ = ['jaw_as_asked', 'open_jaw']
 Floats = NDArray[np.float32]
 
 _ROUNDS = 12
-_SHUT = 0.01
-"""jawOpen below which lips count as closed, whatever mouthClose says."""
+_SHUT, _SLACK = 0.02, 0.002
+"""jawOpen below which lips count as closed whatever mouthClose says, and how nearly they have to meet above it."""
 
 
 def open_jaw(jaw: float, close: float, gain: float, offset: float) -> tuple[float, float]:
@@ -28,7 +28,7 @@ def open_jaw(jaw: float, close: float, gain: float, offset: float) -> tuple[floa
     wanted = gain * jaw
     opened = min(max(wanted + offset, 0.0), 1.0)
     # Share of the opening that mouthClose takes back; where the jaw rests, all of it.
-    closed = min((close + _SHUT) / (jaw + _SHUT), 1.0)
+    closed = min((close + _SHUT + _SLACK) / (jaw + _SHUT), 1.0)
     return opened, min(max(gain * close + closed * (opened - wanted), 0.0), 1.0)
 
 
