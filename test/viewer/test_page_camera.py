@@ -13,12 +13,12 @@ import pytest
 
 pytest.importorskip('aiohttp')
 
-from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from face_videos import speaking_motion, write_y4m  # noqa: E402
 
 from diffposetalk_ros.benchmark.page.browser import CHROMIUM, Browser  # noqa: E402
 from diffposetalk_ros.benchmark.page.talking_source import TalkingSource  # noqa: E402
 from diffposetalk_ros.errors import ModelError  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES  # noqa: E402
 from diffposetalk_ros.tracking.landmarks import face_features, frontal, nearest_rotation  # noqa: E402
 from diffposetalk_ros.tracking.page_tracker import find_page_tracker  # noqa: E402
