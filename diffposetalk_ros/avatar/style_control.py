@@ -13,10 +13,9 @@ from diffposetalk_ros.model.backend import FloatArray
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.util.base_folder import BaseFolder
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['StyleControl']
-
-_NS = 1_000_000_000
 
 
 class StyleControl:
@@ -99,7 +98,7 @@ class StyleControl:
         # From where it is, also in the middle of an earlier transition.
         self._origin = self._now
         self.name, self._goal, self._begin = name, vector, None
-        self._duration = round(transition * _NS)
+        self._duration = round(transition * NS_PER_SECOND)
 
     def _vector(self, wanted: str | FloatArray) -> FloatArray | None:
         return self._model.style(wanted, self._files) if self._model.style_width else None
