@@ -124,7 +124,7 @@ class DiffPoseTalkNode(ManagedNode):
             made = self.create_service(service_kind, service, callback)
             self._configured.callback(self.destroy_service, made)
         avatar = self._avatar
-        action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
+        action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling, avatar.files)
         self._configured.callback(action.close)
         self.get_logger().info(self._avatar.model.description)
         if self._avatar.model.too_slow:
