@@ -549,6 +549,17 @@ def test_drawing_is_as_fine_as_there_is_time_for(
     assert browser.run(script) == changes
 
 
+def test_each_viewer_may_choose_a_head(browser: Browser, source: TalkingSource) -> None:
+    browser.open(source.server.address)
+    own = browser.run('Array.from(viewer.rig.neutral.slice(0, 300))')
+    browser.open(f'{source.server.address}?face=maya')
+    assert browser.run('Array.from(viewer.rig.neutral.slice(0, 300))') != own
+    browser.wait('viewer.state === 1')
+    browser.call('Page.navigate', url=f'{source.server.address}?face=nobody')
+    assert 'no face of that name; use maya' in browser.wait("document.getElementById('notices')?.textContent")
+    browser.problems.clear()  # the browser itself reports the 404
+
+
 def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait('viewer.state === 1')
