@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,8 +14,16 @@ from tiny_model import write_tiny_model
 
 try:
     import hypothesis
-except ImportError:  # the tests that need it are skipped
-    pass
+except ImportError:
+
+    class _WithoutHypothesis:
+        """Skips, with the reason, each test file that imports it."""
+
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == 'hypothesis':
+                raise pytest.skip.Exception('hypothesis is not installed', allow_module_level=True)
+
+    sys.meta_path.insert(0, _WithoutHypothesis())  # type: ignore[arg-type]
 else:
     # How long an example takes is decided by what else the machine does.
     hypothesis.settings.register_profile('no_deadline', deadline=None)
