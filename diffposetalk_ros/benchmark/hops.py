@@ -72,7 +72,7 @@ def measure_hop(
     scores = score(takes, rig, shifts=0)
     network = model.backend.config
     right = logmel_context(network.logmel)[1] / 4 if network.logmel else config.right
-    delay = 1e3 / network.fps * (right + config.hop - 1 + config.look_ahead)
+    delay = 1e3 / network.fps * (config.hop - 1 + max(right, config.look_ahead))
     closures = scores.closures
     seam = float(np.mean(seams)) if seams else float('nan')
     return HopScore(

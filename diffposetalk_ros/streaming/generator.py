@@ -151,7 +151,7 @@ class StreamingGenerator:
     @property
     def done(self) -> bool:
         """Whether the utterance has ended and all of its frames are final."""
-        return self._ended and self._committed >= self._features.available
+        return self._ended and self._committed >= self._features.heard
 
     def set_style(self, style: FloatArray | None) -> None:
         """Use style vector (S,), or the null style for None, from the next window on.
@@ -253,22 +253,24 @@ class StreamingGenerator:
         window = self._plan()
         if window is None:
             return None
-        return self._accept(window, self._backend.sample(self._request(window), self._sampling)[0])
+        audio = self._features.read(window.start, window.stop, window.heard)
+        motion = self._backend.sample(self._request(window, audio), self._sampling)[0]
+        return self._accept(window, audio, motion)
 
     def _plan(self) -> Window | None:
         return plan_window(
             self.model,
             self.config.hop,
             self.config.look_ahead,
+            self._features.right,
             self._committed,
-            self._features.available,
+            self._features.heard,
             self._ended,
         )
 
-    def _request(self, window: Window) -> WindowRequest:
-        """Input of the backend for ``window``, as a batch of one."""
+    def _request(self, window: Window, audio: FloatArray) -> WindowRequest:
+        """Input of the backend for ``window`` with features ``audio`` (frames, C), as a batch of one."""
         missing = window.length - window.frames
-        audio = self._window_features(window)
         indicator = None
         if self.model.use_indicator:
             indicator = np.ones((1, window.length), np.float32)
@@ -289,13 +291,13 @@ class StreamingGenerator:
             inpainting=self._inpainting(window),
         )
 
-    def _accept(self, window: Window, motion: FloatArray) -> GeneratedFrames:
-        """Advance the stream by the motion (length, D) that the backend gave for ``window``."""
+    def _accept(self, window: Window, audio: FloatArray, motion: FloatArray) -> GeneratedFrames:
+        """Advance the stream by the motion (length, D) that the backend made of the features ``audio``."""
         check_motion(motion[: window.frames], window.start)
         fresh = motion[window.commit_start - window.start : window.frames].astype(np.float32, copy=True)
         count = window.commit_stop - window.commit_start
         keep = self.model.n_prev_motions
-        features = self._window_features(window)[: window.commit_stop - window.start]
+        features = audio[: window.commit_stop - window.start]
         if window.prefix:
             features = np.concatenate([self._previous_features(), features])
         self._history_features = features[-keep:]
@@ -312,9 +314,6 @@ class StreamingGenerator:
     def _start(self, first: int, last: int) -> FloatArray:
         """x_T of frames [first, last)."""
         return self._noise_scale * self._noise.initial(first, last)
-
-    def _window_features(self, window: Window) -> FloatArray:
-        return self._features.read(window.start, window.stop)
 
     def _previous_features(self) -> FloatArray:
         assert self._history_features is not None
