@@ -24,7 +24,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
-from diffposetalk_ros.audio.file import AudioSource, audio_blocks, read_audio
+from diffposetalk_ros.audio.formats.file import AudioSource, audio_blocks, read_audio
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import (
@@ -40,10 +40,10 @@ from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.clip_style import clip_style, style_frames
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import NEUTRAL, LoadedModel, open_model
-from diffposetalk_ros.motion.flame_arrays import FlameArrays, flame_arrays, flame_clip
+from diffposetalk_ros.motion.files.motion_file import load_motion, save_motion, write_atomically
+from diffposetalk_ros.motion.flame.flame_arrays import FlameArrays, flame_arrays, flame_clip
 from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip, check_face
-from diffposetalk_ros.motion.motion_file import load_motion, save_motion, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise

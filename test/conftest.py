@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tiny_model import write_tiny_model
 
 try:
     import hypothesis
@@ -33,42 +35,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Where torch is not installed, the embedded model itself.
     """
-    try:
-        import torch
-    except ImportError:
+    if find_spec('torch') is None:
         return Path(__file__).parents[1] / 'models' / 'embedded'
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
-    from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
-    from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
-    from diffposetalk_ros.model.store import save_model
-
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    config = ModelConfig(
-        space='arkit',
-        n_motions=40,
-        feature_dim=32,
-        n_heads=2,
-        n_layers=1,
-        mlp_ratio=2,
-        shape_dim=0,
-        style_dim=16,
-        variable_window=True,
-        audio_encoder='logmel',
-        logmel=LogMelConfig(n_mels=64, channels=16, hidden=16),
-        style_encoder=StyleEncoderConfig(feature_dim=16, n_heads=2, n_layers=1, mlp_ratio=2),
-    )
-    folder = tmp_path_factory.mktemp('model')
-    encoder = StyleEncoder(config.style_encoder, config.motion_dim)
-    dim = config.motion_dim
-    save_model(folder, DiffPoseTalkModel(config), (np.full(dim, 0.2), np.full(dim, 0.1)), encoder)
-    generator = np.random.default_rng(0)
-    styles = {name: generator.normal(size=16).astype(np.float32) for name in ('neutral', 'lively')}
-    save_file(styles, folder / 'styles.safetensors')
-    return folder
+    return write_tiny_model(tmp_path_factory.mktemp('model'), ('neutral', 'lively'), n_motions=40)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

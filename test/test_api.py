@@ -14,7 +14,7 @@ import pytest
 
 import diffposetalk_ros as dpt
 from diffposetalk_ros import api
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.cli.main import main
 

@@ -211,6 +211,7 @@ def test_the_source_archive_holds_what_setup_py_reads() -> None:
 
 ROS_PACKAGES = {
     'ament_index_python', 'audio_common_msgs', 'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'hri_msgs',
+    'launch',
     'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs',
     'trajectory_msgs', 'visualization_msgs',
 }  # fmt: skip
@@ -229,11 +230,28 @@ def _imported(path: Path) -> set[str]:
 
 def test_only_the_rooms_of_ros_import_it() -> None:
     package = ROOT / 'diffposetalk_ros'
-    strangers = []
+    strangers, without = [], []
     for path in package.rglob('*.py'):
         names = _imported(path)
         uses_ros = any(name.split('.')[0] in ROS_PACKAGES or name in OUR_MESSAGES for name in names)
         room = path.relative_to(package).parts
         if uses_ros and room[0] not in ('ros', 'cli') and room[:2] != ('benchmark', 'ros'):
             strangers.append(str(path.relative_to(package)))
+        if room[0] == 'ros' and not uses_ros and path.name != '__init__.py':
+            without.append(str(path.relative_to(package)))
     assert not strangers
+    assert not without
+
+
+def test_no_folder_is_a_drawer() -> None:
+    package = ROOT / 'diffposetalk_ros'
+    folders = [
+        package,
+        *(path for path in package.rglob('*') if path.is_dir() and path.name != '__pycache__'),
+    ]
+    crowded = {
+        str(folder.relative_to(ROOT)): len(files)
+        for folder in folders
+        if len(files := [path for path in folder.glob('*.py') if not path.name.startswith('__')]) > 16
+    }
+    assert not crowded

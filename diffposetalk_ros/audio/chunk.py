@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diffposetalk_ros.audio.pcm import PCM_FORMATS, MonoAudio
+from diffposetalk_ros.audio.formats.pcm import PCM_FORMATS, MonoAudio
 from diffposetalk_ros.audio.resampler import check_rate
 from diffposetalk_ros.errors import AudioError
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from diffposetalk_ros.audio.pcm import PCM_FORMATS
+from diffposetalk_ros.audio.formats.pcm import PCM_FORMATS
 from diffposetalk_ros.errors import ConfigError
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from diffposetalk_ros.benchmark.requests import window_request
+from diffposetalk_ros.benchmark.speed.requests import window_request
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.evaluation import metrics

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `diffposetalk`: each module of this folder is a verb, imported only when it is used."""
+"""The command `diffposetalk`. A verb is a module in a folder beside this file, imported only when it is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError
 from diffposetalk_ros.util.extras import install_hint
@@ -18,37 +18,55 @@ from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 
 __all__ = ['VERBS', 'main']
 
-VERBS: dict[str, str] = {
-    'demo': 'speak a sound file live: node, face, page and a report',
-    'ctl': 'steer a running face: status, style, parameters, interrupt; without ros2',
-    'generate': 'generate a motion file from a speech file',
-    'styles': 'list the speaking styles of a model, or describe one',
-    'extract-style': 'take the speaking style of a person from a video or a motion clip',
-    'track': 'track the face in a video or before a camera, write its motion',
-    'convert': 'convert a motion file or a recorded bag to another format',
-    'render': 'draw a motion file as video, GIF or picture',
-    'plot': 'draw a chart of channels, head angles and sound',
-    'evaluate': 'measure a model on real and synthetic speech',
-    'bench': 'measure speed on this machine, beside the reference algorithm',
-    'bench-stream': 'compare hop and look-ahead of a stream: lip sync, seams, delay',
-    'bench-live': 'watch the node for minutes: jitter, delay, lost frames, processor, memory',
-    'bench-start': 'measure the time to the first frame of a burst, and to rest after an interrupt',
-    'bench-sync': 'measure whether face and sound part when sound is late or the machine is busy',
-    'bench-quality': 'compare quality and time of solvers and numbers of steps',
-    'bench-render': 'measure how fast this machine renders a video',
-    'bench-page': 'measure the frame rate of the page in a headless Chromium, without a GPU',
-    'bench-robot': 'measure the example robot: jaw against sound, computing time, time to rest',
-    'import-checkpoint': 'turn an official DiffPoseTalk checkpoint into a model folder',
-    'calibrate-joints': 'step through the face channels on a robot, write its joint map',
-    'simulate-robot': 'move a simulated robot by a speech file; print lags, draw a video',
-    'corpus': 'synthesise a training corpus with phoneme times',
-    'train': 'train the embedded model from a corpus',
-    'train-style': 'train the style encoder alone (corpus, or LMDB of FLAME motion)',
-    'train-denoiser': 'train the denoiser alone (corpus, or LMDB of FLAME motion)',
-    'distill': 'train a faster model from one that is finished',
-    'export': 'write the ONNX graphs of a model folder',
+_GROUPS: Final[dict[str, dict[str, str]]] = {
+    'live': {
+        'demo': 'speak a sound file live: node, face, page and a report',
+        'ctl': 'steer a running face: status, style, parameters, interrupt; without ros2',
+        'simulate-robot': 'move a simulated robot by a speech file; print lags, draw a video',
+        'calibrate-joints': 'step through the face channels on a robot, write its joint map',
+    },
+    'files': {
+        'generate': 'generate a motion file from a speech file',
+        'styles': 'list the speaking styles of a model, or describe one',
+        'extract-style': 'take the speaking style of a person from a video or a motion clip',
+        'track': 'track the face in a video or before a camera, write its motion',
+        'convert': 'convert a motion file or a recorded bag to another format',
+        'render': 'draw a motion file as video, GIF or picture',
+        'plot': 'draw a chart of channels, head angles and sound',
+    },
+    'models': {
+        'evaluate': 'measure a model on real and synthetic speech',
+        'import-checkpoint': 'turn an official DiffPoseTalk checkpoint into a model folder',
+        'export': 'write the ONNX graphs of a model folder',
+        'corpus': 'synthesise a training corpus with phoneme times',
+        'train': 'train the embedded model from a corpus',
+        'train-style': 'train the style encoder alone (corpus, or LMDB of FLAME motion)',
+        'train-denoiser': 'train the denoiser alone (corpus, or LMDB of FLAME motion)',
+        'distill': 'train a faster model from one that is finished',
+    },
+    'bench': {
+        'bench': 'measure speed on this machine, beside the reference algorithm',
+        'bench-stream': 'compare hop and look-ahead of a stream: lip sync, seams, delay',
+        'bench-live': 'watch the node for minutes: jitter, delay, lost frames, processor, memory',
+        'bench-start': 'measure the time to the first frame of a burst, and to rest after an interrupt',
+        'bench-sync': 'measure whether face and sound part when sound is late or the machine is busy',
+        'bench-quality': 'compare quality and time of solvers and numbers of steps',
+        'bench-render': 'measure how fast this machine renders a video',
+        'bench-page': 'measure the frame rate of the page in a headless Chromium, without a GPU',
+        'bench-robot': 'measure the example robot: jaw against sound, computing time, time to rest',
+    },
 }
-"""Verb -> one line for `--help`; the module is the verb with underscores."""
+"""Folder -> verb -> one line for `--help`; the module is the verb with underscores."""
+
+VERBS: Final = {verb: text for verbs in _GROUPS.values() for verb, text in verbs.items()}
+"""Verb -> one line."""
+
+_HEADINGS: Final = {
+    'live': 'a running face',
+    'files': 'files',
+    'models': 'models',
+    'bench': 'benchmarks',
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,7 +83,9 @@ def _usage() -> str:
         'Speech-driven, stylistic facial motion and head pose.',
         '',
     ]
-    return '\n'.join(lines + [f'  {verb:<18} {text}' for verb, text in VERBS.items()])
+    for folder, verbs in _GROUPS.items():
+        lines += [f'{_HEADINGS[folder]}:', *(f'  {verb:<18} {text}' for verb, text in verbs.items()), '']
+    return '\n'.join(lines[:-1])
 
 
 @contextmanager
@@ -119,7 +139,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         hint = f'did you mean {near[0]!r}?' if near else f'use one of: {", ".join(VERBS)}'
         print(f'diffposetalk: no verb {verb!r}; {hint}', file=sys.stderr)
         return 2
-    module = import_module(f'diffposetalk_ros.cli.{verb.replace("-", "_")}')
+    folder = next(folder for folder, verbs in _GROUPS.items() if verb in verbs)
+    module = import_module(f'diffposetalk_ros.cli.{folder}.{verb.replace("-", "_")}')
     parser = _Parser(
         prog=f'diffposetalk {verb}',
         description=module.__doc__,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.training.corpus.alignment import Phone, align, normalise_text

@@ -18,7 +18,7 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 
 __all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
 
@@ -119,14 +119,10 @@ def load_model(folder: Path) -> StoredModel:
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file, which gets its name when it is complete. A failed file is removed."""
-    part = part_of(path)
-    mode = part.stat().st_mode
-    try:
+    with whole_file(path) as part:
+        mode = part.stat().st_mode
         write(part)
         part.chmod(mode)  # safetensors makes files only their owner can read
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _save_tensors(path: Path, module: nn.Module) -> None:

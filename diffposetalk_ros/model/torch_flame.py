@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.motion.flame_arrays import flame_arrays
-from diffposetalk_ros.motion.flame_model import FlameModel
+from diffposetalk_ros.motion.flame.flame_arrays import flame_arrays
+from diffposetalk_ros.motion.flame.flame_model import FlameModel
 from diffposetalk_ros.motion.motion_clip import MotionClip
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 
 __all__ = ['FlameVertices', 'write_vertices']
 
@@ -79,11 +79,9 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
     if clip.layout.space != 'flame':
         raise MotionError(f'{clip.layout.space} motion has no FLAME vertices; use a FLAME model')
     skin = FlameVertices(model)
-    part: Path | None = None
     shape = (len(clip.values), *model.v_template.shape)
     try:
-        part = part_of(path)
-        with zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:
+        with whole_file(path) as part, zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED) as archive:
             for name, array in (('faces', model.faces), ('fps', np.array(clip.fps))):
                 with archive.open(f'{name}.npy', 'w') as stream:
                     np.lib.format.write_array(stream, array)
@@ -92,9 +90,5 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
                 np.lib.format.write_array_header_2_0(stream, header)
                 for chunk in _chunks(clip, skin):
                     stream.write(np.ascontiguousarray(chunk, '<f4').tobytes())
-        part.replace(path)
     except OSError as error:
         raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)

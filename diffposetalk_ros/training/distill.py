@@ -24,14 +24,20 @@ from diffposetalk_ros.model.guided import CODE_GAIN, MAX_SCALE
 from diffposetalk_ros.model.loader import STYLES, motion_statistics
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.store import load_model, save_model
-from diffposetalk_ros.training.augment import AugmentConfig
-from diffposetalk_ros.training.batches import BatchSource
-from diffposetalk_ros.training.losses import LossWeights, Vertices, denoiser_terms, truncate, valid_frames
+from diffposetalk_ros.training.data.augment import AugmentConfig
+from diffposetalk_ros.training.data.batches import BatchSource
+from diffposetalk_ros.training.data.takes import TakeSet
+from diffposetalk_ros.training.loss.losses import (
+    LossWeights,
+    Vertices,
+    denoiser_terms,
+    truncate,
+    valid_frames,
+)
+from diffposetalk_ros.training.loss.window_loss import Window
 from diffposetalk_ros.training.run import RunConfig
-from diffposetalk_ros.training.takes import TakeSet
 from diffposetalk_ros.training.train_audio import AudioTrainee
 from diffposetalk_ros.training.train_denoiser import train_denoiser
-from diffposetalk_ros.training.window_loss import Window
 
 __all__ = ['DISTILLATION', 'DistillConfig', 'Distillation', 'guided_student', 'run_distillation']
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.nonverbal.traits import Traits, measure_traits
 from diffposetalk_ros.training.animator import NAMED_STYLES, StyleParameters, animate
-from diffposetalk_ros.training.takes import join_speech, make_takes, read_clips, shift_phones
+from diffposetalk_ros.training.data.takes import join_speech, make_takes, read_clips, shift_phones
 from diffposetalk_ros.training.train_style import halves
 
 __all__ = ['encode_named_styles', 'named_traits']

@@ -17,8 +17,8 @@ from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.official import flame_stats, motion_stats, read_style_encoder
 from diffposetalk_ros.model.speech_weights import read_speech_weights
 from diffposetalk_ros.model.store import load_model, save_model
-from diffposetalk_ros.training.lmdb_clips import LmdbClips, read_split
-from diffposetalk_ros.training.lmdb_pairs import FlameStats, PairSource
+from diffposetalk_ros.training.data.lmdb_clips import LmdbClips, read_split
+from diffposetalk_ros.training.data.lmdb_pairs import FlameStats, PairSource
 from diffposetalk_ros.training.run import RunConfig
 from diffposetalk_ros.training.train_pairs import PairConfig, train_denoiser_pairs, train_style_pairs
 
@@ -100,8 +100,8 @@ def train_denoiser(
     vertices = None
     weights = settings.pairs.weights
     if settings.flame is not None and (weights.vert > 0 or weights.vel > 0):
-        from diffposetalk_ros.motion.flame_model import load_flame_model
-        from diffposetalk_ros.training.flame_loss import flame_vertices_of
+        from diffposetalk_ros.motion.flame.flame_model import load_flame_model
+        from diffposetalk_ros.training.loss.flame_loss import flame_vertices_of
 
         vertices = flame_vertices_of(load_flame_model(settings.flame), stats)
     train_denoiser_pairs(source, model, style, work, run, settings.pairs, vertices, validation)

@@ -26,11 +26,11 @@ from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.store import StoredModel, load_model, save_model
-from diffposetalk_ros.training.augment import AugmentConfig
-from diffposetalk_ros.training.batches import BatchSource
+from diffposetalk_ros.training.data.augment import AugmentConfig
+from diffposetalk_ros.training.data.batches import BatchSource
+from diffposetalk_ros.training.data.takes import TakeSet, build_takes
 from diffposetalk_ros.training.named_styles import encode_named_styles
 from diffposetalk_ros.training.run import RunConfig
-from diffposetalk_ros.training.takes import TakeSet, build_takes
 from diffposetalk_ros.training.train_audio import train_audio
 from diffposetalk_ros.training.train_denoiser import train_denoiser
 from diffposetalk_ros.training.train_nonverbal import (

@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 
 __all__ = ['Loss', 'RunConfig', 'learning_rate_factor', 'train']
 
@@ -199,12 +199,8 @@ def _restore(path: Path, module: nn.Module, average: nn.Module, optimiser: Any, 
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
-    part = part_of(path)
-    try:
+    with whole_file(path) as part:
         torch.save(state, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _average_gradients(accelerator: Any, parameters: list[nn.Parameter]) -> None:

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
-from diffposetalk_ros.training.batches import Batch, BatchSource
+from diffposetalk_ros.training.data.batches import Batch, BatchSource
+from diffposetalk_ros.training.data.takes import FRAMES, PHONES
 from diffposetalk_ros.training.run import RunConfig, train
-from diffposetalk_ros.training.takes import FRAMES, PHONES
 
 __all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.training.batches import Batch, BatchSource
-from diffposetalk_ros.training.emphasis import lip_emphasis
-from diffposetalk_ros.training.losses import LossWeights, Vertices, truncate, weighted_terms
+from diffposetalk_ros.training.data.batches import Batch, BatchSource
+from diffposetalk_ros.training.loss.emphasis import lip_emphasis
+from diffposetalk_ros.training.loss.losses import LossWeights, Vertices, truncate, weighted_terms
+from diffposetalk_ros.training.loss.window_loss import Window, WindowTerms, draw_end, window_terms
 from diffposetalk_ros.training.run import RunConfig, train
 from diffposetalk_ros.training.train_audio import AudioTrainee, speech_losses
 from diffposetalk_ros.training.train_style import HALF, halves
-from diffposetalk_ros.training.window_loss import Window, WindowTerms, draw_end, window_terms
 
 __all__ = ['DenoiserLossConfig', 'rig_projection', 'train_denoiser']
 

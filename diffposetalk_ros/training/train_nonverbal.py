@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.logmel import MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.schedule import make_schedule
 from diffposetalk_ros.model.loader import open_model
@@ -37,8 +37,8 @@ from diffposetalk_ros.training.animator import StyleParameters, sample_style
 from diffposetalk_ros.training.animator.animator import animate_signals
 from diffposetalk_ros.training.animator.coarticulation import frame_times
 from diffposetalk_ros.training.animator.prosody import prosody
+from diffposetalk_ros.training.data.takes import Clip, join_speech, read_clips, shift_phones
 from diffposetalk_ros.training.run import RunConfig, train
-from diffposetalk_ros.training.takes import Clip, join_speech, read_clips, shift_phones
 from diffposetalk_ros.util.resources import demo_clip
 
 __all__ = [

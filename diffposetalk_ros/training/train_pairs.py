@@ -16,11 +16,11 @@ from diffposetalk_ros.model.config import LogMelConfig, StyleEncoderConfig
 from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
-from diffposetalk_ros.training.lmdb_clips import SAMPLES_PER_FRAME
-from diffposetalk_ros.training.lmdb_pairs import PairSource
-from diffposetalk_ros.training.losses import LossWeights, Vertices, nt_xent, truncate, weighted_terms
+from diffposetalk_ros.training.data.lmdb_clips import SAMPLES_PER_FRAME
+from diffposetalk_ros.training.data.lmdb_pairs import PairSource
+from diffposetalk_ros.training.loss.losses import LossWeights, Vertices, nt_xent, truncate, weighted_terms
+from diffposetalk_ros.training.loss.window_loss import Window, draw_end, window_terms
 from diffposetalk_ros.training.run import RunConfig, train
-from diffposetalk_ros.training.window_loss import Window, draw_end, window_terms
 
 __all__ = ['PairConfig', 'freeze_speech_encoder', 'train_denoiser_pairs', 'train_style_pairs']
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from diffposetalk_ros.model.config import StyleEncoderConfig
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
-from diffposetalk_ros.training.batches import BatchSource
-from diffposetalk_ros.training.losses import nt_xent
+from diffposetalk_ros.training.data.batches import BatchSource
+from diffposetalk_ros.training.loss.losses import nt_xent
 from diffposetalk_ros.training.run import RunConfig, train
 
 __all__ = ['HALF', 'halves', 'train_style']

@@ -7,12 +7,21 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['check_output', 'check_output_folder', 'drop_stdout', 'flush_stdout', 'ordinary_rights', 'part_of']
+__all__ = [
+    'check_output',
+    'check_output_folder',
+    'drop_stdout',
+    'flush_stdout',
+    'ordinary_rights',
+    'part_of',
+    'whole_file',
+]
 
 
 def check_output(path: Path, suffixes: Sequence[str]) -> None:
@@ -58,6 +67,17 @@ def part_of(path: Path) -> Path:
     finally:
         os.close(handle)
     return Path(name)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A new file to write in the block, which becomes ``path`` at its end; nothing is left if the block fails."""
+    part = part_of(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _mode_of(path: Path) -> int:

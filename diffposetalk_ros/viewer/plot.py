@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.motion.files.motion_file import MotionClip, write_atomically
 
 __all__ = ['closures', 'plot_motion']
 
@@ -86,7 +86,7 @@ def _liveliest(clip: MotionClip) -> list[int]:
 
 
 def _read(audio: str | Path) -> Floats:
-    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.audio.formats.file import read_audio
 
     return read_audio(audio)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
-from diffposetalk_ros.motion.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.motion.files.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.output_file import check_output, part_of
@@ -210,7 +210,7 @@ def _mux_sound(file: Any, track: Any, sound: NDArray[np.float32], rate: int) -> 
 
 def _read_sound(path: Path, duration: float) -> tuple[NDArray[np.float32], int]:
     """Mono sound (n,) of at most ``duration`` seconds and a sample rate AAC knows (Hz)."""
-    from diffposetalk_ros.audio.file import read_audio, read_native
+    from diffposetalk_ros.audio.formats.file import read_audio, read_native
 
     sound, rate = read_native(path, duration)
     if rate in (16000, 22050, 24000, 32000, 44100, 48000):

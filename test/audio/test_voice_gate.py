@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.voice_gate import BLOCK, VoiceGate, VoiceGateConfig, silero_detector
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.util.resources import demo_clip

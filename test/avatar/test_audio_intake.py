@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.avatar.audio_intake import AudioIntake
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.file import read_audio
-from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.audio.formats.file import read_audio
+from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.errors import ModelError

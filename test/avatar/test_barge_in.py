@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.file import read_audio
-from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.audio.formats.file import read_audio
+from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.avatar.barge_in import InterruptHold, VoiceInterrupt
 
 MS, NS = 1_000_000, 1_000_000_000

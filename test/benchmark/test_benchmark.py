@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.avatar.parameters import config_from
-from diffposetalk_ros.benchmark.embedded import DEFAULT
-from diffposetalk_ros.benchmark.footprint import footprint_table, installed_size
-from diffposetalk_ros.benchmark.live import run_avatars, run_live
-from diffposetalk_ros.benchmark.requests import speech_like, window_request
-from diffposetalk_ros.benchmark.steady import run_steady
+from diffposetalk_ros.benchmark.speed.embedded import DEFAULT
+from diffposetalk_ros.benchmark.speed.footprint import footprint_table, installed_size
+from diffposetalk_ros.benchmark.speed.live import run_avatars, run_live
+from diffposetalk_ros.benchmark.speed.requests import speech_like, window_request
+from diffposetalk_ros.benchmark.speed.steady import run_steady
 from diffposetalk_ros.benchmark.table import Table, machine, write_report
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest
@@ -100,7 +100,7 @@ def test_footprint_without_torch() -> None:
 
 def test_the_reference_is_the_same_network() -> None:
     torch = pytest.importorskip('torch')
-    from diffposetalk_ros.benchmark.torch_reference import ReferenceDenoiser, sample_ancestral
+    from diffposetalk_ros.benchmark.speed.torch_reference import ReferenceDenoiser, sample_ancestral
     from diffposetalk_ros.diffusion.schedule import make_schedule
     from diffposetalk_ros.model.networks.denoiser import Denoiser
     from diffposetalk_ros.model.networks.diffposetalk import ScheduleBuffers
@@ -156,7 +156,7 @@ def tiny() -> ModelConfig:
 
 
 def test_full_size_is_compared_with_the_reference_on_its_own_device(tiny: ModelConfig) -> None:
-    from diffposetalk_ros.benchmark.full_size import full_size_table
+    from diffposetalk_ros.benchmark.speed.full_size import full_size_table
 
     table = full_size_table(3, 'cpu', tiny, seconds=0.01)
     names = [row[0] for row in table.rows]
@@ -167,7 +167,7 @@ def test_full_size_is_compared_with_the_reference_on_its_own_device(tiny: ModelC
 
 
 def test_a_served_model_has_hops_and_avatars(tiny: ModelConfig) -> None:
-    from diffposetalk_ros.benchmark.served import ServedConfig, served_tables
+    from diffposetalk_ros.benchmark.speed.served import ServedConfig, served_tables
 
     wanted = ServedConfig(('float32',), hops=4, avatars=(1, 3), seconds=0.5, model=tiny)
     hops, avatars = served_tables('cpu', wanted)
@@ -178,7 +178,7 @@ def test_a_served_model_has_hops_and_avatars(tiny: ModelConfig) -> None:
 
 
 def test_the_host_has_its_share(tiny: ModelConfig) -> None:
-    from diffposetalk_ros.benchmark.served import ServedConfig, host_table
+    from diffposetalk_ros.benchmark.speed.served import ServedConfig, host_table
 
     (row,) = host_table(ServedConfig(avatars=(3,), seconds=0.4, model=tiny)).rows
     assert row[0] == 3 and float(row[1]) > 0 and row[4] == pytest.approx(float(row[1]) / 3)

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from diffposetalk_ros.cli.main import main
-from diffposetalk_ros.motion.motion_file import load_motion
+from diffposetalk_ros.motion.files.motion_file import load_motion
 
 RATE = 16000
 

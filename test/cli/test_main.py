@@ -14,7 +14,7 @@ import soundfile
 from diffposetalk_ros import cli
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.model.loader import open_model
-from diffposetalk_ros.motion.motion_file import load_motion
+from diffposetalk_ros.motion.files.motion_file import load_motion
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +26,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
-    modules = {path.stem for path in Path(cli.__file__).parent.glob('*.py') if _is_verb(path)}
+    modules = {path.stem for path in Path(cli.__file__).parent.glob('*/*.py') if _is_verb(path)}
     assert main([]) == 0
     listed = re.findall(r'^  ([a-z-]+) {2,}\S', capsys.readouterr().out, re.M)
     assert {verb.replace('-', '_') for verb in listed} == modules

@@ -15,13 +15,13 @@ pytest.importorskip('transformers')
 
 from official_files import SPEECH, stats, write_checkpoints  # noqa: E402
 
-from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
+from diffposetalk_ros.benchmark.speed.requests import window_request  # noqa: E402
 from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402
 from diffposetalk_ros.model.loader import open_model  # noqa: E402
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: E402
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator  # noqa: E402
 
 

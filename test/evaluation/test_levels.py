@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip('onnxruntime')
 
-from diffposetalk_ros.audio.file import read_audio  # noqa: E402
+from diffposetalk_ros.audio.formats.file import read_audio  # noqa: E402
 from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.util.resources import demo_clip  # noqa: E402
 

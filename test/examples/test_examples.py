@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import diffposetalk_ros as dpt
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / 'examples'

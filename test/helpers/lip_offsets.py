@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.benchmark.talking_source import RATE, SpokenClip
+from diffposetalk_ros.benchmark.page.talking_source import RATE, SpokenClip
 
 
 def closure_offsets(

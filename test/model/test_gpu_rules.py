@@ -20,7 +20,7 @@ torch = pytest.importorskip('torch')
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
-from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
+from diffposetalk_ros.benchmark.speed.requests import window_request  # noqa: E402
 from diffposetalk_ros.diffusion.sampler import Inpainting  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig  # noqa: E402

@@ -19,7 +19,7 @@ import pytest
 torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
-from diffposetalk_ros.cli import import_checkpoint  # noqa: E402
+from diffposetalk_ros.cli.models import import_checkpoint  # noqa: E402
 from diffposetalk_ros.errors import CheckpointError  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig, StyleEncoderConfig  # noqa: E402

@@ -26,7 +26,7 @@ from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: 
 from diffposetalk_ros.model.official import motion_stats  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.offline.generator import Generator  # noqa: E402
-from diffposetalk_ros.training.losses import (  # noqa: E402
+from diffposetalk_ros.training.loss.losses import (  # noqa: E402
     LossWeights,
     condition_dropout,
     denoiser_terms,

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.audio.file import read_audio
-from diffposetalk_ros.evaluation.alive import aliveness
+from diffposetalk_ros.audio.formats.file import read_audio
+from diffposetalk_ros.evaluation.alive.measures import aliveness
 from diffposetalk_ros.model.loader import named_styles, nonverbal_network
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.signals import SIGNALS, signals_of

@@ -13,7 +13,7 @@ pytest.importorskip('mujoco')
 pytest.importorskip('ruckig')
 pytest.importorskip('onnxruntime')
 
-from diffposetalk_ros.audio.file import read_audio  # noqa: E402
+from diffposetalk_ros.audio.formats.file import read_audio  # noqa: E402
 from diffposetalk_ros.motion.motion_clip import MotionClip  # noqa: E402
 from diffposetalk_ros.offline.generator import Generator  # noqa: E402
 from diffposetalk_ros.robot.closed_loop import (  # noqa: E402

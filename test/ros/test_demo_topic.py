@@ -20,7 +20,7 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 soundfile = pytest.importorskip('soundfile')
 
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 

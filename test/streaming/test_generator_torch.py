@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
+from tiny_model import tiny_config  # noqa: E402
+
 from diffposetalk_ros.diffusion.noise import FrameNoise  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig, WindowRequest  # noqa: E402
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig  # noqa: E402
@@ -22,17 +24,8 @@ STYLE = np.ones(8, np.float32)
 @pytest.fixture(scope='module')
 def backend() -> TorchBackend:
     torch.manual_seed(0)
-    config = ModelConfig(
-        space='arkit',
-        shape_dim=0,
-        style_dim=8,
-        feature_dim=32,
-        n_heads=2,
-        n_layers=2,
-        n_motions=40,
-        audio_encoder='logmel',
-        logmel=LogMelConfig(n_mels=16, channels=16, hidden=24),
-        variable_window=True,
+    config = tiny_config(
+        style_dim=8, n_layers=2, n_motions=40, logmel=LogMelConfig(n_mels=16, channels=16, hidden=24)
     )
     return TorchBackend(DiffPoseTalkModel(config))
 

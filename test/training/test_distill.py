@@ -24,6 +24,7 @@ from diffposetalk_ros.model.networks.style_encoder import StyleEncoder  # noqa: 
 from diffposetalk_ros.model.store import save_model  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.offline.generator import Generator  # noqa: E402
+from diffposetalk_ros.training.data.takes import build_takes  # noqa: E402
 from diffposetalk_ros.training.distill import (  # noqa: E402
     Distillation,
     DistillConfig,
@@ -31,7 +32,6 @@ from diffposetalk_ros.training.distill import (  # noqa: E402
     guided_student,
 )
 from diffposetalk_ros.training.recipe import EMBEDDED  # noqa: E402
-from diffposetalk_ros.training.takes import build_takes  # noqa: E402
 
 TINY = replace(
     EMBEDDED, feature_dim=16, n_heads=2, n_layers=1, style_dim=8, logmel=LogMelConfig(64, 8, 12),

@@ -67,7 +67,7 @@ def test_no_planted_link_is_written_through(tmp_path: Path) -> None:
         'import os, sys; from pathlib import Path; import numpy as np; folder, victim = map(Path, sys.argv[1:])\n'
         'names = [f".m.npz.{os.getpid()}.part", "m.part", "m.npz.part"]\n'
         'for name in names: (folder / name).symlink_to(victim)\n'
-        'from diffposetalk_ros.motion.motion_file import MotionClip, save_motion\n'
+        'from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion\n'
         'from diffposetalk_ros.motion.layout import arkit_layout\n'
         'save_motion(folder / "m.npz", MotionClip(np.zeros((2, 55)), 25, arkit_layout()))'
     )

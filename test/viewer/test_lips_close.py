@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.motion.closure_snap import snap_closures

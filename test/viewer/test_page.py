@@ -15,8 +15,8 @@ pytest.importorskip('aiohttp')
 
 from lip_offsets import closure_offsets, spoken_offsets  # noqa: E402
 
-from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser  # noqa: E402
-from diffposetalk_ros.benchmark.talking_source import RATE, SpokenClip, TalkingSource  # noqa: E402
+from diffposetalk_ros.benchmark.page.browser import CHROMIUM, Browser  # noqa: E402
+from diffposetalk_ros.benchmark.page.talking_source import RATE, SpokenClip, TalkingSource  # noqa: E402
 from diffposetalk_ros.viewer.page_messages import audio_block  # noqa: E402
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')
@@ -74,7 +74,7 @@ def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSou
 def test_speech_of_the_model_is_seen_as_it_is_heard(browser: Browser) -> None:
     """The shipped model's closures of P and B in the page against the gaps in the sound."""
     pytest.importorskip('onnxruntime')
-    from diffposetalk_ros.audio.file import read_audio
+    from diffposetalk_ros.audio.formats.file import read_audio
     from diffposetalk_ros.motion.closure_snap import snap_closures
     from diffposetalk_ros.motion.rig import load_rig
     from diffposetalk_ros.offline.generator import Generator

@@ -24,9 +24,9 @@ from diffposetalk_ros.ros.messages.audio import default_kind, stamped_kind
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector
 from diffposetalk_ros.ros.recording.audio_collector import SoundCollector
-from diffposetalk_ros.ros.support.child_processes import ChildProcesses
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
+from diffposetalk_ros.util.child_processes import ChildProcesses
 
 __all__ = ['DemoOptions', 'DemoSession', 'stamp_ns']
 

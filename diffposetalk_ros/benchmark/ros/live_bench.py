@@ -16,7 +16,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.avatar.parameters import Value
-from diffposetalk_ros.benchmark.live_record import CycleSample, LiveRecord
+from diffposetalk_ros.benchmark.live.live_record import CycleSample, LiveRecord
 from diffposetalk_ros.benchmark.process_watch import ProcessSample, ProcessWatch
 from diffposetalk_ros.benchmark.ros.paced_speech import PacedSpeech
 from diffposetalk_ros.errors import ModelError
@@ -24,9 +24,9 @@ from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import message_class, stamped_kind
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
-from diffposetalk_ros.ros.support.child_processes import ChildProcesses
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
+from diffposetalk_ros.util.child_processes import ChildProcesses
 
 __all__ = ['LiveBench']
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.benchmark.speech_plan import Stretch
+from diffposetalk_ros.benchmark.live.speech_plan import Stretch
 from diffposetalk_ros.ros.messages.audio import stamped_kind
 from diffposetalk_ros.ros.support.audio_publisher import AudioPublisher
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND

@@ -23,16 +23,16 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_srvs.srv import Trigger
 
-from diffposetalk_ros.audio.file import read_audio
+from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.avatar.parameters import Value
 from diffposetalk_ros.benchmark.table import Table
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion
 from diffposetalk_ros.ros.messages.audio import audio_to_message, message_class, stamped_kind
-from diffposetalk_ros.ros.support.child_processes import ChildProcesses
-from diffposetalk_ros.ros.support.demo_domain import use_private_domain
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient, call
 from diffposetalk_ros.ros.support.private_node import private_node
+from diffposetalk_ros.util.child_processes import ChildProcesses
+from diffposetalk_ros.util.demo_domain import use_private_domain
 from diffposetalk_ros.util.resources import demo_clip
 
 __all__ = ['start_table']

@@ -23,20 +23,20 @@ from numpy.typing import NDArray
 from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.file import read_audio
-from diffposetalk_ros.audio.pcm import MonoAudio
+from diffposetalk_ros.audio.formats.file import read_audio
+from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.parameters import Value, config_from
-from diffposetalk_ros.benchmark.av_offset import face_behind_sound
+from diffposetalk_ros.benchmark.live.av_offset import face_behind_sound
 from diffposetalk_ros.benchmark.table import Table
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion
 from diffposetalk_ros.ros.messages.audio import audio_to_message, message_class, stamped_kind
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of, time_message
-from diffposetalk_ros.ros.support.child_processes import ChildProcesses
-from diffposetalk_ros.ros.support.demo_domain import use_private_domain
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
+from diffposetalk_ros.util.child_processes import ChildProcesses
+from diffposetalk_ros.util.demo_domain import use_private_domain
 from diffposetalk_ros.util.resources import demo_clip
 
 __all__ = ['DISTURBANCES', 'sync_table']

@@ -24,7 +24,7 @@ from diffposetalk_ros.model.onnx.speech_graph import SpeechGraph
 from diffposetalk_ros.model.onnx.tables import compute_tables
 from diffposetalk_ros.model.onnx.trace import trace
 from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 
 __all__ = ['export_onnx']
 
@@ -104,12 +104,8 @@ def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
     compute_tables(graph.graph)
     _point_into(graph, folder / weights)
     path = folder / f'{name}.onnx'
-    part = part_of(path)
-    try:
+    with whole_file(path) as part:
         part.write_bytes(graph.SerializeToString())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

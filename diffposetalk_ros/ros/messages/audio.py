@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.audio.byte_stream import ByteStream
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
-from diffposetalk_ros.audio.coded_stream import CodedStream
-from diffposetalk_ros.audio.pcm import MonoAudio, pcm_from_bytes, pcm_to_bytes, to_mono_float32
+from diffposetalk_ros.audio.formats.byte_stream import ByteStream
+from diffposetalk_ros.audio.formats.coded_stream import CodedStream
+from diffposetalk_ros.audio.formats.pcm import MonoAudio, pcm_from_bytes, pcm_to_bytes, to_mono_float32
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
 
 from diffposetalk_ros.errors import VideoError, reason_of
 
@@ -24,7 +24,7 @@ _CHANNELS = {
 }
 
 
-def picture(message: Any) -> NDArray[np.uint8]:
+def picture(message: Image) -> NDArray[np.uint8]:
     """sensor_msgs/Image -> (height, width, 3) RGB. Raises VideoError for other encodings or a wrong size."""
     if message.encoding not in _CHANNELS:
         raise VideoError(
@@ -39,14 +39,15 @@ def picture(message: Any) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rows.reshape(height, width, channels)[..., list(order)])
 
 
-def compressed_picture(message: Any) -> NDArray[np.uint8]:
+def compressed_picture(message: CompressedImage) -> NDArray[np.uint8]:
     """sensor_msgs/CompressedImage (JPEG, PNG) -> (height, width, 3) RGB. Raises VideoError if it is neither."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image as Pillow
+    from PIL import UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(bytes(message.data))) as image:
+        with Pillow.open(io.BytesIO(bytes(message.data))) as image:
             return np.array(image.convert('RGB'), np.uint8)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, Pillow.DecompressionBombError) as error:
         raise VideoError(
             f'compressed image cannot be decoded ({reason_of(error)}); send JPEG or PNG'
         ) from None

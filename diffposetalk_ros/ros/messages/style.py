@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 from diffposetalk_ros.avatar.style_reference import StyleReference
+from diffposetalk_ros.msg import StyleReference as StyleReferenceMessage
 
 __all__ = ['style_reference']
 
 
-def style_reference(message: Any) -> StyleReference:
+def style_reference(message: StyleReferenceMessage) -> StyleReference:
     """diffposetalk_ros/msg/StyleReference -> the value the avatar takes."""
     return StyleReference(**{field.name: getattr(message, field.name) for field in fields(StyleReference)})

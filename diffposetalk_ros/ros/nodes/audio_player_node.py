@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from diffposetalk_ros.audio.file import read_native
-from diffposetalk_ros.audio.wav import is_wave_start
+from diffposetalk_ros.audio.formats.file import read_native
+from diffposetalk_ros.audio.formats.wav import is_wave_start
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.support.audio_publisher import HEAD_START, AudioPublisher
 from diffposetalk_ros.ros.support.entry_point import declared, run_node

@@ -59,9 +59,9 @@ from diffposetalk_ros.ros.support.clock_watch import NO_CLOCK, clock_is_missing
 from diffposetalk_ros.ros.support.declare_parameters import declare
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
-from diffposetalk_ros.ros.support.log_throttle import LogThrottle
 from diffposetalk_ros.ros.support.publish_thread import PublishThread
 from diffposetalk_ros.srv import ListStyles, SetStyle
+from diffposetalk_ros.util.log_throttle import LogThrottle
 
 __all__ = ['DiffPoseTalkNode', 'main']
 

@@ -15,7 +15,7 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.flame_mesh import FlameMesh
+from diffposetalk_ros.motion.flame.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.rig import PARTS, Rig, load_rig
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND

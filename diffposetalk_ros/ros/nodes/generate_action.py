@@ -17,10 +17,10 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.task import Future
 
 from diffposetalk_ros.action import Generate
-from diffposetalk_ros.audio.file import audio_blocks, audio_duration
+from diffposetalk_ros.audio.formats.file import audio_blocks, audio_duration
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, MotionError, StyleError
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
-from diffposetalk_ros.motion.motion_file import save_motion
+from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.offline.generator import MIN_SECONDS, Generator
 from diffposetalk_ros.ros.messages.stamps import duration_message
 from diffposetalk_ros.util.nanoseconds import to_nanoseconds

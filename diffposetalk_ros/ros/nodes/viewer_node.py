@@ -21,15 +21,15 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
-from diffposetalk_ros.audio.file import read_native
+from diffposetalk_ros.audio.formats.file import read_native
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.avatar.status import OK, Status
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
-from diffposetalk_ros.motion.flame_mesh import FlameMesh
-from diffposetalk_ros.motion.flame_model import load_flame_model
+from diffposetalk_ros.motion.files.live_link import LiveLinkSender
+from diffposetalk_ros.motion.flame.flame_mesh import FlameMesh
+from diffposetalk_ros.motion.flame.flame_model import load_flame_model
 from diffposetalk_ros.motion.layout import MotionLayout
-from diffposetalk_ros.motion.live_link import LiveLinkSender
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
@@ -42,13 +42,13 @@ from diffposetalk_ros.ros.messages.audio import (
 from diffposetalk_ros.ros.messages.diagnostics import to_message
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
-from diffposetalk_ros.ros.nodes.avatar_client import AvatarClient, checked_number
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints
-from diffposetalk_ros.ros.nodes.on_demand_publisher import OnDemandPublisher
-from diffposetalk_ros.ros.nodes.page_microphone import PageMicrophone
-from diffposetalk_ros.ros.nodes.speech_sender import SpeechSender
-from diffposetalk_ros.ros.nodes.style_recorder import StyleRecorder
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
+from diffposetalk_ros.ros.viewer.avatar_client import AvatarClient, checked_number
+from diffposetalk_ros.ros.viewer.on_demand_publisher import OnDemandPublisher
+from diffposetalk_ros.ros.viewer.page_microphone import PageMicrophone
+from diffposetalk_ros.ros.viewer.speech_sender import SpeechSender
+from diffposetalk_ros.ros.viewer.style_recorder import StyleRecorder
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.private_file import write_private
 from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.node import Node
 
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.errors import AudioError
@@ -29,7 +30,7 @@ _JITTER = 50_000_000
 class SoundCollector:
     """The last ten minutes of ``audio_out``, messages of type ``kind``, as (chunk, time of arrival in ns)."""
 
-    def __init__(self, node: Any, kind: str) -> None:
+    def __init__(self, node: Node, kind: str) -> None:
         self.chunks: deque[tuple[AudioChunk, int]] = deque()
         self._length = 0.0
         self._clock = node.get_clock()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from diffposetalk_ros.errors import DiffPoseTalkError, MotionError
+from diffposetalk_ros.motion.files.motion_file import write_atomically
 from diffposetalk_ros.motion.motion_clip import MotionClip
-from diffposetalk_ros.motion.motion_file import write_atomically
 from diffposetalk_ros.ros.recording.bag_files import (
     BagMessage,
     bag_files,

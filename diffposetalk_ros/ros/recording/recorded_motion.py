@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaceMotion messages, received or read from a bag, to a motion clip; needs no ROS."""
+"""FaceMotion messages, received or read from a bag, to a motion clip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 
 __all__ = ['clip_from_messages', 'lost_frames']
 
 
-def lost_frames(frames: Sequence[Any]) -> int:
+def lost_frames(frames: Sequence[FaceMotion]) -> int:
     """Frames missing between the first and the last number of one activation of the node."""
     numbers = [frame.frame_index for frame in frames]
     return max(numbers) - min(numbers) + 1 - len(set(numbers)) if numbers else 0
 
 
-def clip_from_messages(info: Any, frames: Sequence[Any]) -> MotionClip:
+def clip_from_messages(info: FaceMotionInfo | None, frames: Sequence[FaceMotion]) -> MotionClip:
     """FaceMotionInfo and FaceMotion messages in order of arrival -> clip at the published rate.
 
     A lost frame repeats the one before it, and so does one that is not finite: ``meta['unusable_frames']`` counts

@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
 
 __all__ = ['library_log']
 
@@ -14,7 +15,7 @@ _PACKAGE = 'diffposetalk_ros'
 
 
 @contextmanager
-def library_log(logger: Any) -> Iterator[None]:
+def library_log(logger: RcutilsLogger) -> Iterator[None]:
     """Records of Python's logger ``diffposetalk_ros`` go to ``logger`` (`Node.get_logger`) inside the block."""
     package, handler = logging.getLogger(_PACKAGE), _ToRos(logger)
     before = package.propagate
@@ -28,7 +29,7 @@ def library_log(logger: Any) -> Iterator[None]:
 
 
 class _ToRos(logging.Handler):
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: RcutilsLogger) -> None:
         super().__init__()
         self._logger = logger
 

@@ -21,7 +21,7 @@ av = pytest.importorskip('av')
 
 from diffposetalk_ros.benchmark.ros.demo_session import DemoOptions, DemoSession  # noqa: E402
 from diffposetalk_ros.errors import ModelError  # noqa: E402
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 

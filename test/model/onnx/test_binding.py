@@ -11,7 +11,7 @@ from diffposetalk_ros.util.resources import find_model
 
 pytest.importorskip('onnxruntime')
 
-from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
+from diffposetalk_ros.benchmark.speed.requests import window_request  # noqa: E402
 from diffposetalk_ros.model.mel_context import logmel_context  # noqa: E402
 
 

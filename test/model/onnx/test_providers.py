@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from diffposetalk_ros.benchmark.requests import window_request
+from diffposetalk_ros.benchmark.speed.requests import window_request
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.device import parse_device

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from diffposetalk_ros.benchmark.requests import window_request  # noqa: E402
+from diffposetalk_ros.benchmark.speed.requests import window_request  # noqa: E402
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.model.backend import SamplingConfig  # noqa: E402
 from diffposetalk_ros.model.config import ModelConfig  # noqa: E402

@@ -220,7 +220,7 @@ def test_a_coding_that_is_not_decoded_refuses_the_sound_until_another_is_told() 
 
 
 def test_without_pyav_mp3_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('diffposetalk_ros.audio.coded_stream.find_spec', lambda name: None)
+    monkeypatch.setattr('diffposetalk_ros.audio.formats.coded_stream.find_spec', lambda name: None)
     with pytest.raises(AudioError, match='PyAV.*format:=wave'):
         AudioReader(AudioFormat()).on_info(info_of('MP3'))
 

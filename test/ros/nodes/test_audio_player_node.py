@@ -22,7 +22,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
-from diffposetalk_ros.audio.file import read_native  # noqa: E402
+from diffposetalk_ros.audio.formats.file import read_native  # noqa: E402
 from diffposetalk_ros.errors import AudioError, DiffPoseTalkError  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import chunk_from_message, message_class, stamped_kind  # noqa: E402

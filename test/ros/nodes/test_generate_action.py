@@ -17,7 +17,7 @@ from diffposetalk_ros.action import Generate  # noqa: E402
 from node_stage import Stage  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 
 
 class Asking(Stage):

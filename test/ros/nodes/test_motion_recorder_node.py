@@ -23,8 +23,8 @@ from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo  # noqa: E402
 
 from diffposetalk_ros.cli.main import main as command  # noqa: E402
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError, MotionError  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.motion.layout import layout_for  # noqa: E402
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message, info_message  # noqa: E402
 from diffposetalk_ros.ros.recording import motion_bag  # noqa: E402
@@ -121,43 +121,22 @@ def test_recorder_writes_what_was_published(stage: Any, tmp_path: Path, suffix: 
     np.testing.assert_allclose(clip.values, ROWS, atol=1e-5)
 
 
+def _record_nobody(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """The recorder in a namespace where nothing is published."""
+    module = 'diffposetalk_ros.ros.nodes.motion_recorder_node'
+    command = [sys.executable, '-m', module, '--ros-args', '-r', '__ns:=/nobody', *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_recorder_without_motion_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'diffposetalk_ros.ros.nodes.motion_recorder_node',
-            '--ros-args',
-            '-r',
-            '__ns:=/nobody',
-        ]
-        + ['-p', f'file:={tmp_path}/take.npz', '-p', 'wait:=0.5'],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = _record_nobody(['-p', f'file:={tmp_path}/take.npz', '-p', 'wait:=0.5'])
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1 and 'no FaceMotionInfo' in done.stderr
 
 
 @pytest.mark.parametrize('name', ['take.wav', 'nowhere/take.npz', ''])
 def test_a_place_that_cannot_be_written_is_told_before_the_take(name: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'diffposetalk_ros.ros.nodes.motion_recorder_node',
-            '--ros-args',
-            '-r',
-            '__ns:=/nobody',
-        ]
-        + ['-p', f'file:={tmp_path}/{name}'],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = _record_nobody(['-p', f'file:={tmp_path}/{name}'])
     assert done.returncode == 2
     assert done.stderr.count('\n') == 1 and str(tmp_path) in done.stderr
     assert not list(tmp_path.iterdir())

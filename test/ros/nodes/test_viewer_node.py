@@ -33,8 +33,8 @@ from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
-from diffposetalk_ros.motion.flame_mesh import FlameMesh  # noqa: E402
-from diffposetalk_ros.motion.flame_model import load_flame_model  # noqa: E402
+from diffposetalk_ros.motion.flame.flame_mesh import FlameMesh  # noqa: E402
+from diffposetalk_ros.motion.flame.flame_model import load_flame_model  # noqa: E402
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.rig import PARTS, load_rig  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
@@ -390,7 +390,7 @@ def test_style_from_a_tracked_face(stack: Stack) -> None:
 
 
 def test_page_in_a_browser_survives_a_restart(stack: Stack) -> None:
-    from diffposetalk_ros.benchmark.browser import CHROMIUM, Browser
+    from diffposetalk_ros.benchmark.page.browser import CHROMIUM, Browser
 
     if CHROMIUM is None:
         pytest.skip('no Chromium on this machine (apt install chromium)')

@@ -15,8 +15,8 @@ pytest.importorskip('diffposetalk_ros.msg', reason='the messages are not built')
 from builtin_interfaces.msg import Time  # noqa: E402
 
 from diffposetalk_ros.errors import MotionError  # noqa: E402
+from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.motion.layout import layout_for  # noqa: E402
-from diffposetalk_ros.motion.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message, info_message  # noqa: E402
 from diffposetalk_ros.ros.recording.bag_files import BagMessage  # noqa: E402
 from diffposetalk_ros.ros.recording.journal import DurableFile, Journal, journal_path  # noqa: E402

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from diffposetalk_ros.evaluation.alive import head_bands
+from diffposetalk_ros.evaluation.alive.measures import head_bands
 from diffposetalk_ros.training.animator.coarticulation import frame_times
 from diffposetalk_ros.training.animator.head import head_rotation
 from diffposetalk_ros.training.animator.prosody import Prosody, prosody

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measurement "Alive": styles offline and live beside people, and what of a style arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk_ros.evaluation.alive.people import read_tracks
+from diffposetalk_ros.evaluation.alive.realism import told_apart
+from diffposetalk_ros.evaluation.alive.report import (
+    AliveReport,
+    Floats,
+    arrivals,
+    halves_found,
+    live_run,
+    measure_styles,
+    offline_run,
+)
+from diffposetalk_ros.evaluation.reference import joined_speech
+from diffposetalk_ros.evaluation.report import machine
+from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.offline.generator import Generator
+from diffposetalk_ros.training.animator import animate, sample_style
+
+__all__ = ['measure_alive']
+
+_STYLES = ('neutral', 'lively', 'still', 'nodding', 'large_head', 'frequent_blinks', 'sleepy')
+_SOURCE_SECONDS = 30
+_CLIP_SECONDS = 12.0
+
+
+def measure_alive(
+    generator: Generator,
+    clips: Sequence[SpeechClip],
+    seeds: Sequence[int],
+    random_styles: int,
+    tracks: Path | None,
+    say: Callable[[str], None],
+) -> AliveReport:
+    """Measure a model on speech with known phones.
+
+    Args:
+        generator: the model.
+        clips: speech; joined to stretches of 12 s.
+        seeds: every stretch is generated with each.
+        random_styles: how many styles are drawn for what arrives; 0 leaves it out.
+        tracks: folder of people's tracks, or None.
+        say: told what is measured now.
+    """
+    rng = np.random.default_rng(0)
+    speech = [joined_speech(clips, _CLIP_SECONDS, rng).samples for _ in range(6)]
+    hop = 2
+    ways = {
+        'Offline (diffposetalk generate)': (offline_run(generator), 0),
+        'Live (the hops of the node)': (live_run(generator.model), hop),
+    }
+    report = AliveReport(
+        {
+            'model': generator.model.folder.name,
+            'machine': machine(),
+            'speech': f'{len(speech)} stretches of {_CLIP_SECONDS:g} s, seeds {", ".join(map(str, seeds))}',
+        }
+    )
+    for way, (run, frames) in ways.items():
+        say(f'{way}: styles')
+        report.styles[way] = measure_styles(run, speech, _STYLES, seeds, frames)
+    if random_styles:
+        sources: list[Floats] = []
+        for index in range(random_styles):
+            source = joined_speech(clips, _SOURCE_SECONDS, rng)
+            frames = _SOURCE_SECONDS * 25
+            sources.append(
+                animate(
+                    source.phones, source.samples, sample_style(rng), frames, np.random.default_rng(index)
+                )
+            )
+        report.settings['random styles'] = (
+            f'{random_styles}, taken from {_SOURCE_SECONDS} s of animation each'
+        )
+        for way, (run, _) in ways.items():
+            say(f'{way}: what arrives of {random_styles} styles')
+            report.arrival[way] = arrivals(run, speech[:4], sources, generator.model)
+    if tracks is not None:
+        people = read_tracks(tracks)
+        say(f'styles of {len(people)} tracks of people')
+        run = offline_run(generator)
+        report.people = arrivals(run, speech[:4], people, generator.model)
+        report.people['second half finds the first, top-1'] = halves_found(generator.model, people)
+        report.settings['tracks of people'] = str(len(people))
+        say('whether generated faces can be told from people')
+        plain = Generator(_without_nonverbal(generator.model))
+        for name, made in (('', generator), (', the denoiser alone', plain)):
+            report.people[f'told from people, AUC (0.5: guessing){name}'] = told_apart(
+                people, [_beside(made, person, speech, index) for index, person in enumerate(people)]
+            )
+    return report
+
+
+def _without_nonverbal(model: LoadedModel) -> LoadedModel:
+    """The model as it was before it had the network: all channels are the denoiser's."""
+    width = model.backend.config.style_dim
+    return replace(
+        model, nonverbal=None, styles={name: style[:width] for name, style in model.styles.items()}
+    )
+
+
+def _beside(generator: Generator, person: Floats, speech: Sequence[Floats], index: int) -> Floats:
+    """Generated motion as long as a person's, in the style of that person."""
+    samples = speech[index % len(speech)][: len(person) * 640]
+    return generator.generate(samples, generator.model.style_of(person), index).values

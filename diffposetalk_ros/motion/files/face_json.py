@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Face animation of other programs as JSON: NVIDIA Audio2Face, LAM Audio2Expression, MediaPipe's scores by frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.motion.files.face_table import FaceTable
+from diffposetalk_ros.motion.files.timecode import seconds_of
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.motion_clip import MotionClip
+
+__all__ = ['encode_audio2face', 'face_from_json']
+
+_FPS = ('fps', 'exportFps', 'frameRate', 'frame_rate', 'framerate')
+_TIMES = {
+    'time': '',
+    'timestamp': '',
+    'timeCode': '',
+    'timecode': '',
+    't': 's',
+    'time_s': 's',
+    'timestamp_ms': 'ms',
+}
+_TIMES |= {'timestampMs': 'ms', 'time_ms': 'ms', 'timestamp_us': 'us'}
+_WEIGHTS = (
+    'weights',
+    'blendshapes',
+    'blendShapes',
+    'faceBlendshapes',
+    'face_blendshapes',
+    'categories',
+    'values',
+)
+
+
+def face_from_json(content: Any, fps: float | None) -> MotionClip:
+    """Parsed JSON of another program -> clip; ``fps`` overrides rate and times. Raises MotionError for other JSON.
+
+    Read are: ``facsNames`` with ``weightMat`` (Audio2Face); ``frames`` whose weights follow ``names`` (LAM); and a
+    list of frames with a mapping of names to numbers, or a list of categoryName and score (MediaPipe).
+    """
+    head: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
+    inner = head.get('metadata')
+    meta: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
+    told = next((float(place[key]) for place in (head, meta) for key in _FPS if key in place), None)
+    if 'weightMat' in head and 'facsNames' in head:
+        values = _matrix(head['weightMat'], len(head['facsNames']))
+        return FaceTable([str(name) for name in head['facsNames']], values, None, fps or told).clip()
+    frames = content if isinstance(content, list) else head.get('frames')
+    if not isinstance(frames, list):
+        raise MotionError(
+            'this JSON is no motion known here; write an object with space, fps, channels and values, or the JSON of '
+            'Audio2Face, LAM or MediaPipe'
+        )
+    names = head.get('names') or meta.get('blendshape_names') or meta.get('names')
+    table = _by_frame(frames, [str(name) for name in names] if names else None)
+    table.fps = fps or told
+    if fps is None:
+        _set_times(table, frames)
+    return table.clip()
+
+
+def _matrix(rows: Any, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    out = np.full((len(rows), width), np.nan)
+    for number, row in enumerate(rows):
+        if row and len(row) != width:
+            raise MotionError(f'frame {number} has {len(row)} weights, and there are {width} names')
+        if row:
+            out[number] = row
+    return out
+
+
+def _by_frame(frames: list[Any], names: list[str] | None) -> FaceTable:
+    found = [_weights_of(frame, number) for number, frame in enumerate(frames)]
+    if all(not isinstance(weights, Mapping) for weights in found):
+        if names is None:
+            raise MotionError('the frames hold weights without names; add a list "names"')
+        return FaceTable(names, _matrix(found, len(names)))
+    by_name = [weights if isinstance(weights, Mapping) else {} for weights in found]
+    names = list(dict.fromkeys(name for weights in by_name for name in weights))
+    values = np.full((len(frames), len(names)), np.nan)
+    for row, weights in zip(values, by_name, strict=True):
+        if weights:
+            row[:] = [float(weights.get(name, 0.0)) for name in names]
+    return FaceTable(names, values)
+
+
+def _weights_of(frame: Any, number: int) -> Any:
+    """A mapping of names to numbers, or a list of numbers; empty for a frame without a face."""
+    if frame is None:
+        return {}
+    if isinstance(frame, Mapping):
+        inner = next((frame[key] for key in _WEIGHTS if key in frame), None)
+        if inner is None:  # the names stand beside the time
+            inner = {k: v for k, v in frame.items() if k not in _TIMES and isinstance(v, (int, float))}
+        return {} if inner is None or len(inner) == 0 else _weights_of_list(inner, number)
+    return _weights_of_list(frame, number)
+
+
+def _weights_of_list(inner: Any, number: int) -> Any:
+    if isinstance(inner, Mapping):
+        return _weights_of(inner, number) if 'categories' in inner else inner
+    if not isinstance(inner, list):
+        raise MotionError(f'frame {number} holds a {type(inner).__name__} instead of weights')
+    if inner and isinstance(inner[0], Mapping):
+        if 'categories' in inner[0]:  # MediaPipe's result: a list of faces, the first one counts
+            return _weights_of_list(inner[0]['categories'], number)
+        return {
+            str(entry.get('categoryName') or entry.get('category_name') or entry.get('name')): float(
+                entry['score'] if 'score' in entry else entry['value']
+            )
+            for entry in inner
+        }
+    if inner and isinstance(inner[0], list):
+        return _weights_of_list(inner[0], number)
+    return inner
+
+
+def _set_times(table: FaceTable, frames: list[Any]) -> None:
+    for key, unit in _TIMES.items():
+        if frames and all(isinstance(frame, Mapping) and frame.get(key) is not None for frame in frames):
+            table.times = seconds_of([str(frame[key]) for frame in frames], unit)
+            return
+
+
+def encode_audio2face(clip: MotionClip) -> bytes:
+    """JSON as Audio2Face exports it: ``exportFps``, ``facsNames`` and ``weightMat``. The head has no place in it.
+
+    Raises MotionError for FLAME motion.
+    """
+    if clip.layout.space != 'arkit':
+        raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
+    rows = [[round(float(x), 7) for x in row] for row in clip.values[:, : len(ARKIT_BLENDSHAPES)]]
+    content = {
+        'exportFps': clip.fps,
+        'trackPath': '',
+        'numPoses': len(ARKIT_BLENDSHAPES),
+        'numFrames': len(rows),
+        'facsNames': list(ARKIT_BLENDSHAPES),
+        'weightMat': rows,
+    }
+    return json.dumps(content).encode() + b'\n'

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes as processes of their own, which end with the one that started them, however that ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from diffposetalk_ros.util.end_with_parent import end_with_parent
+
+__all__ = ['ChildProcesses']
+
+
+class ChildProcesses:
+    """Use as a context manager in the main thread. What the processes print goes to the open file ``log``.
+
+    While it is open SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
+    """
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> ChildProcesses:
+        self._handler = signal.signal(signal.SIGTERM, _interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            _end(self._started)
+        finally:
+            signal.signal(signal.SIGTERM, self._handler)
+
+    def start(
+        self, module: str, parameters: Mapping[str, bool | int | float | str], remaps: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Run ``diffposetalk_ros.ros.nodes.<module>``; ``remaps`` are rules such as 'audio:=voice'."""
+        command = [sys.executable, '-m', f'diffposetalk_ros.ros.nodes.{module}', '--ros-args']
+        for name, value in parameters.items():
+            command += ['-p', f'{name}:={json.dumps(value)}']  # quoted: a style may be called 5 or true
+        for rule in remaps:
+            command += ['-r', rule]
+        process = subprocess.Popen(
+            command,
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in a terminal is ours to pass on
+            preexec_fn=_prepare,
+        )
+        self._started.append(process)
+        return process
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt  # ended by kill as by Ctrl-C: the processes end too
+
+
+def _prepare() -> None:
+    """A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: here it counts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for number, patience in ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
+        left = [process for process in processes if process.poll() is None]
+        for process in left:
+            process.send_signal(number)
+        deadline = time.monotonic() + patience
+        for process in left:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                continue

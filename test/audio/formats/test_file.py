@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from diffposetalk_ros.audio.formats.file import audio_blocks, audio_duration, read_audio, seekable
+from diffposetalk_ros.errors import AudioError
+
+
+def tone(rate: int, seconds: float = 0.5) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)).astype('f4')
+
+
+@pytest.mark.parametrize(('rate', 'suffix'), [(16000, 'wav'), (44100, 'flac'), (48000, 'wav'), (8000, 'wav')])
+def test_any_rate_and_channel_count_becomes_16_khz_mono(tmp_path, rate, suffix):
+    path = tmp_path / f'a.{suffix}'
+    soundfile.write(path, np.stack([tone(rate), tone(rate)], axis=1), rate)
+    out = read_audio(path)
+    assert out.dtype == np.float32 and abs(len(out) - 8000) <= 1
+    assert np.abs(out - tone(16000)[: len(out)])[200:-200].max() < 1e-3
+    assert audio_duration(path) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize('block', [1, 640, 16000, 10**6])
+def test_blocks_are_the_same_samples(tmp_path, block):
+    path = tmp_path / 'a.wav'
+    soundfile.write(path, tone(44100, 0.2), 44100)
+    np.testing.assert_array_equal(np.concatenate(list(audio_blocks(path, block))), read_audio(path))
+
+
+def test_an_hour_needs_no_more_memory_than_a_minute(tmp_path):
+    path = tmp_path / 'long.wav'
+    with soundfile.SoundFile(path, 'w', 8000, 1, 'PCM_U8') as file:
+        for _ in range(60):
+            file.write(tone(8000, 10))
+    tracemalloc.start()
+    assert sum(len(part) for part in audio_blocks(path)) == 600 * 16000
+    assert tracemalloc.get_traced_memory()[1] < 5e6
+    tracemalloc.stop()
+
+
+def write_nan(path):
+    data = tone(16000)
+    data[4000] = np.nan
+    soundfile.write(path, data, 16000, subtype='FLOAT')
+
+
+def write_truncated(path):
+    soundfile.write(path, tone(16000), 16000)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def write_header_only(path):
+    soundfile.write(path, np.zeros(0, np.float32), 16000)
+
+
+@pytest.mark.parametrize(
+    ('make', 'words'),
+    [
+        (lambda path: None, 'does not exist'),
+        (lambda path: path.mkdir(), 'is a folder'),
+        (lambda path: path.write_bytes(b''), 'empty'),
+        (lambda path: path.write_text('hello' * 100), 'not a readable sound file'),
+        (write_nan, 'NaN.*0.250 s'),
+        (write_truncated, 'cut off'),
+        (write_header_only, 'no samples'),
+        (lambda path: soundfile.write(path, tone(16000), 1000), r'bad.wav: sample rate 1000 Hz'),
+        (lambda path: soundfile.write(path, np.zeros((9, 65)), 16000), r'bad.wav: 65 channels'),
+    ],
+)
+def test_bad_files_are_one_line_errors(tmp_path, make, words):
+    path = tmp_path / 'bad.wav'
+    make(path)
+    with pytest.raises(AudioError, match=words) as caught:
+        read_audio(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_path_too_long_for_the_system_is_said_to_be(tmp_path):
+    with pytest.raises(AudioError, match='cannot be read .*too long'):
+        audio_duration(tmp_path / ('a' * 300 + '.wav'))
+
+
+def test_silent_and_clipped_files_pass_with_a_warning(tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
+    soundfile.write(tmp_path / 'silent.wav', np.zeros(1600), 16000)
+    soundfile.write(tmp_path / 'clipped.wav', np.clip(20 * tone(16000), -1, 1), 16000)
+    assert not read_audio(tmp_path / 'silent.wav').any()
+    assert len(read_audio(tmp_path / 'clipped.wav')) == 8000
+    assert 'silent' in caplog.text and 'clipped' in caplog.text
+
+
+def test_a_cut_flac_is_an_error(tmp_path):
+    path = tmp_path / 'a.flac'
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 60000), 16000)
+    path.write_bytes(path.read_bytes()[:40000])
+    with pytest.raises(AudioError):
+        read_audio(path)
+
+
+VOICE = np.random.default_rng(2).uniform(-0.5, 0.5, 24000).astype('f4')
+PCM = np.round(VOICE * 32767).astype('<i2')
+STREAMED = {  # sizes of RIFF and data as they were found
+    'sox, espeak': (0x7FFFF024, 0x7FFFF000),
+    'service': (0x7FFFFFFF, 0x7FFFFFFF),
+    'arecord': (0x80000024, 0x80000000),
+    'gstreamer': (0, 0),
+    'libsndfile': (36, 0),
+    'ffmpeg': (0xFFFFFFFF, 0xFFFFFFFF),
+}
+
+
+def wav_bytes(pcm: np.ndarray, rate: int, channels: int = 1, sizes: tuple[int, int] | None = None) -> bytes:
+    riff, data = sizes or (36 + pcm.nbytes, pcm.nbytes)
+    fmt = struct.pack('<HHIIHH', 1, channels, rate, 2 * channels * rate, 2 * channels, 16)
+    head = b'WAVEfmt ' + struct.pack('<I', 16) + fmt + b'data' + struct.pack('<I', data)
+    return b'RIFF' + struct.pack('<I', riff) + head + pcm.tobytes()
+
+
+@pytest.mark.parametrize('writer', STREAMED)
+def test_a_wav_whose_writer_could_not_seek_is_read_to_its_end(tmp_path, writer):
+    (tmp_path / 'a.wav').write_bytes(wav_bytes(PCM, 16000, sizes=STREAMED[writer]))
+    np.testing.assert_array_equal(read_audio(tmp_path / 'a.wav'), PCM.astype('f4') / 32768)
+    assert audio_duration(tmp_path / 'a.wav') == 1.5
+
+
+@pytest.mark.parametrize('size', [PCM.nbytes + 2, 3_000_000_000])
+def test_a_size_that_is_no_placeholder_is_believed(tmp_path, size):
+    (tmp_path / 'a.wav').write_bytes(wav_bytes(PCM, 16000, sizes=(size + 36, size)))
+    with pytest.raises(AudioError, match='cut off'):
+        read_audio(tmp_path / 'a.wav')
+
+
+@pytest.mark.parametrize('placeholder', [False, True])
+def test_wavs_strung_together_are_one_sound(tmp_path, placeholder):
+    sizes = (0xFFFFFFFF, 0xFFFFFFFF) if placeholder else None
+    parts = [wav_bytes(part, 16000, sizes=sizes) for part in np.split(PCM, 3)]
+    (tmp_path / 'a.wav').write_bytes(b''.join(parts))
+    np.testing.assert_array_equal(read_audio(tmp_path / 'a.wav'), PCM.astype('f4') / 32768)
+
+
+def test_wavs_of_different_rates_strung_together_keep_their_length_and_pitch(tmp_path):
+    first, second = (np.round(tone(rate, 0.5) * 32767).astype('<i2') for rate in (16000, 24000))
+    stereo = np.repeat(second, 2)
+    data = wav_bytes(first, 16000) + wav_bytes(stereo, 24000, 2, (0xFFFFFFFF, 0xFFFFFFFF))
+    (tmp_path / 'a.wav').write_bytes(data)
+    out = read_audio(tmp_path / 'a.wav')
+    assert abs(len(out) - 16000) < 160
+    np.testing.assert_allclose(out[8200:15800], tone(16000)[200:7800], atol=2e-3)
+
+
+def test_pictures_and_texts_behind_the_sound_are_not_heard(tmp_path):
+    side = b'LIST' + struct.pack('<I', 6) + b'INFO\0\0'
+    (tmp_path / 'a.wav').write_bytes(wav_bytes(PCM, 16000) + side)
+    assert len(read_audio(tmp_path / 'a.wav')) == len(PCM)
+    (tmp_path / 'empty.wav').write_bytes(wav_bytes(PCM[:0], 16000) + side)
+    with pytest.raises(AudioError, match='no samples'):
+        read_audio(tmp_path / 'empty.wav')
+
+
+@pytest.mark.parametrize('sizes', [None, (0xFFFFFFFF, 0xFFFFFFFF)])
+def test_a_pipe_is_read_to_its_end(tmp_path, sizes):
+    os.mkfifo(tmp_path / 'pipe')
+    writer = threading.Thread(
+        target=(tmp_path / 'pipe').write_bytes, args=(wav_bytes(PCM, 16000, sizes=sizes),)
+    )
+    writer.start()
+    held = seekable(tmp_path / 'pipe')
+    writer.join()
+    assert audio_duration(held) == 1.5
+    np.testing.assert_array_equal(read_audio(held), PCM.astype('f4') / 32768)
+
+
+def test_a_pipe_that_brings_nothing_is_not_called_an_empty_file(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    writer = threading.Thread(target=(tmp_path / 'pipe').write_bytes, args=(b'',))
+    writer.start()
+    with pytest.raises(AudioError, match='brought no sound'):
+        read_audio(tmp_path / 'pipe')
+    writer.join()
+
+
+def encode(path, options, with_picture=False):
+    """Two seconds of a rising tone in whatever codec FFmpeg takes for the name."""
+    av = pytest.importorskip('av', reason='PyAV is not installed')
+    sound = np.round(
+        np.sin(2 * np.pi * (200 + 100 * np.arange(32000) / 16000) * np.arange(32000) / 16000) * 9000
+    )
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(options, rate=48000 if options == 'libopus' else 16000)
+        stream.layout = 'mono'
+        picture = (
+            container.add_stream('mjpeg' if path.suffix != '.webm' else 'libvpx', rate=1)
+            if with_picture
+            else None
+        )
+        if picture is not None:
+            picture.width = picture.height = 64
+            picture.pix_fmt = 'yuvj420p' if path.suffix != '.webm' else 'yuv420p'
+            frame = av.VideoFrame(64, 64, picture.pix_fmt)
+            container.mux(picture.encode(frame))
+            container.mux(picture.encode(None))
+        resampler = av.AudioResampler(
+            format=stream.format, layout='mono', rate=stream.rate, frame_size=stream.frame_size
+        )
+        made = av.AudioFrame.from_ndarray(sound.astype('<i2')[None], format='s16', layout='mono')
+        made.sample_rate = 16000
+        for frame in [*resampler.resample(made), *resampler.resample(None)]:
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return sound.astype('f4') / 32768
+
+
+@pytest.mark.parametrize(
+    ('name', 'codec', 'picture'),
+    [
+        ('a.m4a', 'aac', False), ('a.mp4', 'aac', True), ('a.aac', 'aac', False), ('a.webm', 'libopus', False),
+        ('b.webm', 'libopus', True), ('a.mkv', 'libopus', False),
+    ],
+)  # fmt: skip
+def test_containers_of_phones_and_browsers_are_read(tmp_path, name, codec, picture):
+    sound = encode(tmp_path / name, codec, picture)
+    out = read_audio(tmp_path / name)
+    assert abs(len(out) - len(sound)) < 3000
+    assert abs(audio_duration(tmp_path / name) - 2.0) < 0.2
+    shift = int(np.argmax(np.correlate(out, sound[8000:24000], 'valid'))) - 8000
+    assert abs(shift) < 2500
+    part = out[8000 + shift : 24000 + shift]
+    assert np.corrcoef(part, sound[8000 : 8000 + len(part)])[0, 1] > 0.95
+
+
+def test_a_film_without_sound_says_so(tmp_path):
+    av = pytest.importorskip('av', reason='PyAV is not installed')
+    with av.open(str(tmp_path / 'a.mp4'), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = 'yuv420p'
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(64, 64, 'yuv420p')))
+        container.mux(stream.encode(None))
+    with pytest.raises(AudioError, match='a.mp4 holds no sound, only pictures'):
+        read_audio(tmp_path / 'a.mp4')
+
+
+def test_without_pyav_the_way_out_is_named(tmp_path, monkeypatch):
+    encode(tmp_path / 'a.m4a', 'aac')
+    monkeypatch.setitem(sys.modules, 'av', None)
+    with pytest.raises(AudioError, match='a.m4a is not.*pip install av'):
+        read_audio(tmp_path / 'a.m4a')
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(place=0.296875, junk=b'\4', cut=False, streamed=False)
+@example(place=0.25, junk=b'\0', cut=False, streamed=False)
+@given(place=st.floats(0, 1), junk=st.binary(max_size=12), cut=st.booleans(), streamed=st.booleans())
+def test_damaged_wavs_are_read_or_refused_in_a_line(tmp_path, place, junk, cut, streamed):
+    data = wav_bytes(PCM[:500], 16000, sizes=(0, 0) if streamed else None)
+    at = int(place * 80)
+    (tmp_path / 'a.wav').write_bytes(data[:at] + junk + (b'' if cut else data[at + len(junk) :]))
+    try:
+        out = read_audio(tmp_path / 'a.wav')
+    except AudioError as error:
+        assert '\n' not in str(error)
+    else:
+        assert np.isfinite(out).all()

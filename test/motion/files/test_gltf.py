@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a reader of glTF makes of the file is what the rig shows."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from diffposetalk_ros.cli.main import main
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.motion.files.gltf import encode_glb
+from diffposetalk_ros.motion.files.motion_file import save_motion
+from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout, flame_layout
+from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.rig import load_rig
+
+TYPES = {5126: '<f4', 5123: '<u2', 5125: '<u4'}
+WIDTHS = {'SCALAR': 1, 'VEC3': 3, 'VEC4': 4, 'MAT4': 16}
+
+
+class Glb:
+    """A reader by the specification."""
+
+    def __init__(self, data: bytes) -> None:
+        magic, version, total = struct.unpack_from('<4sII', data)
+        assert (magic, version, total) == (b'glTF', 2, len(data))
+        length, kind = struct.unpack_from('<I4s', data, 12)
+        assert kind == b'JSON' and length % 4 == 0
+        self.content: Any = json.loads(data[20 : 20 + length])
+        binary, kind = struct.unpack_from('<I4s', data, 20 + length)
+        assert kind == b'BIN\0'
+        self.binary = data[28 + length :]
+        assert len(self.binary) == binary == self.content['buffers'][0]['byteLength']
+
+    def _view(self, index: int, kind: int, count: int, width: int) -> np.ndarray:
+        view = self.content['bufferViews'][index]
+        dtype = np.dtype(TYPES[kind])
+        assert (
+            view['byteOffset'] % dtype.itemsize == 0 and view['byteLength'] == count * width * dtype.itemsize
+        )
+        return np.frombuffer(self.binary, dtype, count * width, view['byteOffset']).reshape(count, width)
+
+    def read(self, index: int) -> np.ndarray:
+        accessor = self.content['accessors'][index]
+        width, count, kind = WIDTHS[accessor['type']], accessor['count'], accessor['componentType']
+        if 'bufferView' in accessor:
+            values = self._view(accessor['bufferView'], kind, count, width)
+        else:
+            values = np.zeros((count, width), np.float32)
+            if 'sparse' in accessor:
+                sparse = accessor['sparse']
+                rows = self._view(sparse['indices']['bufferView'], 5125, sparse['count'], 1)[:, 0]
+                assert (np.diff(rows.astype(int)) > 0).all()
+                values[rows] = self._view(sparse['values']['bufferView'], kind, sparse['count'], width)
+        if 'min' in accessor:
+            np.testing.assert_allclose(values.min(axis=0), accessor['min'], atol=1e-9)
+            np.testing.assert_allclose(values.max(axis=0), accessor['max'], atol=1e-9)
+        return values
+
+
+def test_a_reader_sees_what_the_rig_shows() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0, 0.6, (5, 55)).astype(np.float32)
+    glb = Glb(encode_glb(MotionClip(values, 25.0, arkit_layout())))
+    content = glb.content
+    mesh = content['meshes'][0]
+    assert tuple(mesh['extras']['targetNames']) == ARKIT_BLENDSHAPES and len(mesh['weights']) == 52
+    primitive = mesh['primitives'][0]
+    base = glb.read(primitive['attributes']['POSITION'])
+    targets = np.stack([glb.read(target['POSITION']) for target in primitive['targets']])
+    moving, turning = content['animations'][0]['channels']
+    samplers = content['animations'][0]['samplers']
+    times = glb.read(samplers[0]['input'])[:, 0]
+    np.testing.assert_allclose(times, np.arange(5) / 25, atol=1e-7)
+    weights = glb.read(samplers[0]['output']).reshape(5, 52)
+    turns = Rotation.from_quat(glb.read(samplers[1]['output'])).as_matrix()
+    assert content['nodes'][moving['target']['node']]['mesh'] == 0 and moving['target']['path'] == 'weights'
+    skin = content['skins'][0]
+    assert skin['joints'][1] == turning['target']['node'] and turning['target']['path'] == 'rotation'
+    pivot = np.array(content['nodes'][skin['joints'][1]]['translation'])
+    inverse = glb.read(skin['inverseBindMatrices']).reshape(2, 4, 4)
+    np.testing.assert_allclose(inverse[1, 3, :3], -pivot)
+    joints, shares = (
+        glb.read(primitive['attributes']['JOINTS_0']),
+        glb.read(primitive['attributes']['WEIGHTS_0']),
+    )
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    share = (shares * (joints == 1)).sum(axis=1)[:, None]
+    rig = load_rig()
+    for frame in range(5):
+        still = base + np.einsum('t,tvk->vk', weights[frame], targets)
+        turned = (still - pivot) @ turns[frame].T + pivot
+        seen = 1000 * (share * turned + (1 - share) * still)
+        expected = rig.vertices(values[frame : frame + 1, :52], values[frame : frame + 1, 52:])[0]
+        np.testing.assert_allclose(seen, expected, atol=5e-3)
+    np.testing.assert_array_equal(glb.read(primitive['indices']).reshape(-1, 3), rig.faces)
+
+
+def test_motion_without_a_head_turns_none_and_flame_is_refused() -> None:
+    glb = Glb(encode_glb(MotionClip(np.zeros((2, 52)), 30.0, arkit_layout(False))))
+    assert len(glb.content['animations'][0]['channels']) == 1
+    with pytest.raises(MotionError, match='flame'):
+        encode_glb(MotionClip(np.zeros((2, 54)), 30.0, flame_layout()))
+
+
+def test_verb_writes_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from diffposetalk_ros.motion.files.motion_file import load_motion
+
+    values = np.random.default_rng(1).uniform(0, 0.5, (50, 55)).astype(np.float32)
+    save_motion(tmp_path / 'm.npz', MotionClip(values, 25.0, arkit_layout()))
+    source = str(tmp_path / 'm.npz')
+    assert main(['convert', source, '-o', str(tmp_path / 'm.glb')]) == 0
+    assert Glb((tmp_path / 'm.glb').read_bytes()).content['asset']['version'] == '2.0'
+    assert main(['convert', source, '-o', str(tmp_path / 'a2f.json'), '--format', 'audio2face']) == 0
+    back = load_motion(tmp_path / 'a2f.json')
+    np.testing.assert_allclose(back.values, values[:, :52], atol=1e-6)
+    assert back.fps == 25
+    assert main(['convert', source, '-o', str(tmp_path / 'head.csv'), '--format', 'head']) == 0
+    table = np.genfromtxt(tmp_path / 'head.csv', delimiter=',', names=True)
+    turns = Rotation.from_rotvec(values[:, 52:])
+    quaternions = np.stack([table[f'q{axis}'] for axis in 'xyzw'], axis=1)
+    assert (Rotation.from_quat(quaternions) * turns.inv()).magnitude().max() < 1e-5
+    angles = np.stack([table[f'{angle}_deg'] for angle in ('yaw', 'pitch', 'roll')], axis=1)
+    assert (Rotation.from_euler('YXZ', angles, degrees=True) * turns.inv()).magnitude().max() < 1e-5
+    np.testing.assert_allclose(table['time'], np.arange(50) / 25)
+    assert main(['convert', source, '-o', str(tmp_path / 'm.csv'), '--format', 'gltf']) == 1
+    assert 'writes a .glb' in capsys.readouterr().err
