@@ -165,7 +165,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'stream.hop',
-        2,
+        1,
         'New frames k committed per window (delay: one hop)',
         'frames',
         1,
@@ -175,7 +175,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'stream.look_ahead',
         1,
-        'Frames L of later audio a committed frame may see (delay: L frames)',
+        'Frames L generated beyond a hop; delay: frames beyond the 2 that the audio encoder sees ahead anyway',
         'frames',
         0,
         25,
@@ -183,7 +183,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.215,
+        0.14,
         'From a sound to the moment its face is due; the speaker has to wait as long (audio_out)',
         's',
         0.0,

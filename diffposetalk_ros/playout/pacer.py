@@ -23,8 +23,6 @@ _HEAP = _NS // 2
 """After a stall the network delivers what it has within so much time (ns)."""
 _CATCH_UP = 0.1
 """In a pause what is late is presented so much faster."""
-_LEAST_AHEAD = 100_000_000
-"""So much motion must be there (ns) before anything catches up."""
 
 
 class Pacer:
@@ -144,5 +142,6 @@ class Pacer:
             self._run_at = None
 
     def _catch_up(self, clock: PresentationClock, elapsed: int, ahead: int) -> None:
-        if ahead > _LEAST_AHEAD:
+        """So much motion must be there that nothing is missing before the next window."""
+        if ahead > round(self._hop / self._fps * _NS) + _ROOM:
             clock.shift = max(0, clock.shift - round(_CATCH_UP * min(elapsed, _NS)))

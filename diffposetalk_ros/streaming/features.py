@@ -44,9 +44,10 @@ class FeatureStream(Protocol):
         """End the audio. The last frames go without the context that did not come."""
         ...
 
-    def read(self, start: int, stop: int, heard: int | None = None) -> FloatArray:
-        """Features (stop - start, C) of frames [start, stop), as if the sound ended with that of frame
-        ``heard`` - 1; by default with the last that has come.
+    def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
+        """Features (stop - start, C) of frames [start, stop) from the sound of frames [.., heard) and no more.
+
+        ``ends``: the utterance ends there. By default all that has come is heard.
         """
         ...
 
@@ -105,7 +106,7 @@ class LogMelFeatures:
     @property
     def available(self) -> int:
         """Frames whose features will not change any more."""
-        return self._complete(self._total)
+        return self._complete(self._total, self._ended)
 
     def push(self, samples: FloatArray) -> None:
         """Add (n,) samples. Whole chunks become mel frames, one chunk at a time."""
@@ -121,19 +122,20 @@ class LogMelFeatures:
         self._pending = self._pending[rest:]
         self._ended = True
 
-    def read(self, start: int, stop: int, heard: int | None = None) -> FloatArray:
+    def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
         """Features (stop - start, C). Frames that were not encoded yet are encoded in one call.
 
-        The last frames before ``heard`` see zeros, the mean, in place of the sound that follows. They are encoded
-        again when it has come.
+        The last frames before ``heard`` hear the last 10 ms over and over in place of the sound that follows, and
+        are encoded again when that has come. Where the utterance ends they hear zeros, as in training.
         """
-        heard = self._total if heard is None else heard
+        if heard is None:
+            heard, ends = self._total, self._ended
         known = self._start + (0 if self._features is None else len(self._features))
         features = self._features
         if stop > known:
-            new = self._encode(known, stop, heard)
+            new = self._encode(known, stop, heard, ends)
             features = new if features is None else np.concatenate([features, new])
-            keep = min(stop, self._complete(heard))
+            keep = min(stop, self._complete(heard, ends))
             if keep > known:
                 self._features = features[: keep - self._start]
                 first = keep * MEL_PER_FRAME - self._left
@@ -155,16 +157,16 @@ class LogMelFeatures:
             self._features = self._features[before - self._start :]
             self._start = before
 
-    def _complete(self, heard: int) -> int:
+    def _complete(self, heard: int, ends: bool) -> int:
         """Frames that need no more sound than that of the frames before ``heard``."""
-        over = self._ended and heard == self._total
-        return heard if over else max(0, heard - self.right)
+        return heard if ends else max(0, heard - self.right)
 
-    def _encode(self, start: int, stop: int, heard: int) -> FloatArray:
+    def _encode(self, start: int, stop: int, heard: int, ends: bool) -> FloatArray:
         begin, end = start * MEL_PER_FRAME - self._left, stop * MEL_PER_FRAME + self._right
         there = min(end, heard * MEL_PER_FRAME)
         mel = self._mel[begin - self._mel_start : there - self._mel_start]
-        return self._backend.encode_mel(np.pad(mel, ((0, end - there), (0, 0)))[None])[0]
+        padded = np.pad(mel, ((0, end - there), (0, 0)), 'constant' if ends else 'edge')
+        return self._backend.encode_mel(padded[None])[0]
 
     def _extend(self, chunks: list[FloatArray]) -> None:
         if chunks:
@@ -208,7 +210,7 @@ class WindowedFeatures:
     def finish(self) -> None:
         """The last frames go without their right context."""
 
-    def read(self, start: int, stop: int, heard: int | None = None) -> FloatArray:
+    def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
         """Features (stop - start, C) of frames encoded together with their context."""
         end = min(stop + self.right, self.heard if heard is None else heard)
         begin = max(0, min(start, stop - self._context))

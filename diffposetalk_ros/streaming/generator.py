@@ -41,7 +41,8 @@ class StreamConfig:
 
     Args:
         hop: frames that become final with each window (k).
-        look_ahead: frames of later audio that a final frame has seen (L). Each adds one frame of delay.
+        look_ahead: frames beyond the hop that are generated with it, so that a final frame has seen them (L).
+            Only those beyond the right context of the audio encoder (2 frames with log mel) add delay.
         blend: weight, 0 to 1, with which look-ahead frames of the window before guide the same frames of
             the new window.
         seed: chooses the noise, together with ``stream``.
@@ -53,7 +54,7 @@ class StreamConfig:
     Raises ConfigError for a blend outside 0 to 1.
     """
 
-    hop: int = 2
+    hop: int = 1
     look_ahead: int = 1
     blend: float = 0.5
     seed: int = 0
@@ -186,6 +187,7 @@ class StreamingGenerator:
         if self.nonverbal is not None:
             self.nonverbal.reset(self.config.stream + (utterance << 16), self.config.seed)
         self._noise = FrameNoise(self.config.seed, self.config.stream, self.model.motion_dim)
+        self._unheard, self._fed = np.zeros(0, np.float32), 0
         self._committed = 0
         self._ended = False
         self._ready: list[GeneratedFrames] = []
@@ -209,7 +211,7 @@ class StreamingGenerator:
             raise AudioError(f'audio of shape {samples.shape}; the generator needs (n,) mono samples')
         self._features.push(samples)
         if self.nonverbal is not None:
-            self.nonverbal.feed(samples)
+            self._unheard = np.concatenate([self._unheard, samples])
         return self._generate(limit)
 
     def finish(self, limit: int | None = None) -> list[GeneratedFrames]:
@@ -253,7 +255,7 @@ class StreamingGenerator:
         window = self._plan()
         if window is None:
             return None
-        audio = self._features.read(window.start, window.stop, window.heard)
+        audio = self._features.read(window.start, window.stop, window.heard, window.ends)
         motion = self._backend.sample(self._request(window, audio), self._sampling)[0]
         return self._accept(window, audio, motion)
 
@@ -306,6 +308,10 @@ class StreamingGenerator:
         self._committed = window.commit_stop
         self._features.forget(0 if self._committed < keep else self._committed)
         if self.nonverbal is not None:
+            # It hears what the denoiser heard: what is shown of the look-ahead depends on no other sound either.
+            count = window.heard * self.model.samples_per_frame - self._fed
+            self.nonverbal.feed(self._unheard[:count])
+            self._unheard, self._fed = self._unheard[count:], self._fed + count
             # The denoiser goes on from its own frames; what leaves has a head, eyes and brows.
             final = self.nonverbal.frames(fresh[:count])
             fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])

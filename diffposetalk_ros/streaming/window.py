@@ -34,7 +34,7 @@ class Window:
     [commit_start, commit_stop) become final, and [commit_stop, stop) are look-ahead. ``prefix`` frames
     before ``start`` condition the window; 0 means the learned start features. ``length`` >= stop - start is
     the number of frames that the network gets, padding included. The sound of frames [.., heard) shapes it,
-    and none after that, even where more has come.
+    and none after that, even where more has come. ``ends``: there will be none after that.
     """
 
     start: int
@@ -44,6 +44,7 @@ class Window:
     prefix: int
     length: int
     heard: int
+    ends: bool = False
 
     @property
     def frames(self) -> int:
@@ -86,6 +87,7 @@ def plan_window(
     """
     commit_stop = committed + hop
     stop, needed = commit_stop + look_ahead, commit_stop + max(look_ahead, right)
+    ends = ended and heard < needed
     if ended:
         commit_stop, stop, needed = (min(each, heard) for each in (commit_stop, stop, needed))
         if committed >= heard:
@@ -95,7 +97,7 @@ def plan_window(
     prefix = model.n_prev_motions if committed >= model.n_prev_motions else 0
     start = committed if prefix else 0
     length = stop - start if model.variable_window else model.n_motions
-    return Window(start, stop, committed, commit_stop, prefix, length, needed)
+    return Window(start, stop, committed, commit_stop, prefix, length, needed, ends)
 
 
 def blend_weights(overlap: int, strength: float) -> NDArray[np.float32]:

@@ -101,7 +101,7 @@ def test_synthesised_speech_is_seen_and_heard_within_120_ms(scene, hello, stampe
     assert [at - begin for at, _ in stage.heard] == [i * TICK for i in range(100)]
 
 
-@pytest.mark.parametrize('values', [{'playout.min_delay': 0.215}, {}])
+@pytest.mark.parametrize('values', [{'playout.min_delay': 0.14}, {}])
 def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
     stage = scene(**values)
     if values:

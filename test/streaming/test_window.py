@@ -30,9 +30,11 @@ def test_without_ten_committed_frames_the_window_begins_at_zero():
 
 
 def test_the_last_windows_are_shorter():
-    assert plan_window(MODEL, 4, 2, 2, 100, 105, True) == Window(100, 105, 100, 104, 10, 5, 105)
-    assert plan_window(MODEL, 4, 2, 2, 104, 105, True) == Window(104, 105, 104, 105, 10, 1, 105)
+    assert plan_window(MODEL, 4, 2, 2, 100, 105, True) == Window(100, 105, 100, 104, 10, 5, 105, True)
+    assert plan_window(MODEL, 4, 2, 2, 104, 105, True) == Window(104, 105, 104, 105, 10, 1, 105, True)
     assert plan_window(MODEL, 4, 2, 2, 105, 105, True) is None
+    # What lies before the end, and needs no more than is there, does not know of it.
+    assert plan_window(MODEL, 2, 1, 2, 100, 104, True) == plan_window(MODEL, 2, 1, 2, 100, 104, False)
 
 
 def test_fixed_windows_are_padded():
