@@ -7,7 +7,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
-from diffposetalk_ros.ros.support.launch_arguments import beside, declare, shared_file
+from diffposetalk_ros.ros.support.launch_arguments import RESPAWN_DELAY, beside, declare, shared_file
 
 # Arguments that set one parameter of the node, and win over the parameter file if they are not empty.
 OVERRIDES = {'model': 'model.path', 'style': 'style.name'}
@@ -51,7 +51,7 @@ def _node(context):
         ],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         respawn=LaunchConfiguration('respawn'),
-        respawn_delay=1.0,
+        respawn_delay=RESPAWN_DELAY,
     )
     return [
         SetLaunchConfiguration('audio_info', audio_info),

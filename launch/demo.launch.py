@@ -13,7 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from diffposetalk_ros.ros.support.launch_arguments import shared_file
+from diffposetalk_ros.ros.support.launch_arguments import RESPAWN_DELAY, shared_file
 
 
 def generate_launch_description():
@@ -95,7 +95,7 @@ def generate_launch_description():
                 ],
                 ros_arguments=['--log-level', LaunchConfiguration('log_level')],
                 respawn=LaunchConfiguration('respawn'),
-                respawn_delay=1.0,
+                respawn_delay=RESPAWN_DELAY,
                 condition=IfCondition(LaunchConfiguration('viewer')),
             ),
         ]

@@ -14,7 +14,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from diffposetalk_ros.ros.support.launch_arguments import declare, forward, shared_file
+from diffposetalk_ros.ros.support.launch_arguments import RESPAWN_DELAY, declare, forward, shared_file
 
 AVATAR = ('params_file', 'model', 'style', 'audio', 'audio_info', 'face_motion', 'respawn', 'log_level')
 
@@ -62,7 +62,7 @@ def generate_launch_description():
         ],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         respawn=LaunchConfiguration('respawn'),
-        respawn_delay=1.0,
+        respawn_delay=RESPAWN_DELAY,
     )
     controller = _spawner('head_trajectory_controller', controllers)
     # One robot under simulated time: the arguments that would change that do not reach the avatar.

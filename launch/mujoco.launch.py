@@ -7,7 +7,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
-from diffposetalk_ros.ros.support.launch_arguments import declare, forward, shared_file
+from diffposetalk_ros.ros.support.launch_arguments import RESPAWN_DELAY, declare, forward, shared_file
 
 AVATAR = (
     'namespace', 'params_file', 'model', 'style', 'audio', 'audio_info', 'face_motion', 'respawn', 'log_level',
@@ -36,7 +36,7 @@ def generate_launch_description():
         remappings=[('face_motion', LaunchConfiguration('face_motion'))],
         ros_arguments=log_level,
         respawn=LaunchConfiguration('respawn'),
-        respawn_delay=1.0,
+        respawn_delay=RESPAWN_DELAY,
     )
     # One robot under simulated time: the arguments that would change that do not reach the avatar.
     fixed = {'name': 'diffposetalk', 'use_sim_time': 'true', 'autostart': 'true'}

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.resampler import check_rate
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = [
     'DUPLICATE', 'TOO_LATE', 'Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence',
@@ -32,8 +33,6 @@ DUPLICATE = 'duplicate'
 """Why a `Drop` leaves out a message that came before."""
 TOO_LATE = 'too late'
 """Why a `Drop` leaves out a message that came after what follows it."""
-
-_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class SampleClock:
     def time_of(self, seconds: float) -> int:
         """Time in ns of the place ``seconds`` after sample 0. Only after the first chunk."""
         assert self._anchor is not None, 'no chunk yet'
-        return self._anchor + round(seconds * _NS)
+        return self._anchor + round(seconds * NS_PER_SECOND)
 
     def move(self, step: int) -> None:
         """What was thought of the sender's clock was wrong by ``step`` ns: all of the utterance is so much later."""
@@ -170,10 +169,10 @@ class SampleClock:
             return []
         actions: list[ClockAction] = []
         config = self.config
-        if self._last_now is not None and now < self._last_now - config.max_gap * _NS:
+        if self._last_now is not None and now < self._last_now - config.max_gap * NS_PER_SECOND:
             self._restart(actions, 'the clock jumped backwards')
         self._last_now = now
-        trusted = stamp > 0 and abs(stamp - now) <= config.max_offset * _NS
+        trusted = stamp > 0 and abs(stamp - now) <= config.max_offset * NS_PER_SECOND
         if trusted:
             # Some synthesisers give every chunk of a sentence one stamp: only equal content repeats.
             identity = (stamp, zlib.crc32(np.ascontiguousarray(samples).tobytes()))
@@ -187,7 +186,7 @@ class SampleClock:
         if trusted and self._timed:
             self._chunk_offset = max(0, chunk.stamp - (self._anchor or 0))
         else:
-            self._chunk_offset = max(0, self._count - len(samples)) * _NS // self.rate
+            self._chunk_offset = max(0, self._count - len(samples)) * NS_PER_SECOND // self.rate
         return actions
 
     def flush(self) -> list[ClockAction]:
@@ -203,7 +202,7 @@ class SampleClock:
             self._begin(chunk)
         error = self._error(chunk)
         tolerance = self._tolerance(chunk)
-        reorderable = tolerance < error <= self.config.max_gap * _NS
+        reorderable = tolerance < error <= self.config.max_gap * NS_PER_SECOND
         if chunk.trusted and self.config.reorder and reorderable:
             self._held.append(chunk)
             self._held.sort(key=lambda held: held.stamp)
@@ -220,17 +219,17 @@ class SampleClock:
 
     def _accept(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
         error, tolerance, samples = self._error(chunk), self._tolerance(chunk), chunk.samples
-        if error > self.config.max_gap * _NS or -error > self.config.max_ahead * _NS:
-            gap = error / _NS
+        if error > self.config.max_gap * NS_PER_SECOND or -error > self.config.max_ahead * NS_PER_SECOND:
+            gap = error / NS_PER_SECOND
             self._restart(actions, f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time')
             self._begin(chunk)
         elif error > tolerance:
-            count = round(error * self.rate / _NS)
+            count = round(error * self.rate / NS_PER_SECOND)
             self._append(np.zeros(count, np.float32))
             actions.append(Silence(count))
-        elif error < -self.config.tolerance * _NS:
+        elif error < -self.config.tolerance * NS_PER_SECOND:
             if chunk.trusted and chunk.stamp < self._last_stamp:
-                if self._last_stamp - chunk.stamp > self.config.max_gap * _NS:
+                if self._last_stamp - chunk.stamp > self.config.max_gap * NS_PER_SECOND:
                     self._restart(actions, 'stamps jumped backwards')
                     self._begin(chunk)
                 else:
@@ -238,7 +237,7 @@ class SampleClock:
                     return
             else:
                 # Audio sent before its time: a burst, unless it repeats what was already sent.
-                known = self._repeated(samples, round(-error * self.rate / _NS))
+                known = self._repeated(samples, round(-error * self.rate / NS_PER_SECOND))
                 self._timed = self._timed and known > 0
                 if known:
                     actions.append(Drop(known, 'overlap'))
@@ -254,13 +253,13 @@ class SampleClock:
         """How much later than the sample count says the chunk is, in ns."""
         assert self._anchor is not None
         stamp = chunk.stamp if chunk.trusted else chunk.stamp + self._lead
-        return stamp - self._anchor - self._count * _NS // self.rate
+        return stamp - self._anchor - self._count * NS_PER_SECOND // self.rate
 
     def _tolerance(self, chunk: _Chunk) -> int:
         config = self.config
         base = config.tolerance if chunk.trusted else config.arrival_tolerance
         # Half a chunk, but no more than 0.1 s: a long chunk must not hide that much lost audio.
-        return int(max(base, min(0.5 * len(chunk.samples) / self.rate, 0.1)) * _NS)
+        return int(max(base, min(0.5 * len(chunk.samples) / self.rate, 0.1)) * NS_PER_SECOND)
 
     def _discipline(self, error: int, count: int) -> None:
         assert self._anchor is not None
@@ -290,7 +289,7 @@ class SampleClock:
         self._timed = self._stamped = chunk.trusted
 
     def _length(self, samples: NDArray[np.float32]) -> int:
-        return len(samples) * _NS // self.rate
+        return len(samples) * NS_PER_SECOND // self.rate
 
     def _restart(self, actions: list[ClockAction], reason: str) -> None:
         held, recent, last = self._held, self._recent, self._last_now

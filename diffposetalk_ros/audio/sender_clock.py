@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from collections import deque
 
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
+
 __all__ = ['MinimumFilter', 'SenderClock']
 
-_NS = 1_000_000_000
 _SAME = 30_000_000
 """Clocks that differ by less (ns) are the same clock: a sound card may take as long."""
-_STEP = _NS
+_STEP = NS_PER_SECOND
 """Ages do not grow by more (ns) for any other reason than a clock that was set."""
-_LIVE = _NS // 4
+_LIVE = NS_PER_SECOND // 4
 """A source is live when it has kept the pace of its sound for so long (ns)."""
-_PATIENCE = _NS // 2
+_PATIENCE = NS_PER_SECOND // 2
 """An age that stays too large for so long (ns) is the clock's."""
 _SLEW = 1e-3
 """The correction follows by so much, in seconds per second: five times the drift of a bad crystal."""
@@ -46,9 +47,9 @@ class MinimumFilter:
 
     def push(self, value: int, now: int) -> int:
         """Add a value; returns the least."""
-        if self._buckets and now < self._buckets[-1][0] - _NS:
+        if self._buckets and now < self._buckets[-1][0] - NS_PER_SECOND:
             self._buckets.clear()  # the clock was set
-        if not self._buckets or now - self._buckets[-1][0] >= _NS:
+        if not self._buckets or now - self._buckets[-1][0] >= NS_PER_SECOND:
             self._buckets.append((now, value))
         begin, least = self._buckets[-1]
         self._buckets[-1] = begin, min(least, value)
@@ -92,10 +93,10 @@ class SenderClock:
         if self._end is not None and stamp == self._stamp:
             return 0  # one stamp for a whole sentence tells nothing of a clock
         self._stamp, moved = stamp, 0
-        if self._now is not None and now < self._now - _NS:
+        if self._now is not None and now < self._now - NS_PER_SECOND:
             self._forget()  # the receiver's own clock was set
         age = now - stamp - length
-        went_back = self._end is not None and stamp < self._end - _NS // 2
+        went_back = self._end is not None and stamp < self._end - NS_PER_SECOND // 2
         self._end = stamp + length
         self._note(now, age)
         late = age - self.offset
@@ -144,7 +145,7 @@ class SenderClock:
         same = not self.offset and abs(self._floor) <= _SAME
         if self._now is None or same or not self._paced():
             return
-        most = round(_SLEW * min(max(0, now - self._now), _NS))
+        most = round(_SLEW * min(max(0, now - self._now), NS_PER_SECOND))
         self.offset += max(-most, min(most, self._floor - self.offset))
 
     def _set(self, offset: int, now: int) -> None:

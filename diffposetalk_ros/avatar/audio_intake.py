@@ -16,10 +16,10 @@ from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import DUPLICATE, TOO_LATE, Append, Drop, Reset, SampleClock, Silence
 from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.playout.delayed_audio import AudioPiece
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['AudioIntake', 'IntakeCounters']
 
-_NS = 1_000_000_000
 _PAUSE = 20_000_000
 """A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
 
@@ -71,7 +71,7 @@ class AudioIntake:
         self._clock: SampleClock | None = None
         self._open = False
         self._chunk_ns = 0
-        self.too_late = 10 * _NS
+        self.too_late = 10 * NS_PER_SECOND
         self.sender = SenderClock()
         self._pace: deque[tuple[int, int]] = deque(maxlen=1000)
 
@@ -83,7 +83,7 @@ class AudioIntake:
     @property
     def received(self) -> int:
         """Length of this utterance so far, ns."""
-        return self._clock.samples * _NS // self._clock.rate if self._clock else 0
+        return self._clock.samples * NS_PER_SECOND // self._clock.rate if self._clock else 0
 
     @property
     def newest(self) -> int:
@@ -111,7 +111,7 @@ class AudioIntake:
         counters.invalid += sound.invalid
         counters.clipped += sound.clipped
         self.last_arrival, self._paused = now, False
-        self._chunk_ns = len(sound.samples) * _NS // chunk.rate
+        self._chunk_ns = len(sound.samples) * NS_PER_SECOND // chunk.rate
         sent = now if sent is None else min(sent, now)
         stamp = 0 if chunk.stamp is None else self._corrected(chunk.stamp, sent)
         spoken = stamp + self._chunk_ns if stamp > 0 else sent
@@ -130,16 +130,16 @@ class AudioIntake:
     def speed(self) -> float:
         """Seconds of sound that are sent in a second, of the last ones; NaN unless somebody has just sent for 2 s."""
         elapsed = self._pace[-1][0] - self._pace[0][0] if self._pace else 0
-        if elapsed < 2 * _NS:
+        if elapsed < 2 * NS_PER_SECOND:
             return float('nan')
         return (sum(length for _, length in self._pace) - self._pace[-1][1]) / elapsed
 
     def _is_live(self, sent: int) -> bool:
         """Whether the sender keeps the pace of its sound: synthesised speech is never too late."""
-        if self._pace and not 0 <= sent - self._pace[-1][0] < _NS + 2 * self._chunk_ns:
+        if self._pace and not 0 <= sent - self._pace[-1][0] < NS_PER_SECOND + 2 * self._chunk_ns:
             self._pace.clear()
         self._pace.append((sent, self._chunk_ns))
-        while sent - self._pace[0][0] > 4 * _NS and len(self._pace) > 2:
+        while sent - self._pace[0][0] > 4 * NS_PER_SECOND and len(self._pace) > 2:
             self._pace.popleft()
         newest = [self._pace[i] for i in range(max(0, len(self._pace) - 10), len(self._pace))]
         lengths = sum(length for _, length in newest) - newest[0][1]
@@ -160,7 +160,7 @@ class AudioIntake:
         if not self._open or self._clock is None or self.last_arrival is None:
             return False
         heard = self._clock.time_of(self._clock.samples / self._clock.rate)
-        patience = max(round(self.end_timeout * _NS), self._chunk_ns * 3 // 2)
+        patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)
         if silent > max(_PAUSE, self._chunk_ns // 2) and not self._paused:
             self._paused = True

@@ -31,10 +31,11 @@ from diffposetalk_ros.playout.timeline import MotionTimeline
 from diffposetalk_ros.streaming.generator import StreamingGenerator, model_stream
 from diffposetalk_ros.streaming.latency import LatencyTracker
 from diffposetalk_ros.streaming.worker import InferenceWorker
+from diffposetalk_ros.util.base_folder import BaseFolder
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['Avatar']
 
-_NS = 1_000_000_000
 _BURST = ClockConfig().max_ahead
 """Seconds that may wait to be heard by the networks: as much as may come ahead of time."""
 
@@ -43,9 +44,10 @@ class Avatar:
     """What the node drives. ``presenter`` and `on_clock_jump` belong to the thread that publishes, all else to
     the executor's thread; the worker is inside.
 
-    ``model``: the `LiveModel`; ``style``: its `StyleControl`; ``presenter``: the `Presenter` of what is seen and
-    heard when, anew with each `start`; ``release``: how late frames were published, s. ``log`` takes one line
-    about a failing inference. ``on_frames`` is called on the worker's thread when there is more to present.
+    ``model``: the `LiveModel`; ``style``: its `StyleControl`; ``files``: which files may be named;
+    ``presenter``: the `Presenter` of what is seen and heard when, anew with each `start`; ``release``: how late
+    frames were published, s. ``log`` takes one line about a failing inference.
+    ``on_frames`` is called on the worker's thread when there is more to present.
     Raises DiffPoseTalkError from the constructor for a model or style that cannot be used.
     """
 
@@ -57,9 +59,12 @@ class Avatar:
         self._on_frames = on_frames
         self._config = config
         self._worker: InferenceWorker | None = None
-        self._leaving: InferenceWorker | None = None
+        self.leaving: InferenceWorker | None = None
         self._clock_jumped = False
-        self.style = StyleControl(self.model.loaded, self.model.checksum, self._style_of, config.style_name)
+        self.files = BaseFolder(config.files_folder)
+        self.style = StyleControl(
+            self.model.loaded, self.model.checksum, self._style_of, config.style_name, self.files
+        )
         self.bad_messages = self.lost_messages = 0
         self.release, self._slack = LatencyTracker(), LatencyTracker()
         self.model.warm_up(config, self.style.settle())
@@ -68,7 +73,7 @@ class Avatar:
         """Fresh stream, worker running. Raises ConfigError for a hop the model's window cannot hold."""
         self._check_alone()
         config, model = self._config, self.model
-        ring, self._timeline = AudioRingBuffer(most=_BURST), MotionTimeline(model.layout.width)
+        ring, self.timeline = AudioRingBuffer(most=_BURST), MotionTimeline(model.layout.width)
         generator = model_stream(model.loaded, stream_config(config), self.style.settle())
         if generator.nonverbal is not None:
             generator.nonverbal.amounts = amounts(config)
@@ -76,16 +81,16 @@ class Avatar:
         worker = InferenceWorker(
             generator,
             ring,
-            self._timeline,
+            self.timeline,
             on_error=self._on_error,
             on_frames=lambda epoch, frames: self._on_frames(),
         )
         self._hold = InterruptHold(config.interrupt_hold)
         self._front = AudioFrontEnd(config.audio_voice_only)
-        self._intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
-        self._intake.too_late = too_late(config)
-        self._playout = Playout(
-            self._timeline,
+        self.intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
+        self.intake.too_late = too_late(config)
+        self.playout = Playout(
+            self.timeline,
             model.layout,
             model.loaded.mean,
             model.loaded.std,
@@ -94,7 +99,7 @@ class Avatar:
             model.rest,
         )
         self.presenter = Presenter(
-            self._timeline, self._playout, start_delay(config), config.stream_hop, model.fps
+            self.timeline, self.playout, start_delay(config), config.stream_hop, model.fps
         )
         self.presenter.update(playout_config(config), config.playout_max_shift)
         self.bad_messages = self.lost_messages = 0
@@ -109,7 +114,7 @@ class Avatar:
         if self._worker is not None:
             if not self._worker.stop(timeout):
                 self._log('inference: the thread is still in a window; it ends after it')
-                self._leaving = self._worker
+                self.leaving = self._worker
             self._worker = None
 
     def update(self, config: NodeConfig, restyle: bool = False) -> None:
@@ -119,8 +124,8 @@ class Avatar:
             self.style.by_name(config.style_name, config.style_transition)
         self._config = config
         if self._worker is not None:
-            self._intake.end_timeout = config.audio_end_timeout
-            self._intake.too_late = too_late(config)
+            self.intake.end_timeout = config.audio_end_timeout
+            self.intake.too_late = too_late(config)
             self._hold.pause = config.interrupt_hold
             self.presenter.update(playout_config(config), config.playout_max_shift)
             stream = stream_config(config)
@@ -144,30 +149,30 @@ class Avatar:
             self._store(passed)
 
     def _store(self, heard: HeardMessage) -> None:
-        intake, now = self._intake, heard.arrived
+        intake, now = self.intake, heard.arrived
         piece = intake.push(heard.chunk, now, heard.message, heard.sent)
         if intake.origin is not None:
             self.presenter.hear(intake.ring.epoch, intake.origin, now, intake.received, intake.newest, piece)
-        self._running.notify()
+        self.worker.notify()
 
     def poll(self, now: int) -> None:
         """Once a frame: pause and end of the utterance by time-out, style on its way."""
         if self._clock_jumped:
             self._clock_jumped = False
-            self._intake.abandon()
-        if self._intake.poll(now):
-            self._running.notify()
+            self.intake.abandon()
+        if self.intake.poll(now):
+            self.worker.notify()
         self._note_slack(now)
         changed, vector = self.style.advance(now)
         if changed:
-            self._running.call(lambda generator: generator.set_style(vector))
+            self.worker.call(lambda generator: generator.set_style(vector))
             self.model.restyle(self._idle, vector, self._config)
 
     def _note_slack(self, now: int) -> None:
         """How far ahead of the clock the generated frames reach, while somebody speaks."""
         played = self.presenter.played(now)
-        if self._intake.open and played is not None and played > 0:
-            self._slack.add((self._timeline.end - 0.5) / self.model.fps - played)
+        if self.intake.open and played is not None and played > 0:
+            self._slack.add((self.timeline.end - 0.5) / self.model.fps - played)
 
     def interrupt(self, hold: bool = True) -> None:
         """Drop what was heard and generated; the face eases to rest. ``hold``: what the sender still sends of it is
@@ -177,7 +182,7 @@ class Avatar:
         else:
             self._hold.release()
         self.presenter.interrupt()
-        self._intake.abandon()
+        self.intake.abandon()
 
     def on_clock_jump(self) -> None:
         """The clock jumped: times before it mean nothing any more."""
@@ -200,17 +205,17 @@ class Avatar:
     def diagnose(self, now: int, senders: int, assumed: str = '') -> list[diagnostics.Status]:
         """What /diagnostics says at ``now`` (ns), when so many publish the audio. ``assumed``: its format, where
         nobody has told it."""
-        worker, presented = self._running, self.presenter.status
+        worker, presented = self.worker, self.presenter.status
         arrival = self._front.arrival
-        age = float('nan') if arrival is None else (now - arrival) / _NS
+        age = float('nan') if arrival is None else (now - arrival) / NS_PER_SECOND
         lost = worker.lost_samples / AUDIO_SAMPLE_RATE
         faults = self.bad_messages + worker.lost_samples + self.lost_messages
-        faults += round(AUDIO_SAMPLE_RATE * self._intake.counters.stale)
+        faults += round(AUDIO_SAMPLE_RATE * self.intake.counters.stale)
         late = presented.underflows + presented.late_starts
         return [
             diagnostics.audio_status(
-                self._intake.counters,
-                self._intake.sender,
+                self.intake.counters,
+                self.intake.sender,
                 age,
                 self.bad_messages,
                 self.lost_messages,
@@ -221,7 +226,7 @@ class Avatar:
                 self._front.waiting,
                 self._hold.held,
                 self._hold.holding,
-                diagnostics.doubt(self._intake.speed, assumed),
+                diagnostics.doubt(self.intake.speed, assumed),
             ),
             diagnostics.inference_status(
                 worker.inference.summary(), worker.real_time_factor, worker.error_count, worker.failed
@@ -245,15 +250,16 @@ class Avatar:
         ]
 
     @property
-    def _running(self) -> InferenceWorker:
+    def worker(self) -> InferenceWorker:
+        """The thread that generates, between `start` and `stop`."""
         assert self._worker is not None, 'only called between start and stop'
         return self._worker
 
     def _check_alone(self) -> None:
         """Raises ModelError while the thread of an earlier activation is still in its last window."""
-        if self._leaving is not None and not self._leaving.stop(timeout=0.0):
+        if self.leaving is not None and not self.leaving.stop(timeout=0.0):
             raise ModelError('the model is still busy with the window before; try again in a few seconds')
-        self._leaving = None
+        self.leaving = None
 
     def _on_error(self, text: str) -> None:
         self._log(f'inference: {text.strip().splitlines()[-1]}')

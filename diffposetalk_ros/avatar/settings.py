@@ -10,10 +10,9 @@ from diffposetalk_ros.nonverbal.traits import Amounts
 from diffposetalk_ros.playout.playout import PlayoutConfig
 from diffposetalk_ros.playout.start_delay import StartDelay
 from diffposetalk_ros.streaming.generator import StreamConfig
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['amounts', 'playout_config', 'start_delay', 'stream_config', 'too_late']
-
-_NS = 1_000_000_000
 
 
 def stream_config(config: NodeConfig) -> StreamConfig:
@@ -58,9 +57,11 @@ def playout_config(config: NodeConfig) -> PlayoutConfig:
 
 def start_delay(config: NodeConfig) -> StartDelay:
     """How long after its sound an utterance is presented."""
-    return StartDelay(round(config.playout_delay * _NS), round(config.playout_min_delay * _NS))
+    return StartDelay(
+        round(config.playout_delay * NS_PER_SECOND), round(config.playout_min_delay * NS_PER_SECOND)
+    )
 
 
 def too_late(config: NodeConfig) -> int:
     """Sound that comes so long (ns) after it was spoken cannot be presented any more."""
-    return round((config.playout_delay + config.playout_max_shift + 0.5) * _NS)
+    return round((config.playout_delay + config.playout_max_shift + 0.5) * NS_PER_SECOND)

@@ -16,11 +16,11 @@ from diffposetalk_ros.robot.closed_loop import Recording, closure_offsets, lag_o
 from diffposetalk_ros.robot.commander import CommanderConfig, CommanderMode, JointCommander
 from diffposetalk_ros.robot.joint_limits import JointLimiter
 from diffposetalk_ros.robot.joint_map import Clearance, Joint, JointMap, NeckMap, Source
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['closure_row', 'closure_table', 'rest_table', 'speed_table', 'thirty_joints']
 
 Floats = NDArray[np.float64]
-_NS = 1_000_000_000
 _CLOSURE_COLUMNS = (
     'run',
     'jaw closes after the sound, median [ms]',
@@ -80,7 +80,7 @@ def speed_table(example: JointMap, seconds: float = 2.0) -> Table:
     commander = JointCommander(example)
     faces = _faces(example)
     commander.show(0, faces[0], 0)
-    commander.frames.foresee(0, 0, _NS // 25, faces[:4])
+    commander.frames.foresee(0, 0, NS_PER_SECOND // 25, faces[:4])
     commander.advance(0)
     rows.append(('trajectory, 150 ms and the way to rest (example)', *_cells(timed(commander.plan, seconds))))
     note = 'Random faces move every joint, which is worse than speech. `cpu` is processor time.'
@@ -138,8 +138,8 @@ def _cut_off(clip: MotionClip, example: JointMap, moment: float) -> tuple[float,
         now = begin + k * period
         if now <= moment + 1e-9:
             row = np.array([np.interp(now, middles, column) for column in clip.values.T])
-            commander.show(round(now * _NS), row, round(now * _NS))
-        due = commander.advance(round(now * _NS)) / _NS
+            commander.show(round(now * NS_PER_SECOND), row, round(now * NS_PER_SECOND))
+        due = commander.advance(round(now * NS_PER_SECOND)) / NS_PER_SECOND
         path.append(commander.state.position)
         resting = commander.mode is not CommanderMode.TRACKING
         if now > moment and resting and np.allclose(path[-1], example.rest, rtol=0, atol=1e-6):

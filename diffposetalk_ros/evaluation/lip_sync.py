@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.training.animator.sounds import BILABIALS, base_of
+from diffposetalk_ros.training.animator.visemes import split_phones
 from diffposetalk_ros.training.corpus.alignment import PAUSE, Phone
 
 __all__ = ['Closure', 'ClosureConfig', 'ClosureScore', 'bilabials', 'closure_score', 'find_closures']
@@ -100,8 +102,8 @@ def bilabials(phones: Sequence[Phone], spans: Spans | None = None) -> NDArray[np
     ``spans`` keeps those whose middle lies in a trusted span.
     """
     runs: list[list[float]] = []
-    for start, end, name in phones:
-        if name in ('P', 'B', 'M'):
+    for start, end, sound in split_phones(phones):
+        if base_of(sound) in BILABIALS:
             if runs and start - runs[-1][1] < 1e-3:
                 runs[-1][1] = end
             else:

@@ -35,14 +35,14 @@ DEFINITIONS = {
     'LVE': 'mm; mean over frames of the largest unsquared distance among the lip vertices, head still',
     'FDD': 'mm; mean over upper-face vertices of (reference minus generated) standard deviation in '
     'time of the unsquared displacement length from neutral, head still; signed, 0 is best',
-    'MOD': 'mm; mean over frames of the absolute difference of the gap between the middles of the inner lips, '
-    'overlapping lips counting as 0',
+    'MOD': 'mm; mean over frames of the absolute difference in the gap between the middles of the inner lips; '
+    'overlapping lips count as 0',
     'BA': 'mean over generated head beats of exp(-d^2 / (2 * 3^2)), d = frames at 25 fps to the nearest '
     'reference beat; a beat is a peak of the smoothed angular speed above its median, 10 frames apart',
     'diversity': 'mm; three seeds for each of three clips, mean over pairs of the mean lip-vertex distance over '
     'frames',
-    'seam': 'mean lip-vertex speed over the seams between windows of 100 frames divided by that elsewhere, mean '
-    'over the clips that have a seam; 1 is best',
+    'seam': 'mean lip-vertex speed at the seams between windows of 100 frames divided by the speed elsewhere, mean '
+    'over the clips with a seam; 1 is best',
 }
 
 _BEAT_SIGMA = 3.0

@@ -30,10 +30,10 @@ _PACKAGES = ('torch', 'onnxruntime', 'numpy', 'scipy', 'pocketsphinx')
 
 
 _PREFACE = (
-    'LVE, MOD, FDD, BA and jaw r compare with the training animator, which knows the phones; no face was filmed. '
-    'The row "animator, other draw" is the animator with another seed. It shows how much of a figure comes from '
-    'head, blinks and gaze, which speech does not determine. Data, masks and definitions differ from those of '
-    'papers, so do not compare these figures with theirs.'
+    'LVE, MOD, FDD, BA and jaw r compare the motion with that of the training animator, which knows the phones, '
+    'and not with filmed faces. The row "animator, other draw" is the animator with another seed. It shows how '
+    'much of a figure comes from head, blinks and gaze, which speech does not determine. Data, masks and '
+    'definitions differ from those of papers, so do not compare these figures with theirs.'
 )
 
 
@@ -124,31 +124,31 @@ def _definitions() -> list[str]:
         'closure recall': (
             f'share of /p b m/ (neighbours merged) with a lip closure within '
             f'{1000 * config.tolerance:.0f} ms of their middle; a closure is a lip opening below '
-            f'{config.threshold:g} mm, parted from the next by a rise of {config.reopening:g} mm; phones of '
-            'real speech by pocketsphinx'
+            f'{config.threshold:g} mm, separated from the next by a rise of {config.reopening:g} mm; phones of '
+            'real speech come from pocketsphinx'
         ),
         'closure precision': (
-            'share of closures during speech that lie so near a /p b m/; those that touch a pause of 0.18 s '
-            'or more are left out'
+            'share of closures during speech within the same distance of a /p b m/; closures that touch a pause '
+            'of 0.18 s or more are not counted'
         ),
-        'chance': f'the same after circular shifts of the motion, mean of {config.shifts}',
+        'chance': f'the same score after circular shifts of the motion, mean of {config.shifts}',
         'viseme r': (
             'Pearson r over all frames of a set between eight articulator tracks computed from the phones '
             'and those read from the ARKit channels, mean of eight'
         ),
         'jaw r': 'Pearson r of jawOpen with the reference',
-        'compute / audio': 'seconds of computing for one second of speech, whole clips, one at a time (samplers of '
-        'more than 50 steps: one on each core)',
-        'style found': 'the nearest by cosine of the style vectors is the right one',
-        'lost': '1 - value / value of many steps (LVE: value / value of many steps - 1), pooled over the clips that '
-        'both answered; below 0 is a gain',
+        'compute / audio': 'computing time per second of speech, for whole clips, one at a time (samplers of more '
+        'than 50 steps: one on each core)',
+        'style found': 'the style vector with the highest cosine similarity is the right one',
+        'lost': '1 - value / value with many steps (LVE: value / value with many steps - 1), pooled over the clips '
+        'that both samplers processed; below 0 is a gain',
     }
     rows = DEFINITIONS | closures
     rig = load_rig()
     masks = (len(rig.masks[name]) for name in ('lips', 'upper_face'))
     note = (
         "Vertices are those of this package's rig: {} of the lips, {} of the upper face. LVE, MOD, FDD and viseme "
-        'r are taken over the frames whose phones are trusted; all frames of a set weigh equally (FDD: clips, by '
+        'r use the frames with reliable phones; all frames of a set have equal weight (FDD: clips, weighted by '
         'their frames).'
     ).format(*masks)
     return [f'- **{name}**: {text}.' for name, text in rows.items()] + ['', note, '']

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation, Slerp
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.files.motion_file import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.rotation import quaternion_to_vector, slerp, vector_to_quaternion
 
 __all__ = ['at_rate']
 
@@ -28,6 +28,10 @@ def at_rate(clip: MotionClip, fps: float) -> MotionClip:
     values = np.stack([np.interp(new, old, column) for column in clip.values.T], axis=1)
     head = clip.layout.head_rotation
     if head is not None:
-        path = Slerp(old, Rotation.from_rotvec(clip.values[:, head]))
-        values[:, head] = path(np.clip(new, old[0], old[-1])).as_rotvec()
+        place = np.clip(new * clip.fps - 0.5, 0.0, count - 1.0)
+        before = np.minimum(place.astype(int), count - 2)
+        turns = vector_to_quaternion(clip.values[:, head])
+        values[:, head] = quaternion_to_vector(
+            slerp(turns[before], turns[before + 1], (place - before)[:, None])
+        )
     return MotionClip(values.astype(np.float32), fps, clip.layout, clip.meta)

@@ -72,8 +72,8 @@ def rotate(quaternion: ArrayLike, point: ArrayLike) -> Floats:
     return rotated
 
 
-def slerp(a: ArrayLike, b: ArrayLike, t: float) -> Floats:
-    """Shortest way on SO(3) from a (t = 0) to b (t = 1) at constant angular speed; (..., 4)."""
+def slerp(a: ArrayLike, b: ArrayLike, t: float | Floats) -> Floats:
+    """Shortest way on SO(3) from a (t = 0) to b (t = 1) at constant angular speed; (..., 4), ``t`` (..., 1)."""
     step = quaternion_to_vector(multiply(conjugate(a), b))
     return multiply(a, vector_to_quaternion(t * step))
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter
 
 from diffposetalk_ros.motion.layout import arkit_layout
 
-__all__ = ['FULL_LOOK', 'Blink', 'blink_events', 'gaze_changes', 'gaze_of', 'lids_of']
+__all__ = ['FULL_LOOK', 'Blink', 'blink_events', 'eyes_open', 'gaze_changes', 'gaze_of', 'lids_of']
 
 FULL_LOOK = 0.6
 """Eye rotation (rad) at a look weight of 1."""
@@ -84,11 +83,21 @@ def _half_width(rise: NDArray[np.float64], peak: int, step: int) -> float | None
     return abs(i - peak) + float((rise[i] - half) / max(rise[i] - rise[i + step], 1e-9))
 
 
+def _open_lid(lid: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The 20th percentile of the ``size`` (odd) frames around each one: (F,).
+
+    In NumPy, as `scipy.ndimage.percentile_filter` does it: the node shall not wait for SciPy when it starts.
+    """
+    rank = size // 5
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(lid, size // 2, mode='edge'), size)
+    return np.asarray(np.partition(around, rank, axis=1)[:, rank])
+
+
 def blink_events(motion: NDArray[np.float32], fps: float) -> list[Blink]:
     """Blinks of ARKit motion (F, 52 or more), those cut off by an end of the clip left out."""
     lids = lids_of(motion)
     lid = lids.mean(1)
-    rise = lid - percentile_filter(lid, 20, size=int(_SPAN * fps) | 1, mode='nearest')
+    rise = lid - _open_lid(lid, int(_SPAN * fps) | 1)
     found, i = [], 0
     while i < len(rise):
         if rise[i] < _RISE:
@@ -115,6 +124,14 @@ def blink_events(motion: NDArray[np.float32], fps: float) -> list[Blink]:
     return found
 
 
+def eyes_open(motion: NDArray[np.float32], fps: float) -> NDArray[np.bool_]:
+    """Frames (F,) outside blinks: within one, a tracker sees neither gaze nor squint."""
+    open_ = np.ones(len(motion), bool)
+    for blink in blink_events(motion, fps):
+        open_[max(0, int((blink.peak - 0.16) * fps)) : int((blink.peak + 0.24) * fps) + 1] = False
+    return open_
+
+
 def gaze_changes(motion: NDArray[np.float32], fps: float) -> NDArray[np.float64]:
     """Moments (s) at which the gaze jumps, outside blinks."""
     gaze = gaze_of(motion) / FULL_LOOK
@@ -122,9 +139,7 @@ def gaze_changes(motion: NDArray[np.float32], fps: float) -> NDArray[np.float64]
     if len(gaze) <= reach:
         return np.zeros(0)
     jump = np.abs(gaze[reach:] - gaze[:-reach]).max(1)
-    blinking = np.zeros(len(gaze), bool)
-    for blink in blink_events(motion, fps):
-        blinking[max(0, int((blink.peak - 0.16) * fps)) : int((blink.peak + 0.24) * fps) + 1] = True
+    blinking = ~eyes_open(motion, fps)
     times, last = [], -1.0
     for k in np.flatnonzero(jump > _JUMP):
         now = (k + reach / 2) / fps

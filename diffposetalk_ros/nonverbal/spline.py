@@ -10,8 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
-from scipy.linalg import solveh_banded
 
 __all__ = ['FRAMES_PER_KNOT', 'frames_of_knot', 'knots_of']
 
@@ -34,6 +32,10 @@ def frames_of_knot(knots: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def knots_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Knots (F // 2, n) whose spline lies nearest to the frames (F, n), least squares; F is even."""
+    # Only training comes here, and SciPy takes half a second to load: the node shall not wait for it.
+    from scipy.interpolate import BSpline
+    from scipy.linalg import solveh_banded
+
     count = len(frames) // FRAMES_PER_KNOT
     places = np.arange(2 * count) / 2 - 0.25
     grid = np.arange(-3, count + 4, dtype=np.float64) - 1.0

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from diffposetalk_ros.playout.presentation_clock import PresentationClock
 from diffposetalk_ros.playout.timeline import MotionTimeline
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['Pacer']
 
-_NS = 1_000_000_000
 _ROOM = 20_000_000
 """Kept between what is there and what is shown after a wait, ns: the next window may come later."""
-_AGAIN = _NS
+_AGAIN = NS_PER_SECOND
 """Two late windows within so much time (ns) are no accident."""
-_HEAP = _NS // 2
+_HEAP = NS_PER_SECOND // 2
 """After a stall the network delivers what it has within so much time (ns)."""
 _CATCH_UP = 0.1
 """In a pause what is late is presented so much faster."""
@@ -41,7 +41,7 @@ class Pacer:
     def __init__(self, timeline: MotionTimeline, hop: int = 2, fps: float = 25.0) -> None:
         self._timeline = timeline
         self._hop, self._fps = hop, fps
-        self.hold, self.max_shift = 120_000_000, _NS // 2
+        self.hold, self.max_shift = 120_000_000, NS_PER_SECOND // 2
         self.underflows = self.late_starts = self.skipped = 0
         self.begin()
 
@@ -76,7 +76,9 @@ class Pacer:
         there = mine and held.first is not None
         there = there and (held.second is not None or position - frame < 1e-6 or over)
         # The newest frame that is there until the next window comes, and some room.
-        lacking = round((due - (held.last - 1 - self._hop)) / self._fps * _NS) + _ROOM if mine else 0
+        lacking = (
+            round((due - (held.last - 1 - self._hop)) / self._fps * NS_PER_SECOND) + _ROOM if mine else 0
+        )
         if clock.standing:
             self._wait(clock, now, there or passed, 0 if over else lacking)
         elif clock.moment(now) < 0:
@@ -84,7 +86,9 @@ class Pacer:
         elif there or passed:
             self._note_there(clock, now, 0 if over else lacking)
             if before is not None and clock.shift and quiet_until > clock.moment(now):
-                self._catch_up(clock, now - before, round((held.last - 1 - position) / self._fps * _NS))
+                self._catch_up(
+                    clock, now - before, round((held.last - 1 - position) / self._fps * NS_PER_SECOND)
+                )
         else:
             self._note_missing(clock, now)
 
@@ -143,5 +147,5 @@ class Pacer:
 
     def _catch_up(self, clock: PresentationClock, elapsed: int, ahead: int) -> None:
         """So much motion must be there that nothing is missing before the next window."""
-        if ahead > round(self._hop / self._fps * _NS) + _ROOM:
-            clock.shift = max(0, clock.shift - round(_CATCH_UP * min(elapsed, _NS)))
+        if ahead > round(self._hop / self._fps * NS_PER_SECOND) + _ROOM:
+            clock.shift = max(0, clock.shift - round(_CATCH_UP * min(elapsed, NS_PER_SECOND)))

@@ -27,11 +27,11 @@ from diffposetalk_ros.playout.interpolation import interpolate
 from diffposetalk_ros.playout.presentation_clock import PresentationClock
 from diffposetalk_ros.playout.timeline import FloatArray, MotionTimeline, TimelineFrames
 from diffposetalk_ros.playout.transition import Transition
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['Playout', 'PlayoutConfig', 'PlayoutFrame', 'PlayoutState']
 
 Row = NDArray[np.float64]
-_NS = 1_000_000_000
 _INTERRUPT = 0.15
 """Longest ease of the mouth after an interrupt, s: the bar is 0.2 s, a tick of the slowest output rate 0.1 s."""
 _SLOWER = RegionValues(mouth=1.0, eyes=1.0, brows=2.0, cheeks=1.5, head=4.0)
@@ -207,7 +207,7 @@ class Playout:
     def _resting(self, now: int) -> Row:
         if self._idle is None or not self.config.idle or self._first is None:
             return self._rest
-        return self._rest + self._idle.at((now - self._first) / _NS)
+        return self._rest + self._idle.at((now - self._first) / NS_PER_SECOND)
 
     def _speech(self, now: int) -> tuple[Row | None, PlayoutState, int]:
         """Motion that speech demands now, None when it demands nothing."""
@@ -246,7 +246,7 @@ class Playout:
         if self._late_since is None:
             self._late_since = now
         speaking = self._source is not None and self._source[0] == 'speech'
-        if not speaking or self._held is None or now - self._late_since > self.config.hold * _NS:
+        if not speaking or self._held is None or now - self._late_since > self.config.hold * NS_PER_SECOND:
             return None, PlayoutState.IDLE, -1
         return self._held, PlayoutState.HOLDING, frame
 
@@ -265,7 +265,7 @@ class Playout:
         if half_life <= 0 or self._smooth is None or self._last is None:
             self._smooth = target.copy()
             return self._smooth
-        share = 1 - 0.5 ** ((now - self._last) / _NS / half_life)
+        share = 1 - 0.5 ** ((now - self._last) / NS_PER_SECOND / half_life)
         row: Row = self._smooth + share * (target - self._smooth)
         head = self._layout.head_rotation
         if head is not None:

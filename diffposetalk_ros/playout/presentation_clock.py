@@ -7,9 +7,9 @@ due                    0           1           2           each at the middle of
 
 from __future__ import annotations
 
-__all__ = ['PresentationClock']
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
-_NS = 1_000_000_000
+__all__ = ['PresentationClock']
 
 
 class PresentationClock:
@@ -75,8 +75,8 @@ class PresentationClock:
     def position(self, now: int) -> float:
         """Frame due at ``now``, with its fraction; -0.5 at the beginning of the sound."""
         # Multiplied first, so that a frame's own time gives a whole number.
-        return self.moment(now) * self._fps / _NS - 0.5
+        return self.moment(now) * self._fps / NS_PER_SECOND - 0.5
 
     def time_of_frame(self, frame: int) -> int:
         """Inverse of `position` for a whole frame."""
-        return self.time_of(round((frame + 0.5) / self._fps * _NS))
+        return self.time_of(round((frame + 0.5) / self._fps * NS_PER_SECOND))

@@ -17,11 +17,11 @@ from diffposetalk_ros.playout.playout import Playout, PlayoutConfig, PlayoutFram
 from diffposetalk_ros.playout.presentation_clock import PresentationClock
 from diffposetalk_ros.playout.start_delay import StartDelay
 from diffposetalk_ros.playout.timeline import MotionTimeline
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['Presenter', 'PresenterStatus']
 
-_NS = 1_000_000_000
-_GRID = _NS // 5
+_GRID = NS_PER_SECOND // 5
 """Two frames of the lowest output rate."""
 
 
@@ -65,7 +65,10 @@ class Presenter:
         """New settings. Everything may wait for what is late for ``max_shift`` s."""
         with self._lock:
             self._playout.update(config)
-            self._pacer.hold, self._pacer.max_shift = round(config.hold * _NS), round(max_shift * _NS)
+            self._pacer.hold, self._pacer.max_shift = (
+                round(config.hold * NS_PER_SECOND),
+                round(max_shift * NS_PER_SECOND),
+            )
 
     def hear(
         self, epoch: int, origin: int, now: int, received: int, newest: int, piece: AudioPiece | None
@@ -121,7 +124,7 @@ class Presenter:
     def played(self, now: int) -> float | None:
         """Seconds of the newest utterance that were presented at ``now``; None when nobody speaks."""
         with self._lock:
-            return None if self._newest is None else self._newest.moment(now) / _NS
+            return None if self._newest is None else self._newest.moment(now) / NS_PER_SECOND
 
     def interrupt(self) -> None:
         """Drop what is seen and heard; the face eases to rest. The caller also starts a new epoch."""
@@ -143,8 +146,8 @@ class Presenter:
             return PresenterStatus(
                 self._pacer.underflows,
                 self._pacer.late_starts,
-                self._audio.stale / _NS,
-                clock.shift / _NS if clock is not None else 0.0,
+                self._audio.stale / NS_PER_SECOND,
+                clock.shift / NS_PER_SECOND if clock is not None else 0.0,
             )
 
     @property

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-__all__ = ['FrameSchedule']
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
-_NS = 1_000_000_000
+__all__ = ['FrameSchedule']
 
 
 class FrameSchedule:
@@ -17,7 +17,7 @@ class FrameSchedule:
 
     def __init__(self, rate: float, catch_up: float = 0.5) -> None:
         self._rate = rate
-        self._catch_up = round(catch_up * _NS)
+        self._catch_up = round(catch_up * NS_PER_SECOND)
         self._start: int | None = None
         self._next = 0
         self._last: int | None = None
@@ -26,7 +26,7 @@ class FrameSchedule:
     def jumped_back(self, now: int) -> bool:
         """Whether the clock (ns) ran backwards since the last call by more than two frames."""
         last, self._last = self._last, now
-        back = last is not None and last - now > 2 * _NS / self._rate
+        back = last is not None and last - now > 2 * NS_PER_SECOND / self._rate
         if back:
             self._start = None
         return back
@@ -51,4 +51,4 @@ class FrameSchedule:
 
     def _time(self, index: int) -> int:
         assert self._start is not None
-        return self._start + round(index * _NS / self._rate)
+        return self._start + round(index * NS_PER_SECOND / self._rate)

@@ -12,10 +12,11 @@ that is already there, ahead of the time that has passed, need not be waited for
 
 from __future__ import annotations
 
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
+
 __all__ = ['StartDelay']
 
-_NS = 1_000_000_000
-_LONG = _NS // 2
+_LONG = NS_PER_SECOND // 2
 """No live source collects so much before it sends (ns): a message as long is synthesised."""
 
 

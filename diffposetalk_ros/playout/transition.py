@@ -18,11 +18,11 @@ from diffposetalk_ros.motion.rotation import (
     quaternion_to_vector,
     vector_to_quaternion,
 )
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['Transition']
 
 Row = NDArray[np.float64]
-_NS = 1_000_000_000
 
 
 class Transition:
@@ -47,7 +47,7 @@ class Transition:
 
     def weight(self, now: int) -> Row:
         """What is left of the offset, per column: 1 at the start, 0 at the end and after it."""
-        elapsed = (now - self._start) / _NS
+        elapsed = (now - self._start) / NS_PER_SECOND
         x = np.ones(len(self._seconds))
         np.divide(elapsed, self._seconds, out=x, where=self._seconds > 0)
         x = np.clip(x, 0.0, 1.0)

@@ -15,14 +15,14 @@ from diffposetalk_ros.robot.commander import CommanderConfig, JointCommander
 from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.simulated_head import SimulatedHead
 from diffposetalk_ros.robot.trajectory import Trajectory
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.resources import find_shared
 
 __all__ = ['Recording', 'closure_offsets', 'follow_clip', 'lag_of', 'load_closures', 'map_order']
 
 Floats = NDArray[np.float64]
-_NS = 1_000_000_000
 _TICK = 0.005
-_BEGIN = _NS  # the clip begins at this simulated time
+_BEGIN = NS_PER_SECOND  # the clip begins at this simulated time
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def follow_clip(
     commander = JointCommander(joint_map, config)
     order, period = map_order(joint_map, head), 1.0 / commander.config.rate
     middles = np.asarray((np.arange(len(clip.values)) + 0.5) / clip.fps, np.float64)
-    step = round(_NS / clip.fps)
+    step = round(NS_PER_SECOND / clip.fps)
     plan: tuple[float, Trajectory] | None = None
     begun: tuple[float, Trajectory] | None = None  # until a new plan's first point the old one leads there
     times, measured, next_frame = [], [], 0.0
@@ -74,14 +74,14 @@ def follow_clip(
             begun = plan
         if now >= next_frame - 1e-9:
             next_frame += period
-            clock = _BEGIN + round(now * _NS)
+            clock = _BEGIN + round(now * NS_PER_SECOND)
             commander.show(clock, _row_at(clip, middles, now), clock)
             first = int(np.searchsorted(middles, now, side='right'))
             known = first + int(look_ahead * clip.fps)
             if known > first:
-                begin = _BEGIN + round((first + 0.5) * _NS / clip.fps)
+                begin = _BEGIN + round((first + 0.5) * NS_PER_SECOND / clip.fps)
                 commander.frames.foresee(0, begin, step, clip.values[first:known])
-            begins = (commander.advance(clock) - _BEGIN) / _NS
+            begins = (commander.advance(clock) - _BEGIN) / NS_PER_SECOND
             plan = begins, commander.plan()
         if begun is not None:
             head.command(begun[1].at(now - begun[0])[order])

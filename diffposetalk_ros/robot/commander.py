@@ -21,11 +21,11 @@ from diffposetalk_ros.robot.frames import FrameBuffer
 from diffposetalk_ros.robot.joint_limits import JointLimiter, JointState
 from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.trajectory import Trajectory
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['CommanderConfig', 'CommanderMode', 'JointCommander']
 
 Floats = NDArray[np.float64]
-_NS = 1_000_000_000
 
 
 class CommanderMode(Enum):
@@ -71,9 +71,11 @@ class JointCommander:
         self.mode = CommanderMode.RESTING
         self.bad_frames = 0
         self.missing_look_ahead = 0.0
-        self._period = round(_NS / self.config.rate)
+        self._period = round(NS_PER_SECOND / self.config.rate)
         delay = joint_map.delay if self.config.compensate_delay else np.zeros(len(joint_map.delay))
-        self._delays, self._delay_of = np.unique(np.round(delay * _NS).astype(np.int64), return_inverse=True)
+        self._delays, self._delay_of = np.unique(
+            np.round(delay * NS_PER_SECOND).astype(np.int64), return_inverse=True
+        )
         self._state = self.limiter.at_rest()
         self._time: int | None = None
         self._called: int | None = None
@@ -133,7 +135,7 @@ class JointCommander:
         if since is not None and 0 <= since < _EARLY * self._period and self._time is not None:
             return self._time
         self._called = now
-        if self._time is None or not -_NS // 4 <= now - self._time < self._period:
+        if self._time is None or not -NS_PER_SECOND // 4 <= now - self._time < self._period:
             shift = now - (self._time or now)
             self._time = now
             if self._ramp_from is not None:
@@ -160,7 +162,7 @@ class JointCommander:
         end = states[-1]
         if self.mode is CommanderMode.RAMPING and self._ramp_from is not None:
             since, end, seconds = self._ramp_from
-            offset = (begin - since) / _NS
+            offset = (begin - since) / NS_PER_SECOND
             seconds = max(0.0, seconds - offset)
         else:
             offset, seconds = 0.0, self.limiter.ramp_time(end)
@@ -179,13 +181,13 @@ class JointCommander:
     def _tracked_until(self, begin: int) -> int:
         known, heard = self.frames.known_until, self._heard
         assert known is not None and heard is not None
-        until = max(known, heard + round(self.config.stale_after * _NS))
-        return min(until, begin + round(self.config.horizon * _NS))
+        until = max(known, heard + round(self.config.stale_after * NS_PER_SECOND))
+        return min(until, begin + round(self.config.horizon * NS_PER_SECOND))
 
     def _fresh(self, now: int) -> bool:
         if self._heard is None or self.frames.shown_until is None:
             return False
-        return now - self._heard <= self.config.stale_after * _NS
+        return now - self._heard <= self.config.stale_after * NS_PER_SECOND
 
     def _decide(self, now: int) -> None:
         wanted = not self._stopped and self._fresh(now)
@@ -194,7 +196,7 @@ class JointCommander:
                 self._begin_ramp(now)
         elif wanted and self.limiter.safe(self._state):
             self.mode, self._ramp_from = CommanderMode.TRACKING, None
-        elif self._ramp_from is not None and now - self._ramp_from[0] >= self._ramp_from[2] * _NS:
+        elif self._ramp_from is not None and now - self._ramp_from[0] >= self._ramp_from[2] * NS_PER_SECOND:
             self.mode, self._ramp_from = CommanderMode.RESTING, None
             self._state = self.limiter.at_rest()
 
@@ -206,11 +208,11 @@ class JointCommander:
         if self.mode is CommanderMode.TRACKING:
             targets, rates = self._targets(np.array([moment], np.int64))
             known = self.frames.known_until or moment
-            self.missing_look_ahead = max(0, moment + int(self._delays[-1]) - known) / _NS
+            self.missing_look_ahead = max(0, moment + int(self._delays[-1]) - known) / NS_PER_SECOND
             return self.limiter.step(state, targets[0], rates[0])
         if self.mode is CommanderMode.RAMPING and self._ramp_from is not None:
             since, begin, _ = self._ramp_from
-            q, v, a = self.limiter.ramp(begin, np.array([(moment - since) / _NS]))
+            q, v, a = self.limiter.ramp(begin, np.array([(moment - since) / NS_PER_SECOND]))
             return JointState(q[0], v[0], a[0])
         return self.limiter.at_rest()
 
@@ -225,4 +227,4 @@ class JointCommander:
         targets = self.map.evaluate(rows).reshape(*wanted.shape, -1)
         # (N, delay, 3, R) -> each joint's own delay
         own = targets[:, self._delay_of, :, np.arange(len(self._delay_of))].transpose(1, 0, 2)
-        return own[..., 1], (own[..., 2] - own[..., 0]) / (2 * half / _NS)
+        return own[..., 1], (own[..., 2] - own[..., 0]) / (2 * half / NS_PER_SECOND)

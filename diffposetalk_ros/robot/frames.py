@@ -16,10 +16,11 @@ from bisect import bisect_left, bisect_right
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
+
 __all__ = ['FrameBuffer']
 
 Floats = NDArray[np.float64]
-_NS = 1_000_000_000
 
 
 class FrameBuffer:
@@ -29,7 +30,7 @@ class FrameBuffer:
     """
 
     def __init__(self, width: int, keep: float = 1.0) -> None:
-        self._width, self._keep = width, round(keep * _NS)
+        self._width, self._keep = width, round(keep * NS_PER_SECOND)
         self._shown, self._ahead = _Track(), _Track()
         self._epoch = -1
 

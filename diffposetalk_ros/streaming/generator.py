@@ -309,9 +309,9 @@ class StreamingGenerator:
         self._features.forget(0 if self._committed < keep else self._committed)
         if self.nonverbal is not None:
             # It hears what the denoiser heard: what is shown of the look-ahead depends on no other sound either.
-            count = window.heard * self.model.samples_per_frame - self._fed
-            self.nonverbal.feed(self._unheard[:count])
-            self._unheard, self._fed = self._unheard[count:], self._fed + count
+            new = window.heard * self.model.samples_per_frame - self._fed
+            self.nonverbal.feed(self._unheard[:new])
+            self._unheard, self._fed = self._unheard[new:], self._fed + new
             # The denoiser goes on from its own frames; what leaves has a head, eyes and brows.
             final = self.nonverbal.frames(fresh[:count])
             fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import VideoError, reason_of
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.tracking.face_track import FaceReading
-from diffposetalk_ros.tracking.landmarks import face_features, frontal
+from diffposetalk_ros.tracking.landmarks import face_features, frontal, nearest_rotation
 from diffposetalk_ros.tracking.model_file import find_face_model
 
 __all__ = ['FaceTracker', 'QUIET_VERSIONS']
@@ -73,7 +73,7 @@ class FaceTracker:
         if not found:
             return FaceReading(0, change)
         points = _points(result.face_landmarks[0])
-        rotation = _rotation(result.facial_transformation_matrixes[0])
+        rotation = nearest_rotation(np.asarray(result.facial_transformation_matrixes[0])[:3, :3])
         pixels = points[:, :2] * (width, height)
         light, contrast = _light(image, pixels)
         return FaceReading(
@@ -155,12 +155,6 @@ def _scores(categories: Any) -> NDArray[np.float64]:
     """(52,) in ARKit order; the tracker knows no tongueOut."""
     by_name = {c.category_name: c.score for c in categories}
     return np.array([by_name.get(name, 0.0) for name in ARKIT_BLENDSHAPES], np.float64)
-
-
-def _rotation(matrix: Any) -> NDArray[np.float64]:
-    """The nearest rotation (3, 3) of a face's 4x4 matrix; its axes are face axes already."""
-    u, _, v = np.linalg.svd(np.asarray(matrix, np.float64)[:3, :3])
-    return np.asarray(u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))]) @ v)
 
 
 def _rotation_vector(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ['FEATURES', 'face_features', 'frontal']
+__all__ = ['FEATURES', 'face_features', 'frontal', 'nearest_rotation']
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +42,12 @@ def frontal(landmarks: ArrayLike, rotation: ArrayLike, size: tuple[int, int]) ->
     points = (points - points.mean(axis=0)) @ np.asarray(rotation, np.float64)
     eyes = points[[_OUTER_LEFT, _OUTER_RIGHT]]
     return np.asarray((points - eyes.mean(axis=0)) / max(float(np.linalg.norm(eyes[0] - eyes[1])), 1e-9))
+
+
+def nearest_rotation(matrix: ArrayLike) -> Floats:
+    """The rotation (3, 3) nearest to that part of a tracker's matrix of the head; its axes are face axes already."""
+    u, _, v = np.linalg.svd(np.asarray(matrix, np.float64))
+    return np.asarray(u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))]) @ v)
 
 
 def face_features(points: ArrayLike) -> Floats:

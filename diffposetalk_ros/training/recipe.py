@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from diffposetalk_ros.errors import ConfigError
@@ -232,13 +232,23 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
     if recipe.start is None:
         save_file(_nonverbal_stage(corpus, work, out, recipe), out / NONVERBAL)
         save_file(encode_named_styles(corpus, style, material.mean, material.std), out / STYLES)
-    elif recipe.start != out:
+    else:
         for kept in (NONVERBAL, STYLES):
-            if (recipe.start / kept).is_file():
+            if recipe.start != out and (recipe.start / kept).is_file():
                 shutil.copyfile(recipe.start / kept, out / kept)
+        _refresh_reference(out)
     for name in (NONVERBAL, STYLES):
         if (out / name).is_file():
             ordinary_rights(out / name)
+
+
+def _refresh_reference(folder: Path) -> None:
+    """Let the nonverbal network of a model folder know the speech that ships as the new audio encoder hears it."""
+    path = folder / NONVERBAL
+    if path.is_file():
+        weights = load_file(path)
+        if 'reference' in weights:
+            save_file(weights | {'reference': reference_features(folder)}, path)
 
 
 def _nonverbal_stage(corpus: Path, work: Path, out: Path, recipe: Recipe) -> dict[str, NDArray[Any]]:

@@ -6,6 +6,7 @@ The two heads are thrown away afterwards; the denoiser's training goes on from t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional
 
 from diffposetalk_ros.model.config import LogMelConfig
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
+from diffposetalk_ros.training.animator.sounds import PAUSE
 from diffposetalk_ros.training.data.batches import Batch, BatchSource
 from diffposetalk_ros.training.data.takes import FRAMES, PHONES
 from diffposetalk_ros.training.run import RunConfig, train
@@ -22,9 +24,13 @@ __all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
 
 # Lip closure, rounding and bite are what a face is judged by and what is hardest to hear.
 _VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
-# Phones whose mistakes show as a missed or false closure count more; on real voices N and DH are what
-# is taken for M and B.
-_PHONE_WEIGHTS = {'P': 2.0, 'B': 2.0, 'M': 2.0, 'N': 2.0, 'DH': 2.0, 'F': 1.5, 'V': 1.5, 'D': 1.5, 'SIL': 0.6}
+# Sounds whose mistakes show as a missed or false closure count more; on real voices n, t, d and ð are what
+# is taken for m, p and b.
+_PHONE_WEIGHTS = {
+    **dict.fromkeys(('p', 'b', 'm', 'n', 'ð', 'ʋ', 'β', 'ɸ'), 2.0),
+    **dict.fromkeys(('f', 'v', 'd', 't', 'y', 'ø'), 1.5),
+    PAUSE: 0.6,
+}  # fmt: skip
 
 
 class AudioTrainee(nn.Module):
@@ -59,21 +65,29 @@ def speech_losses(
     }
 
 
+_HEADS = RunConfig(steps=300, learning_rate=1e-2, ema=0.97)
+
+
 def train_audio(
     source: BatchSource, config: LogMelConfig, out: Path, run: RunConfig, start: LogMelEncoder | None = None
 ) -> AudioTrainee:
     """Train the encoder with its heads, and return both.
 
-    ``start`` is an encoder to continue from; it gets new heads.
+    ``start`` is an encoder to continue from. It gets new heads, which learn first, alone: random heads would pull the
+    encoder away from the features that the denoiser knows.
     """
     trainee = AudioTrainee(config)
-    if start is not None:
-        trainee.encoder.begin_as(start)
 
     def loss(module: nn.Module, step: int, _: torch.Generator, device: torch.device) -> dict[str, Tensor]:
         batch = source.draw(step, run.batch)
         features = module(batch.mel_for(0, FRAMES, trainee.encoder.context).to(device))
         return speech_losses(trainee.phones, trainee.visemes, features, batch, 0)
 
+    if start is not None:
+        trainee.encoder.begin_as(start)
+        trainee.encoder.requires_grad_(False)
+        heads = replace(_HEADS, steps=min(_HEADS.steps, run.steps), batch=run.batch, seed=run.seed)
+        train('heads', trainee, loss, out, heads)
+        trainee.encoder.requires_grad_(True)
     train('audio', trainee, loss, out, run)
     return trainee

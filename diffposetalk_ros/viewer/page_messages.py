@@ -12,12 +12,12 @@ import struct
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffposetalk_ros.errors import AudioError
+from diffposetalk_ros.errors import AudioError, StyleError, VideoError
 
-__all__ = ['audio_block', 'motion_block', 'read_live', 'read_speech']
+__all__ = ['audio_block', 'motion_block', 'read_face', 'read_live', 'read_speech', 'read_style']
 
 _HEAD = struct.Struct('<BBHId')
-_MOTION, _AUDIO, _SPEECH = 1, 2, 3
+_MOTION, _AUDIO, _SPEECH, _FACE, _STYLE = 1, 2, 3, 4, 5
 _LONGEST, _LONGEST_PIECE = 300.0, 1.0
 _LAST_TIME = 2.0**63 / 1e6
 
@@ -49,6 +49,34 @@ def read_live(data: bytes) -> tuple[NDArray[np.float32], int, int]:
     if not 0 <= time < _LAST_TIME:
         raise AudioError(f'sound of time {time} ms; reload the page')
     return samples, rate, round(time * 1e6)
+
+
+def read_face(data: bytes) -> tuple[NDArray[np.float32], float]:
+    """What a page's camera sees in one picture: numbers (N,) for `tracking.page_reading`, and the time in s.
+
+    Raises VideoError for anything else.
+    """
+    if len(data) < _HEAD.size or data[0] != _FACE or (len(data) - _HEAD.size) % 4:
+        raise VideoError(f'{len(data)} bytes from the page are not numbers of a face')
+    time = _HEAD.unpack_from(data)[4]
+    if not 0 <= time < _LAST_TIME:
+        raise VideoError(f'a face of time {time} ms; reload the page')
+    return np.frombuffer(data, '<f4', offset=_HEAD.size), time / 1e3
+
+
+def read_style(data: bytes) -> tuple[NDArray[np.float32], float]:
+    """Numbers (N,) of a style file, and their rate: 0 for a style vector, else frames a second of motion rows.
+
+    Raises StyleError for anything else.
+    """
+    if len(data) <= _HEAD.size or data[0] != _STYLE or (len(data) - _HEAD.size) % 4:
+        raise StyleError(f'{len(data)} bytes from the page are not a style')
+    numbers, rate = np.frombuffer(data, '<f4', offset=_HEAD.size), float(_HEAD.unpack_from(data)[4])
+    if not np.isfinite(numbers).all() or not (rate == 0.0 or 1.0 <= rate <= 240.0):
+        raise StyleError(
+            'the style file holds numbers that are none, or no frame rate of 1 to 240; save it again'
+        )
+    return numbers, rate
 
 
 def _read_sound(data: bytes, longest: float) -> tuple[NDArray[np.float32], int, float]:

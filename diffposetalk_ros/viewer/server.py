@@ -14,7 +14,7 @@ import ipaddress
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,10 +36,16 @@ _TYPES = {
     '.css': 'text/css',
     '.svg': 'image/svg+xml',
     '.bin': 'application/octet-stream',
+    '.mjs': 'text/javascript',
+    '.wasm': 'application/wasm',
+    '.task': 'application/octet-stream',
 }
 _HEADERS = {
     'Cache-Control': 'no-cache',
-    'Content-Security-Policy': "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    # WebAssembly is for the face tracker, which comes from here like everything else.
+    'Content-Security-Policy': (
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; frame-ancestors 'none'"
+    ),
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
 }
@@ -51,14 +57,27 @@ _MESSAGE, _COMMAND = 2**18, 2**14
 _MOST_VIEWERS = 128
 _MOST_CALLS = 32
 """Commands of one page that may be under way at once."""
-_COSTS = {'ping': 1.0, 'hear': 1.0}
+_COSTS = {'ping': 1.0, 'hear': 1.0, 'face': 1.0}
 _COST = 10.0
-"""Tokens that a command takes: the time and the microphone come often, everything else by hand."""
+"""Tokens that a command takes: the time, microphone and camera come often, everything else by hand."""
 
 Handler = Callable[[dict[str, Any], bytes], 'Future[dict[str, Any]]']
 """Takes a command of a page and what was uploaded with it; the answer comes in the future."""
 
-COMMANDS = frozenset({'interrupt', 'style', 'parameter', 'record', 'hear', 'sample', 'report'})
+COMMANDS = frozenset(
+    {
+        'interrupt',
+        'style',
+        'parameter',
+        'record',
+        'hear',
+        'sample',
+        'report',
+        'face',
+        'own_style',
+        'load_style',
+    }
+)
 """What a page may ask for; ``speak`` comes as an upload of its own."""
 
 
@@ -83,7 +102,8 @@ def is_loopback(host: str) -> bool:
 
 class ViewerServer:
     """Serves until `stop`. ``rig`` is the answer of /rig.bin; ``now`` gives the motion's clock in ns,
-    ``commands`` are those that the handler knows.
+    ``commands`` are those that the handler knows, ``tracker`` holds the files of the page's face tracker by
+    name: they are large, stay on the disk and are served below /camera/.
 
     The constructor binds the port. Raises ConfigError for a port in use, an address that is not
     of this machine, or when aiohttp is not installed.
@@ -96,6 +116,7 @@ class ViewerServer:
         handler: Handler,
         now: Callable[[], int],
         commands: frozenset[str] = COMMANDS,
+        tracker: Mapping[str, Path] | None = None,
     ) -> None:
         try:
             self._web: Any = import_module('aiohttp.web')
@@ -115,6 +136,7 @@ class ViewerServer:
         self.token = options.token or ('' if self._open else token_urlsafe(16))
         self._handler, self._now, self._known = handler, now, commands
         self._files = _load(PAGE) | {'/rig.bin': (rig, gzip.compress(rig, 9), _TYPES['.bin'])}
+        self._large = {f'/camera/{name}': path for name, path in (tracker or {}).items()}
         self._clients: dict[Any, _Visitor] = {}
         self._counts = {'slow viewers closed': 0, 'viewers refused': 0, 'blocks dropped': 0}
         self._uploading = False
@@ -271,6 +293,10 @@ class ViewerServer:
 
     async def _file(self, request: Any) -> Any:
         name = request.path if request.path != '/' else '/index.html'
+        if name in self._large:
+            path = self._large[name]
+            about = {**_HEADERS, 'Content-Type': _TYPES.get(path.suffix, _TYPES['.bin'])}
+            return self._web.FileResponse(path, headers=about)
         if name not in self._files:
             raise self._web.HTTPNotFound(text=f'no {name} here\n')
         plain, packed, kind = self._files[name]

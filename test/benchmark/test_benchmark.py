@@ -11,7 +11,7 @@ import pytest
 from diffposetalk_ros.avatar.parameters import config_from
 from diffposetalk_ros.benchmark.speed.embedded import DEFAULT
 from diffposetalk_ros.benchmark.speed.footprint import footprint_table, installed_size
-from diffposetalk_ros.benchmark.speed.live import run_avatars, run_live
+from diffposetalk_ros.benchmark.speed.in_process import run_avatars, run_live
 from diffposetalk_ros.benchmark.speed.requests import speech_like, window_request
 from diffposetalk_ros.benchmark.speed.steady import run_steady
 from diffposetalk_ros.benchmark.table import Table, machine, write_report

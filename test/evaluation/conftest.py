@@ -11,9 +11,9 @@ import pytest
 from tiny_model import write_tiny_model
 
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
-from diffposetalk_ros.training.animator import PHONES
+from diffposetalk_ros.training.animator import ARPABET
 
-SPOKEN = [phone for phone in PHONES if phone != 'SIL']
+SPOKEN = [phone for phone in ARPABET if phone != 'SIL']
 
 
 @pytest.fixture(scope='session')

@@ -51,7 +51,7 @@ def test_trusted_frames_are_those_with_their_middle_in_a_span() -> None:
 
 def test_animated_speech_in_the_neutral_style_agrees_with_its_own_visemes() -> None:
     animator = pytest.importorskip('diffposetalk_ros.training.animator')
-    names = RNG.choice([p for p in animator.PHONES if p != 'SIL'], 400)
+    names = RNG.choice([p for p in animator.ARPABET if p != 'SIL'], 400)
     phones = [(0.1 * i, 0.1 * (i + 1), str(name)) for i, name in enumerate(names)]
     speech = (0.1 * RNG.normal(size=16000 * 40)).astype(np.float32)
     motion = animator.animate(phones, speech, animator.named_style('neutral'), 1000, RNG)

@@ -32,6 +32,19 @@ def write_video(
         file.mux(stream.encode(None))
 
 
+def write_y4m(path: Path, images: Iterable[np.ndarray], fps: int = 25) -> None:
+    """Pictures (height, width, 3), both even, as a browser takes them for those of a camera."""
+    import av
+
+    with path.open('wb') as file:
+        for image in images:
+            if not file.tell():
+                height, width = image.shape[:2]
+                file.write(f'YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420jpeg\n'.encode())
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format='rgb24')
+            file.write(b'FRAME\n' + frame.reformat(format='yuv420p').to_ndarray().tobytes())
+
+
 def speaking_motion(count: int, seed: int = 3) -> np.ndarray:
     """ARKit motion (count, 55) at 25 fps that moves jaw, lips, smile, brows, lids, gaze and head by themselves."""
     rng = np.random.default_rng(seed)

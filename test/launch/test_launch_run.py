@@ -178,7 +178,6 @@ def test_a_killed_avatar_speaks_again(bench: Bench, model_folder: Path) -> None:
         'model': str(model_folder),
         'namespace': 'stage',
         'loop': 'true',
-        'burst': 'true',
         'viewer': 'false',
     }
     bench.launch('demo.launch.py', **values, respawn='true')

@@ -64,10 +64,10 @@ def motion(model_folder: Path, name: str, stamped: bool, size: int) -> np.ndarra
             else:
                 message.data = data
             stage.audio.publish(message)
-        avatar = stage.node._avatar
+        avatar = stage.node.avatar
         assert avatar is not None
-        stage.until(lambda: avatar._timeline.end >= 20)
-        return avatar._timeline.read(0, 20)
+        stage.until(lambda: avatar.timeline.end >= 20)
+        return avatar.timeline.read(0, 20)
     finally:
         stage.close()
 

@@ -44,11 +44,11 @@ def motion(
             info.format, info.channels, info.rate = 8, channels, rate
             message.audio.audio_data.int16_data = array.array('h', values[begin : begin + size].tobytes())
             stage.audio.publish(message)
-        avatar = stage.node._avatar
+        avatar = stage.node.avatar
         assert avatar is not None
-        stage.until(lambda: avatar._timeline.end >= 20)
+        stage.until(lambda: avatar.timeline.end >= 20)
         assert avatar.bad_messages == 0
-        return avatar._timeline.read(0, 20)
+        return avatar.timeline.read(0, 20)
     finally:
         stage.close()
 

@@ -206,9 +206,10 @@ def test_a_fault_of_the_page_reaches_the_visitor_and_the_node(
 def test_sound_that_always_comes_too_late_is_told(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait('viewer.state === 1 && viewer.sound.running')
-    late = audio_block(np.full(320, 0.3, np.float32), RATE, time.time_ns() - 10**9)
-    for _ in range(60):
+    late = audio_block(np.full(320, 0.3, np.float32), RATE, time.time_ns() - 3 * 10**9)
+    for _ in range(120):
         source.server.send(late)
+        time.sleep(0.02)
     assert 'too late to be played' in browser.wait("document.getElementById('notices').textContent")
 
 

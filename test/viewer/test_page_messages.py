@@ -8,8 +8,15 @@ import struct
 import numpy as np
 import pytest
 
-from diffposetalk_ros.errors import AudioError
-from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
+from diffposetalk_ros.errors import AudioError, StyleError, VideoError
+from diffposetalk_ros.viewer.page_messages import (
+    audio_block,
+    motion_block,
+    read_face,
+    read_live,
+    read_speech,
+    read_style,
+)
 
 
 def speech(samples: int, rate: int, kind: int = 3) -> bytes:
@@ -64,3 +71,28 @@ def test_impossible_times_are_refused(time: float) -> None:
 def test_live_pieces_are_short() -> None:
     with pytest.raises(AudioError, match='send 0 to 1 s'):
         read_live(speech(16001, 16000))
+
+
+def test_a_face_and_a_style_come_as_numbers() -> None:
+    block = struct.pack('<BBHId', 4, 0, 2, 0, 1500.0) + np.array([1, 2], '<f4').tobytes()
+    numbers, time = read_face(block)
+    assert numbers.tolist() == [1, 2] and time == 1.5
+    block = struct.pack('<BBHId', 5, 0, 0, 0, 25.0) + np.array([1, 2], '<f4').tobytes()
+    numbers, rate = read_style(block)
+    assert numbers.tolist() == [1, 2] and rate == 25.0
+
+
+@pytest.mark.parametrize('kind', [0, 3, 4, 5])
+@pytest.mark.parametrize('content', [b'', b'abc', np.array([np.nan], '<f4').tobytes() * 2])
+@pytest.mark.parametrize('number', [-1.0, float('nan'), 1e300])
+def test_other_numbers_are_refused(kind: int, content: bytes, number: float) -> None:
+    block = struct.pack('<BBHId', kind, 0, 0, 0, number) + content
+    with pytest.raises(VideoError):
+        read_face(block)
+    with pytest.raises(StyleError):
+        read_style(block)
+    for short in (b'', block[:15]):
+        with pytest.raises(VideoError):
+            read_face(short)
+        with pytest.raises(StyleError):
+            read_style(short)

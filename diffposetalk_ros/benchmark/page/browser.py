@@ -41,14 +41,21 @@ _FLAGS = (
 
 class Browser:
     """One window of ``size`` pixels on software GL. ``sound``: pages may play without a click, as in a kiosk.
-    ``microphone``: a WAV file that pages hear, again and again, through the microphone.
+    ``microphone``: a WAV file that pages hear, again and again, through the microphone. ``camera``: a video
+    (.mjpeg, .y4m) that they see through the camera. ``allowed``: whether pages may use the two.
 
-    ``problems`` collects what its console tells. Raises ConfigError where there is no Chromium or it does
+    ``problems`` collects what its console tells, ``requests`` every address it asks for, ``sent`` every binary
+    message that a page sends. Raises ConfigError where there is no Chromium or it does
     not start.
     """
 
     def __init__(
-        self, size: tuple[int, int] = (1280, 720), sound: bool = True, microphone: Path | None = None
+        self,
+        size: tuple[int, int] = (1280, 720),
+        sound: bool = True,
+        microphone: Path | None = None,
+        camera: Path | None = None,
+        allowed: bool = True,
     ) -> None:
         if CHROMIUM is None:
             raise ConfigError('no Chromium on this machine; apt install chromium')
@@ -56,9 +63,13 @@ class Browser:
         flags = [f'--user-data-dir={self._folder}', f'--window-size={size[0]},{size[1]}']
         if sound:
             flags.append('--autoplay-policy=no-user-gesture-required')
+        if microphone is not None or camera is not None:
+            answer = '' if allowed else '=deny'
+            flags += [f'--use-fake-ui-for-media-stream{answer}', '--use-fake-device-for-media-stream']
         if microphone is not None:
-            flags += ['--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
             flags.append(f'--use-file-for-fake-audio-capture={microphone}')
+        if camera is not None:
+            flags.append(f'--use-file-for-fake-video-capture={camera}')
         self._process = subprocess.Popen(
             [CHROMIUM, *_FLAGS, *flags, 'about:blank'],
             stdout=subprocess.DEVNULL,
@@ -68,6 +79,8 @@ class Browser:
         self._loop = asyncio.new_event_loop()
         self._number = 0
         self.problems: list[str] = []
+        self.requests: list[str] = []
+        self.sent: list[bytes] = []
         try:
             self._loop.run_until_complete(self._connect())
             for domain in ('Page', 'Runtime', 'Log', 'Network'):
@@ -124,6 +137,10 @@ class Browser:
             self.problems.append(str(body['exceptionDetails'].get('exception', {}).get('description')))
         elif message.get('method') == 'Runtime.consoleAPICalled' and body['type'] == 'error':
             self.problems.append(str([item.get('value') for item in body['args']]))
+        elif message.get('method') == 'Network.requestWillBeSent':
+            self.requests.append(f'{body["request"]["method"]} {body["request"]["url"]}')
+        elif message.get('method') == 'Network.webSocketFrameSent' and body['response']['opcode'] == 2:
+            self.sent.append(base64.b64decode(body['response']['payloadData']))
         elif message.get('method') == 'Log.entryAdded' and body['entry']['level'] == 'error':
             self.problems.append(f'{body["entry"]["text"]} {body["entry"].get("url", "")}')
 

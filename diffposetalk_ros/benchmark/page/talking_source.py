@@ -5,16 +5,26 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
+from diffposetalk_ros.tracking.page_camera import PageCamera, told
+from diffposetalk_ros.viewer.page_messages import (
+    audio_block,
+    motion_block,
+    read_face,
+    read_live,
+    read_speech,
+    read_style,
+)
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 
@@ -83,7 +93,8 @@ class TalkingSource:
     """Serves the page and plays a voice and its face, 50 frames a second, in real time.
 
     It keeps ``commands``, ``speech`` and what is ``heard`` of its visitors, talks while ``talking`` is set, and
-    refuses a microphone while ``deaf`` is.
+    refuses a microphone while ``deaf`` is. With the files of the page's face ``tracker`` it takes styles from
+    cameras: ``styles_taken``.
     """
 
     def __init__(
@@ -92,6 +103,7 @@ class TalkingSource:
         styles: tuple[str, ...] = ('calm', 'lively'),
         speaker: Formula | SpokenClip | None = None,
         token: str = '',
+        tracker: Mapping[str, Path] | None = None,
     ) -> None:
         self._speaker = speaker or Formula()
         self.commands: list[dict[str, Any]] = []
@@ -99,11 +111,17 @@ class TalkingSource:
         self.heard: list[tuple[NDArray[np.float32], int, int]] = []
         self.talking, self.deaf = threading.Event(), threading.Event()
         self.server = ViewerServer(
-            ServerOptions(port=port, token=token), pack_rig(load_rig()), self._command, time.time_ns
+            ServerOptions(port=port, token=token),
+            pack_rig(load_rig()),
+            self._command,
+            time.time_ns,
+            tracker=tracker,
         )
+        self._camera = PageCamera()
+        self.styles_taken: list[tuple[NDArray[np.float32], float]] = []
         self.server.latch('info', {'space': 'arkit', 'style': styles[0], 'model': 'formula'})
         self.server.latch('styles', {'names': list(styles), 'current': styles[0]})
-        self.server.latch('setup', {'sample': True})
+        self.server.latch('setup', {'sample': True, 'camera': '' if tracker else 'no tracker is installed'})
         steps = {'name': 'sampler.steps', 'label': 'Steps', 'description': 'Steps', 'lower': 1}
         self.server.latch('parameters', {'list': [{**steps, 'upper': 20, 'step': 1, 'value': 4}]})
         self._ended = threading.Event()
@@ -131,11 +149,28 @@ class TalkingSource:
                 done.set_exception(ConfigError('nobody listens'))
                 return done
             self.heard.append(read_live(upload))
+        elif command['do'] in ('face', 'own_style', 'load_style'):
+            try:
+                done.set_result(self._own_style(command, upload))
+            except DiffPoseTalkError as error:
+                done.set_exception(error)
+            return done
         elif command['do'] == 'parameter' and command['value'] > 10:
             done.set_exception(ConfigError('too many steps'))
             return done
         done.set_result({})
         return done
+
+    def _own_style(self, command: dict[str, Any], upload: bytes) -> dict[str, Any]:
+        if command['do'] == 'face':
+            row = self._camera.see(command['page'], *read_face(upload))
+            return {'row': None if row is None else row.tolist()}
+        if command['do'] == 'load_style':
+            self.styles_taken.append(read_style(upload))
+            return {'style': command['name']}
+        clip, quality = self._camera.take(command['page'], command['seconds'])
+        self.styles_taken.append((clip.values, clip.fps))
+        return {'style': 'camera', **told(clip, quality)}
 
     def _play(self) -> None:
         start = time.time()

@@ -37,6 +37,7 @@ from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
 from diffposetalk_ros.util.child_processes import ChildProcesses
 from diffposetalk_ros.util.demo_domain import use_private_domain
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.resources import demo_clip
 
 __all__ = ['DISTURBANCES', 'sync_table']
@@ -46,7 +47,6 @@ _SPOKEN = 4.0
 _PAUSE = 2.5
 """Seconds between two utterances: the node ends one after a second."""
 _DEEP = QoSProfile(depth=5000)
-_NS = 1_000_000_000
 
 DISTURBANCES = ('nothing', 'late', 'late later', 'network stall', 'process stopped', 'busy machine')
 
@@ -81,14 +81,16 @@ def sync_table(times: int, parameters: Mapping[str, Value], show: Callable[[int]
 
         def on_frame(message: Any, info: Mapping[str, Any]) -> None:
             if message.state in (FaceMotion.SPEAKING, FaceMotion.HOLDING):
-                stamp = nanoseconds_of(message.header.stamp) / _NS
-                recording.seen.append((info['received_timestamp'] / _NS, stamp, message.expression[jaw]))
+                stamp = nanoseconds_of(message.header.stamp) / NS_PER_SECOND
+                recording.seen.append(
+                    (info['received_timestamp'] / NS_PER_SECOND, stamp, message.expression[jaw])
+                )
 
         def on_sound(message: Any, info: Mapping[str, Any]) -> None:
             place = pcm.get(_payload(message))
             if place is not None:
-                stamp = nanoseconds_of(message.header.stamp) / _NS
-                recording.heard.append((info['received_timestamp'] / _NS, stamp, place))
+                stamp = nanoseconds_of(message.header.stamp) / NS_PER_SECOND
+                recording.heard.append((info['received_timestamp'] / NS_PER_SECOND, stamp, place))
 
         node.create_subscription(FaceMotion, 'face_motion', on_frame, _DEEP)
         node.create_subscription(message_class(kind), 'audio_out', on_sound, _DEEP)
@@ -166,17 +168,17 @@ def _expected(speech: NDArray[np.float32], parameters: Mapping[str, Value]) -> t
     avatar = Avatar(config_from(dict(parameters)), print)
     avatar.start()
     try:
-        avatar.push_audio(AudioChunk(MonoAudio(speech), _RATE, None), _NS)
+        avatar.push_audio(AudioChunk(MonoAudio(speech), _RATE, None), NS_PER_SECOND)
         jaw = avatar.model.layout.index('jawOpen')
         rows: dict[int, float] = {}
         frames, until = int(len(speech) / _RATE * avatar.model.fps) - 8, time.monotonic() + 60.0
         while len(rows) < frames and time.monotonic() < until:
-            while (ahead := avatar.presenter.look_ahead(2 * _NS)) is not None:
+            while (ahead := avatar.presenter.look_ahead(2 * NS_PER_SECOND)) is not None:
                 rows |= {
                     ahead.first + i: float(row[jaw]) for i, row in enumerate(ahead.rows[: ahead.committed])
                 }
             time.sleep(0.05)
-            avatar.presenter.due_audio(2 * _NS)
+            avatar.presenter.due_audio(2 * NS_PER_SECOND)
         return np.array([rows[i] for i in range(len(rows))]), jaw, avatar.model.fps
     finally:
         avatar.stop()
@@ -197,7 +199,7 @@ def _speak(audio: Any, kind: str, speech: Any, name: str, late: float, process: 
         if name == 'process stopped' and abs(i / _RATE - 1.5) < 0.5 * _CHUNK_S:
             process.send_signal(signal.SIGSTOP)
             threading.Timer(late, process.send_signal, [signal.SIGCONT]).start()
-        stamp = time_message(round(spoken * _NS))
+        stamp = time_message(round(spoken * NS_PER_SECOND))
         audio.publish(audio_to_message(speech[i : i + _CHUNK], _RATE, stamp, kind))
 
 

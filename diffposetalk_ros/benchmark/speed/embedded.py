@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
-from diffposetalk_ros.benchmark.speed.live import run_avatars, run_live
+from diffposetalk_ros.benchmark.speed.in_process import run_avatars, run_live
 from diffposetalk_ros.benchmark.speed.requests import speech_like, window_request
 from diffposetalk_ros.benchmark.speed.steady import run_steady
 from diffposetalk_ros.benchmark.table import Cell, Table

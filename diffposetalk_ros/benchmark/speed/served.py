@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from diffposetalk_ros.benchmark.speed.embedded import DEFAULT
 from diffposetalk_ros.benchmark.speed.full_size import FULL_SIZE, device_name, full_size_model
-from diffposetalk_ros.benchmark.speed.live import run_avatars
+from diffposetalk_ros.benchmark.speed.in_process import run_avatars
 from diffposetalk_ros.benchmark.speed.requests import speech_like
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest

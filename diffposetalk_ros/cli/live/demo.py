@@ -81,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.model:
         parameters['model.path'] = str(Path(args.model).resolve())
+    if any(mark in args.style for mark in ('/', '.npy', '.npz')):
+        parameters['files.folder'] = '/'  # whoever starts the demo may name any file
     parameters |= dict(map(read_assignment, args.parameters))
     if args.delay is not None:
         parameters['playout.delay'] = args.delay

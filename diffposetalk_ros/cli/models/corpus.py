@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--kokoro', type=Path, metavar='FILE',
-        help="Kokoro's English speakers: the archive that `npm pack kokoro-js` writes",
+        help="Kokoro's speakers: the archive that `npm pack kokoro-js` writes",
     )  # fmt: skip
     parser.add_argument(
         '--hold-out', nargs='*', metavar='ENGINE:VOICE', default=None,

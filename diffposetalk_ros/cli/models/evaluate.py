@@ -70,6 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--alive', action='store_true',
         help='measure eyes, brows and head beside people instead of lips',
     )  # fmt: skip
+    parser.add_argument(
+        '--languages', nargs='*', metavar='CODE',
+        help='measure the lips by language instead, with voices that are never trained on; no code for all',
+    )  # fmt: skip
     parser.add_argument('--seeds', type=int, default=5, help='seeds of --alive, from --seed on (default 5)')
     parser.add_argument(
         '--random-styles',
@@ -158,9 +162,45 @@ def _run_alive(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_languages(options: argparse.Namespace) -> int:
+    """Measure the lips by language and write the report."""
+    from diffposetalk_ros.cli.checks import check_at_least, check_seed
+    from diffposetalk_ros.evaluation.contenders import main_sampler, parse_sampler
+    from diffposetalk_ros.evaluation.languages.measure import measure_languages
+    from diffposetalk_ros.evaluation.languages.report import write_language_report
+    from diffposetalk_ros.model.backend import SamplingConfig
+    from diffposetalk_ros.offline.generator import Generator
+    from diffposetalk_ros.util.output_file import check_output_folder
+
+    check_seed(options)
+    check_at_least(options, 1, 'limit')
+    check_output_folder(options.out.parent)
+    sampler = main_sampler((options.samplers or 'ddim:8').split(','))
+    generator = Generator(options.model, options.backend, options.device)
+    report = measure_languages(
+        generator,
+        parse_sampler(sampler, SamplingConfig()),
+        options.languages,
+        options.limit or 30,
+        options.style,
+        options.seed,
+        lambda what: print(f'{what} ...', flush=True),
+    )
+    model = generator.model.folder
+    report.settings.update(model=f'{model.name}, sha256 of the weights {_checksum(model)}', sampler=sampler)
+    for path in write_language_report(report, options.out):
+        print(f'wrote {path}')
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
     """Evaluate and write the report."""
-    options.out = options.out or Path('docs/alive_report.md' if options.alive else 'docs/evaluation.md')
+    default = (
+        'alive_report' if options.alive else 'evaluation' if options.languages is None else 'languages_report'
+    )
+    options.out = options.out or Path(f'docs/{default}.md')
+    if options.languages is not None:
+        return _run_languages(options)
     if options.alive:
         return _run_alive(options)
     from dataclasses import replace

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.timecode import frame_rate
@@ -142,6 +141,8 @@ class FaceTable:
             angles = np.radians(angles)
         finite = np.isfinite(angles).all(axis=1)
         angles[~finite] = 0.0
+        from scipy.spatial.transform import Rotation  # late: the node shall not wait for SciPy when it starts
+
         vectors = Rotation.from_euler('YXZ', angles).as_rotvec()
         vectors[~finite] = np.nan
         return np.asarray(vectors)
@@ -205,6 +206,8 @@ def _evenly(
         notes.append(f'{holes} frames are missing in the times of the rows; the motion is drawn through')
     even = np.stack([np.interp(grid, known, column) for column in rows.T], axis=1)
     if head is not None and len(known) > 1:
+        from scipy.spatial.transform import Rotation, Slerp
+
         path = Slerp(known, Rotation.from_rotvec(rows[:, head]))
         even[:, head] = path(np.clip(grid, known[0], known[-1])).as_rotvec()
     return even

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.face_table import FaceTable, arkit_name
@@ -184,6 +183,8 @@ def encode_head_csv(clip: MotionClip) -> bytes:
     """
     if clip.layout.head_rotation is None:
         raise MotionError('this motion has no head rotation; convert a motion that has one')
+    from scipy.spatial.transform import Rotation
+
     turn = Rotation.from_rotvec(clip.values[:, clip.layout.head_rotation])
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')

@@ -62,17 +62,17 @@ from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transitio
 from diffposetalk_ros.ros.support.publish_thread import PublishThread
 from diffposetalk_ros.srv import ListStyles, SetStyle
 from diffposetalk_ros.util.log_throttle import LogThrottle
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['DiffPoseTalkNode', 'main']
 
 _SUCCESS = TransitionCallbackReturn.SUCCESS
-_NS = 1_000_000_000
 _THROTTLE = 5.0
 _LONGEST_TRANSITION = (
     next(spec.upper for spec in parameters.PARAMETERS if spec.name == 'style.transition') or 0.0
 )
 """Seconds that ~/set_style may ask for: as the parameter."""
-_LOOK = _NS // 2
+_LOOK = NS_PER_SECOND // 2
 """ns between two looks for a publisher of audio_info."""
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
@@ -124,7 +124,7 @@ class DiffPoseTalkNode(ManagedNode):
             made = self.create_service(service_kind, service, callback)
             self._configured.callback(self.destroy_service, made)
         avatar = self._avatar
-        action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling)
+        action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling, avatar.files)
         self._configured.callback(action.close)
         self.get_logger().info(self._avatar.model.description)
         if self._avatar.model.too_slow:
@@ -134,7 +134,7 @@ class DiffPoseTalkNode(ManagedNode):
     @logged_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker, open the inputs, start the clockwork."""
-        avatar = self._the_avatar()
+        avatar = self.avatar
         self._config = self._read_config()
         avatar.update(self._config)
         undo = self._activated
@@ -184,7 +184,7 @@ class DiffPoseTalkNode(ManagedNode):
         """The last frame of a stream is the face at rest."""
         if not self._index or not self.context.ok():
             return
-        avatar, now = self._the_avatar(), self.get_clock().now().nanoseconds
+        avatar, now = self.avatar, self.get_clock().now().nanoseconds
         self._publish_row(avatar.model.rest, FaceMotion.REST, now)
         if self._chunk is not None:
             self._chunk.publish(self._chunk_message(avatar.presenter.voided(now)))
@@ -192,7 +192,7 @@ class DiffPoseTalkNode(ManagedNode):
     # ---- inputs ----------------------------------------------------------------------------------
 
     def _on_audio(self, message: Any, now: int, sent: int | None) -> None:
-        avatar = self._the_avatar()
+        avatar = self.avatar
         if self._info_is_awaited(now):
             avatar.bad_messages += 1
             self._warn(
@@ -234,7 +234,7 @@ class DiffPoseTalkNode(ManagedNode):
             return
         for chunk, _ in heard:
             if self._voice.push(chunk):
-                self._the_avatar().interrupt()
+                self.avatar.interrupt()
 
     def _on_info(self, message: Any) -> None:
         try:
@@ -244,7 +244,7 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _on_style(self, message: Any) -> None:
         try:
-            self._the_avatar().set_style(style_reference(message))
+            self.avatar.set_style(style_reference(message))
         except DiffPoseTalkError as error:
             self._warn(f'style_reference refused: {error}')
         else:
@@ -257,18 +257,18 @@ class DiffPoseTalkNode(ManagedNode):
     # ---- output ----------------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        self._the_avatar().poll(self.get_clock().now().nanoseconds)
+        self.avatar.poll(self.get_clock().now().nanoseconds)
 
     def _publish_due(self, now: int) -> int:
         """On the release thread: publish what is due at ``now``; returns when something is due next."""
-        avatar = self._the_avatar()
+        avatar = self.avatar
         presenter = avatar.presenter
         if self._schedule.jumped_back(now):
             avatar.on_clock_jump()
         for due in self._schedule.due(now):
             frame = presenter.sample(due)
             self._publish_row(frame.row, int(frame.state), due)
-            avatar.release.add((self.get_clock().now().nanoseconds - due) / _NS)
+            avatar.release.add((self.get_clock().now().nanoseconds - due) / NS_PER_SECOND)
         if self._audio_out is not None:
             for due, message in presenter.due_audio(now):
                 if hasattr(message, 'header'):
@@ -293,7 +293,7 @@ class DiffPoseTalkNode(ManagedNode):
     def _publish_row(self, row: Any, state: int, due: int) -> None:
         message = frame_message(
             row,
-            self._the_avatar().model.layout,
+            self.avatar.model.layout,
             stamp=time_message(due),
             frame_id=self._config.frames_parent,
             index=self._index,
@@ -307,13 +307,13 @@ class DiffPoseTalkNode(ManagedNode):
             self._tf.publish(transform_message(message, self._config.frames_head))
 
     def _chunk_message(self, ahead: FramesAhead) -> Any:
-        avatar = self._the_avatar()
+        avatar = self.avatar
         stamp = time_message(ahead.due)
         frame_id, rate = self._config.frames_parent, avatar.model.fps
         return chunk_message(ahead, avatar.model.layout, stamp=stamp, frame_id=frame_id, rate=rate)
 
     def _publish_info(self) -> None:
-        avatar = self._the_avatar()
+        avatar = self.avatar
         self._info.publish(
             info_message(
                 avatar.model.layout,
@@ -333,7 +333,7 @@ class DiffPoseTalkNode(ManagedNode):
     def _diagnose(self) -> None:
         now = self.get_clock().now()
         name = self.get_fully_qualified_name().lstrip('/')
-        avatar = self._the_avatar()
+        avatar = self.avatar
         avatar.lost_messages = self._ear.lost
         senders = self.count_publishers(self._ear.topic)
         statuses = avatar.diagnose(now.nanoseconds, senders, self._assumed_format())
@@ -352,7 +352,7 @@ class DiffPoseTalkNode(ManagedNode):
     def _interrupted(self, response: Any, hold: bool) -> Any:
         response.success = self._active
         if self._active:
-            self._the_avatar().interrupt(hold)
+            self.avatar.interrupt(hold)
         else:
             response.message = 'the node is not active; activate it first'
         return response
@@ -364,20 +364,20 @@ class DiffPoseTalkNode(ManagedNode):
                 raise StyleError(
                     f'transition {seconds:g} s; use 0 to {_LONGEST_TRANSITION:g}, 0 is the parameter'
                 )
-            self._the_avatar().set_style(style_reference(request.style), seconds)
+            self.avatar.set_style(style_reference(request.style), seconds)
             response.success = True
         except DiffPoseTalkError as error:
             response.message = str(error)
-        response.name = self._the_avatar().style.name
+        response.name = self.avatar.style.name
         if response.success and self._active:
             self._publish_info()
         return response
 
     def _on_list_styles(self, request: Any, response: Any) -> Any:
-        styles = self._the_avatar().model.styles
+        styles = self.avatar.model.styles
         response.names = sorted(styles)
         response.descriptions = [styles[name] for name in response.names]
-        response.current = self._the_avatar().style.name
+        response.current = self.avatar.style.name
         return response
 
     # ---- parameters ------------------------------------------------------------------------------
@@ -413,7 +413,9 @@ class DiffPoseTalkNode(ManagedNode):
             if self._active:
                 self._publish_info()
 
-    def _the_avatar(self) -> Avatar:
+    @property
+    def avatar(self) -> Avatar:
+        """The avatar, between configure and cleanup."""
         assert self._avatar is not None, 'only called between configure and cleanup'
         return self._avatar
 

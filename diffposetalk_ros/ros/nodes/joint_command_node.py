@@ -166,7 +166,7 @@ class JointCommandNode(ManagedNode):
     @logged_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin where the robot stands (joint_states, if heard) and start to command."""
-        commander = self._the_commander()
+        commander = self.commander
         names = [commander.map.names[i] for i in commander.map.driven]
         # What a driver that has ended said is not where the robot stands.
         fresh = 0 <= self._now() - self._measured_at < _FRESH
@@ -197,7 +197,7 @@ class JointCommandNode(ManagedNode):
             self._fits = False
             self.get_logger().error(f'face_motion cannot be used: {error}')
             return
-        wanted = self._the_commander().map.layout.space
+        wanted = self.commander.map.layout.space
         self._fits = layout.space == wanted
         if self._fits:
             self._layout = layout
@@ -223,9 +223,9 @@ class JointCommandNode(ManagedNode):
         stamp = nanoseconds_of(message.header.stamp)
         # A stamp of another clock would never become due: then what arrives counts as due.
         due = stamp if abs(stamp - now) < NS_PER_SECOND else now
-        self._the_commander().show(due, row, now)
+        self.commander.show(due, row, now)
         if self._units is not None and self._active and np.isfinite(row).all():
-            units = action_units(row, self._the_commander().map.layout)
+            units = action_units(row, self.commander.map.layout)
             self._units.publish(action_units_message(units, message.header.stamp, message.header.frame_id))
 
     def _on_chunk(self, message: Any) -> None:
@@ -239,11 +239,11 @@ class JointCommandNode(ManagedNode):
         first = nanoseconds_of(message.header.stamp)
         if abs(first - self._now()) < _FARTHEST:
             step = round(NS_PER_SECOND / message.rate)
-            self._the_commander().frames.foresee(int(message.epoch), first, step, rows)
+            self.commander.frames.foresee(int(message.epoch), first, step, rows)
 
     def _own_layout(self, rows: np.ndarray) -> np.ndarray:
         """Rows as the map wants them: with head, mirrored, in character, head from head_pose."""
-        layout = self._the_commander().map.layout
+        layout = self.commander.map.layout
         if rows.shape[1] != layout.width:  # the model has no head pose
             rows = np.insert(rows, [len(self._layout.names[self._layout.expression])] * 3, 0.0, axis=1)
         if self._head is not None:
@@ -260,11 +260,11 @@ class JointCommandNode(ManagedNode):
             self._head = ros_to_flame(quaternion_to_vector(values / length))
 
     def _on_joint_states(self, message: Any) -> None:
-        self._measured.update(positions_by_name(message, self._the_commander().map.names))
+        self._measured.update(positions_by_name(message, self.commander.map.names))
         self._measured_at = self._now()
 
     def _on_emergency_stop(self, request: Any, response: Any) -> Any:
-        commander = self._the_commander()
+        commander = self.commander
         if request.data:
             commander.stop()
             self.get_logger().warning('emergency stop: the joints go to rest')
@@ -279,7 +279,7 @@ class JointCommandNode(ManagedNode):
         self._command(self._now())
 
     def _command(self, now: int) -> None:
-        commander = self._the_commander()
+        commander = self.commander
         due = commander.advance(now)
         names, position = commander.map.names, commander.positions()
         if self._speaking and commander.mode is CommanderMode.TRACKING:
@@ -294,7 +294,7 @@ class JointCommandNode(ManagedNode):
 
     def _go_to_rest(self) -> None:
         """Stream the way to rest. A busy machine may need longer for it, up to four times as long and a second."""
-        commander = self._the_commander()
+        commander = self.commander
         stopped = commander.stopped
         commander.stop()
         now, begin, period = self._now(), time.monotonic(), 1.0 / commander.config.rate
@@ -308,7 +308,7 @@ class JointCommandNode(ManagedNode):
             commander.release()
 
     def _diagnose(self) -> None:
-        commander = self._the_commander()
+        commander = self.commander
         # The median: at the end of speech nothing can be known ahead.
         missing = float(np.median(self._missing)) if self._missing else 0.0
         self._missing.clear()
@@ -344,7 +344,9 @@ class JointCommandNode(ManagedNode):
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _the_commander(self) -> JointCommander:
+    @property
+    def commander(self) -> JointCommander:
+        """The commander, between configure and cleanup."""
         assert self._commander is not None, 'only called between configure and cleanup'
         return self._commander
 

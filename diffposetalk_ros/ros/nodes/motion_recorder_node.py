@@ -22,10 +22,10 @@ from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import default_kind, has_portaudio_form, message_class
-from diffposetalk_ros.ros.recording.bag_files import bag_library
+from diffposetalk_ros.ros.recording.bag_storage import bag_library
+from diffposetalk_ros.ros.recording.clip_of_messages import clip_from_messages, lost_frames
 from diffposetalk_ros.ros.recording.journal import Journal
 from diffposetalk_ros.ros.recording.motion_bag import BagMessage, write_motion_bag
-from diffposetalk_ros.ros.recording.recorded_motion import clip_from_messages, lost_frames
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 from diffposetalk_ros.util.output_file import check_output
 

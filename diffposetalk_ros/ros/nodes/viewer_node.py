@@ -48,17 +48,26 @@ from diffposetalk_ros.ros.viewer.avatar_client import AvatarClient, checked_numb
 from diffposetalk_ros.ros.viewer.on_demand_publisher import OnDemandPublisher
 from diffposetalk_ros.ros.viewer.page_microphone import PageMicrophone
 from diffposetalk_ros.ros.viewer.speech_sender import SpeechSender
-from diffposetalk_ros.ros.viewer.style_recorder import StyleRecorder
+from diffposetalk_ros.ros.viewer.style_recorder import StyleRecorder, style_of_clip, style_of_file
+from diffposetalk_ros.tracking.page_camera import PageCamera, told
+from diffposetalk_ros.tracking.page_tracker import find_page_tracker
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 from diffposetalk_ros.util.private_file import write_private
-from diffposetalk_ros.viewer.page_messages import audio_block, motion_block, read_live, read_speech
+from diffposetalk_ros.viewer.page_messages import (
+    audio_block,
+    motion_block,
+    read_face,
+    read_live,
+    read_speech,
+    read_style,
+)
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 
 __all__ = ['ViewerNode', 'main']
 
 _THROTTLE = 5.0
-_LONGEST_REPORT = 500
+_LONGEST_REPORT, _LONGEST_NAME = 500, 40
 _PARAMETERS = (
     ('node', 'diffposetalk', 'Name of the talking node'),
     ('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token'),
@@ -117,10 +126,14 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._kind = default_kind() if value['message'] == 'auto' else value['message']
         voice = OnDemandPublisher(self, self._kind, 'page')
         self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
-        self._server = ViewerServer(options, pack_rig(rig), self._on_command, self._now)
+        self._camera = PageCamera()
+        tracker, missing = self._page_tracker()
+        self._server = ViewerServer(options, pack_rig(rig), self._on_command, self._now, tracker=tracker)
         self._avatar = AvatarClient(self, self._target, self._server.latch)
         self._subscribe()
-        self._server.latch('setup', {'sample': bool(sample), 'replay': bool(sample) and value['replay']})
+        self._server.latch(
+            'setup', {'sample': bool(sample), 'replay': bool(sample) and value['replay'], 'camera': missing}
+        )
         self._tracked = self._spoken = False
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         self.create_timer(1.0, self._look_around)
@@ -158,6 +171,14 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
                 told += f' (the address with its token is in {path})'
         self.get_logger().info(told)
         return path
+
+    @staticmethod
+    def _page_tracker() -> tuple[dict[str, Path], str]:
+        """Files of the page's face tracker, and why there are none, in words."""
+        try:
+            return find_page_tracker(), ''
+        except DiffPoseTalkError as error:
+            return {}, str(error)
 
     def _subscribe(self) -> None:
         kind = message_class(self._kind)
@@ -309,6 +330,16 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             return await self._say(*read_speech(upload))
         if kind == 'hear':
             return self._hear(str(command.get('page', '')), upload)
+        if kind == 'face':
+            row = self._camera.see(str(command.get('page', '')), *read_face(upload))
+            return {'row': None if row is None else np.round(row.astype(float), 4).tolist()}
+        if kind == 'own_style':
+            return await self._take(
+                str(command.get('page', '')), checked_number(command.get('seconds', 10.0))
+            )
+        if kind == 'load_style':
+            request = style_of_file(str(command.get('name', ''))[:_LONGEST_NAME], *read_style(upload))
+            return await self._avatar.set_style(request)
         if kind == 'report':
             return self._note(str(command.get('text', '')))
         if kind == 'sample':
@@ -338,6 +369,11 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             await self._avatar.reset()
         self._speech.say(samples, rate)
         return {'seconds': len(samples) / rate}
+
+    async def _take(self, page: str, seconds: float) -> dict[str, Any]:
+        """The style of whoever sat before the camera of a page in the last ``seconds``."""
+        clip, quality = self._camera.take(page, min(30.0, seconds))
+        return {**await self._avatar.set_style(style_of_clip('camera', clip)), **told(clip, quality)}
 
     async def _record(self, seconds: float) -> dict[str, Any]:
         until = rclpy.task.Future()

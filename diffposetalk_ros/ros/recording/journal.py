@@ -19,7 +19,7 @@ from rclpy.serialization import serialize_message
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
-from diffposetalk_ros.ros.recording.bag_files import BagMessage
+from diffposetalk_ros.ros.recording.bag_storage import BagMessage
 from diffposetalk_ros.ros.recording.motion_bag import FRAME, INFO, BagWriter
 
 __all__ = ['DurableFile', 'Journal', 'journal_path']

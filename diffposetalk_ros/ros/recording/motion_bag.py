@@ -13,14 +13,14 @@ from typing import Any
 from diffposetalk_ros.errors import DiffPoseTalkError, MotionError
 from diffposetalk_ros.motion.files.motion_file import write_atomically
 from diffposetalk_ros.motion.motion_clip import MotionClip
-from diffposetalk_ros.ros.recording.bag_files import (
+from diffposetalk_ros.ros.recording.bag_storage import (
     BagMessage,
     bag_files,
     bag_library,
     definition,
     file_messages,
 )
-from diffposetalk_ros.ros.recording.recorded_motion import clip_from_messages
+from diffposetalk_ros.ros.recording.clip_of_messages import clip_from_messages
 
 __all__ = [
     'FRAME',

@@ -9,7 +9,10 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
-__all__ = ['beside', 'declare', 'forward', 'shared_file']
+__all__ = ['RESPAWN_DELAY', 'beside', 'declare', 'forward', 'shared_file']
+
+RESPAWN_DELAY = 0.5
+"""Seconds between the end of a node and its next start."""
 
 _SWITCH = ['true', 'false']
 _TABLE: dict[str, dict[str, Any]] = {
@@ -39,7 +42,7 @@ _TABLE: dict[str, dict[str, Any]] = {
     'respawn': {
         'default_value': 'false',
         'choices': _SWITCH,
-        'description': 'Start a node that has ended again, after a second',
+        'description': f'Start a node that has ended again, {RESPAWN_DELAY:g} s later',
     },
     'log_level': {
         'default_value': 'info',

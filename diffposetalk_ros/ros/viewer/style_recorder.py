@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A speaking style from a face that a tracker publishes as FaceMotion on ``tracked_face``."""
+"""Style requests: of a face that a tracker publishes on ``tracked_face``, of a clip, of a style file."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import array
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import StyleError
 from diffposetalk_ros.motion.layout import arkit_layout
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.ros.messages.motion import row_from_message
 from diffposetalk_ros.srv import SetStyle
 
-__all__ = ['StyleRecorder']
+__all__ = ['StyleRecorder', 'style_of_clip', 'style_of_file']
 
 _LAYOUT = arkit_layout(head_pose=True)
 _RATE = 25.0
 _LONGEST = 30.0
+_MOST_NUMBERS = 1024
+"""Of StyleReference.embedding."""
 
 
 class StyleRecorder:
@@ -52,9 +56,30 @@ class StyleRecorder:
         grid = np.arange(times[used[0]], times[-1], 1 / _RATE)
         rows = np.stack([self._rows[i] for i in used])
         motion = np.stack([np.interp(grid, times[used], column) for column in rows.T], axis=1)
-        request = SetStyle.Request()
-        style = request.style
-        style.name, style.space, style.rate = 'recorded', _LAYOUT.space, _RATE
-        style.channel_names = list(_LAYOUT.names)
-        style.motion = array.array('f', motion.astype(np.float32).tobytes())
-        return request
+        return style_of_clip('recorded', MotionClip(motion.astype(np.float32), _RATE, _LAYOUT))
+
+
+def style_of_clip(name: str, clip: MotionClip) -> Any:
+    """SetStyle.Request of a motion clip; ``name`` is a label."""
+    request = SetStyle.Request()
+    style = request.style
+    style.name, style.space, style.rate = name, clip.layout.space, clip.fps
+    style.channel_names = list(clip.layout.names)
+    style.motion = array.array('f', clip.values.astype(np.float32).tobytes())
+    return request
+
+
+def style_of_file(name: str, numbers: NDArray[np.float32], rate: float) -> Any:
+    """SetStyle.Request of what a style file holds: a vector (``rate`` 0), or rows (T, 55) of ARKit motion.
+
+    ``name`` is a label. Raises StyleError for numbers that are neither.
+    """
+    if rate:
+        if len(numbers) % _LAYOUT.width:
+            raise StyleError(f'{len(numbers)} numbers are no rows of {_LAYOUT.width}; save the style again')
+        return style_of_clip(name, MotionClip(numbers.reshape(-1, _LAYOUT.width), rate, _LAYOUT))
+    if len(numbers) > _MOST_NUMBERS:
+        raise StyleError(f'{len(numbers)} numbers are no style vector; it holds {_MOST_NUMBERS} at most')
+    request = SetStyle.Request()
+    request.style.name, request.style.embedding = name, array.array('f', numbers.tobytes())
+    return request

@@ -3,6 +3,7 @@
 
 from diffposetalk_ros.training.animator.animator import animate
 from diffposetalk_ros.training.animator.coarticulation import lip_closure_spans, viseme_targets
+from diffposetalk_ros.training.animator.sounds import ARPABET, BASES, sounds
 from diffposetalk_ros.training.animator.style import (
     NAMED_STYLES,
     STYLE_RANGES,
@@ -10,10 +11,11 @@ from diffposetalk_ros.training.animator.style import (
     named_style,
     sample_style,
 )
-from diffposetalk_ros.training.animator.visemes import PHONES, VISEMES, Phone, normalise_phone
+from diffposetalk_ros.training.animator.visemes import VISEMES, Phone
 
 __all__ = [
-    'NAMED_STYLES', 'PHONES', 'STYLE_RANGES', 'VISEMES', 'Phone', 'StyleParameters', 'animate',
+    'ARPABET', 'BASES', 'sounds',
+    'NAMED_STYLES', 'STYLE_RANGES', 'VISEMES', 'Phone', 'StyleParameters', 'animate',
     'lip_closure_spans',
-    'named_style', 'normalise_phone', 'sample_style', 'viseme_targets',
+    'named_style', 'sample_style', 'viseme_targets',
 ]  # fmt: skip

@@ -15,13 +15,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.training.animator.visemes import (
+from diffposetalk_ros.training.animator.sounds import (
     ARTICULATORS,
-    VISEMES,
-    Phone,
-    normalise_phone,
-    segments,
+    BILABIALS,
+    LABIODENTALS,
+    PAUSE,
+    base_of,
+    sounds,
 )
+from diffposetalk_ros.training.animator.visemes import VISEMES, Phone, segments, split_phones
 
 __all__ = [
     'Floats', 'articulate', 'bite_gate', 'closure_gate', 'frame_times', 'lip_closure_spans',
@@ -73,8 +75,8 @@ def articulate(phones: Sequence[Phone], times: Floats, softness: float = 1.0) ->
 def lip_closure_spans(phones: Sequence[Phone]) -> list[tuple[float, float]]:
     """Start and end (s) of every lip closure: the spans of /p b m/, neighbours merged."""
     spans: list[tuple[float, float]] = []
-    for start, end, label in phones:
-        if normalise_phone(label) in ('P', 'B', 'M'):
+    for start, end, sound in split_phones(phones):
+        if base_of(sound) in BILABIALS:
             if spans and start - spans[-1][1] < 0.01:
                 spans[-1] = (spans[-1][0], end)
             else:
@@ -86,7 +88,7 @@ def pause_spans(phones: Sequence[Phone], duration: float) -> list[tuple[float, f
     """Stretches of 0..duration (s) without speech, at least 0.18 s long."""
     spans, now = [], 0.0
     for start, end, label in phones:
-        if normalise_phone(label) == 'SIL':
+        if sounds(label) == (PAUSE,):
             continue
         if start - now >= _RESTING_PAUSE:
             spans.append((now, start))
@@ -120,16 +122,15 @@ def closure_gate(phones: Sequence[Phone], times: Floats) -> Floats:
     Held over the whole of /m/ and over all but the burst of /p b/; never shorter than a frame.
     """
     spans = []
-    for start, end, label in phones:
-        phone = normalise_phone(label)
-        if phone in ('P', 'B', 'M'):
-            spans.append(_held(start, end, 0.1 if phone == 'M' else 0.3))
+    for start, end, sound in split_phones(phones):
+        if base_of(sound) in BILABIALS:
+            spans.append(_held(start, end, 0.1 if base_of(sound) == 'm' else 0.3))
     return _gate(spans, times, _CLOSURE_RAMP, _CLOSURE_RAMP)
 
 
 def bite_gate(phones: Sequence[Phone], times: Floats) -> Floats:
     """How firmly the lower lip touches the upper teeth for /f v/, 0..1, shape (len(times),)."""
-    spans = [_held(a, b, 0.15) for a, b, label in phones if normalise_phone(label) in ('F', 'V')]
+    spans = [_held(a, b, 0.15) for a, b, sound in split_phones(phones) if base_of(sound) in LABIODENTALS]
     return _gate(spans, times, 0.05, 0.05)
 
 

@@ -15,8 +15,9 @@ from diffposetalk_ros.training.animator.coarticulation import (
     closure_gate,
     rest_gate,
 )
+from diffposetalk_ros.training.animator.sounds import ARTICULATORS
 from diffposetalk_ros.training.animator.style import StyleParameters
-from diffposetalk_ros.training.animator.visemes import ARTICULATORS, Phone
+from diffposetalk_ros.training.animator.visemes import Phone
 
 __all__ = ['lower_face', 'paired']
 

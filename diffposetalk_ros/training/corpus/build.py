@@ -25,7 +25,7 @@ from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, En
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
-FORMAT = 5  # of the files and of the plan: an older folder is not gone on with
+FORMAT = 6  # of the files and of the plan: an older folder is not gone on with
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
 ENGINES: dict[str, Callable[[Path | None], Engine]] = {
     'flite': lambda _: Flite(),
@@ -39,7 +39,7 @@ ENGINES: dict[str, Callable[[Path | None], Engine]] = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A finished clip: float32 [samples] at 16 kHz and ARPABET phones that cover it."""
+    """A finished clip: float32 [samples] at 16 kHz and phones (ARPABET or IPA) that cover it."""
 
     samples: npt.NDArray[np.float32]
     phones: tuple[Phone, ...]
@@ -95,6 +95,7 @@ def _record(plan: ClipPlan, clip: Clip) -> dict[str, Any]:
         'id': plan.id,
         'voice': plan.voice,
         'engine': plan.engine,
+        'language': plan.lines[0].language,
         'split': plan.split,
         'audio': f'{plan.split}/{plan.id}.flac',
         'samples': len(clip.samples),

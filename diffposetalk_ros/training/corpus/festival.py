@@ -6,7 +6,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile
@@ -14,13 +15,33 @@ import soundfile
 from diffposetalk_ros.training.corpus.phones import to_arpabet
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Phone, Speech
 
-FESTIVAL_VOICES = {
-    'ked': 'voice_ked_diphone',
-    'kal': 'voice_kal_diphone',
-    'slt-hts': 'voice_cmu_us_slt_arctic_hts',
-}
 
-_PACKAGES = 'festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu'
+@dataclass(frozen=True)
+class FestivalVoice:
+    """A voice: the call that chooses it, its folder of festival's voices, its Debian packages and its letters."""
+
+    call: str
+    folder: str
+    packages: str
+    encoding: str = 'utf-8'
+
+
+FESTIVAL_VOICES: Mapping[str, FestivalVoice] = {
+    'ked': FestivalVoice('voice_ked_diphone', 'english/ked_diphone', 'festvox-kdlpc16k'),
+    'kal': FestivalVoice('voice_kal_diphone', 'english/kal_diphone', 'festvox-kallpc16k'),
+    'slt-hts': FestivalVoice(
+        'voice_cmu_us_slt_arctic_hts', 'us/cmu_us_slt_arctic_hts', 'festvox-us-slt-hts festlex-cmu'
+    ),
+}
+"""The English voices, which may be trained on."""
+
+Naming = Callable[[str, Sequence[Phone], float], tuple[Phone, ...]]
+"""Voice, its own phones and the duration in seconds -> phones in ARPABET or IPA that cover it."""
+
+
+def _english(voice: str, phones: Sequence[Phone], duration: float) -> tuple[Phone, ...]:
+    return to_arpabet('festival', phones, duration)
+
 
 # A sentence that festival fails on must not end the run: it only leaves no segment file.
 _PRELUDE = """
@@ -50,15 +71,18 @@ def read_segments(path: Path) -> list[Phone]:
 
 
 class Festival:
-    """The voices ked, kal (diphone) and slt-hts (statistical, without pitch control)."""
+    """By default the voices ked, kal (diphone) and slt-hts (statistical, without pitch control)."""
 
-    def __init__(self) -> None:
-        """Check that the program and its voices are there; CorpusError names the apt packages."""
-        voices = Path('/usr/share/festival/voices')
-        folders = ('english/ked_diphone', 'english/kal_diphone', 'us/cmu_us_slt_arctic_hts')
+    def __init__(
+        self, voices: Mapping[str, FestivalVoice] = FESTIVAL_VOICES, naming: Naming = _english
+    ) -> None:
+        """Check that the program and the voices are there; CorpusError names the apt packages."""
+        self._voices, self._naming = voices, naming
+        folder = Path('/usr/share/festival/voices')
         program = shutil.which('festival')
-        if program is None or not all((voices / folder).is_dir() for folder in folders):
-            raise CorpusError(f'festival is not complete; run: apt install {_PACKAGES}')
+        if program is None or not all((folder / voice.folder).is_dir() for voice in voices.values()):
+            packages = ' '.join(['festival', *(voice.packages for voice in voices.values())])
+            raise CorpusError(f'festival is not complete; run: apt install {packages}')
         self._program = program
 
     def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
@@ -69,8 +93,8 @@ class Festival:
         if not lines:
             return []
         for line in lines:
-            if line.voice not in FESTIVAL_VOICES:
-                raise CorpusError(f'festival voice {line.voice!r} is not one of {", ".join(FESTIVAL_VOICES)}')
+            if line.voice not in self._voices:
+                raise CorpusError(f'festival voice {line.voice!r} is not one of {", ".join(self._voices)}')
         waiting = sorted(range(len(lines)), key=lambda k: (lines[k].voice, k))
         with tempfile.TemporaryDirectory(prefix='festival-') as name:
             folder = Path(name)
@@ -81,38 +105,43 @@ class Festival:
                     raise CorpusError(f'festival ended with {code} at {lines[missing[0]].text!r}')
                 # A crash (an empty sentence is one) costs the first line that is missing; go on behind it.
                 waiting = missing[1:] if code != 0 else []
-            return [self._read(folder / str(k)) for k in range(len(lines))]
+            return [self._read(line.voice, folder / str(k)) for k, line in enumerate(lines)]
 
     def _run(self, lines: Mapping[int, Line], folder: Path) -> int:
         script = folder / 'batch.scm'
-        script.write_text(self._script(lines, folder))
+        script.write_bytes(self._script(lines, folder))
         return subprocess.run(
             [self._program, '-b', str(script)], capture_output=True, stdin=subprocess.DEVNULL
         ).returncode
 
-    def _script(self, lines: Mapping[int, Line], folder: Path) -> str:
-        rows, voice = [_PRELUDE], ''
+    def _script(self, lines: Mapping[int, Line], folder: Path) -> bytes:
+        rows, voice = [_PRELUDE.encode()], ''
         for k, line in lines.items():
             if line.voice != voice:
                 voice = line.voice
-                rows.append(f'({FESTIVAL_VOICES[voice]})')
-            if voice == 'slt-hts':  # the HTS engine takes its own speaking rate and ignores Duration_Stretch
+                rows.append(f'({self._voices[voice].call})'.encode())
+            if line.language != 'en':
+                pass  # the other voices are said as they are
+            elif (
+                voice == 'slt-hts'
+            ):  # the HTS engine takes its own speaking rate and ignores Duration_Stretch
                 rate = f'(list "-r" {1 / line.stretch:.4f})'
-                rows.append(
-                    f'(set! hts_engine_params (cons {rate} cmu_us_slt_arctic_hts::hts_engine_params))'
-                )
+                params = f'(set! hts_engine_params (cons {rate} cmu_us_slt_arctic_hts::hts_engine_params))'
+                rows.append(params.encode())
             else:  # the intonation model of the diphone voices is at 105 Hz as recorded
-                rows.append(f"(Parameter.set 'Duration_Stretch {line.stretch:.3f})")
-                rows.append(
+                rows.append(f"(Parameter.set 'Duration_Stretch {line.stretch:.3f})".encode())
+                pitch = (
                     f"(set! int_lr_params '((target_f0_mean {105 * line.pitch:.1f}) (target_f0_std 14)"
                     ' (model_f0_mean 170) (model_f0_std 34)))'
                 )
-            rows.append(f'(say "{folder / str(k)}" {_scheme_string(line.text)})')
-        return '\n'.join(rows) + '\n'
+                rows.append(pitch.encode())
+            text = _scheme_string(line.text).encode(self._voices[voice].encoding, 'ignore')
+            rows.append(f'(say "{folder / str(k)}" '.encode() + text + b')')
+        return b'\n'.join(rows) + b'\n'
 
-    def _read(self, stem: Path) -> Speech | None:
+    def _read(self, voice: str, stem: Path) -> Speech | None:
         if not stem.with_suffix('.segs').is_file():
             return None
         samples, rate = soundfile.read(stem.with_suffix('.wav'), dtype='int16')
         phones = read_segments(stem.with_suffix('.segs'))
-        return Speech(samples, rate, to_arpabet('festival', phones, len(samples) / rate))
+        return Speech(samples, rate, self._naming(voice, phones, len(samples) / rate))

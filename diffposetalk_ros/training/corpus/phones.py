@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phone names of the engines -> the 39 ARPABET phones and SIL."""
+"""Phone names of the engines -> the 39 ARPABET phones for English, IPA for other languages, and SIL."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.training.animator.sounds import sounds
 from diffposetalk_ros.training.corpus.speech import CorpusError, Phone
 
 SIL = 'SIL'
@@ -60,8 +63,59 @@ def arpabet_of(engine: str, name: str) -> tuple[str, ...]:
     return (known,)
 
 
+# espeak-ng 1.51 writes some IPA in letters of its own.
+_ESPEAK_IPA = {
+    'r\u031d': 'ʒ', 'r\u031d\u030a': 'ʃ', 'sx': 'ɧ', 's.': 'ʂ', 'z.': 'ʐ', 'ts.': 'tʂ', 'ts.h': 'tʂ', 'ts.h.': 'tʂ',
+    'r.': 'ɽ', 't.': 'ʈ', 'd.': 'ɖ', 'n.': 'ɳ', 'l.': 'ɭ', 'i.': 'ɨ', 'i̪': 'ɨ', 'ε': 'ɛ', 'onɡ': 'ʊŋ', 'iɜ': 'i',
+}  # fmt: skip
+_IPA_ORNAMENT = re.compile(
+    r'[?\-^"0-9\ufffd]|\([a-z-]*\)'
+)  # glottal ties, variants, tones, switches of language
+
+
+# In these languages it writes y for the vowel of Cyrillic ы and и.
+_ESPEAK_VOWELS = {'ru': {'y': 'ɨ'}, 'uk': {'y': 'ɪ'}}
+
+
+def ipa_of(name: str, language: str = '') -> str:
+    """IPA of a phone as espeak-ng 1.51 writes it; nothing where it only lengthens or colours the phone before."""
+    name = _ESPEAK_VOWELS.get(language, {}).get(name, name)
+    name = _ESPEAK_IPA.get(name, name)
+    bare = _IPA_ORNAMENT.sub('', name)
+    bare = _ESPEAK_IPA.get(bare, bare)
+    try:
+        known = sounds(bare) if bare and bare not in 'ʲːʰˈˌ' else ()
+    except ConfigError as error:
+        raise CorpusError(f'espeak phone {name!r} is no IPA; add it to training/corpus/phones.py') from error
+    return bare if known else ''
+
+
+def to_ipa(
+    samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone], language: str = ''
+) -> tuple[Phone, ...]:
+    """Phones of espeak-ng in IPA, in time order -> IPA and SIL that cover the samples [n] at `rate` Hz.
+
+    An event without a name is a pause where nothing sounds for 60 ms, else it lengthens the phone before.
+    """
+    loud = float(np.abs(samples.astype(np.int32)).max(initial=1))
+    named = []
+    for phone in phones:
+        name = ipa_of(phone.name, language)
+        if not name:
+            stretch = samples[int(phone.start * rate) : int(phone.end * rate)].astype(np.int32)
+            quiet = len(stretch) > 0.06 * rate and float(np.percentile(np.abs(stretch), 90)) < 0.012 * loud
+            name = SIL if quiet else '+'
+        named.append(phone._replace(name=name))
+    return covering([(p, () if p.name == '+' else (p.name,)) for p in named], len(samples) / rate)
+
+
 def to_arpabet(engine: str, phones: Sequence[Phone], duration: float) -> tuple[Phone, ...]:
-    """Engine phones in time order -> ARPABET phones that cover [0, duration] seconds without gaps.
+    """Engine phones in time order -> ARPABET phones that cover [0, duration] seconds without gaps."""
+    return covering([(phone, arpabet_of(engine, phone.name)) for phone in phones], duration)
+
+
+def covering(phones: Sequence[tuple[Phone, tuple[str, ...]]], duration: float) -> tuple[Phone, ...]:
+    """Phones under their new names (none: the phone before goes on) that cover [0, duration] seconds.
 
     Neighbouring silences are merged, phones of no length dropped, and the last phone is cut or extended
     with SIL so that the list ends at `duration`.
@@ -77,10 +131,9 @@ def to_arpabet(engine: str, phones: Sequence[Phone], duration: float) -> tuple[P
         else:
             out.append(Phone(start, end, name))
 
-    for phone in phones:
+    for phone, names in phones:
         if not out and phone.start > 0:
             append(0.0, phone.start, SIL)
-        names = arpabet_of(engine, phone.name)
         if not names and out:
             out[-1] = Phone(out[-1].start, min(max(phone.end, out[-1].end), duration), out[-1].name)
         elif len(names) == 1:
@@ -96,6 +149,9 @@ def to_arpabet(engine: str, phones: Sequence[Phone], duration: float) -> tuple[P
     return tuple(out)
 
 
+_STOPS = frozenset('ptkbdgɡqcɟʈɖ')
+
+
 def restore_stop_closures(
     samples: npt.NDArray[np.int16], rate: int, phones: Sequence[Phone]
 ) -> tuple[Phone, ...]:
@@ -103,7 +159,7 @@ def restore_stop_closures(
 
     espeak-ng reports a voiceless stop after its closure pause, so lips would close about 45 ms late. The
     closure is near-silence (below 1.2 % of the peak) right before the event: the start moves back over it, at
-    most 120 ms, and leaves the phone before at least 15 ms. `phones` carry espeak names, times in seconds.
+    most 120 ms, and leaves the phone before at least 15 ms. `phones` carry espeak's names or IPA, times in seconds.
     """
     hop = max(1, rate // 500)  # 2 ms
     count = len(samples) // hop
@@ -113,7 +169,7 @@ def restore_stop_closures(
     silent = peaks < 0.012 * peaks.max()
     out = list(phones)
     for k in range(1, len(out)):
-        if out[k].name[:1] not in set('ptkbdg') or out[k - 1].name.startswith('_'):
+        if out[k].name[:1] not in _STOPS or out[k - 1].name[:1] in ('', '_'):
             continue
         last = min(int(out[k].start * rate / hop) - 1, count - 1)
         first = last

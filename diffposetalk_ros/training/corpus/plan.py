@@ -9,23 +9,37 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffposetalk_ros.training.corpus.espeak import ESPEAK_VOICES
+from diffposetalk_ros.training.corpus.espeak import ESPEAK_VARIANTS, ESPEAK_VOICES
 from diffposetalk_ros.training.corpus.kokoro import KOKORO_VOICES
+from diffposetalk_ros.training.corpus.languages import LANGUAGES, sentences_of
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line
 from diffposetalk_ros.training.corpus.text import is_held_out
 
 HOLD_OUT = ('flite:rms', 'espeak:en-GB-scotland+m3')
 
-# Share of the hours by voice: 60 % of neural voices, which sound most like people, 30 % of recorded ones,
-# espeak in a tenth. rms joins only where it is not held out; `*` stands for all of an engine's speakers.
+# Share of the hours by voice; `*` stands for all English voices of an engine, `+` for its voices of all languages of
+# LANGUAGES. A little more than half is English, so that it loses nothing; espeak has less than a quarter.
+# rms joins only where it is not held out.
 _SHARES = {
-    'flite:awb': 0.06, 'flite:slt': 0.05, 'flite:kal16': 0.03, 'flite:rms': 0.06,
-    'festival:ked': 0.04, 'festival:kal': 0.02, 'festival:slt-hts': 0.04,
-    'hibari:heart': 0.06, 'kokoro:*': 0.54, 'espeak:*': 0.10,
+    'flite:awb': 0.06, 'flite:slt': 0.06, 'flite:kal16': 0.03, 'flite:rms': 0.06,
+    'festival:ked': 0.05, 'festival:kal': 0.03, 'festival:slt-hts': 0.05,
+    'hibari:heart': 0.05, 'kokoro:*': 0.16, 'espeak:*': 0.04, 'kokoro:+': 0.27, 'espeak:+': 0.20,
 }  # fmt: skip
+# Kokoro speaks the languages it learned oftener than those of which it knows only the phones.
+_KOKORO_LANGUAGES = tuple(
+    code
+    for code, language in LANGUAGES.items()
+    if code not in ('ar', 'fa', 'bn', 'vi')
+    for _ in range(3 if language.speakers else 1)
+)
 _DEV_SENTENCES = 80  # per held-out voice
 _SHORTEST_CLIP = 80  # characters, 5 s: a training window of 4 s fits in every clip
 _SENTENCES_PER_CLIP = ((1, 2, 3, 4), (0.15, 0.35, 0.35, 0.15))
+
+
+def _letter_s(language: str) -> float:
+    """Seconds that a character of running text takes: one of Mandarin, Japanese or Korean is a syllable."""
+    return {'cmn': 0.25, 'ja': 0.16, 'ko': 0.16}.get(language, 0.06)
 
 
 class Conversion(NamedTuple):
@@ -53,17 +67,21 @@ class ClipPlan:
         return self.lines[0].voice
 
     def expected_seconds(self) -> float:
-        """Rough length before it is said: 60 ms a character, 0.45 s a sentence, and the pauses."""
-        return sum((0.06 * len(x.text) + 0.45) * x.stretch for x in self.lines) + sum(self.pauses)
+        """Rough length before it is said: 60 ms a letter, 0.45 s a sentence, and the pauses."""
+        return sum((_letter_s(x.language) * len(x.text) + 0.45) * x.stretch for x in self.lines) + sum(
+            self.pauses
+        )
 
 
-def _clip(rng: np.random.Generator, id: str, split: str, name: str, sentences: Sequence[str]) -> ClipPlan:
+def _clip(
+    rng: np.random.Generator, id: str, split: str, name: str, sentences: Sequence[str], language: str = 'en'
+) -> ClipPlan:
     engine, voice = name.split(':', 1)
     stretch = float(np.exp(rng.uniform(np.log(0.8), np.log(1.25)))) if split == 'train' else 1.0
     pitch = float(np.exp(rng.uniform(np.log(0.85), np.log(1.2)))) if split == 'train' else 1.0
     seeds = rng.integers(1, 2**31, len(sentences))
     lines = tuple(
-        Line(voice, text, round(stretch, 3), round(pitch, 3), int(seed))
+        Line(voice, text, round(stretch, 3), round(pitch, 3), int(seed), language)
         for text, seed in zip(sentences, seeds, strict=True)
     )
     inner = rng.uniform(0.0, 1.0, len(sentences) - 1) ** 2 * 1.2
@@ -84,6 +102,19 @@ def _take(sentences: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
     while True:
         for k in rng.permutation(len(sentences)):
             yield sentences[k]
+
+
+def _foreign_voice(rng: np.random.Generator, engine: str) -> tuple[str, str]:
+    """A language and one of the engine's voices of it."""
+    codes = _KOKORO_LANGUAGES if engine == 'kokoro' else tuple(LANGUAGES)
+    code = codes[rng.integers(len(codes))]
+    if engine == 'espeak':
+        return code, f'{LANGUAGES[code].espeak}+{ESPEAK_VARIANTS[rng.integers(len(ESPEAK_VARIANTS))]}'
+    own = LANGUAGES[code].speakers
+    others = KOKORO_VOICES
+    # A third of the clips of a language with speakers of its own is said by others, who are many.
+    voices = own if own and rng.random() < 2 / 3 else others
+    return code, voices[rng.integers(len(voices))]
 
 
 def plan_corpus(
@@ -125,19 +156,26 @@ def plan_corpus(
         'kokoro': [v for v in KOKORO_VOICES if f'kokoro:{v}' not in hold_out],
     }
     text = _take([s for s in sentences if not is_held_out(s)], rng)
+    foreign: dict[str, Iterator[str]] = {}
     spent = dict.fromkeys(shares, 0.0)
     total, k = 0.0, 0
     while total < hours * 3600:
         name = min(shares, key=lambda n: (spent[n] / shares[n], n))
         engine, voice = name.split(':', 1)
+        language = 'en'
         if voice == '*':
             voice = speakers[engine][rng.integers(len(speakers[engine]))]
+        elif voice == '+':
+            language, voice = _foreign_voice(rng, engine)
+            if language not in foreign:
+                foreign[language] = _take(sentences_of(language, held_out=False), rng)
+        source = foreign.get(language, text)
         count = int(rng.choice(_SENTENCES_PER_CLIP[0], p=_SENTENCES_PER_CLIP[1]))
-        chosen = [next(text) for _ in range(count)]
-        while sum(map(len, chosen)) < _SHORTEST_CLIP:
-            chosen.append(next(text))
-        plan = _clip(rng, f'train-{k:06d}', 'train', f'{engine}:{voice}', chosen)
-        if name != 'espeak:*' and copies and rng.random() < copies:
+        chosen = [next(source) for _ in range(count)]
+        while sum(map(len, chosen)) * _letter_s(language) < _SHORTEST_CLIP * _letter_s('en'):
+            chosen.append(next(source))
+        plan = _clip(rng, f'train-{k:06d}', 'train', f'{engine}:{voice}', chosen, language)
+        if engine != 'espeak' and copies and rng.random() < copies:
             plan = replace(plan, conversion=_conversion(rng))
         plans.append(plan)
         spent[name] += plan.expected_seconds()

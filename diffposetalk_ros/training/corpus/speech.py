@@ -20,7 +20,7 @@ class CorpusError(DiffPoseTalkError):
 
 
 class Phone(NamedTuple):
-    """One phone and its time in seconds; `name` is an engine's own name or ARPABET."""
+    """One phone and its time in seconds; `name` is an engine's own name, ARPABET (English) or IPA."""
 
     start: float
     end: float
@@ -29,18 +29,22 @@ class Phone(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """One sentence to say. `stretch` > 1 is slower, `pitch` > 1 higher (where the voice can)."""
+    """One sentence to say in `language`, English or a key of `languages.LANGUAGES`.
+
+    `stretch` > 1 is slower, `pitch` > 1 higher (where the voice can).
+    """
 
     voice: str
     text: str
     stretch: float = 1.0
     pitch: float = 1.0
     seed: int = 0
+    language: str = 'en'
 
 
 @dataclass(frozen=True)
 class Speech:
-    """Sound [samples] int16 at `rate` Hz and the ARPABET phones that cover it without gaps."""
+    """Sound [samples] int16 at `rate` Hz and the phones that cover it without gaps: ARPABET for English, else IPA."""
 
     samples: npt.NDArray[np.int16]
     rate: int

@@ -20,6 +20,8 @@ from tqdm import tqdm
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, mel_power
 from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError
 from diffposetalk_ros.training.animator import StyleParameters, animate, sample_style, viseme_targets
+from diffposetalk_ros.training.animator.sounds import BASES, base_of
+from diffposetalk_ros.training.animator.visemes import split_phones
 from diffposetalk_ros.training.data.codec import coded
 
 __all__ = [
@@ -34,11 +36,8 @@ MARGIN = (30, 3)
 _CODED = 0.5
 """Share of takes whose audio passes through a codec."""
 _SAMPLES_PER_FRAME = HOP * MEL_PER_FRAME
-PHONES: tuple[str, ...] = (
-    'SIL', 'AA', 'AE', 'AH', 'AO', 'AW', 'AY', 'B', 'CH', 'D', 'DH', 'EH', 'ER', 'EY', 'F', 'G', 'HH',
-    'IH', 'IY', 'JH', 'K', 'L', 'M', 'N', 'NG', 'OW', 'OY', 'P', 'R', 'S', 'SH', 'T', 'TH', 'UH',
-    'UW', 'V', 'W', 'Y', 'Z', 'ZH',
-)  # fmt: skip
+PHONES: tuple[str, ...] = BASES
+"""Sounds that the audio encoder learns to tell apart; silence is the first."""
 _PHONE_INDEX = {name: index for index, name in enumerate(PHONES)}
 
 _Phone = tuple[float, float, str]
@@ -83,7 +82,7 @@ class TakeSet:
 
 @dataclass(frozen=True)
 class Clip:
-    """A sound file of the corpus and its phones: (start s, end s, ARPABET)."""
+    """A sound file of the corpus and its phones: (start s, end s, ARPABET or IPA)."""
 
     path: Path
     phones: tuple[_Phone, ...]
@@ -141,8 +140,8 @@ def shift_phones(phones: list[_Phone], start: float, duration: float) -> list[_P
 
 def _phone_track(phones: list[_Phone], frames: int) -> NDArray[np.uint8]:
     track = np.zeros(frames, np.uint8)
-    for start, end, name in phones:
-        track[int(round(start * 100)) : int(round(end * 100))] = _PHONE_INDEX[name]
+    for start, end, sound in split_phones(phones):
+        track[int(round(start * 100)) : int(round(end * 100))] = _PHONE_INDEX[base_of(sound)]
     return track
 
 

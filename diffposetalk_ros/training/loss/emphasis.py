@@ -6,13 +6,14 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
+from diffposetalk_ros.training.animator.sounds import BILABIALS
 from diffposetalk_ros.training.data.takes import PHONES
 
 __all__ = ['gesture_share', 'lip_emphasis']
 
-_BILABIALS = [PHONES.index(name) for name in ('P', 'B', 'M')]
+_BILABIALS = [PHONES.index(name) for name in sorted(BILABIALS)]
 # What is taken for them on real voices.
-_RIVALS = [PHONES.index(name) for name in ('DH', 'N', 'NG', 'V', 'F', 'D', 'T', 'L', 'W')]
+_RIVALS = [PHONES.index(name) for name in ('ð', 'n', 'ŋ', 'ɲ', 'v', 'f', 'ʋ', 'β', 'ɸ', 'd', 't', 'l', 'w')]
 
 _TYPICAL = 2.5
 """Frames a closure of 100 ms fills at 25 fps."""
@@ -23,7 +24,7 @@ _NEARBY = 5
 def gesture_share(share: Tensor) -> Tensor:
     """Share (N, F) 0..1 of each frame that phones of a kind fill -> the same, weighted by its gesture.
 
-    A P of 40 ms, as after S, fills one frame or two halves; a held M fills six. Summed over frames the second
+    A p of 40 ms, as after s, fills one frame or two halves; a held m fills six. Summed over frames the second
     would count six times, and the first be left open. The factor brings a gesture towards the sum of a typical
     one; it is kept between a half and three.
     """
@@ -34,7 +35,7 @@ def gesture_share(share: Tensor) -> Tensor:
 def lip_emphasis(phones: Tensor, closure: float, rivals: float) -> Tensor:
     """Phone shares (N, F, len(PHONES)) -> factor (N, F) on the lip error of each frame.
 
-    ``closure`` is added as far as P, B or M fill the frame, ``rivals`` as far as phones do that are taken
+    ``closure`` is added as far as p, b or m fill the frame, ``rivals`` as far as phones do that are taken
     for them: the first alone draws what is in doubt towards closing.
     """
     closing = gesture_share(phones[..., _BILABIALS].sum(-1))

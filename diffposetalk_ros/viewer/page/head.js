@@ -63,6 +63,7 @@ export class Head {
       this.prepare();
     });
     const software = inSoftware();
+    this.software = software;
     // Opaque: to blend a whole window costs software GL more than the head does.
     this.gl = canvas.getContext('webgl', { antialias: !software, alpha: false, powerPreference: 'low-power' });
     if (!this.gl) throw new Error('This browser has no WebGL; switch on graphics acceleration or try another.');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the page together and draws a frame whenever the browser wants one.
 //
-// Address options: kiosk, panel=0, buffer=MS, measure, and colours of the head by part, for example
-// ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
+// Address options: kiosk, panel=0, buffer=MS (everything is shown at least so late), measure, and colours of the
+// head by part, for example ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
 
 import { Head } from './head.js';
 import { Link } from './link.js';
@@ -11,6 +11,7 @@ import { Notices } from './notices.js';
 import { Panel } from './panel.js';
 import { Rig } from './rig.js';
 import { Sound } from './sound.js';
+import { Studio } from './studio.js';
 import { readTheme } from './theme.js';
 import { Clock, Motion } from './timeline.js';
 import { Traces } from './traces.js';
@@ -18,6 +19,7 @@ import { WakeLock } from './wake_lock.js';
 
 const query = new URLSearchParams(window.location.search);
 const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
+const SPARING = 120; // ms between two pictures of the head while a camera is read and WebGL runs on the processor
 const LOST = 1500; // ms of silence after which a visitor sees that the connection is gone
 
 const byId = (id) => document.getElementById(id);
@@ -46,6 +48,7 @@ class Viewer {
     this.age = Infinity;
     this.frames = [];
     this.interval = 16.7;
+    this.behind = BUFFER;
     this.received = 0;
     this.sound.onopen = (context, gain) => this.tap(context, gain);
     this.sound.onchange = () => this.panel.hearing();
@@ -64,6 +67,9 @@ class Viewer {
     });
     const { link, sound, microphone, traces } = this;
     this.panel = new Panel({ link, sound, microphone, traces, notices, wakeLock, channels: rig.channels });
+    const { clock, panel } = this;
+    this.studio = new Studio({ link, clock, notices, panel, channels: rig.channels });
+    this.panel.studio = this.studio;
     if (query.has('kiosk')) {
       document.body.classList.add('kiosk');
       wakeLock.keep(true);
@@ -108,12 +114,18 @@ class Viewer {
     if (!this.clock.ready) return;
     // What is drawn now is seen one refresh later.
     const seen = time + Math.min(this.interval, 34);
-    const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - BUFFER;
+    this.follow(this.sound.buffer);
+    const robot = this.sound.robot(seen) ?? this.clock.robot(seen) - this.behind;
     const state = this.motion.read(robot, this.row);
+    const visitor = this.studio.follow(this.interval);
+    if (visitor) this.row.set(visitor);
     if (state !== null && state !== this.state) {
       this.state = state;
       this.report();
     }
+    // Where the processor draws, the visitor's camera comes first.
+    if (this.studio.camera.on && this.head.software && time - this.painted < SPARING) return;
+    this.painted = time;
     // A face at rest costs nothing.
     if (this.head.stale || this.row.some((value, i) => value !== this.shown[i])) {
       this.head.draw(this.row, this.row.subarray(52, 55));
@@ -122,6 +134,12 @@ class Viewer {
     }
     this.log?.drawn.push([seen, this.rig.opening]);
     if (state !== null && !document.body.classList.contains('kiosk')) this.traces.draw(time);
+  }
+
+  // Without sound the face comes to a new delay by being a tenth slower or quicker for a while.
+  follow(buffer) {
+    const most = 0.1 * this.interval;
+    this.behind += Math.max(-most, Math.min(most, buffer - this.behind));
   }
 
   get fps() {
@@ -141,7 +159,7 @@ class Viewer {
     const fps = this.fps.toFixed(0);
     const offset = Number.isFinite(this.age) ? `${this.age.toFixed(1)} ms` : 'unknown';
     this.panel.numbers(`${fps} frames/s drawn; ${this.received} received, the last ${offset} after it was due; `
-      + `page buffer ${BUFFER} ms; ${this.sound.late} pieces of sound late`);
+      + `page buffer ${Math.round(this.sound.buffer)} ms; ${this.sound.late} pieces of sound late`);
   }
 
   // Sound that comes too late cannot be played, and silence explains nothing.
@@ -151,8 +169,9 @@ class Viewer {
     if (pieces - this.counted.pieces < 50) return; // about a second of speech
     const share = (late - this.counted.late) / (pieces - this.counted.pieces);
     this.counted = { late, pieces };
-    notices.show('late', share < 0.5 ? '' : `The sound arrives too late to be played: frames come ${Math.round(this.age)} ms `
-      + 'after they are due. Raise playout.delay of the node, or open the page with ?buffer=500.', 5000);
+    const told = share >= 0.5 && this.sound.reserve.exhausted;
+    notices.show('late', told ? `The sound arrives too late to be played: frames come ${Math.round(this.age)} ms `
+      + 'after they are due. Raise playout.delay of the node.' : '', 5000);
   }
 
   // With ?measure: when which lip opening was seen, and how loud the loudspeaker was when.

@@ -80,6 +80,7 @@ export class Panel {
     } else if (message.type === 'setup') {
       this.setup = message;
       byId('sample').hidden = !message.sample;
+      this.studio.possible(message.camera);
     }
   }
 
@@ -256,6 +257,13 @@ export class Panel {
     if (!a) return null;
     const name = b && b !== a ? `${a}*${(1 - share).toFixed(2)}+${b}*${share.toFixed(2)}` : a;
     return this.say('style', this.send({ do: 'style', name }));
+  }
+
+  // A style of the visitor's own is in use: let it be seen.
+  showStyle() {
+    if (!this.setup.sample) return null;
+    this.listen(true);
+    return this.interruptible ? null : this.speakSample();
   }
 
   async record() {

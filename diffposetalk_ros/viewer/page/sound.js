@@ -2,17 +2,21 @@
 // Sound on the AudioContext's clock. While it sounds, the face follows what is being heard.
 
 import { AudioSchedule } from './audio_schedule.js';
+import { Reserve } from './reserve.js';
 
 const START = 300; // ms: a browser that has not begun to play by then waits for a click
 const JUMP = 0.08; // s: the audio clock moved by more than its jitter: another device, or the machine slept
 const FADE = 0.03; // s of fading out, so that an end does not click
+const PAUSE = 200; // ms between two pieces that parts two utterances
+const MOST = 1000; // ms that sound is played after it is due, at most
 
 export class Sound {
-  // clock: robot time; buffer (ms): how much later than due everything is played, face included;
+  // clock: robot time; buffer (ms): how much later than due everything is played at least, face included;
   // failed(error): told of what the browser refuses.
   constructor(clock, buffer, failed = () => {}) {
     this.clock = clock;
-    this.buffer = buffer;
+    this.reserve = new Reserve(buffer, Math.max(buffer, MOST));
+    this.next = null; // robot time (ms) at which the last piece ends
     this.failed = failed;
     this.schedule = new AudioSchedule();
     this.context = null;
@@ -24,6 +28,10 @@ export class Sound {
     this.late = 0; // pieces that lost their beginning, or all of it
     this.pieces = 0;
     this.lead = null;
+  }
+
+  get buffer() {
+    return this.reserve.ms;
   }
 
   get running() {
@@ -139,10 +147,13 @@ export class Sound {
     }
     if (!this.running) return;
     if (this.lead === null) this.track();
-    const due = this.clock.local(chunk.time + this.buffer) / 1000 + this.lead;
     const length = chunk.samples.length / this.rate;
+    if (Math.abs(chunk.time - this.next) > PAUSE) this.reserve.relax();
+    this.next = chunk.time + 1000 * length;
+    const due = this.clock.local(chunk.time + this.buffer) / 1000 + this.lead;
     const at = this.schedule.place(due, chunk.time, length, this.rate);
     const missed = this.context.currentTime - at;
+    this.reserve.add(1000 * missed, performance.now());
     this.pieces += 1;
     if (missed > 0) this.late += 1;
     if (missed < length) this.play(chunk.samples, at, Math.max(0, missed));

@@ -28,6 +28,13 @@ def test_the_verb_measures_both_views(tmp_path: Path) -> None:
     assert 'Chrom' in report['about']['browser'] and 'SwiftShader' in report['about']['WebGL']
 
 
+@pytest.mark.skipif(browser.CHROMIUM is None, reason='no Chromium on this machine (apt install chromium)')
+def test_the_verb_opens_fresh_pages_and_tells_which_sound(tmp_path: Path) -> None:
+    assert main(['bench-page', '--pages', '2', '-o', str(tmp_path / 'sound')]) == 0
+    (table,) = json.loads((tmp_path / 'sound.json').read_text())['tables']
+    assert [row[:5] for row in table['rows']] == [['one click', 'off', 1, 1, 0], ['autoplay', 'off', 1, 1, 0]]
+
+
 def test_wrong_input_ends_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,7 +88,7 @@ def test_reset_forgets_and_goes_on(stage: Stage) -> None:
 
 def test_parameters_while_active(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.start()
-    backend = stage.node._the_avatar().model.loaded.backend
+    backend = stage.node.avatar.model.loaded.backend
     narrow = replace(backend.config, n_diff_steps=3, scale_inputs=True)
     assert stage.set('sampler.steps', 2).successful
     assert stage.set('style.name', 'lively').successful
@@ -153,7 +153,7 @@ def test_bad_audio_is_survived(stage: Stage) -> None:
         message = audio_to_message(np.zeros(5, np.float32), RATE, Time().to_msg(), KIND)
         message.audio.info.channels = 3
         stage.audio.publish(message)
-    stage.until(lambda: stage.node._avatar is not None and stage.node._avatar.bad_messages >= 3)
+    stage.until(lambda: stage.node.avatar.bad_messages >= 3)
     assert stage.lifecycle.state() == 'active'
     stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
     stage.speak(3.0)
@@ -221,10 +221,10 @@ def test_same_seed_same_motion_however_cut(model_folder: Path) -> None:
             stage.start()
             stage.speak(0.8, chunk)
             stage.until(lambda s=stage: s.state() == FaceMotion.SPEAKING)
-            avatar = stage.node._avatar
+            avatar = stage.node.avatar
             assert avatar is not None
-            stage.until(lambda a=avatar: a._timeline.end >= 19)
-            clips.append(avatar._timeline.read(0, 19))
+            stage.until(lambda a=avatar: a.timeline.end >= 19)
+            clips.append(avatar.timeline.read(0, 19))
         finally:
             stage.close()
     np.testing.assert_array_equal(*clips)

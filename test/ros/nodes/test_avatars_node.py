@@ -127,11 +127,11 @@ def test_three_avatars_share_a_model_and_nothing_else(stage: Stage) -> None:
     stage.speak(1, 4.0)
     stage.until(lambda: stage.spoken(0) and stage.spoken(1))
     assert not stage.spoken(2) and stage.state(2) in (FaceMotion.IDLE, FaceMotion.REST)
-    assert [node._avatar.style.name for node in stage.nodes[:2]] == ['neutral', 'lively']  # type: ignore[union-attr]
+    assert [node.avatar.style.name for node in stage.nodes[:2]] == ['neutral', 'lively']
     assert stage.call(0, Trigger, 'interrupt', Trigger.Request()).success
     stage.until(lambda: stage.state(0) in (FaceMotion.IDLE, FaceMotion.REST))
     # Same sound, other seed and style: other motion, the second one undisturbed to its end.
-    timeline = stage.nodes[1]._avatar._timeline  # type: ignore[union-attr]
+    timeline = stage.nodes[1].avatar.timeline
     stage.until(lambda: timeline.end >= 90)
     assert shared.sizes
     assert stage.lifecycle(2).deactivate() and stage.lifecycle(2).cleanup()

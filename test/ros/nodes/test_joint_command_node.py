@@ -179,7 +179,7 @@ def test_a_frame_that_is_not_finite_is_told_and_not_followed(
     bad = frame_message(talking(0.0), LAYOUT, stamp=now, frame_id='neck', index=0, state=2)
     bad.head_orientation.x = float('nan')
     node._on_motion(bad)
-    assert node._the_commander().bad_frames == 1
+    assert node.commander.bad_frames == 1
     assert 'face_motion ignored: NaN' in capfd.readouterr().err
 
 
@@ -199,10 +199,10 @@ def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench:
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
     commands = bench.listen(Float64MultiArray, 'commands')
-    names = node._the_commander().map.names
-    far = node._the_commander().map.upper[0]
+    names = node.commander.map.names
+    far = node.commander.map.upper[0]
     message = JointState(name=list(names), position=[0.0] * len(names))
-    message.position[node._the_commander().map.driven[0]] = float(far)
+    message.position[node.commander.map.driven[0]] = float(far)
 
     def heard() -> bool:
         driver.publish(message)
@@ -213,8 +213,8 @@ def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench:
     node._measured_at -= age * NS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.spin(20.0, until=lambda: bool(commands))
-    first = commands[0].data[node._the_commander().map.driven[0]]
-    begin = far if age == 0 else node._the_commander().map.rest[0]
+    first = commands[0].data[node.commander.map.driven[0]]
+    begin = far if age == 0 else node.commander.map.rest[0]
     assert abs(first - begin) < 0.2 * abs(far), 'on the way from there'
 
 
@@ -270,7 +270,7 @@ def test_robot_moves_with_simulated_clock_and_chunks_lead(bench: Bench) -> None:
     ):
         chunk()
         bench.spin(0.04, talk=True)
-        frames = node._commander.frames
+        frames = node.commander.frames
         led |= (frames.known_until or 0) > (frames.shown_until or 0)
     assert sorted(states[-1].name) == sorted(EXAMPLE.names)
     assert np.ptp(moved('jaw')) > 0.15 and led

@@ -28,7 +28,7 @@ from diffposetalk_ros.motion.layout import layout_for  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message, info_message  # noqa: E402
 from diffposetalk_ros.ros.recording import motion_bag  # noqa: E402
-from diffposetalk_ros.ros.recording.recorded_motion import clip_from_messages, lost_frames  # noqa: E402
+from diffposetalk_ros.ros.recording.clip_of_messages import clip_from_messages, lost_frames  # noqa: E402
 
 LAYOUT = layout_for('arkit', True)
 ROWS = np.random.default_rng(0).uniform(0, 0.5, (30, LAYOUT.width)).astype(np.float32)
@@ -226,7 +226,7 @@ def _as_sqlite(source: Path, target: Path, with_definitions: bool) -> None:
     """The messages of an .mcap file as rosbag2_storage_sqlite3 lays them out."""
     from contextlib import closing
 
-    from diffposetalk_ros.ros.recording.bag_files import file_messages
+    from diffposetalk_ros.ros.recording.bag_storage import file_messages
 
     with closing(sqlite3.connect(target)) as base:
         base.executescript(
@@ -276,7 +276,7 @@ def test_other_storages_and_compression_are_read(tmp_path: Path, form: str) -> N
     elif form.startswith('db3'):
         (folder / 'bag_0.db3').write_bytes(plain.read_bytes())
     else:
-        from diffposetalk_ros.ros.recording.bag_files import BagMessage, file_messages
+        from diffposetalk_ros.ros.recording.bag_storage import BagMessage, file_messages
 
         with (folder / 'bag_0.mcap').open('wb') as stream:
             writer = motion_bag.BagWriter(stream)

@@ -25,6 +25,7 @@ aiohttp = pytest.importorskip('aiohttp')
 
 import rclpy  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from page_faces import face_block, page_faces  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rclpy.time import Time  # noqa: E402
@@ -245,6 +246,51 @@ def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
 
     asyncio.run(session())
     stack.spin(lambda: not stack.node.count_publishers('/page_test/audio'))
+
+
+def test_a_face_before_the_camera_of_a_page_becomes_the_style(stack: Stack) -> None:
+    numbers = page_faces(150)
+
+    async def session() -> None:
+        async with aiohttp.ClientSession() as client:
+            page = await connect(client, stack.port)
+            await page.until(lambda: {'setup', 'styles'} <= set(page.told))
+            reason = page.told['setup']['camera']
+            assert not reason or 'diffposetalk track --install-' in reason
+            assert not (await page.ask(do='own_style', page='mine'))['ok']
+            begin = time.time()
+            for i, face in enumerate(numbers):
+                answer = await page.ask(face_block(face, begin + i / 25), do='face', page='mine')
+                assert answer['ok'] and len(answer['row']) == 55
+            nobody = await page.ask(face_block(numbers[0, :1], begin + 6), do='face', page='mine')
+            assert nobody['ok'] and nobody['row'] is None
+            assert (
+                'another page'
+                in (await page.ask(face_block(face, begin), do='face', page='yours'))['message']
+            )
+            assert 'not numbers' in (await page.ask(b'picture', do='face', page='mine'))['message']
+            answer = await page.ask(do='own_style', page='mine', seconds=10)
+            assert answer['ok'] and answer['style'] == 'camera' and '6.0 s at 25 fps' in answer['summary']
+            rows = np.array(answer['clip']['values'])
+            assert rows.shape == (150, 55) and page.told['styles']['current'] == 'camera'
+
+            def style(values: np.ndarray, rate: float) -> bytes:
+                return struct.pack('<BBHId', 5, 0, 0, 0, rate) + values.astype('<f4').tobytes()
+
+            answer = await page.ask(style(rows, 25.0), do='load_style', name='me')
+            assert answer['ok'] and answer['style'] == 'me'
+            for upload, word in (
+                (style(rows[0, :-1], 25.0), 'no rows of 55'),
+                (style(rows[:10], 25.0), '0.40 s'),
+                (style(rows[0], 0.0), 'this model takes'),
+                (b'', 'not a style'),
+            ):
+                answer = await page.ask(upload, do='load_style', name='bad')
+                assert not answer['ok'] and word in answer['message'], answer
+            assert page.told['styles']['current'] == 'me'
+            assert (await page.ask(do='style', name='neutral'))['ok']
+
+    asyncio.run(session())
 
 
 def test_points_and_mesh_reach_rviz(stack: Stack) -> None:

@@ -18,7 +18,7 @@ from diffposetalk_ros.errors import MotionError  # noqa: E402
 from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 from diffposetalk_ros.motion.layout import layout_for  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message, info_message  # noqa: E402
-from diffposetalk_ros.ros.recording.bag_files import BagMessage  # noqa: E402
+from diffposetalk_ros.ros.recording.bag_storage import BagMessage  # noqa: E402
 from diffposetalk_ros.ros.recording.journal import DurableFile, Journal, journal_path  # noqa: E402
 from diffposetalk_ros.ros.recording.motion_bag import read_motion_bag  # noqa: E402
 

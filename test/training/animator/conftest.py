@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diffposetalk_ros.training.animator import PHONES, Phone
+from diffposetalk_ros.training.animator import ARPABET, Phone
 
 FRAMES = 210
 RATE = 16000
@@ -26,7 +26,7 @@ def utterance(seed: int, seconds: float = 8.4) -> Utterance:
     rng = np.random.default_rng(seed)
     phones: list[Phone] = []
     samples = np.zeros(int(seconds * RATE), np.float32)
-    spoken = [phone for phone in PHONES if phone != 'SIL']
+    spoken = [phone for phone in ARPABET if phone != 'SIL']
     now = 0.4
     while now < seconds - 1.2:
         if rng.random() < 0.06:

@@ -11,7 +11,8 @@ from diffposetalk_ros.training.animator.coarticulation import (
     rest_gate,
     viseme_targets,
 )
-from diffposetalk_ros.training.animator.visemes import ARTICULATORS, VISEMES
+from diffposetalk_ros.training.animator.sounds import ARTICULATORS
+from diffposetalk_ros.training.animator.visemes import VISEMES
 
 JAW, PUCKER = ARTICULATORS.index('jaw'), ARTICULATORS.index('pucker')
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffposetalk_ros.training.animator import NAMED_STYLES, PHONES, STYLE_RANGES, StyleParameters
-from diffposetalk_ros.training.animator.visemes import segments
+from diffposetalk_ros.training.animator import ARPABET, BASES, NAMED_STYLES, STYLE_RANGES, StyleParameters
+from diffposetalk_ros.training.animator.sounds import target
 
 ROWS = [
     [cell.strip(' `') for cell in line.strip('|').split('|')]
@@ -17,11 +17,12 @@ ROWS = [
 TABLE = {row[0]: row[1:] for row in ROWS}
 
 
-@pytest.mark.parametrize('phone', [phone for phone in PHONES if phone not in ('AY', 'AW', 'OY', 'EY', 'OW')])
-def test_phoneme_table(phone):
-    documented = [0.0 if cell == '·' else float(cell) for cell in TABLE[phone]]
-    used = segments([(0.0, 1.0, phone)]).target[1]
-    np.testing.assert_allclose(documented, used, atol=1e-6)
+@pytest.mark.parametrize('sound', BASES)
+def test_table_of_sounds(sound):
+    documented = [0.0 if cell == '·' else float(cell) for cell in TABLE[sound][1:]]
+    np.testing.assert_allclose(documented, target(sound), atol=1e-6)
+    names = [name for name, parts in ARPABET.items() if parts == (sound,)]
+    assert TABLE[sound][0].split() == names
 
 
 def test_style_table():

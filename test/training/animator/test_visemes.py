@@ -3,36 +3,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.training.animator.visemes import (
-    ARTICULATORS,
-    PHONES,
-    VISEMES,
-    normalise_phone,
-    segments,
-)
-
-ARPABET = [
-    'AA', 'AE', 'AH', 'AO', 'AW', 'AY', 'B', 'CH', 'D', 'DH', 'EH', 'ER', 'EY', 'F', 'G', 'HH', 'IH',
-    'IY', 'JH', 'K', 'L', 'M', 'N', 'NG', 'OW', 'OY', 'P', 'R', 'S', 'SH', 'T', 'TH', 'UH', 'UW', 'V',
-    'W', 'Y', 'Z', 'ZH',
-]  # fmt: skip
-
-
-def test_every_arpabet_phoneme_has_a_target():
-    assert set(ARPABET) | {'SIL'} == set(PHONES)
-
-
-@pytest.mark.parametrize(
-    ('label', 'phone'),
-    [('ah0', 'AH'), ('EY1', 'EY'), ('pau', 'SIL'), ('', 'SIL'), ('ax', 'AH'), (' b ', 'B')],
-)
-def test_labels_of_the_engines_are_normalised(label, phone):
-    assert normalise_phone(label) == phone
-
-
-def test_unknown_label_is_named():
-    with pytest.raises(ConfigError, match="'XX'"):
-        normalise_phone('XX')
+from diffposetalk_ros.training.animator.sounds import ARTICULATORS
+from diffposetalk_ros.training.animator.visemes import VISEMES, segments, split_phones
 
 
 def test_gaps_become_silence_and_diphthongs_two_parts():
@@ -52,3 +24,12 @@ def test_phonemes_out_of_order_are_refused():
 def test_the_eight_visemes_lead_the_articulators():
     assert len(VISEMES) == 8
     assert ARTICULATORS[:2] == ('jaw', 'close')
+
+
+def test_a_phone_of_several_sounds_is_split_in_order():
+    assert split_phones([(0.0, 1.0, 'pf'), (1.0, 1.5, 'SIL')]) == [
+        (0.0, 0.45, 'p'), (0.45, 1.0, 'f'), (1.0, 1.5, 'SIL'),
+    ]  # fmt: skip
+    laid = segments([(0.0, 0.3, 'aʊə')])
+    assert laid.names[1:-1] == ('a', 'ʊ', 'ə')
+    np.testing.assert_allclose(laid.edges[1:-1], [0.0, 0.1, 0.2, 0.3], atol=1e-6)

@@ -10,6 +10,7 @@ import soundfile
 
 from diffposetalk_ros.training.corpus import build
 from diffposetalk_ros.training.corpus.build import build_corpus, join_speech, read_clips
+from diffposetalk_ros.training.corpus.languages import sentences_of, spoken_form
 from diffposetalk_ros.training.corpus.speech import CorpusError, Phone, Speech
 
 
@@ -37,6 +38,8 @@ def few_sentences(monkeypatch: pytest.MonkeyPatch, kokoro: Path | None) -> None:
     try:
         for engine in build.ENGINES.values():
             engine(kokoro)
+        for language in ('it', 'cmn', 'ja'):
+            spoken_form(language, sentences_of(language, held_out=False)[0])
     except CorpusError as error:
         pytest.skip(str(error))
 

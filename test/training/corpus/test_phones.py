@@ -4,7 +4,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.training.corpus.phones import arpabet_of, restore_stop_closures, to_arpabet
+from diffposetalk_ros.training.corpus.phones import (
+    arpabet_of,
+    ipa_of,
+    restore_stop_closures,
+    to_arpabet,
+    to_ipa,
+)
 from diffposetalk_ros.training.corpus.speech import CorpusError, Phone
 
 
@@ -64,3 +70,37 @@ def test_a_stop_starts_at_its_closure() -> None:
         ].start
         == 0.46
     )
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('pʰ', 'pʰ'), ('t̪', 't̪'), ('ts.h', 'tʂ'), ('s.', 'ʂ'), ('r\u031d', 'ʒ'), ('p-', 'p'), ('d^', 'd'),
+        ('i.', 'ɨ'), ('?ɑ', 'ɑ'), ('sx', 'ɧ'), ('(en)', ''), ('ʲ', ''), ('', ''), ('5', ''),
+    ],
+)  # fmt: skip
+def test_espeak_names_become_ipa(name: str, expected: str) -> None:
+    assert ipa_of(name) == expected
+
+
+def test_a_russian_y_is_not_the_french_one() -> None:
+    assert ipa_of('y', 'ru') == 'ɨ' and ipa_of('y', 'fr') == 'y'
+
+
+def test_an_espeak_name_that_is_no_ipa_is_told() -> None:
+    with pytest.raises(CorpusError, match="'§'"):
+        ipa_of('§')
+
+
+def test_a_nameless_event_is_a_pause_only_where_nothing_sounds() -> None:
+    rate = 16000
+    sound = (8000 * np.sin(np.arange(rate) * 0.3)).astype(np.int16)
+    sound[rate // 2 :] = 0
+    heard = [
+        Phone(0, 0.2, 'a'),
+        Phone(0.2, 0.3, ''),
+        Phone(0.3, 0.5, 'l'),
+        Phone(0.5, 0.7, ''),
+        Phone(0.7, 1.0, ''),
+    ]
+    assert to_ipa(sound, rate, heard) == (Phone(0, 0.3, 'a'), Phone(0.3, 0.5, 'l'), Phone(0.5, 1.0, 'SIL'))

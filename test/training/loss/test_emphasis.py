@@ -38,7 +38,7 @@ def test_each_item_of_a_batch_and_each_gesture_stands_alone() -> None:
 
 def test_only_closures_and_their_rivals_weigh_more() -> None:
     phones = torch.zeros(1, 30, len(PHONES))
-    for frame, name in ((5, 'P'), (15, 'T'), (25, 'AA')):
+    for frame, name in ((5, 'p'), (15, 't'), (25, 'ɑ')):
         phones[0, frame, PHONES.index(name)] = 1.0
     factor = lip_emphasis(phones, closure=16.0, rivals=3.0)[0]
     assert float(factor[5]) == pytest.approx(1 + 16 * 2.5)
