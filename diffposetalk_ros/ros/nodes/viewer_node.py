@@ -282,8 +282,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         """Once a second: is there a tracker, does the face that speaks have a voice, who watches?"""
         if self._spoken and not self.count_publishers('audio_out'):
             self.get_logger().warning(
-                'the face speaks without sound: nobody publishes audio_out; set publish.audio_out of the '
-                'talking node and configure it again',
+                'the face speaks without sound because audio_out has no publisher; set publish.audio_out of the '
+                'avatar node and configure it again',
                 once=True,
             )
         present = self._style.arrived > 0 and self._now() - self._style.arrived < NS_PER_SECOND
