@@ -25,6 +25,7 @@ from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
+from diffposetalk_ros.util.base_folder import BaseFolder
 from diffposetalk_ros.util.resources import find_model
 from diffposetalk_ros.util.small_file import read_small_text
 
@@ -164,9 +165,10 @@ class LoadedModel:
         out: FloatArray = raw.astype(np.float32)
         return out
 
-    def style(self, wanted: str | FloatArray | None) -> FloatArray | None:
+    def style(self, wanted: str | FloatArray | None, files: BaseFolder | None = None) -> FloatArray | None:
         """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.
 
+        ``files``: where a file may lie; without it, anywhere.
         Names can be blended, as in 'lively*0.7+smiling*0.3'; a missing factor is 1. If a model has no style
         named neutral, that name means the null style. Raises StyleError naming the existing styles or the
         expected length.
@@ -174,7 +176,7 @@ class LoadedModel:
         if wanted is None or (isinstance(wanted, str) and wanted == NEUTRAL and NEUTRAL not in self.styles):
             return None
         if isinstance(wanted, str):
-            wanted = self._named_style(wanted)
+            wanted = self._named_style(wanted, files)
         width = self.style_width
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
@@ -187,7 +189,7 @@ class LoadedModel:
             raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
         if not (np.abs(vector) <= _MAX_STYLE).all():
             raise StyleError(
-                f'the style holds NaN or numbers beyond {_MAX_STYLE:g}; extract it again, or blend smaller shares'
+                f'the style contains NaN or numbers beyond {_MAX_STYLE:g}; extract it again or lower the weights'
             )
         return vector
 
@@ -199,7 +201,7 @@ class LoadedModel:
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
-            raise ModelError(f'{self.folder.name} takes no identity; leave --shape out')
+            raise ModelError(f'{self.folder.name} takes no identity; omit --shape')
         if isinstance(source, np.ndarray):
             path, raw = 'the array', np.asarray(source, np.float32)
         else:
@@ -220,18 +222,20 @@ class LoadedModel:
         spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
         return normalise_motion(row, self.flame.shape_mean, spread)
 
-    def _named_style(self, name: str) -> FloatArray:
+    def _named_style(self, name: str, files: BaseFolder | None) -> FloatArray:
         if name in self.styles:
             return self.styles[name]
         parts = [part.partition('*') for part in name.split('+')]
         unknown = [part.strip() for part, _, _ in parts if part.strip() not in self.styles]
         if len(parts) == 1 and not parts[0][1]:
-            return self._style_file(name)
-        if unknown and _is_file(name):  # a name of a file may hold + and *
-            return self._style_file(name)
+            return self._style_file(name, files)
+        if unknown and _file_of(name, files):  # a name of a file may hold + and *
+            return self._style_file(name, files)
         vectors = np.stack(
             [
-                self.styles[part.strip()] if part.strip() in self.styles else self._style_file(part.strip())
+                self.styles[part.strip()]
+                if part.strip() in self.styles
+                else self._style_file(part.strip(), files)
                 for part, _, _ in parts
             ]
         )
@@ -245,13 +249,13 @@ class LoadedModel:
             out = out + (1 - shares[0]) * self.styles[NEUTRAL]
         return out
 
-    def _style_file(self, name: str) -> FloatArray:
-        path = Path(name).expanduser() if _is_file(name) else None
+    def _style_file(self, name: str, files: BaseFolder | None) -> FloatArray:
+        path = _file_of(name, files)
         if path is None:
             near = get_close_matches(name.lower(), self.styles, n=3)
             hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else ''
             raise StyleError(
-                f'no style {_short(name)!r}: not a file, and the model knows '
+                f'no style {_short(name)!r}: not a file{f" in {files.folder}" if files else ""}, and the model knows '
                 f'{", ".join(sorted(self.styles)) or "none"}{hint}'
             )
         try:
@@ -263,11 +267,13 @@ class LoadedModel:
             ) from error
 
 
-def _is_file(name: str) -> bool:
+def _file_of(name: str, files: BaseFolder | None) -> Path | None:
+    """The file of that name, among ``files`` where they are given; None where there is none."""
     try:
-        return Path(name).expanduser().is_file()
-    except (OSError, RuntimeError):  # a name that is too long, or the home of nobody
-        return False
+        path = Path(name).expanduser() if files is None else files.find(name)
+        return path if path is not None and path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, or the home of nobody
+        return None
 
 
 def _numbers(path: Path, key: str) -> FloatArray:
@@ -287,7 +293,7 @@ def _numbers(path: Path, key: str) -> FloatArray:
                     raise ValueError(f'no key {key}, only {", ".join(loaded.files) or "none"}')
                 loaded = loaded[key]
     except MemoryError as error:
-        raise ValueError('its header promises more than there is') from error
+        raise ValueError('its header promises more data than the file contains') from error
     if loaded.dtype.kind not in 'fiu':
         raise ValueError(f'{loaded.dtype} instead of numbers')
     return np.asarray(loaded, np.float32)
