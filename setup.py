@@ -136,6 +136,7 @@ setup(
     description=manifest.findtext('description'),
     license='Apache-2.0',
     python_requires='>=3.10',
+    classifiers=[f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 15)],
     packages=find_packages(include=['diffposetalk_ros', 'diffposetalk_ros.*']),
     package_data={'diffposetalk_ros': ['py.typed'], 'diffposetalk_ros.viewer': ['page/*']},
     data_files=list(SHARE.items()),

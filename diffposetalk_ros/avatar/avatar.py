@@ -31,6 +31,7 @@ from diffposetalk_ros.playout.timeline import MotionTimeline
 from diffposetalk_ros.streaming.generator import StreamingGenerator, model_stream
 from diffposetalk_ros.streaming.latency import LatencyTracker
 from diffposetalk_ros.streaming.worker import InferenceWorker
+from diffposetalk_ros.util.base_folder import BaseFolder
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['Avatar']
@@ -43,9 +44,10 @@ class Avatar:
     """What the node drives. ``presenter`` and `on_clock_jump` belong to the thread that publishes, all else to
     the executor's thread; the worker is inside.
 
-    ``model``: the `LiveModel`; ``style``: its `StyleControl`; ``presenter``: the `Presenter` of what is seen and
-    heard when, anew with each `start`; ``release``: how late frames were published, s. ``log`` takes one line
-    about a failing inference. ``on_frames`` is called on the worker's thread when there is more to present.
+    ``model``: the `LiveModel`; ``style``: its `StyleControl`; ``files``: which files may be named;
+    ``presenter``: the `Presenter` of what is seen and heard when, anew with each `start`; ``release``: how late
+    frames were published, s. ``log`` takes one line about a failing inference.
+    ``on_frames`` is called on the worker's thread when there is more to present.
     Raises DiffPoseTalkError from the constructor for a model or style that cannot be used.
     """
 
@@ -59,7 +61,10 @@ class Avatar:
         self._worker: InferenceWorker | None = None
         self.leaving: InferenceWorker | None = None
         self._clock_jumped = False
-        self.style = StyleControl(self.model.loaded, self.model.checksum, self._style_of, config.style_name)
+        self.files = BaseFolder(config.files_folder)
+        self.style = StyleControl(
+            self.model.loaded, self.model.checksum, self._style_of, config.style_name, self.files
+        )
         self.bad_messages = self.lost_messages = 0
         self.release, self._slack = LatencyTracker(), LatencyTracker()
         self.model.warm_up(config, self.style.settle())

@@ -19,13 +19,14 @@ __all__ = [
 ]  # fmt: skip
 
 Value = bool | int | float | str
-When = Literal['unconfigured', 'inactive', 'always']
+When = Literal['start', 'unconfigured', 'inactive', 'always']
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
     """One parameter. ``when`` is the last lifecycle state in which it may change.
 
+    'start': only when the node is started;
     'unconfigured': needs clean-up and a new configure; 'inactive': not while active; 'always': takes
     effect at the next window (sampler, style) or the next published frame (the rest).
     """
@@ -53,9 +54,12 @@ class ParameterSpec:
         if self.lower is not None:
             parts.append(f'{self.lower:g} to {self.upper:g}')
         parts.append(
-            {'always': 'may change at any time', 'inactive': 'may not change while active'}.get(
-                self.when, 'may change only before configure'
-            )
+            {
+                'start': 'set when the node is started',
+                'unconfigured': 'may change only before configure',
+                'inactive': 'may not change while active',
+                'always': 'may change at any time',
+            }[self.when]
         )
         return '; '.join(parts)
 
@@ -84,6 +88,13 @@ def _strength(region: str, description: str) -> ParameterSpec:
 
 PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec('model.path', '', 'Model folder; empty: the embedded model', when='unconfigured'),
+    ParameterSpec(
+        'files.folder',
+        '',
+        'Folder of the files that the graph may name: audio, motion and styles; empty: '
+        '~/.local/share/diffposetalk_ros; /: every file',
+        when='start',
+    ),
     ParameterSpec(
         'model.backend',
         'auto',
@@ -303,6 +314,7 @@ class NodeConfig:
     """Values of all parameters; a field is the parameter's name with ``_`` for the dot."""
 
     model_path: str
+    files_folder: str
     model_backend: str
     model_device: str
     audio_message: str
@@ -383,6 +395,8 @@ def reject_reason(name: str, value: object, state: str) -> str | None:
     spec = _BY_NAME.get(name)
     if spec is None:  # another part of the node owns it (use_sim_time, qos_overrides)
         return None
+    if spec.when == 'start':
+        return f'{name} can be set only when the node is started'
     if spec.when == 'unconfigured' and state != 'unconfigured':
         return f'{name} can change only before configure: deactivate and clean up first'
     if spec.when == 'inactive' and state == 'active':

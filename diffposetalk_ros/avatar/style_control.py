@@ -12,6 +12,7 @@ from diffposetalk_ros.errors import StyleError
 from diffposetalk_ros.model.backend import FloatArray
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.resampling import at_rate
+from diffposetalk_ros.util.base_folder import BaseFolder
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['StyleControl']
@@ -20,14 +21,20 @@ __all__ = ['StyleControl']
 class StyleControl:
     """The style of one stream: by name, by vector, or taken from a motion clip.
 
+    ``files``: where style files may lie; without it, anywhere.
     ``style_of`` is `LoadedModel.style_of` on whatever thread owns the backend. Raises StyleError for an
     unknown name.
     """
 
     def __init__(
-        self, model: LoadedModel, checksum: str, style_of: Callable[[FloatArray], FloatArray], name: str
+        self,
+        model: LoadedModel,
+        checksum: str,
+        style_of: Callable[[FloatArray], FloatArray],
+        name: str,
+        files: BaseFolder | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._files = model, files
         self._checksum = checksum
         self._style_of = style_of
         self._layout = model.backend.config.layout
@@ -94,4 +101,4 @@ class StyleControl:
         self._duration = round(transition * NS_PER_SECOND)
 
     def _vector(self, wanted: str | FloatArray) -> FloatArray | None:
-        return self._model.style(wanted) if self._model.style_width else None
+        return self._model.style(wanted, self._files) if self._model.style_width else None

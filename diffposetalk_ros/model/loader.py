@@ -21,9 +21,11 @@ from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
 from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
+from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
+from diffposetalk_ros.util.base_folder import BaseFolder
 from diffposetalk_ros.util.resources import find_model
 from diffposetalk_ros.util.small_file import read_small_text
 
@@ -110,12 +112,12 @@ class LoadedModel:
             return vector
         traits = measure_traits(motion, config.fps)
         if self.nonverbal.reference is not None:
-            spread = float(motion[:, config.layout.index('jawOpen')].std())
-            traits = traits.replaced('jaw_gain', spread / max(self._jaw_spread(vector), 0.01))
+            gain, offset = jaw_as_asked(self._jaw(vector), motion[:, config.layout.index('jawOpen')])
+            traits = traits.replaced('jaw_gain', gain).replaced('jaw_offset', offset)
         return np.concatenate([vector, traits.vector])
 
-    def _jaw_spread(self, vector: FloatArray) -> float:
-        """Deviation of jawOpen that the denoiser gives this style for four seconds of known speech."""
+    def _jaw(self, vector: FloatArray) -> FloatArray:
+        """jawOpen (100,) that the denoiser gives this style for four seconds of known speech."""
         assert self.nonverbal is not None and self.nonverbal.reference is not None
         config, audio = self.backend.config, self.nonverbal.reference
         frames = len(audio)
@@ -130,7 +132,7 @@ class LoadedModel:
             step_noise=lambda _: np.zeros((1, frames, config.motion_dim), np.float32),
         )
         motion = self.denormalise(self.backend.sample(request, SamplingConfig(steps=4, scale_audio=1.0))[0])
-        return float(motion[:, config.layout.index('jawOpen')].std())
+        return np.asarray(motion[:, config.layout.index('jawOpen')], np.float32)
 
     def nonverbal_motion(
         self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
@@ -163,9 +165,10 @@ class LoadedModel:
         out: FloatArray = raw.astype(np.float32)
         return out
 
-    def style(self, wanted: str | FloatArray | None) -> FloatArray | None:
+    def style(self, wanted: str | FloatArray | None, files: BaseFolder | None = None) -> FloatArray | None:
         """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.
 
+        ``files``: where a file may lie; without it, anywhere.
         Names can be blended, as in 'lively*0.7+smiling*0.3'; a missing factor is 1. If a model has no style
         named neutral, that name means the null style. Raises StyleError naming the existing styles or the
         expected length.
@@ -173,16 +176,20 @@ class LoadedModel:
         if wanted is None or (isinstance(wanted, str) and wanted == NEUTRAL and NEUTRAL not in self.styles):
             return None
         if isinstance(wanted, str):
-            wanted = self._named_style(wanted)
+            wanted = self._named_style(wanted, files)
         width = self.style_width
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
-            old = self.nonverbal is not None and vector.size == self.backend.config.style_dim
-            more = ' (it is of a version without traits: extract it again from its clip)' if old else ''
+            old = self.nonverbal is not None and self.backend.config.style_dim <= vector.size < width
+            more = (
+                ' (it is of an older version with fewer traits: extract it again from its clip)'
+                if old
+                else ''
+            )
             raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
         if not (np.abs(vector) <= _MAX_STYLE).all():
             raise StyleError(
-                f'the style holds NaN or numbers beyond {_MAX_STYLE:g}; extract it again, or blend smaller shares'
+                f'the style contains NaN or numbers beyond {_MAX_STYLE:g}; extract it again or lower the weights'
             )
         return vector
 
@@ -194,7 +201,7 @@ class LoadedModel:
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
-            raise ModelError(f'{self.folder.name} takes no identity; leave --shape out')
+            raise ModelError(f'{self.folder.name} takes no identity; omit --shape')
         if isinstance(source, np.ndarray):
             path, raw = 'the array', np.asarray(source, np.float32)
         else:
@@ -215,18 +222,20 @@ class LoadedModel:
         spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
         return normalise_motion(row, self.flame.shape_mean, spread)
 
-    def _named_style(self, name: str) -> FloatArray:
+    def _named_style(self, name: str, files: BaseFolder | None) -> FloatArray:
         if name in self.styles:
             return self.styles[name]
         parts = [part.partition('*') for part in name.split('+')]
         unknown = [part.strip() for part, _, _ in parts if part.strip() not in self.styles]
         if len(parts) == 1 and not parts[0][1]:
-            return self._style_file(name)
-        if unknown and _is_file(name):  # a name of a file may hold + and *
-            return self._style_file(name)
+            return self._style_file(name, files)
+        if unknown and _file_of(name, files):  # a name of a file may hold + and *
+            return self._style_file(name, files)
         vectors = np.stack(
             [
-                self.styles[part.strip()] if part.strip() in self.styles else self._style_file(part.strip())
+                self.styles[part.strip()]
+                if part.strip() in self.styles
+                else self._style_file(part.strip(), files)
                 for part, _, _ in parts
             ]
         )
@@ -240,13 +249,13 @@ class LoadedModel:
             out = out + (1 - shares[0]) * self.styles[NEUTRAL]
         return out
 
-    def _style_file(self, name: str) -> FloatArray:
-        path = Path(name).expanduser() if _is_file(name) else None
+    def _style_file(self, name: str, files: BaseFolder | None) -> FloatArray:
+        path = _file_of(name, files)
         if path is None:
             near = get_close_matches(name.lower(), self.styles, n=3)
             hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else ''
             raise StyleError(
-                f'no style {_short(name)!r}: not a file, and the model knows '
+                f'no style {_short(name)!r}: not a file{f" in {files.folder}" if files else ""}, and the model knows '
                 f'{", ".join(sorted(self.styles)) or "none"}{hint}'
             )
         try:
@@ -258,11 +267,13 @@ class LoadedModel:
             ) from error
 
 
-def _is_file(name: str) -> bool:
+def _file_of(name: str, files: BaseFolder | None) -> Path | None:
+    """The file of that name, among ``files`` where they are given; None where there is none."""
     try:
-        return Path(name).expanduser().is_file()
-    except (OSError, RuntimeError):  # a name that is too long, or the home of nobody
-        return False
+        path = Path(name).expanduser() if files is None else files.find(name)
+        return path if path is not None and path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, or the home of nobody
+        return None
 
 
 def _numbers(path: Path, key: str) -> FloatArray:
@@ -282,7 +293,7 @@ def _numbers(path: Path, key: str) -> FloatArray:
                     raise ValueError(f'no key {key}, only {", ".join(loaded.files) or "none"}')
                 loaded = loaded[key]
     except MemoryError as error:
-        raise ValueError('its header promises more than there is') from error
+        raise ValueError('its header promises more data than the file contains') from error
     if loaded.dtype.kind not in 'fiu':
         raise ValueError(f'{loaded.dtype} instead of numbers')
     return np.asarray(loaded, np.float32)

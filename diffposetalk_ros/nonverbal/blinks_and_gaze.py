@@ -47,8 +47,18 @@ _FALL = 0.38
 _ON_LISTENER = 0.45
 _VERGENCE = float(np.arctan(0.063 / 2 / 0.9))
 """Each eye turns inwards to a listener 0.9 m away, rad."""
-_REFLEX = 0.6
-"""Share of the head's movement that the eyes undo (vestibulo-ocular reflex)."""
+_REFLEX = 0.85
+"""Share of the head's movement that the eyes undo (vestibulo-ocular reflex): filmed speakers, who address
+the camera, undo .98 of a turn and .79 of a nod."""
+_POSTURE = 5.0
+"""Seconds within which the eyes follow a head that stays turned."""
+_LID_PER_SQUINT = 0.2
+"""The upper lid comes down by this share of a squint (people: .15 as a tracker scores it)."""
+_DIP = 0.03
+"""The eye turns down during a blink, rad (Bour, Aramideh and Ongerboer de Visser 2000: 1 to 5 degrees)."""
+_LINGER, _NEAR = 0.15, 0.1
+"""A partial blink stays within _NEAR of its deepest point for _LINGER s at most: small movements of the lid are
+short."""
 _SACCADE_TIME = 0.05
 _LEAK = 0.998
 """Share of a debt of events that is left after a frame: it is forgotten within 20 s."""
@@ -95,7 +105,7 @@ class EyeProcess:
         self._state = _State()
 
     def frame(
-        self, traits: Traits, head: NDArray[np.float32], speaking: float, brow: float
+        self, traits: Traits, head: NDArray[np.float32], speaking: float, brow: float, squint: float = 0.0
     ) -> NDArray[np.float32]:
         """Weights of `EYE_CHANNELS` (12,) of the next frame.
 
@@ -104,13 +114,14 @@ class EyeProcess:
             head: rotation (3,) of the head in this frame, rad.
             speaking: 1 while there is speech, 0 in a pause.
             brow: how far the brows are raised above their level, weight; it opens the eyes a little.
+            squint: how far the eyes squint beyond their level, weight; it lowers the lids a little.
         """
         now = self._state.frame / self._fps
         self._observe(speaking, head)
         shift = self._look(now, traits)
         self._blink(now, traits, shift)
         gaze = self._gaze(now, traits, head)
-        row = self._weights(now, traits, gaze, brow)
+        row = self._weights(now, traits, gaze, brow, squint)
         self._state = replace(self._state, frame=self._state.frame + 1)
         return row
 
@@ -121,7 +132,7 @@ class EyeProcess:
         state, step = self._state, 1 / self._fps
         quiet = speaking < 0.5
         # The reflex works against movement; a posture that stays is followed within seconds.
-        share = step / 2.5 if state.frame else 1.0
+        share = step / _POSTURE if state.frame else 1.0
         yaw, pitch = state.head
         self._state = replace(
             state,
@@ -157,7 +168,11 @@ class EyeProcess:
         shut = 1.0 if partial >= _PARTIAL else 0.42 + 0.26 * depth
         # Drooping lids have less way to go; a blink must still be one.
         shut = max(shut, min(1.0, 0.38 / max(0.96 - traits['lid_level'], 0.1)))
-        duration = float(np.clip(duration * (0.9 if shut < 1 else 1.0), 0.095, 0.36))
+        way = shut * max(0.96 - traits['lid_level'], 0.2)
+        if shut < 1:
+            longest = _LINGER * np.pi / (2 * np.arccos(1 - 2 * _NEAR / max(way, _NEAR)))
+            duration = min(0.9 * duration, float(longest))
+        duration = float(np.clip(duration, 0.095, 0.35))
         return _BlinkNow(now + duration + jitter / self._fps, duration, shut)
 
     def _look(self, now: float, traits: Traits) -> float:
@@ -184,7 +199,8 @@ class EyeProcess:
     def _shift(self, now: float, traits: Traits, away: bool) -> float:
         state = self._state
         one, two, jitter, _ = (_NORMAL.inv_cdf(value) for value in self._uniform(_AIM))
-        yaw_spread, pitch_spread = traits['gaze_yaw_spread'], traits['gaze_pitch_spread']
+        yaw_spread = _own_spread(traits['gaze_yaw_spread'], traits['head_yaw_spread'])
+        pitch_spread = _own_spread(traits['gaze_pitch_spread'], traits['head_pitch_spread'])
         size = 1.25 if away else 0.08
         aim = (float(size * yaw_spread * one), float(size * pitch_spread * two))
         if away and np.hypot(*aim) < 0.5 * np.hypot(yaw_spread, pitch_spread):
@@ -206,22 +222,32 @@ class EyeProcess:
             before + part * (aim - before) - undone
             for before, aim, undone in zip(state.before, state.aim, reflex, strict=True)
         )
+        pitch += _DIP * self._closing(now)
         return yaw + traits['gaze_yaw'], pitch + traits['gaze_pitch']
 
+    def _closing(self, now: float) -> float:
+        return max((_lid(now - blink.time, blink) for blink in self._state.blinks), default=0.0)
+
     def _weights(
-        self, now: float, traits: Traits, gaze: tuple[float, float], brow: float
+        self, now: float, traits: Traits, gaze: tuple[float, float], brow: float, squint: float
     ) -> NDArray[np.float32]:
         yaw, pitch = gaze
         left, right = (yaw - _VERGENCE) / FULL_LOOK, (yaw + _VERGENCE) / FULL_LOOK
         down, up = max(pitch, 0) / FULL_LOOK, max(-pitch, 0) / FULL_LOOK
-        closing = max((_lid(now - blink.time, blink) for blink in self._state.blinks), default=0.0)
-        # The upper lid follows the eye down and up, and the brow takes it along a little.
-        level = float(np.clip(traits['lid_level'] + 0.3 * down - 0.1 * max(brow, 0), 0, 1))
+        closing = self._closing(now)
+        # The upper lid follows the eye down and up; brow and squint take it along a little.
+        moved = 0.3 * down - 0.1 * max(brow, 0) + _LID_PER_SQUINT * squint
+        level = float(np.clip(traits['lid_level'] + moved, 0, 1))
         lid = level + (0.96 - level) * closing
         wide = (traits['wide_level'] + 0.2 * up + 0.12 * max(brow, 0)) * (1 - closing)
         # In at the left eye is to the subject's right.
         looks = (max(-left, 0), max(right, 0), max(left, 0), max(-right, 0), up, up, down, down)
         return np.clip(np.array([lid, lid, wide, wide, *looks], np.float32), 0, 1)
+
+
+def _own_spread(spread: float, head: float) -> float:
+    """Deviation (rad) of the aims, where ``spread`` is that of the eyes in the head, the reflex included."""
+    return float(np.sqrt(max(spread**2 - (_REFLEX * head) ** 2, (0.5 * spread) ** 2)))
 
 
 def _urgency(debt: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.motion.layout import arkit_layout
 
-__all__ = ['FULL_LOOK', 'Blink', 'blink_events', 'gaze_changes', 'gaze_of', 'lids_of']
+__all__ = ['FULL_LOOK', 'Blink', 'blink_events', 'eyes_open', 'gaze_changes', 'gaze_of', 'lids_of']
 
 FULL_LOOK = 0.6
 """Eye rotation (rad) at a look weight of 1."""
@@ -124,6 +124,14 @@ def blink_events(motion: NDArray[np.float32], fps: float) -> list[Blink]:
     return found
 
 
+def eyes_open(motion: NDArray[np.float32], fps: float) -> NDArray[np.bool_]:
+    """Frames (F,) outside blinks: within one, a tracker sees neither gaze nor squint."""
+    open_ = np.ones(len(motion), bool)
+    for blink in blink_events(motion, fps):
+        open_[max(0, int((blink.peak - 0.16) * fps)) : int((blink.peak + 0.24) * fps) + 1] = False
+    return open_
+
+
 def gaze_changes(motion: NDArray[np.float32], fps: float) -> NDArray[np.float64]:
     """Moments (s) at which the gaze jumps, outside blinks."""
     gaze = gaze_of(motion) / FULL_LOOK
@@ -131,9 +139,7 @@ def gaze_changes(motion: NDArray[np.float32], fps: float) -> NDArray[np.float64]
     if len(gaze) <= reach:
         return np.zeros(0)
     jump = np.abs(gaze[reach:] - gaze[:-reach]).max(1)
-    blinking = np.zeros(len(gaze), bool)
-    for blink in blink_events(motion, fps):
-        blinking[max(0, int((blink.peak - 0.16) * fps)) : int((blink.peak + 0.24) * fps) + 1] = True
+    blinking = ~eyes_open(motion, fps)
     times, last = [], -1.0
     for k in np.flatnonzero(jump > _JUMP):
         now = (k + reach / 2) / fps

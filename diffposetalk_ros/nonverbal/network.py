@@ -25,8 +25,8 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.nonverbal.signals import SIGNALS
 
 __all__ = [
-    'BANDS', 'BLOCK', 'CONTEXT', 'HIDDEN', 'STEPS_TRAINED', 'STEP_FEATURES', 'TARGET', 'NonverbalNetwork',
-    'audio_summary', 'expected', 'inputs_of', 'step_features',
+    'BANDS', 'BLOCK', 'CONTEXT', 'HIDDEN', 'STEPS_TRAINED', 'STEP_FEATURES', 'TARGET', 'TYPICAL_PACE',
+    'NonverbalNetwork', 'audio_summary', 'expected', 'inputs_of', 'step_features',
 ]  # fmt: skip
 
 Floats = NDArray[np.float32]
@@ -47,6 +47,8 @@ HIDDEN: Final = 160
 _MOMENTUM: Final = np.array([1.0, 1.7, 2.1], np.float32)
 """How many knots' worth of the present velocity a signal travels by the first, second and third knot."""
 STEP_FEATURES: Final = 16
+TYPICAL_PACE: Final = 4.0
+"""1/s; the unit of `NonverbalNetwork.gain`."""
 STEPS_TRAINED: Final = 500
 
 
@@ -95,9 +97,9 @@ def _gelu(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class NonverbalNetwork:
-    """Weights by torch's names: ``context.*`` (GRU), ``head.*`` (three linear layers), ``scale_*`` (units
-    of the target) and ``gain``,
-    ``offset`` (see `calibrated`).
+    """Weights by torch's names: ``context.*`` (GRU), ``head.*`` (three linear layers), ``scale_*`` (units of the
+    target); ``gain``, ``gain_slope`` and ``offset`` (see `calibrated`); ``pace_range`` (2, 10), 1/s, of the paces it
+    was trained on.
 
     Raises ModelError for missing weights or wrong shapes.
     """
@@ -116,7 +118,9 @@ class NonverbalNetwork:
             'scale_slope': (TARGET,),
             'scale_offset': (TARGET,),
             'gain': (_WIDTH,),
+            'gain_slope': (_WIDTH,),
             'offset': (_WIDTH,),
+            'pace_range': (2, _WIDTH),
         }
         for name, shape in shapes.items():
             if name not in self.weights or self.weights[name].shape != shape:
@@ -159,13 +163,22 @@ class NonverbalNetwork:
             np.exp(w['scale_offset'] + w['scale_slope'] * np.log(np.tile(pace, BLOCK))), np.float32
         )
 
-    def calibrated(self, knots: Floats) -> Floats:
-        """Knots (..., 10) as they leave: with mean 0 and spread 1 over the minutes that follow.
+    def learned_pace(self, pace: Floats) -> Floats:
+        """The pace (10,) it was trained on that is nearest: beyond, its movements run away."""
+        low, high = self.weights['pace_range']
+        return np.asarray(np.clip(pace, low, high), np.float32)
 
-        A chain of draws keeps a little less movement than its examples have; the factors were measured
-        after training.
+    def gain(self, pace: Floats) -> Floats:
+        """Factor (10,) for `calibrated` at a pace (10,): quick chains of draws spread more than slow ones."""
+        return np.asarray(
+            self.weights['gain'] * (pace / TYPICAL_PACE) ** -self.weights['gain_slope'], np.float32
+        )
+
+    def calibrated(self, knots: Floats, gain: Floats) -> Floats:
+        """Knots (..., 10) as they leave: with mean 0 and, by the `gain` of the pace, spread 1 over the minutes that
+        follow. Both were measured after training.
         """
-        return np.asarray((knots - self.weights['offset']) * self.weights['gain'], np.float32)
+        return np.asarray((knots - self.weights['offset']) * gain, np.float32)
 
     def sample(self, state: Floats, noise: Floats, steps: int) -> Floats:
         """Target (30,) by DDIM from x_T = ``noise`` (30,) in ``steps`` evaluations."""

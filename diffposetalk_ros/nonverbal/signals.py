@@ -61,6 +61,9 @@ _TOUCHED = sorted(
         *(column for pair in PAIRED for column in pair),
     }
 )
+_PUCKER, _FUNNEL = _COLUMN['mouthPucker'], _COLUMN['mouthFunnel']
+_FREE = 0.88
+"""Share of a smile that rounded lips leave on average in speech."""
 _LEAST = 0.08
 """Channel sum below which left and right say nothing about the face's symmetry."""
 
@@ -89,8 +92,9 @@ def spread_sides(values: Floats, lopsided: Floats) -> tuple[Floats, Floats]:
 def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
     """Motion (F, 55) with its head, brows, squint, sides and asymmetry from ``signals`` (F, 10).
 
-    The mouth keeps what it articulates. The articulating network already smiles and is lopsided at the ``level``
-    (10,) or (F, 10) of the style, so only what differs from it is added; cheeks and dimples follow the smile.
+    The mouth keeps what it articulates. Rounded lips take most of a smile back, whatever the articulating network
+    makes of it. That network already is lopsided and has the cheeks and dimples of the ``level`` (10,) or
+    (F, 10) of the style, so of these only what differs from it is added.
     """
     out = np.array(motion, np.float32)
     value = dict(zip(SIGNALS, np.asarray(signals, np.float32).T, strict=True))
@@ -99,9 +103,11 @@ def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
     out[:, _INNER] = value['brow_inner']
     for pair, name in ((_OUTER, 'brow_outer'), (_DOWN, 'brow_down'), (_SQUINT, 'squint')):
         out[:, pair[0]], out[:, pair[1]] = spread_sides(value[name], lopsided)
-    smile = value['smile'] - level[..., _SMILE_SIGNAL]
-    for pair, share in ((_SMILE, 1.0), (_CHEEK, 0.45), (_DIMPLE, 0.2)):
-        out[:, pair] += share * smile[:, None]
+    free = (1 - 0.6 * out[:, _PUCKER]) * (1 - 0.25 * out[:, _FUNNEL]) / _FREE
+    out[:, _SMILE[0]], out[:, _SMILE[1]] = spread_sides(value['smile'] * free, level[..., _LOPSIDED_SIGNAL])
+    more = value['smile'] - level[..., _SMILE_SIGNAL]
+    for pair, share in ((_CHEEK, 0.45), (_DIMPLE, 0.2)):
+        out[:, pair] += share * more[:, None]
     side = value['sideways'] - (out[:, _MOUTH_SIDE[0]] - out[:, _MOUTH_SIDE[1]])
     for pair, share in ((_MOUTH_SIDE, 1.0), (_JAW_SIDE, 0.6)):
         out[:, pair[0]] += share * np.maximum(side, 0)

@@ -18,6 +18,8 @@ from diffposetalk_ros.audio.logmel import MEL_PER_FRAME, LogMelStream
 from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.blinks_and_gaze import EYE_CHANNELS, EyeProcess
+from diffposetalk_ros.nonverbal.jaw import open_jaw
+from diffposetalk_ros.nonverbal.marginals import pace_behind, weights_of
 from diffposetalk_ros.nonverbal.network import (
     BLOCK,
     HIDDEN,
@@ -38,7 +40,9 @@ Floats = NDArray[np.float32]
 _WIDTH = len(SIGNALS)
 _JAW = [arkit_layout().index(name) for name in ('jawOpen', 'mouthClose')]
 _EYES = [arkit_layout().index(name) for name in EYE_CHANNELS]
-_BROW = SIGNALS.index('brow_outer')
+_BROW, _SQUINT = SIGNALS.index('brow_outer'), SIGNALS.index('squint')
+_BLINK_SQUINT: Final = 0.2
+"""Squint of a lid that shuts: the lower lid comes up a little (people: .4 as a tracker scores it)."""
 _KEPT = 5 + BLOCK
 """Knots kept: five shape a frame, a block may lie ahead of it."""
 _STREAM_TAG = 0x6E76
@@ -103,6 +107,8 @@ class NonverbalStream:
         self._first_mel = 0
         self._pending = np.zeros(0, np.float32)
         self._knots = _Knots(np.zeros(HIDDEN, np.float32), np.zeros((_KEPT, _WIDTH), np.float32), 3)
+        self._gain = self._network.gain(self._pace())
+        self._gain_wanted = self._gain
         self._frame = 0
         self._loud = -_SPEECH_FRAMES
 
@@ -134,8 +140,8 @@ class NonverbalStream:
         signals, eyes, levels = [], [], []
         for frame in articulated:
             traits, row, lids = self._next_frame()
-            # Jaw and mouthClose together: lips that were closed stay closed.
-            frame[_JAW] = np.minimum(frame[_JAW] * traits['jaw_gain'], 1.0)
+            jaw, close = (float(frame[column]) for column in _JAW)
+            frame[_JAW] = open_jaw(jaw, close, traits['jaw_gain'], traits['jaw_offset'])
             signals.append(row)
             eyes.append(lids)
             levels.append(traits.level)
@@ -158,22 +164,32 @@ class NonverbalStream:
         self._shown = self._shown + np.float32(_FOLLOW) * (wanted - self._shown)
         traits = Traits(self._shown)
         stop = len(self._knots.last) - (self._knots.count - block - 3)
-        place = self._network.calibrated(frames_of_knot(self._knots.last[stop - 5 : stop]))
+        self._gain = self._gain + np.float32(_FOLLOW) * (self._gain_wanted - self._gain)
+        place = self._network.calibrated(frames_of_knot(self._knots.last[stop - 5 : stop]), self._gain)
         position = np.clip(place[self._frame % FRAMES_PER_KNOT], -_LIMIT, _LIMIT)
-        signals = traits.level + traits.spread * position
+        signals = weights_of(position, traits.level, traits.spread)
+        away = signals - traits.level
         eyes = self._eyes.frame(
-            traits, signals[:3], self._speaking(), float(signals[_BROW] - traits.level[_BROW])
+            traits, signals[:3], self._speaking(), float(away[_BROW]), float(away[_SQUINT])
         )
+        shut = (eyes[0] - traits['lid_level']) / (1 - traits['lid_level'])
+        signals[_SQUINT] += _BLINK_SQUINT * max(float(shut), 0.0) * (1 - signals[_SQUINT])
         self._frame += 1
         self._drop_mel()
-        return traits, signals.astype(np.float32), eyes
+        return traits, signals, eyes
+
+    def _pace(self) -> Floats:
+        """What the network has to draw for the style that shows, as far as it can."""
+        shown = Traits(self._shown)
+        return self._network.learned_pace(pace_behind(shown.pace, shown.level, shown.spread))
 
     def _next_block(self) -> None:
         """Draw the next three knots. They hear the sound up to the beginning of the first one."""
         knots = self._knots
         block = knots.last[-BLOCK:]
         velocity = block[-1] - block[-2]
-        pace = np.maximum(Traits(self._shown).pace, 1.0)
+        pace = self._pace()
+        self._gain_wanted = self._network.gain(pace)
         sound = np.stack([self._audio(knots.count - BLOCK + k) for k in range(BLOCK)])
         hidden = self._network.context(knots.hidden, inputs_of(block, velocity, pace, sound))
         noise = self._noise.step(0, knots.count, knots.count + 1)[0]

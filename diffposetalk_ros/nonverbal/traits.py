@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, StyleError
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eye_measures import blink_events, gaze_changes, gaze_of, lids_of
+from diffposetalk_ros.nonverbal.eye_measures import blink_events, eyes_open, gaze_changes, gaze_of, lids_of
 from diffposetalk_ros.nonverbal.signals import SIGNALS, signals_of
 
 __all__ = ['TRAITS', 'TRAIT_RANGES', 'Amounts', 'Traits', 'measure_traits']
@@ -39,11 +39,12 @@ TRAIT_RANGES: Final[dict[str, tuple[float, float, str]]] = {
     'gaze_pitch': (-0.4, 0.4, 'rad'),
     'gaze_yaw_spread': (0.0, 0.3, 'rad'),
     'gaze_pitch_spread': (0.0, 0.3, 'rad'),
-    'jaw_gain': (0.4, 2.0, '1'),
+    'jaw_gain': (0.3, 2.5, '1'),
+    'jaw_offset': (-0.15, 0.5, '1'),
 }
 """Name -> (lowest, highest, unit). Level: mean. Spread: standard deviation. Pace: rms velocity over spread.
-jaw_gain: opening of
-the jaw over what the articulating network gives this style."""
+jaw_gain, jaw_offset: what
+the jaw opens is jaw_gain times what the articulating network gives this style, plus jaw_offset."""
 
 TRAITS: Final = tuple(TRAIT_RANGES)
 """Names of the traits in the order of `Traits.vector`."""
@@ -51,6 +52,9 @@ TRAITS: Final = tuple(TRAIT_RANGES)
 _LOW, _HIGH = (np.array([span[i] for span in TRAIT_RANGES.values()], np.float32) for i in (0, 1))
 _COUNT = len(SIGNALS)
 _TYPICAL_PACE = 3.5
+_SQUINT = SIGNALS.index('squint')
+_ENOUGH = 0.3
+"""Share of frames outside blinks that suffices to tell what the eyes do then."""
 _WIDE = [arkit_layout().index(f'eyeWide{side}') for side in ('Left', 'Right')]
 
 
@@ -129,23 +133,30 @@ class Traits:
 def measure_traits(motion: ArrayLike, fps: float) -> Traits:
     """Traits of ARKit motion (F, 55) with ``fps`` frames per second.
 
-    Rates need time: give 10 s or more. ``jaw_gain`` is 1 here; `LoadedModel.style_of` knows better. Raises
+    Rates need time: give 10 s or more. ``jaw_gain`` is 1 and
+    ``jaw_offset`` 0 here; `LoadedModel.style_of` knows better. Raises
     StyleError below 1 s.
     """
     values = np.asarray(motion, np.float32)
     if len(values) < fps:
         raise StyleError(f'{len(values) / fps:.2f} s of motion; traits need at least 1 s, best 10 s or more')
     signals = signals_of(values).astype(np.float64)
-    level, spread = signals.mean(0), signals.std(0)
     # Velocity over two frames: the noise of a tracker, which changes from frame to frame, counts a quarter.
     velocity = (signals[2:] - signals[:-2]) * (fps / 2)
-    speed = np.sqrt((velocity**2).mean(0))
+    level, spread, speed = signals.mean(0), signals.std(0), np.sqrt((velocity**2).mean(0))
+    blinks, open_ = blink_events(values, fps), eyes_open(values, fps)
+    if open_.mean() > _ENOUGH:
+        # A blink squints and turns the eyes down, in a tracker's scores by more than all else: that is not the style.
+        level[_SQUINT], spread[_SQUINT] = signals[open_, _SQUINT].mean(), signals[open_, _SQUINT].std()
+        steady = open_[2:] & open_[:-2]
+        speed[_SQUINT] = np.sqrt((velocity[steady, _SQUINT] ** 2).mean()) if steady.any() else 0.0
+    else:
+        open_ = np.ones(len(values), bool)
     still = spread < np.where(np.arange(_COUNT) < 3, 1e-3, 4e-3)
     pace = np.where(still, _TYPICAL_PACE, speed / np.maximum(spread, 1e-6))
     minutes = len(values) / fps / 60
-    blinks = blink_events(values, fps)
     durations = [blink.duration for blink in blinks]
-    lids, gaze = lids_of(values).mean(1), gaze_of(values)
+    lids, gaze = lids_of(values).mean(1), gaze_of(values)[open_]
     eyes = [
         len(blinks) / minutes,
         float(np.median(durations)) if durations else 0.16,
@@ -155,5 +166,6 @@ def measure_traits(motion: ArrayLike, fps: float) -> Traits:
         *np.median(gaze, 0),
         *gaze.std(0),
         1.0,
+        0.0,
     ]
     return Traits(np.concatenate([level, spread, pace, eyes]).astype(np.float32))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['SimulatedHead']
+__all__ = ['SimulatedHead', 'choose_renderer']
 
 Floats = NDArray[np.float64]
 _BANDWIDTH = 2 * np.pi * 25.0
@@ -136,12 +137,21 @@ class SimulatedHead:
             return np.array(self._renderer.render())
         except Exception as error:  # every OpenGL platform fails in its own way
             raise ConfigError(
-                f'MuJoCo cannot render here ({error}); set MUJOCO_GL to egl or osmesa'
+                f'MuJoCo cannot render here ({error}); install libEGL, or set MUJOCO_GL to osmesa'
             ) from error
 
 
+def choose_renderer() -> None:
+    """Set MUJOCO_GL, which MuJoCo reads when it is imported, unless it is set: EGL needs no window system.
+
+    Where libEGL is missing too, MuJoCo could not even be imported with it: then it simulates without pictures.
+    """
+    if 'MUJOCO_GL' not in os.environ:
+        os.environ['MUJOCO_GL'] = 'egl' if find_library('EGL') else 'disable'
+
+
 def _mujoco() -> Any:
-    os.environ.setdefault('MUJOCO_GL', 'egl')  # read at import; a window system is seldom there
+    choose_renderer()
     try:
         import mujoco
     except ImportError as error:

@@ -24,6 +24,7 @@ from diffposetalk_ros.nonverbal.network import (
     STEP_FEATURES,
     STEPS_TRAINED,
     TARGET,
+    TYPICAL_PACE,
     NonverbalNetwork,
     audio_summary,
     expected,
@@ -43,13 +44,15 @@ from diffposetalk_ros.util.resources import demo_clip
 
 __all__ = [
     'NonverbalClips', 'NonverbalModule', 'build_nonverbal_clips', 'calibrated_weights', 'free_run',
-    'reference_features', 'train_nonverbal',
+    'measured_chains', 'reference_features', 'train_nonverbal',
 ]  # fmt: skip
 
 SECONDS = 32
 """Length of a training clip: long enough for rates and for the levels of a person to settle."""
 _WIDTH = len(SIGNALS)
 _LEAST_SPREAD = 2e-3
+_LEAST_PACE = 0.5
+"""1/s; slower signals stand still."""
 _CROP = 200
 _DRAWS = 3
 
@@ -205,7 +208,7 @@ def free_run(
 ) -> NDArray[np.float32]:
     """Knots (K, 10) that the network makes of the sound and the pace of a clip, from rest and on its own."""
     noise = np.random.default_rng((seed, index))
-    pace = np.maximum(clips.pace[index], 1.0)
+    pace = network.learned_pace(clips.pace[index])
     hidden = np.zeros(HIDDEN, np.float32)
     block = np.zeros((BLOCK, _WIDTH), np.float32)
     made = [block]
@@ -223,17 +226,33 @@ def free_run(
 def calibrated_weights(
     module: NonverbalModule, clips: NonverbalClips, count: int = 60
 ) -> dict[str, NDArray[Any]]:
-    """Weights as `NonverbalNetwork` reads them: halves, with gain and offset measured on ``count`` free runs."""
+    """Weights as `NonverbalNetwork` reads them: halves, with what was measured on ``count`` free runs."""
     weights: dict[str, NDArray[Any]] = {
         name: value.numpy().astype(np.float16 if 'scale' not in name else np.float32)
         for name, value in module.state_dict().items()
     }
-    neutral = {'gain': np.ones(_WIDTH, np.float32), 'offset': np.zeros(_WIDTH, np.float32)}
-    network = NonverbalNetwork(weights | neutral)
+    return weights | measured_chains(weights, clips, count)
+
+
+def measured_chains(
+    weights: dict[str, NDArray[Any]], clips: NonverbalClips, count: int = 60
+) -> dict[str, NDArray[np.float32]]:
+    """``gain``, ``gain_slope``, ``offset`` and ``pace_range`` of a trained network, from ``count`` free runs."""
+    moving = np.where(clips.pace > _LEAST_PACE, clips.pace, np.nan)
+    # In C order: safetensors writes the memory as it lies.
+    span = np.nanquantile(moving, [0.02, 0.98], axis=0).astype(np.float32, order='C')
+    zeros, ones = np.zeros(_WIDTH, np.float32), np.ones(_WIDTH, np.float32)
+    network = NonverbalNetwork(
+        weights | {'gain': ones, 'gain_slope': zeros, 'offset': zeros, 'pace_range': span}
+    )
     runs = np.stack([free_run(network, clips, index) for index in range(min(count, len(clips)))])
-    offset = runs.mean((0, 1))
-    gain = 1 / np.sqrt(runs.var(1).mean(0))
-    return weights | {'gain': gain.astype(np.float32), 'offset': offset.astype(np.float32)}
+    spreads, paces = np.log(runs.std(1)), np.log(np.clip(moving[: len(runs)], *span) / TYPICAL_PACE)
+    gain, slope = zeros.copy(), zeros.copy()
+    for k in range(_WIDTH):
+        known = np.isfinite(paces[:, k])
+        slope[k], level = np.polyfit(paces[known, k], spreads[known, k], 1)
+        gain[k] = np.exp(-level)
+    return {'gain': gain, 'gain_slope': slope, 'offset': runs.mean((0, 1)), 'pace_range': span}
 
 
 def reference_features(folder: Path) -> NDArray[np.float16]:

@@ -127,15 +127,15 @@ def _bomb(path: Path) -> None:
 
 BAD_STYLE = {
     'shorter': (lambda p: np.save(p, np.zeros(64, np.float32)), '64 numbers'),
-    'nan': (lambda p: np.save(p, np.full(168, np.nan, np.float32)), 'NaN'),
+    'nan': (lambda p: np.save(p, np.full(169, np.nan, np.float32)), 'NaN'),
     'text': (lambda p: p.write_text('smile'), 'not a style file'),
     'empty': (lambda p: p.write_bytes(b''), 'not a style file'),
     'pickle': (_pickled, 'not a style file'),
     'npz_of_something_else': (lambda p: _npz(p, a=np.zeros(3)), 'key style'),
-    'huge_header': (_huge, 'more than there is'),
+    'huge_header': (_huge, 'more data than'),
     'zip_bomb': (_bomb, 'MB'),
-    'huge_numbers': (lambda p: np.save(p, np.full(168, 1e30)), 'beyond'),
-    'words': (lambda p: np.save(p, np.array(['a'] * 168)), 'instead of numbers'),
+    'huge_numbers': (lambda p: np.save(p, np.full(169, 1e30)), 'beyond'),
+    'words': (lambda p: np.save(p, np.array(['a'] * 169)), 'instead of numbers'),
     'half_a_zip': (lambda p: p.write_bytes(b'PK\x03\x04' + bytes(30)), 'not a style file'),
     'missing': (lambda p: None, 'neutral'),
 }  # fmt: skip
@@ -152,7 +152,7 @@ def test_bad_style(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_style_in_npz_works(tmp_path: Path) -> None:
-    _npz(tmp_path / 'style.npz', style=np.zeros(168, np.float32))
+    _npz(tmp_path / 'style.npz', style=np.zeros(169, np.float32))
     audio = sound(tmp_path / 'a.wav', noise())
     words = generate(audio, tmp_path / 'a.npz', '--style', tmp_path / 'style.npz')
     assert main([str(word) for word in words]) == 0

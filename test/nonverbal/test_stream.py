@@ -18,7 +18,7 @@ from diffposetalk_ros.util.resources import demo_clip, find_model
 FOLDER = find_model()
 STYLES = named_styles(FOLDER)
 NETWORK = nonverbal_network(FOLDER)
-SMILES = [arkit_layout().index(f'mouthSmile{side}') for side in ('Left', 'Right')]
+PUCKER = arkit_layout().index('mouthPucker')
 
 
 def stream(style: str = 'neutral', seed: int = 0) -> NonverbalStream:
@@ -34,7 +34,8 @@ def motion(style: str, samples: np.ndarray, seed: int = 0, amounts: Amounts | No
         made.reset(0)
     made.feed(samples)
     articulated = np.zeros((len(samples) // 640, 55), np.float32)
-    articulated[:, SMILES] = made.traits['smile_level']
+    # As much rounding as speech has on average.
+    articulated[:, PUCKER] = 0.2
     return made.frames(articulated)
 
 
@@ -50,7 +51,7 @@ def test_how_the_sound_is_cut_changes_nothing(speech: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     made, rows, fed = stream('lively'), [], 0
     articulated = np.zeros((1, 55), np.float32)
-    articulated[:, SMILES] = made.traits['smile_level']
+    articulated[:, PUCKER] = 0.2
     while fed < len(speech):
         size = int(rng.integers(1, 3000))
         made.feed(speech[fed : fed + size])

@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError, StyleError
+from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals, signals_of
 from diffposetalk_ros.nonverbal.traits import TRAIT_RANGES, TRAITS, Amounts, Traits, measure_traits
+
+
+def rounded(frames: int) -> np.ndarray:
+    """Motion with as much rounding of the lips, which takes a smile back, as speech has on average."""
+    motion = np.zeros((frames, 55), np.float32)
+    motion[:, arkit_layout().index('mouthPucker')] = 0.2
+    return motion
 
 
 def moving(seconds: float = 20.0, seed: int = 0) -> np.ndarray:
@@ -18,7 +26,7 @@ def moving(seconds: float = 20.0, seed: int = 0) -> np.ndarray:
         signals[:, k] = (0.3 if k < 8 else 0.08) + (0.05 if k < 9 else 0.02) * np.sin(
             2 * np.pi * (0.3 + 0.05 * k) * time + seed
         )
-    return apply_signals(np.zeros((len(time), 55), np.float32), signals, np.zeros(len(SIGNALS), np.float32))
+    return apply_signals(rounded(len(time)), signals, np.zeros(len(SIGNALS), np.float32))
 
 
 def test_what_is_applied_is_measured() -> None:
@@ -32,7 +40,7 @@ def test_what_is_applied_is_measured() -> None:
 
 def test_signals_come_back_from_the_motion_they_made() -> None:
     motion = moving()
-    again = apply_signals(np.zeros_like(motion), signals_of(motion), np.zeros(len(SIGNALS), np.float32))
+    again = apply_signals(rounded(len(motion)), signals_of(motion), np.zeros(len(SIGNALS), np.float32))
     np.testing.assert_allclose(again, motion, atol=0.003)
 
 
@@ -83,3 +91,23 @@ def test_amounts_scale_movement_and_leave_levels() -> None:
 def test_too_little_motion_is_refused() -> None:
     with pytest.raises(StyleError, match='0.40 s of motion'):
         measure_traits(np.zeros((10, 55), np.float32), 25.0)
+
+
+def test_what_blinks_do_to_a_tracker_is_not_the_style() -> None:
+    """A tracker scores a blink as a squint and a look down."""
+    motion = moving()
+    tracked = motion.copy()
+    columns = [
+        arkit_layout().index(f'{name}{side}')
+        for name in ('eyeSquint', 'eyeLookDown')
+        for side in ('Left', 'Right')
+    ]
+    lids = [arkit_layout().index(f'eyeBlink{side}') for side in ('Left', 'Right')]
+    for start in range(40, 480, 60):
+        for k, shut in enumerate((0.3, 0.65, 0.65, 0.3)):
+            tracked[start + k, columns] += 0.6 * shut
+            tracked[start + k, lids] = motion[start + k, lids] = shut
+    plain, found = measure_traits(motion, 25.0), measure_traits(tracked, 25.0)
+    for name in ('squint_level', 'squint_spread', 'squint_pace', 'gaze_pitch_spread'):
+        assert found[name] == pytest.approx(plain[name], abs=1e-6), name
+    assert tracked[:, columns[:2]].std() > 1.5 * motion[:, columns[:2]].std()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """MuJoCo chooses how to draw when it is imported; windows are not for tests."""
 
-import os
+from diffposetalk_ros.robot.simulated_head import choose_renderer
 
-os.environ.setdefault('MUJOCO_GL', 'egl')
+choose_renderer()

@@ -63,24 +63,26 @@ def test_utterances_move_the_head_each_in_its_own_way(model: LoadedModel, speech
     assert np.degrees(np.abs(one[:, 52:] - other[:, 52:]).max()) > 2
 
 
+@pytest.mark.parametrize(('gain', 'offset'), [(1.5, 0.0), (1.5, 0.2)])
 def test_lips_that_close_stay_closed_when_a_style_opens_the_jaw_wider(
-    model: LoadedModel, speech: np.ndarray
+    model: LoadedModel, speech: np.ndarray, gain: float, offset: float
 ) -> None:
     style = model.style('neutral')
     assert style is not None
     wide = style.copy()
-    wide[-1] = 1.5  # jaw_gain, the last trait
+    wide[-2:] = gain, offset  # jaw_gain and jaw_offset, the last traits
     stream = model_stream(model, LIVE, wide)
     frames = stream.push(speech) + stream.finish()
     motion = model.denormalise(np.concatenate([window.motion[: window.committed] for window in frames]))
     plain = run(model, [speech], 'neutral')
     assert motion[:, 17].std() > 1.3 * plain[:, 17].std()
+    assert motion[:, 17].mean() > plain[:, 17].mean() + offset
     shut = plain[:, 18] >= plain[:, 17] - 1e-3
     assert (motion[shut, 18] >= motion[shut, 17] - 2e-3).all()
 
 
 def test_a_style_without_traits_is_of_an_older_version(model: LoadedModel) -> None:
-    with pytest.raises(StyleError, match='without traits'):
+    with pytest.raises(StyleError, match='fewer traits'):
         model.style(np.zeros(128, np.float32))
 
 

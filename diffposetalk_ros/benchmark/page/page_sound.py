@@ -31,6 +31,11 @@ _AUDIBLE = 0.05
 """RMS of full scale in one block of 128 samples."""
 _HEARD = f'viewer.log && viewer.log.heard.some(([at, level]) => at > FROM && level > {_AUDIBLE})'
 
+_STATE = """({ running: viewer.sound.running, late: viewer.sound.late, pieces: viewer.sound.pieces,
+  buffer: viewer.sound.buffer, age: viewer.age, received: viewer.received, state: viewer.state,
+  lead: viewer.sound.lead,
+  heard: viewer.log.heard.slice(-1), now: performance.now() })"""
+
 
 class _Visit(NamedTuple):
     """``wait``: seconds to the first sound, NaN where there was none; ``age``: of the last frame, ms."""
@@ -147,7 +152,7 @@ def restart_table(times: int, folder: Path, port: int = 0) -> Table:
     ``folder`` takes what the demo writes. Raises ConfigError without Chromium, or where a demo does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    waits, served = [], []
+    waits, served, silences = [], [], []
     with closing(Browser(_WINDOW)) as browser:
         demo, address = _start(folder, port)
         try:
@@ -162,8 +167,9 @@ def restart_table(times: int, folder: Path, port: int = 0) -> Table:
                 try:
                     browser.wait(_HEARD.replace('FROM', f'{silent} + 1000'), _RESTART)
                     waits.append(time.monotonic() - begin)
-                except TimeoutError:
+                except TimeoutError as error:
                     waits.append(float('nan'))
+                    silences.append(f'{str(error).partition("page says: ")[2]} {browser.run(_STATE)}')
         finally:
             _end(demo)
     heard = np.isfinite(waits)
@@ -175,6 +181,8 @@ def restart_table(times: int, folder: Path, port: int = 0) -> Table:
         float(np.max(np.array(waits)[heard])) if heard.any() else float('nan'),
     )
     note = f'`diffposetalk demo --keep-running`, ended by Ctrl-C. {_load()}'
+    if silences:
+        note += f' The silent page says: {"; ".join(silences)}.'
     columns = (
         'restarts',
         'same address',

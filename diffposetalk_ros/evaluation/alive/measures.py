@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks, welch
 
 from diffposetalk_ros.motion.layout import arkit_layout
-from diffposetalk_ros.nonverbal.eye_measures import blink_events, gaze_changes, gaze_of
+from diffposetalk_ros.nonverbal.eye_measures import blink_events, eyes_open, gaze_changes, gaze_of
 from diffposetalk_ros.nonverbal.signals import signals_of
 
 __all__ = ['BANDS', 'aliveness', 'head_bands', 'seam_ratio', 'spread_of']
@@ -81,7 +81,8 @@ def aliveness(motion: Floats, fps: float) -> dict[str, float]:
     steps = round(0.04 * fps)
     bands = head_bands(head, fps)
     left, right = (motion[:, [pair[side] for pair in _PAIRS]].astype(np.float64) for side in (0, 1))
-    gaze = gaze_of(motion)
+    open_ = eyes_open(motion, fps)
+    gaze = gaze_of(motion)[open_] if open_.any() else gaze_of(motion)
     signals = signals_of(motion)
     pitch = head[:, 0]
     nodding = pitch - np.convolve(

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -23,6 +22,7 @@ from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
 from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.offline.generator import MIN_SECONDS, Generator
 from diffposetalk_ros.ros.messages.stamps import duration_message
+from diffposetalk_ros.util.base_folder import BaseFolder
 from diffposetalk_ros.util.nanoseconds import to_nanoseconds
 from diffposetalk_ros.util.output_file import check_output
 
@@ -38,17 +38,19 @@ class _Stopped(Exception):
 
 class GenerateAction:
     """One goal at a time; a second is refused. ``open_generator`` makes a generator of its own, because a
-    backend is not shared with the live worker; ``settings`` gives (style, sampling) in use."""
+    backend is not shared with the live worker; ``settings`` gives (style, sampling) in use,
+    ``files`` the folder in which requests may name files."""
 
     def __init__(
         self,
         node: Any,
         open_generator: Callable[[], Generator],
         settings: Callable[[], tuple[FloatArray | None, SamplingConfig]],
+        files: BaseFolder,
     ) -> None:
         self._node = node
         self._open_generator = open_generator
-        self._settings = settings
+        self._settings, self._files = settings, files
         self._thread: threading.Thread | None = None
         self._goal: Any = None
         self._closing = False
@@ -122,8 +124,14 @@ class GenerateAction:
 
     def _make(self, goal: Any, begin: float) -> tuple[int, float]:
         request = goal.request
-        source, target = Path(request.audio_path), Path(request.motion_path)
+        with suppress(OSError):  # the check of the target says what is missing
+            self._files.folder.mkdir(parents=True, exist_ok=True)
         try:
+            source = self._files.require(request.audio_path)
+        except ConfigError as error:
+            raise AudioError(f'audio_path {error}') from error
+        try:
+            target = self._files.require(request.motion_path)
             check_output(target, ('.npz', '.csv', '.json'))
         except ConfigError as error:
             raise MotionError(f'motion_path {error}') from error
@@ -136,6 +144,8 @@ class GenerateAction:
         seconds = audio_duration(source, MIN_SECONDS)
         generator = self._open_generator()
         style, sampling = self._settings()
+        if request.style:
+            style = generator.model.style(request.style, self._files)
         if request.steps:
             sampling = replace(sampling, steps=int(request.steps))
         total = int(seconds * generator.config.fps)
@@ -154,9 +164,7 @@ class GenerateAction:
                 )
             )
 
-        clip = generator.generate(
-            audio_blocks(source), request.style or style, int(request.seed), sampling, progress=progress
-        )
+        clip = generator.generate(audio_blocks(source), style, int(request.seed), sampling, progress=progress)
         if request.rate:
             from diffposetalk_ros.motion.resampling import at_rate
 

@@ -21,8 +21,8 @@ from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 
 
 class Asking(Stage):
-    def __init__(self, model_folder: Path) -> None:
-        super().__init__(model_folder)
+    def __init__(self, model_folder: Path, folder: Path) -> None:
+        super().__init__(model_folder, files__folder=str(folder))
         self.action = ActionClient(self.client, Generate, 'diffposetalk/generate')
         self.feedback: list[Any] = []
 
@@ -41,8 +41,8 @@ class Asking(Stage):
 
 
 @pytest.fixture
-def stage(model_folder: Path) -> Iterator[Asking]:
-    made = Asking(model_folder)
+def stage(model_folder: Path, tmp_path: Path) -> Iterator[Asking]:
+    made = Asking(model_folder, tmp_path)
     yield made
     made.action.destroy()
     made.close()
@@ -69,6 +69,54 @@ def test_a_file_becomes_a_motion_file(stage: Asking, voice: Path, tmp_path: Path
     assert stage.feedback[-1].frames_done == stage.feedback[-1].frames_total == 125
     goal = stage.send(audio_path=str(voice), motion_path=str(tmp_path / 'a.npz'))
     assert stage.result(goal).result.error_code == Generate.Result.OUTPUT
+
+
+def test_paths_outside_the_folder_get_one_answer_whether_they_exist_or_not(
+    stage: Asking, voice: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert stage.lifecycle.configure()
+    outside = tmp_path_factory.mktemp('outside')
+    secret, motion, style = (outside / name for name in ('voice.wav', 'motion.npz', 'style.npy'))
+    secret.write_bytes(voice.read_bytes())
+    motion.write_bytes(b'precious')
+    np.save(style, np.zeros(168, np.float32))
+    (tmp_path / 'link.wav').symlink_to(secret)
+    (tmp_path / 'link.npz').symlink_to(motion)
+    out = {'audio_path': 'voice.wav', 'motion_path': 'm.npz', 'overwrite': True}
+
+    def message(code: int, **change: Any) -> str:
+        result = stage.result(stage.send(**{**out, **change})).result
+        assert result.error_code == code, result.message
+        return str(result.message)
+
+    for key, code, names in (
+        (
+            'audio_path',
+            Generate.Result.AUDIO,
+            (secret, outside / 'none.wav', '../x.wav', 'link.wav', '/etc/passwd'),
+        ),
+        ('motion_path', Generate.Result.OUTPUT, (motion, outside / 'none.npz', '../x.npz', 'link.npz')),
+        (
+            'style',
+            Generate.Result.STYLE,
+            (style, outside / 'none.npy', '../x.npy', f'{style}*0.5+neutral*0.5'),
+        ),
+    ):
+        told = {
+            message(code, **{key: str(name)}).replace(str(name), '').replace(str(style), '')
+            for name in names[:2]
+        }
+        assert len(told) == 1, told
+        for name in names[2:]:
+            assert str(tmp_path) in message(code, **{key: str(name)})
+    assert motion.read_bytes() == b'precious'
+    # Style names of the live face follow the same rule, and the folder itself is not the graph's to change.
+    for name in (style, outside / 'none.npy'):
+        assert 'not a file in' in stage.set('style.name', str(name)).reason
+    assert 'only when the node is started' in stage.set('files.folder', '/').reason
+    # Inside, names may be relative or absolute.
+    assert stage.result(stage.send(**out)).result.error_code == Generate.Result.OK
+    assert load_motion(tmp_path / 'm.npz').fps == 25
 
 
 @pytest.mark.parametrize(

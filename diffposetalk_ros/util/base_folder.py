@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that strangers may name: those below one folder, and no others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from diffposetalk_ros.errors import ConfigError
+
+__all__ = ['BaseFolder', 'data_folder']
+
+
+def data_folder() -> Path:
+    """$XDG_DATA_HOME/diffposetalk_ros, or ~/.local/share/diffposetalk_ros."""
+    base = os.environ.get('XDG_DATA_HOME') or Path.home() / '.local' / 'share'
+    return Path(base) / 'diffposetalk_ros'
+
+
+class BaseFolder:
+    """Resolves names inside ``folder``; empty: `data_folder`; '/': every file of the machine."""
+
+    def __init__(self, folder: str = '') -> None:
+        given = Path(folder).expanduser() if folder else data_folder()
+        self.folder = Path(os.path.normpath(given.absolute()))
+
+    def find(self, name: str | Path) -> Path | None:
+        """The path that ``name`` means, relative to the folder or absolute; None where it leads out of it.
+
+        Nothing outside is looked at, so nobody learns what exists there. Links that lead out are refused too.
+        """
+        try:
+            # By the letters first: what leads out is refused before the disk is asked.
+            path = Path(os.path.normpath(self.folder / Path(name).expanduser()))
+            if not path.is_relative_to(self.folder):
+                return None
+            inside = path.resolve().is_relative_to(self.folder.resolve())
+        except (OSError, RuntimeError, ValueError):  # too long, a circle of links, a zero in it
+            return None
+        return path if inside else None
+
+    def require(self, name: str | Path) -> Path:
+        """As `find`. Raises ConfigError where it leads out of the folder."""
+        path = self.find(name)
+        if path is None:
+            raise ConfigError(
+                f'{str(name)[:80]!r} is not below {self.folder}; use a file in it, or start the node with another '
+                'files.folder (/ allows every file)'
+            )
+        return path
