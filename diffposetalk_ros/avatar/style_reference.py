@@ -33,7 +33,7 @@ class StyleReference:
     def clip(self, layout: MotionLayout) -> MotionClip:
         """The motion as a clip in ``layout``. Raises StyleError saying what does not fit."""
         if self.space != layout.space:
-            raise StyleError(f'style motion is in space {self.space!r}; the model speaks {layout.space!r}')
+            raise StyleError(f'style motion is in space {self.space!r}; the model uses {layout.space!r}')
         names = list(self.channel_names) or list(layout.names)
         values = np.asarray(self.motion, np.float32)
         if len(values) % len(names):

@@ -66,6 +66,11 @@ async def _pour(port: int, pieces: Callable[[], bytes], read: bool, end: float) 
         await asyncio.sleep(0.01)
 
 
+async def _nothing(port: int, end: float) -> None:
+    """What the machine itself does to the other viewer."""
+    await asyncio.sleep(end - time.monotonic())
+
+
 async def _unread_answers(port: int, end: float) -> None:
     text = json.dumps({'do': 'ping', 'sent': 1.0, 'padding': 'x' * 10_000}).encode()
     await asyncio.gather(*(_pour(port, lambda: _frame(text), False, end) for _ in range(4)))
@@ -115,6 +120,7 @@ async def _junk(port: int, end: float) -> None:
 
 
 ATTACKS: dict[str, Callable[[int, float], Awaitable[None]]] = {
+    'none, for comparison': _nothing,
     'unread answers': _unread_answers,
     'giant texts': _giant_texts,
     'half-open connections': _half_open,

@@ -54,7 +54,7 @@ def style_frames(
     if len(values) < config.fps:
         raise StyleError(
             f'{len(values) / config.fps:.2f} s of motion from {start:g} s on; a style needs at least 1 s, '
-            'better 4 s or more'
+            'preferably 4 s or more'
         )
     return values
 

@@ -189,7 +189,7 @@ class LoadedModel:
             raise StyleError(f'a style of {vector.size} numbers; this model takes {width}{more}')
         if not (np.abs(vector) <= _MAX_STYLE).all():
             raise StyleError(
-                f'the style holds NaN or numbers beyond {_MAX_STYLE:g}; extract it again, or blend smaller shares'
+                f'the style contains NaN or numbers beyond {_MAX_STYLE:g}; extract it again or lower the weights'
             )
         return vector
 
@@ -201,7 +201,7 @@ class LoadedModel:
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
-            raise ModelError(f'{self.folder.name} takes no identity; leave --shape out')
+            raise ModelError(f'{self.folder.name} takes no identity; omit --shape')
         if isinstance(source, np.ndarray):
             path, raw = 'the array', np.asarray(source, np.float32)
         else:
@@ -293,7 +293,7 @@ def _numbers(path: Path, key: str) -> FloatArray:
                     raise ValueError(f'no key {key}, only {", ".join(loaded.files) or "none"}')
                 loaded = loaded[key]
     except MemoryError as error:
-        raise ValueError('its header promises more than there is') from error
+        raise ValueError('its header promises more data than the file contains') from error
     if loaded.dtype.kind not in 'fiu':
         raise ValueError(f'{loaded.dtype} instead of numbers')
     return np.asarray(loaded, np.float32)

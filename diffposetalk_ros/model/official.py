@@ -97,7 +97,7 @@ def read_denoiser(path: Path, speech: Path | None = None) -> tuple[DiffPoseTalkM
     config = denoiser_config(vars(content['args']))
     if any(name.startswith(_SPEECH) for name in tensors):
         if speech is not None:
-            raise CheckpointError(f'{path} holds its own {config.audio_encoder}; leave --speech-encoder out')
+            raise CheckpointError(f'{path} contains its own {config.audio_encoder}; omit --speech-encoder')
         sizes = _speech_sizes(tensors)
     elif speech is None:
         raise CheckpointError(

@@ -55,7 +55,7 @@ def read_torch_file(path: Path) -> Any:
         asked = re.search(r'GLOBAL (\S+)', str(error))
         if asked:
             raise CheckpointError(
-                f'{path} is refused: it asks for {asked[1]}, which no DiffPoseTalk checkpoint needs'
+                f'{path} is refused: it refers to {asked[1]}, which no DiffPoseTalk checkpoint needs'
             ) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise CheckpointError(f'{path} is damaged or was not written by torch.save ({reason})') from error

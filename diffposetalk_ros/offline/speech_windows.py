@@ -153,8 +153,8 @@ def speech_windows(
                 remaining -= len(features)
     except OSError as error:
         raise AudioError(
-            f'long audio waits in a temporary file, which cannot be written ({error.strerror}); '
-            'set TMPDIR to a folder with room'
+            f'long audio needs a temporary file, which cannot be written ({error.strerror}); '
+            'set TMPDIR to a folder with free space'
         ) from error
 
 

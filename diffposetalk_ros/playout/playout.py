@@ -276,6 +276,7 @@ class Playout:
     def _corrected(self, target: Row, now: int, provisional: bool) -> Row:
         """``target``, reached smoothly where the frames that were shown last have been generated again since."""
         if provisional and self.clock is not None and self._last is not None and self._aim is not None:
+            assert self._raw is not None, 'set together'
             position = max(0.0, self.clock.position(self._last))
             frame = int(position)
             held = self._timeline.at(frame, provisional=True, epoch=self.clock.epoch)

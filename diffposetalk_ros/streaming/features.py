@@ -141,7 +141,7 @@ class LogMelFeatures:
                 first = keep * MEL_PER_FRAME - self._left
                 self._mel, self._mel_start = self._mel[first - self._mel_start :], first
         assert features is not None, 'something was read'
-        return features[start - self._start : stop - self._start]
+        return np.asarray(features[start - self._start : stop - self._start], np.float32)
 
     def padding(self) -> FloatArray:
         """Feature of silence (C,)."""
@@ -216,7 +216,7 @@ class WindowedFeatures:
         begin = max(0, min(start, stop - self._context))
         window = self._samples[begin * self._block - self._origin : end * self._block - self._origin]
         features = self._backend.encode_audio(normalise_audio(window)[None], end - begin)[0]
-        return features[start - begin : stop - begin]
+        return np.asarray(features[start - begin : stop - begin], np.float32)
 
     def padding(self) -> FloatArray:
         """Feature of silence (C,)."""

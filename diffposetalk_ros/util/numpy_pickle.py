@@ -117,7 +117,9 @@ class _Unpickler(pickle.Unpickler):
         try:
             return _NAMES[module, name]
         except KeyError:
-            raise ForeignPickleError(f'refused: it asks for {module}.{name}, which is no number') from None
+            raise ForeignPickleError(
+                f'refused: it refers to {module}.{name}, which is not a number'
+            ) from None
 
 
 def load_numbers(source: bytes | IO[bytes]) -> Any:

@@ -103,7 +103,8 @@ def is_loopback(host: str) -> bool:
 class ViewerServer:
     """Serves until `stop`. ``rig`` is the answer of /rig.bin; ``now`` gives the motion's clock in ns,
     ``commands`` are those that the handler knows, ``tracker`` holds the files of the page's face tracker by
-    name: they are large, stay on the disk and are served below /camera/.
+    name: they are large, stay on the disk and are served below /camera/. ``faces`` makes the
+    answers of /rig.bin?face=NAME, each when it is first asked for.
 
     The constructor binds the port. Raises ConfigError for a port in use, an address that is not
     of this machine, or when aiohttp is not installed.
@@ -117,6 +118,7 @@ class ViewerServer:
         now: Callable[[], int],
         commands: frozenset[str] = COMMANDS,
         tracker: Mapping[str, Path] | None = None,
+        faces: Mapping[str, Callable[[], bytes]] | None = None,
     ) -> None:
         try:
             self._web: Any = import_module('aiohttp.web')
@@ -136,6 +138,7 @@ class ViewerServer:
         self.token = options.token or ('' if self._open else token_urlsafe(16))
         self._handler, self._now, self._known = handler, now, commands
         self._files = _load(PAGE) | {'/rig.bin': (rig, gzip.compress(rig, 9), _TYPES['.bin'])}
+        self._faces, self._made = faces or {}, dict[str, tuple[bytes, bytes, str]]()
         self._large = {f'/camera/{name}': path for name, path in (tracker or {}).items()}
         self._clients: dict[Any, _Visitor] = {}
         self._counts = {'slow viewers closed': 0, 'viewers refused': 0, 'blocks dropped': 0}
@@ -297,15 +300,26 @@ class ViewerServer:
             path = self._large[name]
             about = {**_HEADERS, 'Content-Type': _TYPES.get(path.suffix, _TYPES['.bin'])}
             return self._web.FileResponse(path, headers=about)
+        face = request.query.get('face', '') if name == '/rig.bin' else ''
         if name not in self._files:
             raise self._web.HTTPNotFound(text=f'no {name} here\n')
-        plain, packed, kind = self._files[name]
+        plain, packed, kind = await self._face(face) if face else self._files[name]
         headers = dict(_HEADERS)
         if 'gzip' in request.headers.get('Accept-Encoding', ''):
             headers['Content-Encoding'] = 'gzip'
             plain = packed
         charset = 'utf-8' if kind.startswith('text') else None
         return self._web.Response(body=plain, content_type=kind, charset=charset, headers=headers)
+
+    async def _face(self, name: str) -> tuple[bytes, bytes, str]:
+        if name not in self._faces:
+            raise self._web.HTTPNotFound(
+                text=f'no face of that name; use {", ".join(self._faces) or "none"}\n'
+            )
+        if name not in self._made:  # half a second of work, which nobody else shall wait for
+            data = await asyncio.to_thread(self._faces[name])
+            self._made[name] = (data, gzip.compress(data, 9), _TYPES['.bin'])
+        return self._made[name]
 
     async def _speech(self, request: Any) -> Any:
         """A whole recording; one at a time, since it is held in memory."""

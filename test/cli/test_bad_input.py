@@ -132,7 +132,7 @@ BAD_STYLE = {
     'empty': (lambda p: p.write_bytes(b''), 'not a style file'),
     'pickle': (_pickled, 'not a style file'),
     'npz_of_something_else': (lambda p: _npz(p, a=np.zeros(3)), 'key style'),
-    'huge_header': (_huge, 'more than there is'),
+    'huge_header': (_huge, 'more data than'),
     'zip_bomb': (_bomb, 'MB'),
     'huge_numbers': (lambda p: np.save(p, np.full(169, 1e30)), 'beyond'),
     'words': (lambda p: np.save(p, np.array(['a'] * 169)), 'instead of numbers'),

@@ -77,7 +77,7 @@ def test_a_checkpoint_without_speech_encoder_takes_one_of_transformers(
     assert all(torch.equal(made[name], expected[name]) for name in made)
     words[1] = work / 'dn.pt'
     assert run(*words, '--speech-encoder', work / 'hubert') == 1
-    assert 'holds its own hubert; leave --speech-encoder out' in capsys.readouterr().err
+    assert 'contains its own hubert; omit --speech-encoder' in capsys.readouterr().err
 
 
 def test_motion_as_the_reference_writes_it(work: Path) -> None:

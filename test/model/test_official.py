@@ -165,7 +165,7 @@ def test_a_hostile_pickle_executes_nothing(tmp_path: Path, zipped: bool) -> None
     trap = tmp_path / 'trap'
     content = {'args': argparse.Namespace(), 'model': {}, 'extra': Hostile(trap)}
     torch.save(content, tmp_path / 'a.pt', _use_new_zipfile_serialization=zipped)
-    with pytest.raises(CheckpointError, match=r'refused: it asks for \w+\.system'):
+    with pytest.raises(CheckpointError, match=r'refused: it refers to \w+\.system'):
         read_denoiser(tmp_path / 'a.pt')
     assert not trap.exists()
 

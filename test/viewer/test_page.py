@@ -256,6 +256,8 @@ def test_channels_are_chosen_by_check_boxes(browser: Browser, source: TalkingSou
     assert browser.run("document.getElementById('chosen').textContent") == '0'
 
 
+UNFOLD = """document.querySelectorAll('details').forEach((details) => { details.open = true; });
+  document.getElementById('studio').hidden = false"""
 AXE = next(
     (
         path
@@ -277,7 +279,7 @@ def test_accessibility_by_axe(strict: Browser, scheme: str, query: str) -> None:
     try:
         strict.open(f'{source.server.address}{query}')
         strict.wait("viewer.state === 1 && document.getElementById('style-a').options.length")
-        strict.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        strict.run(UNFOLD)
         strict.run(AXE.read_text() + '; 0')
         tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
         found = strict.run(
@@ -301,7 +303,7 @@ def test_what_is_to_be_hit_is_large_enough(
     try:
         browser.open(source.server.address)
         browser.wait("document.getElementById('style-a').options.length")
-        browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        browser.run(UNFOLD)
         # A label belongs to what is to be hit; it is 1 px of rounding that may be missing.
         small = browser.run(f"""[...document.querySelectorAll('button, select, summary, input')]
           .map((item) => item.closest('label') ?? item)
@@ -446,7 +448,7 @@ def test_microphone_is_heard_with_its_time(spoken_to: Browser) -> None:
 def test_keyboard_and_screen_reader_find_everything(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait("document.getElementById('style-a').options.length")
-    browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    browser.run(UNFOLD)
     nodes = browser.call('Accessibility.getFullAXTree')['nodes']
     roles = {'button', 'slider', 'combobox', 'checkbox', 'spinbutton', 'listbox', 'image'}
     nameless = [
@@ -547,6 +549,17 @@ def test_drawing_is_as_fine_as_there_is_time_for(
       return seen.slice(1);
     }})"""
     assert browser.run(script) == changes
+
+
+def test_each_viewer_may_choose_a_head(browser: Browser, source: TalkingSource) -> None:
+    browser.open(source.server.address)
+    own = browser.run('Array.from(viewer.rig.neutral.slice(0, 300))')
+    browser.open(f'{source.server.address}?face=maya')
+    assert browser.run('Array.from(viewer.rig.neutral.slice(0, 300))') != own
+    browser.wait('viewer.state === 1')
+    browser.call('Page.navigate', url=f'{source.server.address}?face=nobody')
+    assert 'no face of that name; use maya' in browser.wait("document.getElementById('notices')?.textContent")
+    browser.problems.clear()  # the browser itself reports the 404
 
 
 def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource) -> None:

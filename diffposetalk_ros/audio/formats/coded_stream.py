@@ -56,7 +56,7 @@ class CodedStream:
         container = _CONTAINERS.get(bytes(data[:4]))
         if container is not None:
             raise AudioError(
-                f'the sound is told to be {self.coding}, but comes as {container}; send bare {self.coding}'
+                f'audio_info names {self.coding}, but the sound comes as {container}; send plain {self.coding}'
             )
         parts: list[MonoAudio] = []
         rate = 16000

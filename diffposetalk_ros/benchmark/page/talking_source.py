@@ -116,6 +116,7 @@ class TalkingSource:
             self._command,
             time.time_ns,
             tracker=tracker,
+            faces={'maya': lambda: pack_rig(load_rig('maya'))},
         )
         self._camera = PageCamera()
         self.styles_taken: list[tuple[NDArray[np.float32], float]] = []

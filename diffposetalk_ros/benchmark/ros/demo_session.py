@@ -126,7 +126,7 @@ class DemoSession:
         twins = self._node.get_node_names().count(_NODE)
         if twins > 1:
             raise ConfigError(
-                f'{twins} nodes are called {_NODE} in this domain, and both would answer; end the other one, or '
+                f'{twins} nodes in this domain are named {_NODE}; stop the other one, or '
                 'choose another ROS_DOMAIN_ID'
             )
 

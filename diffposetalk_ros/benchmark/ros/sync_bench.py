@@ -102,7 +102,7 @@ def sync_table(times: int, parameters: Mapping[str, Value], show: Callable[[int]
         while not audio.get_subscription_count():
             executor.spin_once(timeout_sec=0.05)
             if time.monotonic() > until:
-                raise ModelError('the node does not hear; run diffposetalk demo to see why')
+                raise ModelError('the node receives no sound; run diffposetalk demo to see why')
         rng = np.random.default_rng(0)
         for turn in range(times * len(DISTURBANCES)):
             name = DISTURBANCES[turn % len(DISTURBANCES)]

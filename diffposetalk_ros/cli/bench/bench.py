@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure speed on this machine and write JSON and Markdown.
 
-Quick (under a minute): the shipped model live and offline. --full (about three minutes, needs torch)
-adds the released configuration at its full size beside the reference algorithm at 500 steps. --device cuda
-measures that configuration on a GPU instead: against the reference there, live hops, avatars, memory.
+By default this takes under a minute and measures the embedded model live and offline. --full (about three
+minutes, needs torch) adds the released configuration at full size and the reference algorithm at 500 steps.
+--device cuda measures only that configuration on a GPU: speed against the reference, live hops, avatars, memory.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watch the node in its own process over DDS, through minutes of speech and pauses.
+"""Measure a live node over DDS during minutes of speech and pauses.
 
-Measures from another process what arrives on face_motion, head_pose, audio_out and /diagnostics:
-missing and doubled frames, exact stamps, release jitter, added delay, underflows, processor time and
-memory. --cycles also sends the node through its lifecycle again and again and looks for what is left.
-Runs in a DDS domain of its own on this machine; the machine should do nothing else meanwhile.
+The node runs in its own process. Another process records face_motion, head_pose, audio_out and /diagnostics
+and measures missing and duplicate frames, exact stamps, release jitter, added delay, underflows, CPU time and
+memory. --cycles first repeats the lifecycle of the node and checks for leaks. The benchmark uses its own DDS
+domain on this machine; the machine should be idle otherwise.
 """
 
 from __future__ import annotations

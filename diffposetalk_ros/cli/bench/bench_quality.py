@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare quality and time of every solver and number of steps with many ancestral steps."""
+"""Compare quality and computing time of each solver and number of steps with ancestral sampling of many steps."""
 
 from __future__ import annotations
 

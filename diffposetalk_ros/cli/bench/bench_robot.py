@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the joints of the example robot and write JSON and Markdown.
 
-Time of the joint map, jaw closures against sound in MuJoCo, the way to rest when the input stops. --live
-adds the whole chain over DDS, every node a process of its own; it needs ROS and about a minute more.
+Measures the computing time of the joint map, jaw closures against sound in MuJoCo, and the motion to rest when
+the input stops. --live adds the whole chain over DDS with one process per node; it needs ROS and another minute.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the time from a burst of speech to its first frame and sound, and from an interrupt to rest.
 
-Bursts of the bundled clip go over DDS to the node in a process of its own; the times are taken in another.
+Sends bursts of the bundled clip over DDS to a node in one process and measures the times in another process.
 """
 
 from __future__ import annotations

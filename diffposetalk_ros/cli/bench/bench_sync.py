@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure whether face and audio_out part when sound is late, stops, or the machine is busy.
+"""Measure whether face and audio_out stay synchronised when sound is late or stops, or the machine is busy.
 
-Live speech goes over DDS to the node in a process of its own; face and sound are recorded in another.
+Sends live speech over DDS to a node in one process and records face and sound in another process.
 """
 
 from __future__ import annotations

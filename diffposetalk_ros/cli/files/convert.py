@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diffposetalk convert`: a motion file, or a bag that recorded live motion, to another format."""
+"""Convert a motion file, or a bag with recorded motion, to another format."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take the speaking style of a person from a video, a camera or a motion clip.
+"""Extract the speaking style of a person from a video, a camera or a motion clip.
 
 diffposetalk extract-style me.mp4 -o mine.npy          (4 to 60 s of you speaking)
 diffposetalk extract-style 0 -o mine.npy               (ten seconds of the first camera)
 diffposetalk extract-style clip.csv -o mine.npy        (motion, 1 to 60 s)
 diffposetalk generate speech.wav -o motion.npz --style mine.npy
 
-A video is judged first: what is too poor for a style is refused with the reason. Pictures stay on this
-machine and are not stored. docs/your_face.md tells more.
+A video that is not good enough for a style is refused with the reason. Pictures stay on this machine and
+are not stored. See docs/your_face.md.
 """
 
 from __future__ import annotations

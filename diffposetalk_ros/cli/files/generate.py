@@ -3,10 +3,10 @@
 
     diffposetalk generate speech.wav -o motion.csv --style smiling
 
-Any common format and rate, a pipe too (- is standard input); memory does not grow with the length of the clip.
-The output's ending picks the format: .npz, .csv (one row a frame, columns named as face-capture tools name
-them) or .json. FLAME models write exp, pose and shape into .npz; --vertices adds the mesh, with your own
-FLAME file.
+The input may have any common format and rate; - reads standard input. Memory use does not grow with the length
+of the clip. The extension of the output selects the format: .npz, .csv (one row per frame, with the column
+names of face-capture tools) or .json. FLAME models write exp, pose and shape to .npz; --vertices adds the mesh,
+which needs your own FLAME file.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List the speaking styles a model ships with, or describe one.
+"""List the speaking styles of a model, or describe one.
 
 diffposetalk styles
 diffposetalk styles --describe me.npy --plot me.png
 diffposetalk styles --describe 'lively*1.3'           (further from neutral than lively)
 diffposetalk styles --describe 'me.npy*0.5+smiling*0.5'
 
-The same expressions serve `diffposetalk generate --style`.
+`diffposetalk generate --style` takes the same expressions.
 """
 
 from __future__ import annotations

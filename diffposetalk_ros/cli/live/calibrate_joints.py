@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step through the face channels slowly, within limits, and write the corrected joint map.
+"""Move a robot slowly through the face channels, within limits, and write the corrected joint map.
 
     diffposetalk calibrate-joints --map joint_map.yaml -o mine.yaml --dry-run
     diffposetalk calibrate-joints --map joint_map.yaml -o mine.yaml
 
-The second form first brings the robot to rest in three seconds, then sends one slow joint_trajectory a
-channel. After each: Enter keeps it, a number multiplies what the channel does (0.8 less, -1 the other
-way), r repeats, q writes and ends.
---dry-run needs neither ROS nor a robot: it prints what would move.
+The second form first moves the robot to rest in three seconds, then sends one slow joint_trajectory per
+channel. After each channel, press Enter to keep it, enter a number to multiply its effect (0.8 weakens it,
+-1 reverses it), r to repeat, or q to write the map and quit.
+--dry-run needs neither ROS nor a robot. It prints which joints would move.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--channels', nargs='+', help='channels to step through (default: all that move a joint)'
     )
     parser.add_argument('--seconds', type=float, default=3.0, help='time for one channel, s (default 3)')
-    parser.add_argument('--dry-run', action='store_true', help='print what would move; send and ask nothing')
+    parser.add_argument(
+        '--dry-run', action='store_true', help='print which joints would move, without moving them'
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steer a running face from the command line, without `ros2`.
+"""Control a running node from the command line, without `ros2`.
 
 For example:
     diffposetalk ctl status
@@ -8,7 +8,7 @@ For example:
     diffposetalk ctl interrupt
     diffposetalk ctl set strength.mouth 1.2
 
-Where ROS_DOMAIN_ID is not set, the demo that was started last is found by itself.
+If ROS_DOMAIN_ID is not set, the command connects to the demo that was started last.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk ctl`."""
-    parser.add_argument('--node', default='diffposetalk', help='name of the talking node, with its namespace')
+    parser.add_argument('--node', default='diffposetalk', help='name of the avatar node, with its namespace')
     parser.add_argument('--timeout', type=float, default=10.0, help='longest wait for the node [s]')
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='ACTION')
     status = verbs.add_parser('status', help='model, style, state and diagnostics of the node')
@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs.add_parser('styles', help='list the styles of its model')
     style = verbs.add_parser('set-style', help='change the speaking style')
     style.add_argument('name', help='a style, or a blend such as lively*0.7+smiling*0.3')
-    style.add_argument('--transition', type=float, default=0.0, help='time of the change [s]')
-    verbs.add_parser('interrupt', help='stop talking now')
-    verbs.add_parser('reset', help='forget the stream so far')
+    style.add_argument('--transition', type=float, default=0.0, help='duration of the transition [s]')
+    verbs.add_parser('interrupt', help='stop speaking now')
+    verbs.add_parser('reset', help='discard the state of the stream')
     setting = verbs.add_parser('set', help='change a parameter')
     setting.add_argument('name', help='a parameter, for example strength.mouth')
     setting.add_argument('value', help='its new value')

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_parameters(parser)
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
-    parser.add_argument('--seconds', type=float, default=0.0, help='stop after so long')
+    parser.add_argument('--seconds', type=float, default=0.0, help='stop after this time [s]')
     parser.add_argument('--port', type=int, default=8765, help='port of the page, or the next that is free')
     parser.add_argument('--no-page', action='store_true', help='serve no page')
     parser.add_argument('--no-video', action='store_true', help='write no MP4')
@@ -91,9 +91,7 @@ def run(args: argparse.Namespace) -> int:
     config_from(parameters)
     if args.topic is not None:
         if args.audio is not None:
-            raise ConfigError(
-                f'{args.audio} and --topic {args.topic} exclude each other: speak a file, or listen'
-            )
+            raise ConfigError(f'{args.audio} and --topic {args.topic} exclude each other; use one of them')
         try:
             validate_full_topic_name(f'/{args.topic.removeprefix("/")}')
         except InvalidTopicNameException as error:

@@ -3,7 +3,7 @@
 
     diffposetalk simulate-robot speech.wav -o robot.mp4
 
-Runs MuJoCo without ROS, as fast as the machine can. Without -o no video is drawn.
+Runs MuJoCo without ROS, as fast as possible. Without -o, no video is written.
 """
 
 from __future__ import annotations

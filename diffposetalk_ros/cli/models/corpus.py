@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Synthesise speech with phoneme times, on which the embedded model is trained."""
+"""Synthesise speech with phoneme times, as training data for the embedded model."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a faster model from one that is finished: guidance in one pass, few steps.
+"""Distill a trained model into a faster one: guidance in one pass, few steps.
 
     diffposetalk distill --takes runs/embedded/takes --out models/fast
     diffposetalk distill --takes runs/embedded/takes --out models/fast2 --steps 2 --substeps 4
 
-The first needs one pass at any scales where the teacher needs up to three; the second is also made for
-two steps. Interrupt it at any time; the same command goes on from the last checkpoint. Afterwards:
-diffposetalk export, diffposetalk bench-quality.
+The first command trains a model that needs one pass at any guidance scales, where the teacher needs up to
+three. The second also reduces sampling to two steps. You may interrupt a run at any time; the same command
+continues from the last checkpoint. Afterwards run diffposetalk export and diffposetalk bench-quality.
 """
 
 from __future__ import annotations

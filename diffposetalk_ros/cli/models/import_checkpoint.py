@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn an official checkpoint into a model folder."""
+"""Convert an official checkpoint to a model folder."""
 
 from __future__ import annotations
 

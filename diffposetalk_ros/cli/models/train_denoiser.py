@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the denoiser on a style encoder that `train-style` left in the same --work.
+"""Train the denoiser with the style encoder that `train-style` wrote to the same --work.
 
     diffposetalk train-denoiser --lmdb datasets/HDTF_TFHP/lmdb --out models/mine \\
         --speech-encoder hubert-base-ls960 --flame-model generic_model.pkl

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the style encoder alone; `train-denoiser` and `train` with the same --work continue from it.
+"""Train only the style encoder; `train-denoiser` and `train` with the same --work use it.
 
     diffposetalk train-style --lmdb datasets/HDTF_TFHP/lmdb
     diffposetalk train-style --corpus runs/corpus

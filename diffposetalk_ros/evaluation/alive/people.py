@@ -40,5 +40,5 @@ def read_tracks(folder: Path) -> list[NDArray[np.float32]]:
         if len(motion) >= _SHORTEST:
             found.append(motion)
     if not found:
-        raise MotionError(f'{folder} holds no tracks (.npz)')
+        raise MotionError(f'{folder} contains no tracks (.npz)')
     return found

@@ -55,7 +55,7 @@ def face_from_json(content: Any, fps: float | None) -> MotionClip:
     frames = content if isinstance(content, list) else head.get('frames')
     if not isinstance(frames, list):
         raise MotionError(
-            'this JSON is no motion known here; write an object with space, fps, channels and values, or the JSON of '
+            'this JSON is not a known motion format; use an object with space, fps, channels and values, or that of '
             'Audio2Face, LAM or MediaPipe'
         )
     names = head.get('names') or meta.get('blendshape_names') or meta.get('names')

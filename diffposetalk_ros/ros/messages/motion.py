@@ -158,7 +158,7 @@ def layout_from_info(info: Any) -> MotionLayout:
     layout = layout_for(info.space, bool(info.has_head_pose))
     names = [layout.names[i] for i in expression_columns(layout)]
     if list(info.channel_names) != names:
-        raise MotionError(f'the channels of {info.model} are not those of the {info.space} layout known here')
+        raise MotionError(f'the channels of {info.model} differ from the known {info.space} layout')
     return layout
 
 
@@ -166,7 +166,9 @@ def row_from_message(message: Any, layout: MotionLayout) -> Floats:
     """FaceMotion -> row (D,); inverse of `frame_message`. Raises MotionError for a wrong length."""
     columns = expression_columns(layout)
     if len(message.expression) != len(columns):
-        raise MotionError(f'face_motion has {len(message.expression)} channels, info tells {len(columns)}')
+        raise MotionError(
+            f'face_motion has {len(message.expression)} channels, but ~/info states {len(columns)}'
+        )
     row = np.zeros(layout.width, np.float32)
     row[columns] = message.expression
     if layout.head_rotation is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a sound file to the ``audio`` topic: paced like a microphone or in one burst like TTS.
+"""Publishes a sound file on the ``audio`` topic, in real time like a microphone or in one burst like TTS.
 
 For example:
     audio_player_node --ros-args -p file:=speech.wav
@@ -52,7 +52,7 @@ def load_sound(path: str, raw_rate: int = 0, raw_channels: int = 1) -> tuple[NDA
     piped = _read_pipe(path) if path == '-' or _is_pipe(path) else None
     if piped is not None and not piped:
         raise AudioError(
-            f'{path} brought no sound; does the program before the pipe write to its standard output?'
+            f'no sound arrived on {path}; does the program before the pipe write to its standard output?'
         )
     if not raw_rate:
         return read_native(path if piped is None else io.BytesIO(piped))

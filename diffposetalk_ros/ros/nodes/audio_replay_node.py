@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says again what a bag holds: the very messages, as far apart as they came, stamps moved to now.
+"""Replays the audio messages of a bag with their original intervals and shifts their stamps to the current time.
 
-With the same model, parameters and seed the avatar then moves as it did, bit for bit: its motion depends
-on the sound alone (compare `face_motion_chunk`; `face_motion` samples the same motion at other moments).
+With the same model, parameters and seed the motion of the avatar is bit-identical, because it depends only on the
+sound. Compare `face_motion_chunk`; `face_motion` samples the same motion at other times.
 
     audio_replay_node --ros-args -p file:=take.mcap
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lifecycle node: speech on ``audio`` in, ``face_motion`` and ``head_pose`` out, when they are to be seen.
+"""The avatar, a lifecycle node: converts speech on ``audio`` to ``face_motion`` and ``head_pose``.
 
-Wiring only: callbacks store, one thread infers, one publishes.
+Frames are published at their display time. Callbacks only store data; one thread runs the networks, one publishes.
 
 unconfigured --configure--> inactive --activate--> active
   (parameters)   model, publishers    subscriptions, services' effect, timers, worker
@@ -196,7 +196,7 @@ class DiffPoseTalkNode(ManagedNode):
         if self._info_is_awaited(now):
             avatar.bad_messages += 1
             self._warn(
-                'audio ignored: its format is not known yet; audio_info, which has a publisher, will tell it'
+                'audio ignored: its format is not known until a message arrives on audio_info, which has a publisher'
             )
             return
         try:

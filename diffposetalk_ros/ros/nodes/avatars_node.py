@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several avatars in one process: `diffposetalk` nodes in namespaces avatar_0, avatar_1 ..., one model.
+"""Runs several avatars in one process: `diffposetalk` nodes in the namespaces avatar_0, avatar_1 ..., one model.
 
-Each is a lifecycle node of its own with its own topics, services, parameters, style, seed, reset and
-clock. They share the networks: windows that wait at the same time are denoised in one batch.
+Each avatar is a separate lifecycle node with its own topics, services, parameters, style, seed and clock.
+The avatars share the networks: windows that wait at the same time are denoised in one batch.
 
     avatars_node --avatars 3 --autostart
     ros2 param set /avatar_1/diffposetalk style.name lively

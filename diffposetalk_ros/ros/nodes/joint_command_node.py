@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face motion to joint commands: a lifecycle node beside the robot, in a process of its own.
+"""Converts face motion to joint commands; a lifecycle node.
 
 face_motion, head_pose, face_motion_chunk ---> map, caps ---> joint_trajectory | commands | joint_command
 
-Every trajectory holds all that is known and then the way to rest, so a controller that hears no more
-brings the robot to rest by itself. The other two outputs carry single positions: there the node itself
-goes to rest when input is stale, on ~/emergency_stop and on deactivate.
+Every trajectory contains the known motion and then the path to rest, so the controller brings the robot to
+rest if no further messages arrive. The other two outputs carry single positions: with them, the node moves to
+rest when its input is stale, on ~/emergency_stop and on deactivate.
 
     joint_command_node --ros-args -p map_file:=my_robot.yaml -p output:=forward
     ros2 lifecycle set /joint_command configure        then activate; --autostart does both
@@ -159,7 +159,7 @@ class JointCommandNode(ManagedNode):
             if seconds > 0.35  # with the default stale_after half a second in all
         ]
         if slow:
-            self.get_logger().warning(f'to rest from the far limit takes within the caps: {", ".join(slow)}')
+            self.get_logger().warning(f'slow joints, time from the far limit to rest: {", ".join(slow)}')
         self.get_logger().info(f'{joint_map.robot}: {len(joint_map.names)} joints, output {self._output}')
         return _SUCCESS
 
@@ -203,7 +203,7 @@ class JointCommandNode(ManagedNode):
             self._layout = layout
         else:
             self.get_logger().error(
-                f'{info.model} speaks {layout.space}, the joint map {wanted}; use a map with space: {layout.space}'
+                f'{info.model} uses {layout.space}, the joint map {wanted}; use a map with space: {layout.space}'
             )
 
     def _on_motion(self, message: Any) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The microphone to the ``audio`` topic, through PortAudio (package sounddevice).
+"""Publishes the microphone on the ``audio`` topic, through PortAudio (package sounddevice).
 
 For example:
-    microphone_node --list                              names the devices
+    microphone_node --list                              lists the devices
     microphone_node --ros-args -p device:=USB
 """
 

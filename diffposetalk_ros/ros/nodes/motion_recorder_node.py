@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag, there with the sound.
+"""Records published motion to a file: .npz, .csv, .json, or an .mcap bag, which can include the sound.
 
 For example:
     motion_recorder --ros-args -p file:=take.mcap -p audio:=auto      Ctrl-C ends the take
 
-The take is on disk while it is recorded; after a crash or a full disk all but the last second is there.
+The recording is written to disk continuously; a crash or a full disk loses at most the last second.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
         check_output(Path(self.path), ('.npz', '.csv', '.json', '.mcap'))  # before the take, not after it
         if sound and Path(self.path).suffix.lower() != '.mcap':
             raise ConfigError(
-                f'{self.path} holds no sound; record it into .mcap, or leave the parameter audio'
+                f'{self.path} cannot store sound; record it to .mcap, or omit the parameter audio'
             )
         if Path(self.path).suffix.lower() == '.mcap':
             bag_library('mcap.writer')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example robot in MuJoCo: takes the commands a real one takes, publishes joint_states and /clock.
+"""Simulates the example robot in MuJoCo: takes the same commands as a real one, publishes joint_states and /clock.
 
 joint_trajectory | commands | joint_command ---> servos, physics ---> joint_states, /clock
 

@@ -30,7 +30,7 @@ from diffposetalk_ros.motion.files.live_link import LiveLinkSender
 from diffposetalk_ros.motion.flame.flame_mesh import FlameMesh
 from diffposetalk_ros.motion.flame.flame_model import load_flame_model
 from diffposetalk_ros.motion.layout import MotionLayout
-from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
+from diffposetalk_ros.motion.rig import DEFAULT_FACE, FACES, load_rig
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
@@ -128,7 +128,9 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
         self._camera = PageCamera()
         tracker, missing = self._page_tracker()
-        self._server = ViewerServer(options, pack_rig(rig), self._on_command, self._now, tracker=tracker)
+        self._server = ViewerServer(
+            options, pack_rig(rig), self._on_command, self._now, tracker=tracker, faces=_faces()
+        )
         self._avatar = AvatarClient(self, self._target, self._server.latch)
         self._subscribe()
         self._server.latch(
@@ -280,8 +282,8 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         """Once a second: is there a tracker, does the face that speaks have a voice, who watches?"""
         if self._spoken and not self.count_publishers('audio_out'):
             self.get_logger().warning(
-                'the face speaks without sound: nobody publishes audio_out; set publish.audio_out of the '
-                'talking node and configure it again',
+                'the face speaks without sound because audio_out has no publisher; set publish.audio_out of the '
+                'avatar node and configure it again',
                 once=True,
             )
         present = self._style.arrived > 0 and self._now() - self._style.arrived < NS_PER_SECOND
@@ -381,6 +383,11 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         await until
         self.destroy_timer(timer)
         return await self._avatar.set_style(self._style.request(seconds))
+
+
+def _faces() -> dict[str, Callable[[], bytes]]:
+    """What makes each head that a page may ask for by ?face=."""
+    return {name: lambda name=name: pack_rig(load_rig(name)) for name in FACES}  # type: ignore[misc]
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -67,7 +67,7 @@ def bag_files(path: Path) -> list[Path]:
     for file in files:
         if file.exists() and not file.is_file():
             # A FIFO would block in open, deaf to signals, and a bag is read from its end.
-            raise MotionError(f'{file}: a pipe or device is no bag; copy it into a file first')
+            raise MotionError(f'{file}: a pipe or device cannot be read as a bag; copy it to a file first')
     if path.is_dir():
         _warn_of_missing(path, files)
     if len(files) < 2:
@@ -84,7 +84,7 @@ def _warn_of_missing(folder: Path, files: list[Path]) -> None:
     named = re.findall(r'^\s*-\s+["\']?([^"\':]+\.(?:mcap|db3)(?:\.zstd)?)["\']?\s*$', text, re.M)
     missing = sorted({Path(name).name for name in named} - {file.name for file in files})
     if missing:
-        _log.warning('%s: files of this bag are missing and left out: %s', folder, ', '.join(missing))
+        _log.warning('%s: these files of the bag are missing and skipped: %s', folder, ', '.join(missing))
 
 
 def file_messages(file: Path) -> Iterator[tuple[Any, BagMessage]]:
@@ -135,7 +135,7 @@ def _mcap_messages(file: Path) -> Iterator[tuple[Any, BagMessage]]:
         if _is_finished(stream):
             records = bag_library('mcap.reader').make_reader(stream).iter_messages()
         else:
-            _log.warning('%s was not finished, as after a crash; what is in it is read', file)
+            _log.warning('%s was not closed, for example after a crash; its complete part is read', file)
             records = _unfinished(stream)
         for schema, channel, record in records:
             if schema is not None and channel.message_encoding == 'cdr':

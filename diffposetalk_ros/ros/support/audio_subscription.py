@@ -107,8 +107,8 @@ class AudioSubscription:
                 if mixed and not self._told_mixed:
                     self._told_mixed = True
                     self._node.get_logger().warning(
-                        f'{self.topic} has reliable and best-effort publishers; on this release of ROS 2 only the '
-                        'reliable ones are heard beside each other: leave one'
+                        f'{self.topic} has reliable and best-effort publishers; on this release of ROS 2 the node '
+                        'then uses only the reliable ones: stop one kind'
                     )
                 return any(reliable.values())
             if publisher not in reliable:

@@ -39,6 +39,6 @@ class ClockWatch:
                 self._node.get_logger().warning(NO_CLOCK)
         elif self._missed >= _PATIENCE:
             self._missed = 0
-            self._node.get_logger().info('/clock is there')
+            self._node.get_logger().info('/clock has arrived')
         else:
             self._missed = 0

@@ -166,7 +166,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
                 wanted = request.transition.label or request.transition.id
                 self.get_logger().error(
                     f'transition {wanted} is refused: {str(error).split(", at ")[0]}; '
-                    'ask ~/get_available_transitions which are possible now'
+                    '~/get_available_transitions lists the possible ones'
                 )
                 response.success = False
                 return response

@@ -120,7 +120,7 @@ class AvatarClient:
 
     async def _call(self, client: Any, request: Any) -> Any:
         if not client.service_is_ready():
-            raise ConfigError(f'{client.srv_name} is not there; is the node {self._target} configured?')
+            raise ConfigError(f'{client.srv_name} is not available; is the node {self._target} configured?')
         # An answer is lost when the server has not discovered this client's reader of answers yet.
         tries = _TRIES if client in (self._list, self._get) else 1
         for _ in range(tries):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the page together and draws a frame whenever the browser wants one.
 //
-// Address options: kiosk, panel=0, buffer=MS (everything is shown at least so late), measure, and colours of the
+// Address options: kiosk, face=NAME, panel=0, buffer=MS (everything is shown at least so late), measure, and colours of the
 // head by part, for example ?kiosk&skin=8fb7d9&top=101418&bottom=000000 (parts: see /rig.bin).
 
 import { Head } from './head.js';
@@ -204,8 +204,9 @@ window.addEventListener('error', (event) => fault(event.error ?? event.message))
 window.addEventListener('unhandledrejection', (event) => fault(event.reason));
 
 async function start() {
-  const answer = await fetch('rig.bin');
-  if (!answer.ok) throw new Error(await answer.text());
+  const face = query.get('face');
+  const answer = await fetch(face ? `rig.bin?face=${encodeURIComponent(face)}` : 'rig.bin');
+  if (!answer.ok) throw new Error(`head: ${await answer.text()}`);
   window.viewer = new Viewer(new Rig(await answer.arrayBuffer()));
 }
 

@@ -52,7 +52,7 @@ def test_simulated_time_that_nobody_tells_is_told_within_3_s(monkeypatch: pytest
         while len(logs[True].lines) < 2 and time.monotonic() - begin < 60:
             clock.publish(message)
             executor.spin_once(timeout_sec=0.1)
-        assert logs[True].lines[1:] == ['/clock is there'] and not clock_is_missing(nodes[0])
+        assert logs[True].lines[1:] == ['/clock has arrived'] and not clock_is_missing(nodes[0])
         assert not logs[False].lines
     finally:
         executor.shutdown()
