@@ -166,7 +166,8 @@ class LogMelFeatures:
         there = min(end, heard * MEL_PER_FRAME)
         mel = self._mel[begin - self._mel_start : there - self._mel_start]
         padded = np.pad(mel, ((0, end - there), (0, 0)), 'constant' if ends else 'edge')
-        return self._backend.encode_mel(padded[None])[0]
+        features: FloatArray = self._backend.encode_mel(padded[None])[0]
+        return features
 
     def _extend(self, chunks: list[FloatArray]) -> None:
         if chunks:
