@@ -191,7 +191,7 @@ def open_stream(
     style: Style = NEUTRAL,
     *,
     sample_rate: int = AUDIO_SAMPLE_RATE,
-    hop: int = 2,
+    hop: int = 1,
     look_ahead: int = 1,
     seed: int = 0,
     sampling: SamplingConfig | None = None,
@@ -204,7 +204,8 @@ def open_stream(
         style: forms as in `generate`.
         sample_rate: Hz of the audio that `MotionStream.push` takes.
         hop: frames that become final per window; fewer cost more computation and less delay.
-        look_ahead: frames of later audio that a final frame has seen; each costs one frame of delay.
+        look_ahead: frames beyond the hop that are generated with it. Beyond the right context of the audio encoder
+            (2 frames) each costs one frame of delay.
         seed: chooses the noise.
         sampling: solver, steps and guidance; None: 4 DDIM steps without guidance, as the live node.
         shape: FLAME identity, as in `generate`.

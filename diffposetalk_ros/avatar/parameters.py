@@ -174,7 +174,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'stream.hop',
-        2,
+        1,
         'Number k of new frames committed per window (adds a delay of k frames)',
         'frames',
         1,
@@ -184,7 +184,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'stream.look_ahead',
         1,
-        'Number L of later frames whose audio a committed frame uses (adds a delay of L frames)',
+        'Number L of frames generated beyond a hop; the first 2 add no delay, as the encoder looks as far ahead',
         'frames',
         0,
         25,
@@ -192,7 +192,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.215,
+        0.14,
         'Delay from a sound to its frame on the face; audio_out has the same delay',
         's',
         0.0,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hop k and look-ahead L of a stream trade lip sync and seams for delay."""
+"""How hop k and look-ahead L of a stream trade delay for lip sync, seams and work."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,16 +27,19 @@ __all__ = ['HopScore', 'hop_table', 'measure_hop', 'stream_clips']
 @dataclass(frozen=True)
 class HopScore:
     """``delay``: ms from the end of a frame's sound until its window can begin, at most; lip closure
-    recall and precision [1]; LVE [mm] as in the evaluation; ``seam``: speed of the lips where a
-    window begins, relative to elsewhere [1] (NaN for k = 1: every frame begins one)."""
+    recall and precision [1]; correlation of the visemes [1] and LVE [mm] as in the evaluation; ``seam``: speed
+    of the lips where a window begins, relative to elsewhere [1] (NaN for k = 1: every frame begins one);
+    ``load``: processor time of one second of speech [s]."""
 
     hop: int
     look_ahead: int
     delay: float
     recall: float
     precision: float
+    visemes: float
     lve: float
     seam: float
+    load: float
 
 
 def stream_clips(
@@ -61,7 +65,10 @@ def measure_hop(
     look = named_style(style)
     takes, seams = [], []
     lips = rig.masks['lips']
-    for clip, motion in zip(clips, stream_clips(model, clips, config, style), strict=True):
+    begin = time.process_time()
+    streamed = stream_clips(model, clips, config, style)
+    load = (time.process_time() - begin) / sum(clip.duration for clip in clips)
+    for clip, motion in zip(clips, streamed, strict=True):
         reference = reference_motion(clip, look)
         frames = min(len(motion), len(reference), clip_frames(clip))
         takes.append(Take(clip, motion[:frames], reference[:frames], 0.0))
@@ -72,11 +79,20 @@ def measure_hop(
     scores = score(takes, rig, shifts=0)
     network = model.backend.config
     right = logmel_context(network.logmel)[1] / 4 if network.logmel else config.right
-    delay = 1e3 / network.fps * (right + config.hop - 1 + config.look_ahead)
+    delay = 1e3 / network.fps * (config.hop - 1 + max(right, config.look_ahead))
     closures = scores.closures
     seam = float(np.mean(seams)) if seams else float('nan')
+    visemes = float(np.mean(scores.visemes))
     return HopScore(
-        config.hop, config.look_ahead, delay, closures.recall, closures.precision, scores.lve, seam
+        config.hop,
+        config.look_ahead,
+        delay,
+        closures.recall,
+        closures.precision,
+        visemes,
+        scores.lve,
+        seam,
+        load,
     )
 
 
@@ -96,15 +112,17 @@ def hop_table(
             made = measure_hop(model, clips, rig, StreamConfig(hop, ahead, sampling=sampling))
             progress(made)
             seam = None if np.isnan(made.seam) else round(made.seam, 3)
-            lip = (round(made.recall, 3), round(made.precision, 3), round(made.lve, 3))
-            rows.append((hop, ahead, round(made.delay), *lip, seam))
+            lip = [round(value, 3) for value in (made.recall, made.precision, made.visemes, made.lve)]
+            rows.append((hop, ahead, round(made.delay), *lip, seam, round(100 * made.load, 1)))
     seconds = sum(clip.duration for clip in clips)
     note = (
         f'{len(clips)} clips, {seconds:.0f} s of real speech; {sampling.solver}, {sampling.steps} steps, '
         f"guidance {sampling.scale_audio:g}. Delay: from the end of a frame's sound until its window can "
-        'begin, at most; computing, messages and playout come on top. Closures, LVE: against the training '
-        'animator, as in docs/evaluation.md. Seam: speed of the lips over window borders relative to '
-        'elsewhere; with k = 1 every frame is a border.'
+        'begin, at most; computing, messages and playout come on top. Closures, viseme r, LVE: against the '
+        'training animator, as in docs/evaluation.md. Seam: speed of the lips over window borders relative to '
+        'elsewhere; with k = 1 every frame is a border. Processor: of one core, for generating alone.'
     )
-    columns = ('k', 'L', 'delay [ms]', 'closure recall', 'precision', 'LVE [mm]', 'seam')
+    columns = (
+        'k', 'L', 'delay [ms]', 'closure recall', 'precision', 'viseme r', 'LVE [mm]', 'seam', 'processor [%]',
+    )  # fmt: skip
     return Table('Hop k and look-ahead L of the live stream', note, columns, tuple(rows))

@@ -152,8 +152,24 @@ class NonverbalStream:
         return np.asarray((out - self._mean) / self._std, np.float32)
 
     def peek(self, articulated: Floats) -> Floats:
-        """As `frames`, but the stream stays where it is."""
-        return copy(self).frames(articulated)
+        """As `frames`, but the stream stays where it is.
+
+        Blocks that are not drawn yet are not drawn for this: they would be drawn twice, and without the sound that
+        is still to come. Movement goes straight on instead.
+        """
+        other = copy(self)
+        other._go_straight_on(len(articulated))
+        return other.frames(articulated)
+
+    def _go_straight_on(self, frames: int) -> None:
+        """Add the knots that the next ``frames`` frames lack."""
+        knots = self._knots
+        lacking = (self._frame + frames - 1) // FRAMES_PER_KNOT + 3 - knots.count
+        if lacking > 0:
+            ahead = expected(knots.last[-1], knots.last[-1] - knots.last[-2])[:lacking]
+            self._knots = _Knots(
+                knots.hidden, np.concatenate([knots.last, ahead])[-_KEPT:], knots.count + len(ahead)
+            )
 
     def _next_frame(self) -> tuple[Traits, Floats, Floats]:
         """Traits shown now, signals (10,) and weights of `EYE_CHANNELS` (12,) of the next frame."""

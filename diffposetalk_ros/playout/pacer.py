@@ -23,8 +23,6 @@ _HEAP = NS_PER_SECOND // 2
 """After a stall the network delivers what it has within so much time (ns)."""
 _CATCH_UP = 0.1
 """In a pause what is late is presented so much faster."""
-_LEAST_AHEAD = 100_000_000
-"""So much motion must be there (ns) before anything catches up."""
 
 
 class Pacer:
@@ -148,5 +146,6 @@ class Pacer:
             self._run_at = None
 
     def _catch_up(self, clock: PresentationClock, elapsed: int, ahead: int) -> None:
-        if ahead > _LEAST_AHEAD:
+        """So much motion must be there that nothing is missing before the next window."""
+        if ahead > round(self._hop / self._fps * NS_PER_SECOND) + _ROOM:
             clock.shift = max(0, clock.shift - round(_CATCH_UP * min(elapsed, NS_PER_SECOND)))

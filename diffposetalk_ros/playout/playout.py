@@ -117,7 +117,9 @@ class Playout:
         self._upper = np.array([channel.upper for channel in layout.channels])
         self._late_since: int | None = None
         self._held: Row | None = None
-        self._source: tuple[str, int, int, bool] | None = None
+        self._source: tuple[str, int, int] | None = None
+        self._aim: Row | None = None
+        self._raw: Row | None = None
         self._slower = by_column(_SLOWER, layout)
         self._mouth = np.array([region_of(name) == 'mouth' for name in layout.names])
         self._revision = 0
@@ -151,7 +153,7 @@ class Playout:
         self._late_since = self._held = None
         if self._source is not None:
             # Not even an ease in progress may go on at its slower pace.
-            self._source = ('interrupted', self._revision, -1, False)
+            self._source = ('interrupted', self._revision, -1)
 
     def reset(self) -> None:
         """Forget what was shown: the next sample starts from rest or idle without a transition."""
@@ -159,7 +161,8 @@ class Playout:
         self._hurry = False
         self._late_since = self._held = self._source = None
         self._provisional = False
-        self._transition = Transition(self._layout)
+        self._aim = self._raw = None
+        self._transition, self._correction = Transition(self._layout), Transition(self._layout)
         self._smooth: Row | None = None
         self._shown: Row | None = None
         self._last: int | None = None
@@ -172,16 +175,20 @@ class Playout:
             now = self._last
         if self._first is None:
             self._first = now
+        provisional = self._provisional
         speech, state, frame = self._speech(now)
         target = self._resting(now) if speech is None else speech
         target = self._strengthened(target)
-        source = ('idle', self._revision, -1, False)
+        source = ('idle', self._revision, -1)
         if speech is not None:
             assert self.clock is not None, 'speech has a clock'
-            source = ('speech', self._revision, self.clock.epoch, self._provisional)
-        if self._shown is not None and self._source is not None and source != self._source:
+            source = ('speech', self._revision, self.clock.epoch)
+        raw = target
+        if source == self._source and speech is not None:
+            target = self._corrected(target, now, provisional)
+        elif self._shown is not None and self._source is not None and source != self._source:
             self._begin_transition(source, target)
-        self._source = source
+        self._source, self._raw, self._aim = source, raw, target
         row = np.clip(self._transition.apply(self._smoothed(target, now), now), self._lower, self._upper)
         if speech is None:
             resting = PlayoutState.IDLE if self._idle_on else PlayoutState.REST
@@ -217,17 +224,22 @@ class Playout:
         held = self._timeline.at(frame, provisional=True, epoch=clock.epoch)
         if held.epoch != clock.epoch:
             return nothing
-        over = held.closed or held.waiting
-        if over and position >= held.last - 0.5:
+        if (held.closed or held.waiting) and position >= held.last - 0.5:
             self._late_since = None
             return nothing
-        first, second, part = held.first, held.second, position - frame
-        if first is not None and (second is not None or part < 1e-6 or over):
-            self._late_since = None
-            self._provisional = held.provisional and not held.closed
-            self._held = self._between(held, first, first if second is None else second, part)
-            return self._held, PlayoutState.SPEAKING, frame
-        return self._late(now, frame)
+        row = self._row(held, position - frame)
+        if row is None:
+            return self._late(now, frame)
+        self._late_since, self._held = None, row
+        self._provisional = held.provisional and not held.closed
+        return row, PlayoutState.SPEAKING, frame
+
+    def _row(self, held: TimelineFrames, part: float) -> Row | None:
+        """Motion at ``part`` of the way between the two frames of ``held``; None where one is not there yet."""
+        first, second = held.first, held.second
+        if first is None or (second is None and part >= 1e-6 and not (held.closed or held.waiting)):
+            return None
+        return self._between(held, first, first if second is None else second, part)
 
     def _late(self, now: int, frame: int) -> tuple[Row | None, PlayoutState, int]:
         """The frame due now is not there yet: hold the last one; when that takes too long, go to rest."""
@@ -261,17 +273,24 @@ class Playout:
         self._smooth = row
         return row
 
-    def _begin_transition(self, source: tuple[str, int, int, bool], target: Row) -> None:
+    def _corrected(self, target: Row, now: int, provisional: bool) -> Row:
+        """``target``, reached smoothly where the frames that were shown last have been generated again since."""
+        if provisional and self.clock is not None and self._last is not None and self._aim is not None:
+            assert self._raw is not None, 'set together'
+            position = max(0.0, self.clock.position(self._last))
+            frame = int(position)
+            held = self._timeline.at(frame, provisional=True, epoch=self.clock.epoch)
+            before = self._row(held, position - frame) if held.epoch == self.clock.epoch else None
+            if before is not None and not np.array_equal(before := self._strengthened(before), self._raw):
+                self._correction.begin(self._aim, before, self._last, np.full(len(before), _CORRECTION))
+        return self._correction.apply(target, now)
+
+    def _begin_transition(self, source: tuple[str, int, int], target: Row) -> None:
         """Start from what was shown; the low-pass starts anew there."""
         assert self._shown is not None and self._last is not None and self._source is not None
         self._smooth = None
         seconds = self._slower * (self.config.attack if source[0] == 'speech' else self.config.ease)
-        if source[:3] == self._source[:3]:
-            # Final frames instead of provisional ones: what differs is not the motion meanwhile.
-            seconds = np.full(len(seconds), _CORRECTION)
-            corrected = self._speech(self._last)[0]
-            target = target if corrected is None else self._strengthened(corrected)
-        elif self._hurry:
+        if self._hurry:
             seconds = np.where(self._mouth, np.minimum(seconds, _INTERRUPT), seconds)
         self._hurry = False
         self._transition.begin(self._shown, target, self._last, seconds)

@@ -27,8 +27,13 @@ class FeatureStream(Protocol):
     """
 
     @property
-    def available(self) -> int:
-        """Frames [0, available) can be read, unless they were forgotten."""
+    def right(self) -> int:
+        """Frames of later sound that shape a feature."""
+        ...
+
+    @property
+    def heard(self) -> int:
+        """Frames whose own sound has come, whole."""
         ...
 
     def push(self, samples: FloatArray) -> None:
@@ -39,8 +44,11 @@ class FeatureStream(Protocol):
         """End the audio. The last frames go without the context that did not come."""
         ...
 
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Features (stop - start, C) of frames [start, stop)."""
+    def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
+        """Features (stop - start, C) of frames [start, stop) from the sound of frames [.., heard) and no more.
+
+        ``ends``: the utterance ends there. By default all that has come is heard.
+        """
         ...
 
     def padding(self) -> FloatArray:
@@ -57,8 +65,9 @@ class FeatureStream(Protocol):
 
 
 class LogMelFeatures:
-    """Features of a log-mel model. Each frame is encoded once, with its context of mel frames.
+    """Features of a log-mel model. A frame is encoded with its context of mel frames, and kept.
 
+    ``right``: motion frames of later sound in that context.
     ``chunk`` is the number of motion frames that become log mel at a time: 1 for a live stream, more for a
     file, where it saves time. Raises ConfigError for a model with another audio encoder.
     """
@@ -70,6 +79,7 @@ class LogMelFeatures:
         self._backend = backend
         self._n_mels = config.logmel.n_mels
         self._left, self._right = logmel_context(config.logmel)
+        self.right = -(-self._right // MEL_PER_FRAME)
         self._frame = config.samples_per_frame
         self._chunk = chunk * self._frame
         self._stream = LogMelStream(self._n_mels)
@@ -89,12 +99,14 @@ class LogMelFeatures:
         self._ended = False
 
     @property
+    def heard(self) -> int:
+        """Frames whose own sound has come, whole."""
+        return self._total
+
+    @property
     def available(self) -> int:
-        """Frames whose mel context is complete."""
-        if self._ended:
-            return self._total
-        seen = self._mel_start + len(self._mel)
-        return max(0, (seen - self._right) // MEL_PER_FRAME)
+        """Frames whose features will not change any more."""
+        return self._complete(self._total, self._ended)
 
     def push(self, samples: FloatArray) -> None:
         """Add (n,) samples. Whole chunks become mel frames, one chunk at a time."""
@@ -104,25 +116,32 @@ class LogMelFeatures:
         self._extend([joined[i * self._chunk : (i + 1) * self._chunk] for i in range(whole)])
 
     def finish(self) -> None:
-        """Fill the right context of the last frames with zeros. An incomplete last frame is dropped."""
+        """Nothing follows: after the end lie zeros, as before the start. An incomplete last frame is dropped."""
         rest = len(self._pending) // self._frame * self._frame
         self._extend([self._pending[:rest]] if rest else [])
         self._pending = self._pending[rest:]
-        self._mel = np.concatenate([self._mel, np.zeros((self._right, self._n_mels), np.float32)])
         self._ended = True
 
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Features (stop - start, C). Frames that were not encoded yet are encoded in one call."""
-        first = self._start + (0 if self._features is None else len(self._features))
-        if stop > first:
-            begin = first * MEL_PER_FRAME - self._left - self._mel_start
-            end = stop * MEL_PER_FRAME + self._right - self._mel_start
-            new = self._backend.encode_mel(self._mel[begin:end][None])[0]
-            self._features = new if self._features is None else np.concatenate([self._features, new])
-            keep = stop * MEL_PER_FRAME - self._left
-            self._mel, self._mel_start = self._mel[keep - self._mel_start :], keep
-        assert self._features is not None
-        return self._features[start - self._start : stop - self._start]
+    def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
+        """Features (stop - start, C). Frames that were not encoded yet are encoded in one call.
+
+        The last frames before ``heard`` hear the last 10 ms over and over in place of the sound that follows, and
+        are encoded again when that has come. Where the utterance ends they hear zeros, as in training.
+        """
+        if heard is None:
+            heard, ends = self._total, self._ended
+        known = self._start + (0 if self._features is None else len(self._features))
+        features = self._features
+        if stop > known:
+            new = self._encode(known, stop, heard, ends)
+            features = new if features is None else np.concatenate([features, new])
+            keep = min(stop, self._complete(heard, ends))
+            if keep > known:
+                self._features = features[: keep - self._start]
+                first = keep * MEL_PER_FRAME - self._left
+                self._mel, self._mel_start = self._mel[first - self._mel_start :], first
+        assert features is not None, 'something was read'
+        return np.asarray(features[start - self._start : stop - self._start], np.float32)
 
     def padding(self) -> FloatArray:
         """Feature of silence (C,)."""
@@ -137,6 +156,18 @@ class LogMelFeatures:
         if self._features is not None and before > self._start:
             self._features = self._features[before - self._start :]
             self._start = before
+
+    def _complete(self, heard: int, ends: bool) -> int:
+        """Frames that need no more sound than that of the frames before ``heard``."""
+        return heard if ends else max(0, heard - self.right)
+
+    def _encode(self, start: int, stop: int, heard: int, ends: bool) -> FloatArray:
+        begin, end = start * MEL_PER_FRAME - self._left, stop * MEL_PER_FRAME + self._right
+        there = min(end, heard * MEL_PER_FRAME)
+        mel = self._mel[begin - self._mel_start : there - self._mel_start]
+        padded = np.pad(mel, ((0, end - there), (0, 0)), 'constant' if ends else 'edge')
+        features: FloatArray = self._backend.encode_mel(padded[None])[0]
+        return features
 
     def _extend(self, chunks: list[FloatArray]) -> None:
         if chunks:
@@ -158,7 +189,7 @@ class WindowedFeatures:
                 f'context {context}, right {right} frames; use more than the prefix, and 0 or more'
             )
         self._backend = backend
-        self._context, self._right = context, right
+        self._context, self.right = context, right
         self._block = backend.config.samples_per_frame
         self._silence: FloatArray | None = None
         self.reset()
@@ -167,14 +198,11 @@ class WindowedFeatures:
         """Start a new stream."""
         self._samples = np.zeros(0, np.float32)
         self._origin = 0
-        self._ended = False
-        self._encoded: tuple[int, int, FloatArray] | None = None
 
     @property
-    def available(self) -> int:
-        """Number of frames whose audio has come, together with that of ``right`` later frames."""
-        frames = (self._origin + len(self._samples)) // self._block
-        return frames if self._ended else max(0, frames - self._right)
+    def heard(self) -> int:
+        """Frames whose own sound has come, whole."""
+        return (self._origin + len(self._samples)) // self._block
 
     def push(self, samples: FloatArray) -> None:
         """Add (n,) samples."""
@@ -182,21 +210,14 @@ class WindowedFeatures:
 
     def finish(self) -> None:
         """The last frames go without their right context."""
-        self._ended = True
 
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Features (stop - start, C) of frames encoded together with their context.
-
-        The last window is kept: it is read once for denoising and once when its frames become final.
-        """
-        total = (self._origin + len(self._samples)) // self._block
-        end = min(stop + self._right, total)
+    def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
+        """Features (stop - start, C) of frames encoded together with their context."""
+        end = min(stop + self.right, self.heard if heard is None else heard)
         begin = max(0, min(start, stop - self._context))
-        if self._encoded is None or self._encoded[:2] != (begin, end):
-            window = self._samples[begin * self._block - self._origin : end * self._block - self._origin]
-            features = self._backend.encode_audio(normalise_audio(window)[None], end - begin)[0]
-            self._encoded = begin, end, features
-        return self._encoded[2][start - begin : stop - begin]
+        window = self._samples[begin * self._block - self._origin : end * self._block - self._origin]
+        features = self._backend.encode_audio(normalise_audio(window)[None], end - begin)[0]
+        return np.asarray(features[start - begin : stop - begin], np.float32)
 
     def padding(self) -> FloatArray:
         """Feature of silence (C,)."""

@@ -41,7 +41,8 @@ class StreamConfig:
 
     Args:
         hop: frames that become final with each window (k).
-        look_ahead: frames of later audio that a final frame has seen (L). Each adds one frame of delay.
+        look_ahead: frames beyond the hop that are generated with it, so that a final frame has seen them (L).
+            Only those beyond the right context of the audio encoder (2 frames with log mel) add delay.
         blend: weight, 0 to 1, with which look-ahead frames of the window before guide the same frames of
             the new window.
         seed: chooses the noise, together with ``stream``.
@@ -53,7 +54,7 @@ class StreamConfig:
     Raises ConfigError for a blend outside 0 to 1.
     """
 
-    hop: int = 2
+    hop: int = 1
     look_ahead: int = 1
     blend: float = 0.5
     seed: int = 0
@@ -151,7 +152,7 @@ class StreamingGenerator:
     @property
     def done(self) -> bool:
         """Whether the utterance has ended and all of its frames are final."""
-        return self._ended and self._committed >= self._features.available
+        return self._ended and self._committed >= self._features.heard
 
     def set_style(self, style: FloatArray | None) -> None:
         """Use style vector (S,), or the null style for None, from the next window on.
@@ -186,6 +187,7 @@ class StreamingGenerator:
         if self.nonverbal is not None:
             self.nonverbal.reset(self.config.stream + (utterance << 16), self.config.seed)
         self._noise = FrameNoise(self.config.seed, self.config.stream, self.model.motion_dim)
+        self._unheard, self._fed = np.zeros(0, np.float32), 0
         self._committed = 0
         self._ended = False
         self._ready: list[GeneratedFrames] = []
@@ -209,7 +211,7 @@ class StreamingGenerator:
             raise AudioError(f'audio of shape {samples.shape}; the generator needs (n,) mono samples')
         self._features.push(samples)
         if self.nonverbal is not None:
-            self.nonverbal.feed(samples)
+            self._unheard = np.concatenate([self._unheard, samples])
         return self._generate(limit)
 
     def finish(self, limit: int | None = None) -> list[GeneratedFrames]:
@@ -253,22 +255,24 @@ class StreamingGenerator:
         window = self._plan()
         if window is None:
             return None
-        return self._accept(window, self._backend.sample(self._request(window), self._sampling)[0])
+        audio = self._features.read(window.start, window.stop, window.heard, window.ends)
+        motion = self._backend.sample(self._request(window, audio), self._sampling)[0]
+        return self._accept(window, audio, motion)
 
     def _plan(self) -> Window | None:
         return plan_window(
             self.model,
             self.config.hop,
             self.config.look_ahead,
+            self._features.right,
             self._committed,
-            self._features.available,
+            self._features.heard,
             self._ended,
         )
 
-    def _request(self, window: Window) -> WindowRequest:
-        """Input of the backend for ``window``, as a batch of one."""
+    def _request(self, window: Window, audio: FloatArray) -> WindowRequest:
+        """Input of the backend for ``window`` with features ``audio`` (frames, C), as a batch of one."""
         missing = window.length - window.frames
-        audio = self._window_features(window)
         indicator = None
         if self.model.use_indicator:
             indicator = np.ones((1, window.length), np.float32)
@@ -289,13 +293,13 @@ class StreamingGenerator:
             inpainting=self._inpainting(window),
         )
 
-    def _accept(self, window: Window, motion: FloatArray) -> GeneratedFrames:
-        """Advance the stream by the motion (length, D) that the backend gave for ``window``."""
+    def _accept(self, window: Window, audio: FloatArray, motion: FloatArray) -> GeneratedFrames:
+        """Advance the stream by the motion (length, D) that the backend made of the features ``audio``."""
         check_motion(motion[: window.frames], window.start)
         fresh = motion[window.commit_start - window.start : window.frames].astype(np.float32, copy=True)
         count = window.commit_stop - window.commit_start
         keep = self.model.n_prev_motions
-        features = self._window_features(window)[: window.commit_stop - window.start]
+        features = audio[: window.commit_stop - window.start]
         if window.prefix:
             features = np.concatenate([self._previous_features(), features])
         self._history_features = features[-keep:]
@@ -304,6 +308,10 @@ class StreamingGenerator:
         self._committed = window.commit_stop
         self._features.forget(0 if self._committed < keep else self._committed)
         if self.nonverbal is not None:
+            # It hears what the denoiser heard: what is shown of the look-ahead depends on no other sound either.
+            new = window.heard * self.model.samples_per_frame - self._fed
+            self.nonverbal.feed(self._unheard[:new])
+            self._unheard, self._fed = self._unheard[new:], self._fed + new
             # The denoiser goes on from its own frames; what leaves has a head, eyes and brows.
             final = self.nonverbal.frames(fresh[:count])
             fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])
@@ -312,9 +320,6 @@ class StreamingGenerator:
     def _start(self, first: int, last: int) -> FloatArray:
         """x_T of frames [first, last)."""
         return self._noise_scale * self._noise.initial(first, last)
-
-    def _window_features(self, window: Window) -> FloatArray:
-        return self._features.read(window.start, window.stop)
 
     def _previous_features(self) -> FloatArray:
         assert self._history_features is not None

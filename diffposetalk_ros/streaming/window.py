@@ -4,6 +4,10 @@
     frames     ... 90 ....... 99 | 100 101 | 102 |
                    prefix (P)    | hop k   | L   | padding up to n_motions
                    committed     | commit  | look-ahead: generated again at the next hop
+    sound      ..................................... 103 |
+                                             R frames the audio encoder sees beyond the hop
+
+A look-ahead of up to R frames costs no delay: these frames make do with the sound that the hop waits for anyway.
 
 Until P frames are committed, there is no prefix of real frames. The window then begins at frame 0 with the
 learned start features, and the frames committed so far are inpainted in it.
@@ -29,7 +33,8 @@ class Window:
     Frames [start, stop) are denoised. Of these, [start, commit_start) are final already and inpainted,
     [commit_start, commit_stop) become final, and [commit_stop, stop) are look-ahead. ``prefix`` frames
     before ``start`` condition the window; 0 means the learned start features. ``length`` >= stop - start is
-    the number of frames that the network gets, padding included.
+    the number of frames that the network gets, padding included. The sound of frames [.., heard) shapes it,
+    and none after that, even where more has come. ``ends``: there will be none after that.
     """
 
     start: int
@@ -38,6 +43,8 @@ class Window:
     commit_stop: int
     prefix: int
     length: int
+    heard: int
+    ends: bool = False
 
     @property
     def frames(self) -> int:
@@ -62,7 +69,7 @@ def check_window(model: ModelConfig, hop: int, look_ahead: int) -> None:
 
 
 def plan_window(
-    model: ModelConfig, hop: int, look_ahead: int, committed: int, available: int, ended: bool
+    model: ModelConfig, hop: int, look_ahead: int, right: int, committed: int, heard: int, ended: bool
 ) -> Window | None:
     """Next window of a stream.
 
@@ -70,25 +77,27 @@ def plan_window(
         model: gives n_motions, n_prev_motions and variable_window.
         hop: frames k that become final per window.
         look_ahead: frames L generated beyond them.
+        right: frames R of later sound that the features of a final frame need.
         committed: frames that are final, a multiple of ``hop`` while the stream runs.
-        available: frames whose audio features can be had.
+        heard: frames whose sound has come.
         ended: no more audio will come; the last windows are shorter.
 
     Returns:
         The window, or None when more audio is needed (or all is done).
     """
     commit_stop = committed + hop
-    stop = commit_stop + look_ahead
+    stop, needed = commit_stop + look_ahead, commit_stop + max(look_ahead, right)
+    ends = ended and heard < needed
     if ended:
-        commit_stop, stop = min(commit_stop, available), min(stop, available)
-        if committed >= available:
+        commit_stop, stop, needed = (min(each, heard) for each in (commit_stop, stop, needed))
+        if committed >= heard:
             return None
-    elif available < stop:
+    elif heard < needed:
         return None
     prefix = model.n_prev_motions if committed >= model.n_prev_motions else 0
     start = committed if prefix else 0
     length = stop - start if model.variable_window else model.n_motions
-    return Window(start, stop, committed, commit_stop, prefix, length)
+    return Window(start, stop, committed, commit_stop, prefix, length, needed, ends)
 
 
 def blend_weights(overlap: int, strength: float) -> NDArray[np.float32]:

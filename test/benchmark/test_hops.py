@@ -26,9 +26,10 @@ def test_table_of_every_pair_and_the_stream_it_measures() -> None:
     model = open_model(EMBEDDED, 'onnx', 'cpu')
     clips = [clip('a', 1.2), clip('bb', 2.0)]
     sampling = SamplingConfig(steps=1, scale_audio=1.0, scale_style=1.0)
-    table = hop_table(model, clips, load_rig(), sampling, (1, 3), (0, 1))
-    assert [row[:3] for row in table.rows] == [(1, 0, 80), (1, 1, 120), (3, 0, 160), (3, 1, 200)]
-    assert [row[-1] is None for row in table.rows] == [True, True, False, False]
+    table = hop_table(model, clips, load_rig(), sampling, (1, 3), (0, 3))
+    assert [row[:3] for row in table.rows] == [(1, 0, 80), (1, 3, 120), (3, 0, 160), (3, 3, 200)]
+    assert [row[-2] is None for row in table.rows] == [True, True, False, False]
+    assert all(row[-1] > 0 for row in table.rows)
     config = StreamConfig(3, 1, sampling=sampling)
     alone = model_stream(model, config, model.style('neutral'))
     frames = alone.push(clips[0].samples) + alone.finish()

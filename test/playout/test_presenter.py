@@ -35,7 +35,7 @@ class Utterance:
     arrivals: list[int]
     costs: dict[int, int] = field(default_factory=dict)
     quiet: frozenset[int] = frozenset()
-    hop: int = 2
+    hop: int = 1
     look_ahead: int = 1
 
 
@@ -66,7 +66,7 @@ class Play:
         return float(np.mean(np.array(states) == HOLDING)) if states else 1.0
 
 
-def play(spoken: Utterance, delay: int = 215, max_shift: float = 0.5, stop: int = 0) -> Play:
+def play(spoken: Utterance, delay: int = 140, max_shift: float = 0.5, stop: int = 0) -> Play:
     """``stop``: the process stands still for so many ms, 2 s after the beginning."""
     timeline = MotionTimeline(55)
     playout = Playout(
@@ -91,8 +91,9 @@ def play(spoken: Utterance, delay: int = 215, max_shift: float = 0.5, stop: int 
             presenter.hear(1, origin, T0 + now * MS, sent * CHUNK, CHUNK, piece)
         # The encoder sees 80 ms to the right; each window takes its time, one after the other.
         while window * spoken.hop < frames:
-            last = min((window + 1) * spoken.hop + spoken.look_ahead, frames)
-            needed = min(2 * last + 4, len(arrivals))
+            final = (window + 1) * spoken.hop
+            last = min(final + spoken.look_ahead, frames)
+            needed = min(2 * max(final + spoken.look_ahead, final + 2), len(arrivals))
             begin = max(busy, int(arrivals[needed - 1]))
             done = begin + spoken.costs.get(window, 12)
             if sent < needed or done > now:
@@ -126,13 +127,13 @@ def test_sound_that_is_steadily_late_is_seen_all_the_same(late: int, begin: int)
     assert [moment for _, moment in made.heard] == [20 * i for i in range(200)], 'every sound is heard'
 
 
-@pytest.mark.parametrize('cost', [60, 80, 130])
-def test_slow_windows_do_not_part_them(cost: int) -> None:
+@pytest.mark.parametrize(('hop', 'cost'), [(1, 30), (1, 40), (1, 65), (2, 60), (2, 80), (2, 130)])
+def test_slow_windows_do_not_part_them(hop: int, cost: int) -> None:
     """Windows that take nearly as long as what they show, or longer."""
-    made = play(Utterance(live(), dict.fromkeys(range(100), cost)))
+    made = play(Utterance(live(), dict.fromkeys(range(200), cost), hop=hop))
     assert np.abs(made.parted()).max() <= 20
     assert len(made.heard) == 200, 'the voice is heard whatever becomes of the face'
-    if cost <= 80:
+    if cost <= 40 * hop:
         assert made.held(1000) <= 0.02
 
 
@@ -142,7 +143,7 @@ def test_slow_windows_do_not_part_them(cost: int) -> None:
     st.dictionaries(st.integers(0, 49), st.integers(20, 400), max_size=6),
     st.integers(0, 300),
     st.sets(st.integers(0, 9)),
-    st.sampled_from([(1, 0), (2, 1), (4, 2)]),
+    st.sampled_from([(1, 0), (1, 1), (2, 1), (4, 2)]),
 )
 def test_face_and_sound_never_part(delays, costs, late, pauses, settings_) -> None:
     """Random lateness of the network, stalls of it, slow windows and pauses in the speech."""
@@ -174,7 +175,7 @@ def test_a_stopped_process_goes_on_in_time(stop: int) -> None:
 
 def test_without_max_shift_the_sound_is_always_in_time() -> None:
     made = play(Utterance(live(), {0: 300}), max_shift=0.0)
-    assert {time - moment for time, moment in made.heard} == {220} and len(made.heard) == 200
+    assert {time - moment for time, moment in made.heard} == {140} and len(made.heard) == 200
     assert made.presenter.status.shift == 0
 
 

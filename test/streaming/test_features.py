@@ -48,6 +48,21 @@ def test_each_frame_is_encoded_once_and_may_be_read_again():
     assert backend.encoded == 20
 
 
+def test_frames_before_the_end_of_what_is_heard_are_encoded_again_when_more_has_come():
+    backend, audio = AnalyticBackend(), speech(640 * 20)
+    features, whole = LogMelFeatures(backend), LogMelFeatures(backend)
+    whole.push(audio)
+    clip = whole.read(0, 16)
+    features.push(audio[: 640 * 12])
+    early = features.read(8, 12, 12)
+    np.testing.assert_array_equal(early[:2], clip[8:10])
+    assert np.abs(early[2:] - clip[10:12]).max() > 1e-3, 'their context is not there'
+    np.testing.assert_array_equal(early, features.read(8, 12, 12))
+    features.push(audio[640 * 12 :])
+    np.testing.assert_array_equal(features.read(8, 12, 12), early)
+    np.testing.assert_array_equal(features.read(8, 16), clip[8:])
+
+
 def test_log_mel_frames_wait_for_their_look_ahead_only():
     features = LogMelFeatures(AnalyticBackend())
     features.push(np.zeros(640 * 3 - 1, np.float32))
@@ -63,19 +78,22 @@ def test_windowed_features_depend_on_frame_numbers_only():
     late.push(audio)
     for i in range(0, len(audio), 777):
         early.push(audio[i : i + 777])
-        if early.available >= 32:
+        if early.heard >= 32:
             break
     for features in (late, early):
         features.forget(30)
-    np.testing.assert_array_equal(late.read(30, 32), early.read(30, 32))
+    np.testing.assert_array_equal(late.read(30, 32, 32), early.read(30, 32, 32))
 
 
-def test_right_context_delays_windowed_features():
-    features = WindowedFeatures(AnalyticBackend(model_config('hubert', False)), 20, right=3)
-    features.push(np.zeros(6400, np.float32))
-    assert features.available == 7
-    features.finish()
-    assert features.available == 10
+def test_windowed_features_hear_their_right_context_and_no_more():
+    backend = AnalyticBackend(model_config('hubert', False))
+    audio = speech(640 * 40)
+    long, short = WindowedFeatures(backend, 20, right=3), WindowedFeatures(backend, 20, right=3)
+    long.push(audio)
+    short.push(audio[: 640 * 33])
+    assert (long.heard, short.heard, long.right) == (40, 33, 3)
+    np.testing.assert_array_equal(long.read(28, 30), short.read(28, 30))
+    assert np.abs(long.read(28, 30, 31) - short.read(28, 30)).max() > 1e-4
 
 
 @pytest.mark.parametrize('encoder', ['logmel', 'hubert'])
@@ -86,7 +104,7 @@ def test_padding_is_the_feature_of_silence(encoder):
     assert before.shape == (12,) and np.isfinite(before).all()
     features.push(speech(6400))
     features.reset()
-    assert features.available == 0
+    assert features.heard == 0
     np.testing.assert_array_equal(features.padding(), before)
 
 
@@ -95,25 +113,3 @@ def test_the_wrong_stream_for_a_model_is_refused():
         LogMelFeatures(AnalyticBackend(model_config('hubert', False)))
     with pytest.raises(ConfigError, match='context 3'):
         WindowedFeatures(AnalyticBackend(model_config('hubert', False)), 3)
-
-
-def test_a_window_that_is_read_twice_is_encoded_once():
-    class Counting(AnalyticBackend):
-        encodings = 0
-
-        def encode_audio(self, samples, frames):
-            self.encodings += 1
-            return super().encode_audio(samples, frames)
-
-    backend = Counting(model_config('hubert', False))
-    features = WindowedFeatures(backend, 20)
-    features.push(speech(640 * 40))
-    np.testing.assert_array_equal(features.read(20, 24), features.read(20, 24))
-    features.read(16, 24)
-    assert backend.encodings == 1
-    features.read(22, 26)
-    assert backend.encodings == 2
-    features.reset()
-    features.push(speech(640 * 30))
-    features.read(22, 26)
-    assert backend.encodings == 3, 'another stream'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare hop and look-ahead of a stream: delay, lip sync, seams."""
+"""Compare hop and look-ahead of a stream: delay, lip sync, seams, processor time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
     def show(made: HopScore) -> None:
         print(
             f'k {made.hop} L {made.look_ahead}: {made.delay:.0f} ms, recall {made.recall:.2f}, '
-            f'precision {made.precision:.2f}, LVE {made.lve:.2f}, seam {made.seam:.2f}',
+            f'precision {made.precision:.2f}, viseme r {made.visemes:.2f}, LVE {made.lve:.2f}, seam {made.seam:.2f}, '
+            f'{100 * made.load:.1f} % of a core',
             flush=True,
         )
 
