@@ -57,7 +57,8 @@ def test_workflow_covers_the_versions_that_are_promised() -> None:
     jobs = load('.github/workflows/ci.yml')['jobs']
     first, last = re.search(r'Python 3\.(\d+) to 3\.(\d+)', (ROOT / 'README.md').read_text()).groups()  # type: ignore[union-attr]
     promised = [f'3.{minor}' for minor in range(int(first), int(last) + 1)]
-    assert jobs['core']['strategy']['matrix']['python'] == promised
+    # There are no wheels of ROS for 3.14, and the core needs none.
+    assert jobs['core']['strategy']['matrix']['python'] == [*promised, '3.14']
 
 
 WORKFLOWS = sorted(path.name for path in (ROOT / '.github' / 'workflows').iterdir())

@@ -275,7 +275,7 @@ OPTIONS = [
     (['--fps', 'nan'], '10 to 120'),
     (['--style', 'smilling'], "did you mean 'smiling'"),
     (['--style', 'lively*x'], 'lively*0.7+smiling*0.3'),
-    (['--style', 'lively*1e40'], 'smaller shares'),
+    (['--style', 'lively*1e40'], 'lower the weights'),
     (['--device', 'bogus'], "'bogus'"),
     (['--shape', 'a.npy'], 'no identity'),
 ]
