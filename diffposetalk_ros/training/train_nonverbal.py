@@ -51,6 +51,7 @@ SECONDS = 32
 """Length of a training clip: long enough for rates and for the levels of a person to settle."""
 _WIDTH = len(SIGNALS)
 _LEAST_SPREAD = 2e-3
+_LEAST_RUNS = 8
 _LEAST_PACE = 0.5
 """1/s; slower signals stand still."""
 _CROP = 200
@@ -250,9 +251,19 @@ def measured_chains(
     gain, slope = zeros.copy(), zeros.copy()
     for k in range(_WIDTH):
         known = np.isfinite(paces[:, k])
-        slope[k], level = np.polyfit(paces[known, k], spreads[known, k], 1)
-        gain[k] = np.exp(-level)
+        slope[k], gain[k] = _line(paces[known, k], spreads[known, k])
     return {'gain': gain, 'gain_slope': slope, 'offset': runs.mean((0, 1)), 'pace_range': span}
+
+
+def _line(pace: NDArray[Any], spread: NDArray[Any]) -> tuple[float, float]:
+    """Slope of log spread over log pace, and the gain that brings the spread to 1 at the typical pace.
+
+    From fewer than eight runs no slope is told: the line would run away at other paces.
+    """
+    if len(pace) < _LEAST_RUNS:
+        return 0.0, float(np.exp(-spread.mean())) if len(spread) else 1.0
+    slope, level = np.polyfit(pace, spread, 1)
+    return float(slope), float(np.exp(-level))
 
 
 def reference_features(folder: Path) -> NDArray[np.float16]:
