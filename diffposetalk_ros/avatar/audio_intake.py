@@ -100,12 +100,13 @@ class AudioIntake:
     ) -> AudioPiece | None:
         """Store the sound of one ``message`` that arrived at ``now`` (ns); ``sent``: when it was sent, if known.
 
-        Returns its place in the utterance; None if it has been heard before, or comes too late.
+        Returns its place in the utterance; None if it is empty, has been heard before, or comes too late.
         """
-        if self._clock is None or self._resampler is None or self._clock.rate != chunk.rate:
-            self._resampler, self._clock = StreamResampler(chunk.rate), SampleClock(chunk.rate)
+        clock, new = self._clock, self._clock is None or self._clock.rate != chunk.rate
+        if clock is None or new:
+            clock = SampleClock(chunk.rate)
         elif not self._open:
-            self._clock.reset()
+            clock.reset()
         counters, sound = self.counters, chunk.sound
         counters.messages += 1
         counters.invalid += sound.invalid
@@ -113,18 +114,23 @@ class AudioIntake:
         self.last_arrival, self._paused = now, False
         self._chunk_ns = len(sound.samples) * NS_PER_SECOND // chunk.rate
         sent = now if sent is None else min(sent, now)
-        stamp = 0 if chunk.stamp is None else self._corrected(chunk.stamp, sent)
+        stamp = 0 if chunk.stamp is None else self._corrected(clock, chunk.stamp, sent)
         spoken = stamp + self._chunk_ns if stamp > 0 else sent
         if self._is_live(sent) and now - spoken > self.too_late:
             counters.stale += len(sound.samples) / chunk.rate
             counters.note = 'sound came too late to be heard'
             return None
-        actions = self._clock.observe(stamp, sound.samples, sent)
+        if not len(sound.samples):
+            return None
+        # Only sound that is taken changes the rate: an open utterance keeps its clock beside what comes too late.
+        if new:
+            self._resampler, self._clock = StreamResampler(chunk.rate), clock
+        actions = clock.observe(stamp, sound.samples, sent)
         self._apply(actions)
         if any(isinstance(action, Drop) and action.reason in (DUPLICATE, TOO_LATE) for action in actions):
             return None
         quiet = float(np.abs(sound.samples).max(initial=0.0)) < _QUIET
-        return AudioPiece(self._clock.chunk_offset_ns, self._chunk_ns, quiet, message)
+        return AudioPiece(clock.chunk_offset_ns, self._chunk_ns, quiet, message)
 
     @property
     def speed(self) -> float:
@@ -145,10 +151,9 @@ class AudioIntake:
         lengths = sum(length for _, length in newest) - newest[0][1]
         return len(newest) > 2 and 2 * (sent - newest[0][0]) > lengths
 
-    def _corrected(self, stamp: int, sent: int) -> int:
+    def _corrected(self, clock: SampleClock, stamp: int, sent: int) -> int:
         """The stamp on the receiver's clock."""
-        assert self._clock is not None
-        self._clock.move(self.sender.observe(stamp, self._chunk_ns, sent, not self._open))
+        clock.move(self.sender.observe(stamp, self._chunk_ns, sent, not self._open))
         return stamp + self.sender.offset
 
     def poll(self, now: int) -> bool:

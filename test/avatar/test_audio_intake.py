@@ -86,6 +86,21 @@ def test_change_of_rate_starts_anew(stamped: bool) -> None:
     assert 1500 < intake.ring.end <= 1600
 
 
+@pytest.mark.parametrize('seconds', [0.0, 0.1])
+def test_refused_sound_of_another_rate_leaves_the_utterance_alone(seconds: float) -> None:
+    ring = AudioRingBuffer(5.0)
+    intake = intake_of(ring)
+    intake.too_late = NS
+    now = feed(intake, sound(0.4, 16000), 16000, [1600, 3200, 4800])
+    # Sent 100 ms after the last message, and read 2 s later, as after a stall.
+    sent = now + NS // 10
+    late = AudioChunk(MonoAudio(sound(seconds, 44100)), 44100, now)
+    assert intake.push(late, sent + 2 * NS, None, sent) is None
+    assert intake.origin == START
+    assert intake.poll(sent + 3 * NS)
+    assert ring.end == 6400 and intake.counters.utterances == 1
+
+
 def test_after_abandon_nothing_is_left() -> None:
     intake = intake_of(AudioRingBuffer(5.0))
     now = feed(intake, sound(0.1, 16000), 16000, [])
