@@ -24,6 +24,9 @@ _SWAY: Final = 0.02  # rad
 _BREATH: Final = 0.22  # Hz
 _CALM: Final = Amounts(head=0.6, brows=0.6, smile=0.7, gaze=0.6)
 """What is left of a speaker's movement while nobody speaks: the eyes rest on the listener more of the time."""
+_LONGEST_GAP: Final = 12
+"""Frames made though nobody sees them. After a longer time, such as speech, the idle face goes on where it was:
+making up for all of it would hold up the publishing thread for 2 ms a frame."""
 
 
 class IdleMotion:
@@ -42,6 +45,7 @@ class IdleMotion:
         self._frequency = rng.uniform(0.04, 0.17, (3, 3))
         self._rows: list[NDArray[np.float64]] = []
         self._first = 0
+        self._skipped = 0.0
 
     def set_style(self, traits: Traits, amounts: Amounts) -> None:
         """Idle in another style, or with more or less movement, from now on."""
@@ -53,7 +57,10 @@ class IdleMotion:
         """Motion (D,) in the layout's units, as a deviation from rest, at a time >= 0."""
         if self._nonverbal is None:
             return self._sway(seconds)
-        position = max(seconds * _FPS, 0.0)
+        position = max(seconds * _FPS - self._skipped, 0.0)
+        unseen = position - (self._first + len(self._rows))
+        if unseen > _LONGEST_GAP:
+            self._skipped, position = self._skipped + unseen, position - unseen
         frame = max(int(position), self._first)
         while self._first + len(self._rows) < frame + 4:
             self._rows.append(self._next_row(self._nonverbal))

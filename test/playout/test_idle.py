@@ -40,8 +40,16 @@ def minute() -> np.ndarray:
 def test_it_is_a_function_of_seed_and_time(minute: np.ndarray) -> None:
     np.testing.assert_array_equal(track(idle_motion(), 4.0), minute[:200])
     assert np.abs(track(idle_motion(1), 4.0) - minute[:200]).max() > 0.02
-    # A later time alone gives the same face as all times before it.
-    np.testing.assert_array_equal(idle_motion().at(3.0).astype(np.float32), minute[150])
+    # Fewer times give the same face as all of them.
+    np.testing.assert_array_equal(track(idle_motion(), 3.0, 10.0), minute[:150:5])
+
+
+def test_after_speech_it_goes_on_where_it_was_without_making_up_for_it(minute: np.ndarray) -> None:
+    idle = idle_motion()
+    track(idle, 2.0)
+    # Of the third second, 0.12 s were made ahead.
+    after = np.stack([idle.at(60.0 + k / 50) for k in range(100)]).astype(np.float32)
+    np.testing.assert_allclose(after, minute[106:206], atol=1e-5)
 
 
 def test_the_eyes_blink_at_a_human_rate(minute: np.ndarray) -> None:
