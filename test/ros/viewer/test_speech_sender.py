@@ -73,7 +73,7 @@ def test_all_of_it_arrives_from_a_publisher_that_comes_and_goes(
         stage.sender.say(sound, RATE)
         assert stage.sender.speaking
         stage.wait(lambda: not stage.sender.speaking)
-        assert stage.speaker.count_publishers('audio') == 1
+        stage.wait(lambda: stage.speaker.count_publishers('audio') == 1)
         stage.wait(lambda: len(samples(stage.heard) if stage.heard else ()) >= len(sound))
         np.testing.assert_allclose(samples(stage.heard), sound, atol=1e-4)
         stage.wait(lambda: not stage.speaker.count_publishers('audio'))
