@@ -25,7 +25,10 @@ RATE = 24000
 class Stage:
     def __init__(self) -> None:
         rclpy.init()
-        self.speaker, self.ear = (rclpy.create_node(name) for name in ('speaker', 'ear'))
+        # A namespace of its own: publishers are counted, and those of an earlier test may be about to go.
+        self.speaker, self.ear = (
+            rclpy.create_node(name, namespace='speech_sender_test') for name in ('speaker', 'ear')
+        )
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.speaker)
         self.executor.add_node(self.ear)
