@@ -179,7 +179,8 @@ class RecorderNode(Node):  # type: ignore[misc,unused-ignore]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of motion_recorder: 0 when the file is written, 2 when it could not be."""
-    return run_node('motion_recorder', RecorderNode, args, _record, _save, __doc__, _PARAMETERS)
+    unmade = 'no FaceMotion was received: the recorder was ended before it was ready'
+    return run_node('motion_recorder', RecorderNode, args, _record, _save, __doc__, _PARAMETERS, unmade)
 
 
 def _record(node: RecorderNode) -> None:

@@ -69,9 +69,11 @@ def run_node(
     finish: Callable[[_Node], None] = lambda node: None,
     about: str | None = None,
     table: ParameterTable = (),
+    unmade: str = '',
 ) -> int:
     """Make a node, spin it until Ctrl-C, SIGTERM or the end of ``spin``, then ``finish`` and destroy it.
 
+    ``unmade`` is the error where the end comes while the node is still being made; without it, that is no error.
     With --help it prints ``about`` and ``table`` instead. Returns the exit status of `report_errors`: 2 also
     for a parameter of another type than the declared one.
     """
@@ -86,6 +88,8 @@ def run_node(
                 ClockWatch(node)
                 with library_log(node.get_logger()):
                     spin(node)
+            if node is None and unmade:
+                raise ConfigError(unmade)
         finally:
             with undisturbed():
                 try:

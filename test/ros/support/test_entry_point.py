@@ -90,6 +90,10 @@ def test_told_to_end_while_it_begins_a_node_ends_quietly(capsys: pytest.CaptureF
 
     assert run_node('too_late', make, []) == 0
     assert not capsys.readouterr().err
+    # Where something should have come of it, that is an error.
+    assert run_node('too_late', make, [], unmade='nothing was recorded') == 2
+    error = capsys.readouterr().err
+    assert 'nothing was recorded' in error and len(error.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize('enclaves', [False, True])
