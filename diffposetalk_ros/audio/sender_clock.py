@@ -18,7 +18,7 @@ from collections import deque
 
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
-__all__ = ['MinimumFilter', 'SenderClock']
+__all__ = ['MinimumFilter', 'PublisherClock', 'SenderClock']
 
 _SAME = 30_000_000
 """Clocks that differ by less (ns) are the same clock: a sound card may take as long."""
@@ -54,6 +54,36 @@ class MinimumFilter:
         begin, least = self._buckets[-1]
         self._buckets[-1] = begin, min(least, value)
         return min(least for _, least in self._buckets)
+
+
+class PublisherClock:
+    """When the messages of one publisher were sent, by the middleware's stamps. Times in ns; not thread-safe.
+
+    The publisher may run on another machine, whose clock is off by a constant. Messages that wait in a long queue
+    grow older and older, which is no clock: the offset rises only where ages stay the same for half a minute, and
+    otherwise no faster than a crystal drifts.
+    """
+
+    def __init__(self) -> None:
+        self._ages = MinimumFilter()
+        self._offset: int | None = None
+        self._seen = 0
+
+    def sent(self, stamp: int, now: int) -> int:
+        """The time on the receiver's clock at which a message with this ``stamp`` was sent; it is read at ``now``."""
+        age = now - stamp
+        least = self._ages.push(age, now)
+        if self._offset is None or least < self._offset or self._steady():
+            self._offset = least
+        else:
+            risen = round(_SLEW * min(max(0, now - self._seen), NS_PER_SECOND))
+            self._offset = min(least, self._offset + risen)
+        self._seen = now
+        return now - (age - self._offset)
+
+    def _steady(self) -> bool:
+        ages = [age for _, age in self._ages.values]
+        return len(ages) == _BUCKETS and max(ages) - min(ages) < 2 * _SAME
 
 
 class SenderClock:

@@ -23,6 +23,8 @@ __all__ = ['AudioIntake', 'IntakeCounters']
 _PAUSE = 20_000_000
 """A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
 
+_LIVE = NS_PER_SECOND // 4
+"""A sender is live when it has kept the pace of its sound for so long (ns)."""
 
 _QUIET = 10 ** (-45 / 20)
 """Nobody misses a few milliseconds of sound that never exceeds this (-45 dBFS)."""
@@ -147,9 +149,10 @@ class AudioIntake:
         self._pace.append((sent, self._chunk_ns))
         while sent - self._pace[0][0] > 4 * NS_PER_SECOND and len(self._pace) > 2:
             self._pace.popleft()
-        newest = [self._pace[i] for i in range(max(0, len(self._pace) - 10), len(self._pace))]
-        lengths = sum(length for _, length in newest) - newest[0][1]
-        return len(newest) > 2 and 2 * (sent - newest[0][0]) > lengths
+        elapsed = sent - self._pace[0][0]
+        # Of all the last 4 s: a synthesiser that stands still for a tenth of a second does not look live.
+        lengths = sum(length for _, length in self._pace) - self._pace[0][1]
+        return elapsed >= _LIVE and 2 * elapsed > lengths
 
     def _corrected(self, clock: SampleClock, stamp: int, sent: int) -> int:
         """The stamp on the receiver's clock."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.audio.sender_clock import SenderClock
+from diffposetalk_ros.audio.sender_clock import PublisherClock, SenderClock
 
 MS, NS = 1_000_000, 1_000_000_000
 T0 = 1000 * NS
@@ -93,3 +93,30 @@ def test_one_stamp_for_a_whole_sentence_is_no_clock() -> None:
     for i in range(200):
         clock.observe(T0, CHUNK, T0 + (i + 1) * CHUNK, i == 0)
     assert clock.offset == 0
+
+
+@pytest.mark.parametrize('offset', [-10.0, -0.3, 0.0, 0.3, 10.0])
+@pytest.mark.parametrize('drift', [-2e-4, 0.0, 2e-4])
+def test_messages_that_are_read_at_once_were_sent_just_now(offset: float, drift: float) -> None:
+    clock = PublisherClock()
+    for i in range(0, 3600 * 50, 7):
+        now = T0 + i * CHUNK
+        stamp = now + round(offset * NS) + round(drift * i * CHUNK)
+        assert abs(clock.sent(stamp, now) - now) <= 10 * MS  # what 200 ppm make of half a minute: 6 ms
+
+
+def test_messages_that_waited_in_a_queue_were_sent_when_they_were() -> None:
+    """Ten minutes of speech, sent within 12 s by a clock that is 3 s behind; reading them takes two minutes."""
+    clock = PublisherClock()
+    for k in range(30_000):
+        sent, read = T0 + k * NS * 12 // 30_000, T0 + k * NS // 250
+        assert clock.sent(sent - 3 * NS, read) == pytest.approx(sent, abs=NS // 5)
+
+
+@pytest.mark.parametrize('step', [-5.0, 5.0])
+def test_a_publishers_clock_that_was_set_is_followed_within_half_a_minute(step: float) -> None:
+    clock = PublisherClock()
+    for i in range(60 * 50):
+        now = T0 + i * CHUNK
+        sent = clock.sent(now + round(step * NS) * (i > 500), now)
+    assert sent == now

@@ -153,6 +153,18 @@ def test_a_burst_is_not_stale_however_long_it_takes_to_read_it() -> None:
     assert intake.ring.end == len(samples) and not intake.counters.stale
 
 
+def test_a_burst_whose_sender_stands_still_for_a_moment_is_heard_whole() -> None:
+    """A busy machine: the sender rests 0.15 s after each hundred messages, the node reads 250 of them a second."""
+    intake = intake_of(AudioRingBuffer(40.0))
+    intake.too_late = NS
+    samples = sound(30.0, 16000)
+    for k, i in enumerate(range(0, len(samples), 320)):
+        sent = START + k * NS // 5000 + k // 100 * NS * 3 // 20
+        chunk = AudioChunk(MonoAudio(samples[i : i + 320]), 16000, None)
+        assert intake.push(chunk, START + k * NS // 250, i, sent) is not None
+    assert intake.ring.end == len(samples) and not intake.counters.stale
+
+
 @pytest.mark.parametrize('speed', [1, 2, 5.5])
 def test_how_fast_sound_is_sent_is_known_after_two_seconds(speed: float) -> None:
     """44.1 kHz stereo taken for 16 kHz mono comes 5.5 times as fast as it would be."""

@@ -26,17 +26,22 @@ from diffposetalk_ros.audio.formats.file import read_native
 from diffposetalk_ros.audio.formats.wav import is_wave_start
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.ros.support.audio_publisher import HEAD_START, AudioPublisher
+from diffposetalk_ros.ros.support.delivery import wait_until_received
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['AudioPlayerNode', 'load_sound', 'main']
+
+_PER_TICK = 10
+# Messages sent at one tick of 5 ms. DDS's shared memory holds 512 messages on the way: what does not fit is sent
+# again 256 at a time, every 3 s.
 
 _PARAMETERS = (
     ('file', '', 'Sound file of any common format, or a pipe, as /dev/stdin'),
     ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
-    ('burst', False, 'All messages at once instead of in real time'),
+    ('burst', False, 'As fast as DDS delivers without loss, instead of in real time'),
     ('loop', False, 'Start again at the end'),
     ('wait_for', 1, 'Start when this many subscribers are there'),
     ('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto'),
@@ -131,6 +136,11 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         self._sent = 0
         self.create_timer(min(0.005, self._chunk / self._rate), self._tick)
 
+    @property
+    def publisher(self) -> Any:
+        """The publisher of ``audio``."""
+        return self._output.publisher
+
     def _tick(self) -> None:
         if self.done:
             return
@@ -142,12 +152,16 @@ class AudioPlayerNode(Node):  # type: ignore[misc,unused-ignore]
         if now < self._start:
             return
         self._output.announce(now)
-        while self._sent < len(self._samples):
+        for _ in range(_PER_TICK):
+            if self._sent == len(self._samples):
+                break
             end = min(self._sent + self._chunk, len(self._samples))
             if not self._burst and self._start + self._at(end) > now:
                 return
             self._output.publish(self._samples[self._sent : end], self._start + self._at(self._sent))
             self._sent = end
+        if self._sent < len(self._samples):
+            return
         if not self._loop:
             self.done = True
         elif now >= self._start + self._at(len(self._samples)):
@@ -165,9 +179,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def _play(node: AudioPlayerNode) -> None:
     while rclpy.ok() and not node.done:
         rclpy.spin_once(node, timeout_sec=0.5)
-    # The writer must live until the last sample is acknowledged.
-    if rclpy.ok():
-        node._output.publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
+    wait_until_received(node, node.publisher)
 
 
 if __name__ == '__main__':

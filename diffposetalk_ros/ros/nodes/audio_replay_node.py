@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import rclpy
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
@@ -22,6 +21,7 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.ros.messages.audio import message_class
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of, time_message
 from diffposetalk_ros.ros.recording.motion_bag import read_sound_bag
+from diffposetalk_ros.ros.support.delivery import wait_until_received
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 
 __all__ = ['AudioReplayNode', 'main']
@@ -90,8 +90,7 @@ def _replay(node: AudioReplayNode) -> None:
     while rclpy.ok() and not node.done:
         rclpy.spin_once(node, timeout_sec=0.5)
     for publisher in node.publishers_made.values():
-        if rclpy.ok():
-            publisher.wait_for_all_acked(Duration(seconds=2))
+        wait_until_received(node, publisher)
 
 
 if __name__ == '__main__':
