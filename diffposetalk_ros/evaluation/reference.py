@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
+from diffposetalk_ros.nonverbal.signals import spread_as_smile
 from diffposetalk_ros.training.animator import animate
 from diffposetalk_ros.training.corpus.alignment import PAUSE, Phone
 
@@ -52,7 +53,7 @@ def reference_motion(clip: SpeechClip, style: StyleParameters, seed: int = 0) ->
     """
     rng = np.random.default_rng(clip_seed(clip, seed))
     steady = replace(style, smile_motion=0.0, lopsidedness=0.0)
-    return animate(clip.phones, clip.samples, steady, clip_frames(clip), rng, FPS)
+    return spread_as_smile(animate(clip.phones, clip.samples, steady, clip_frames(clip), rng, FPS))
 
 
 def joined_speech(clips: Sequence[SpeechClip], seconds: float, rng: np.random.Generator) -> SpeechClip:

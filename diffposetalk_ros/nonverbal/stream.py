@@ -29,7 +29,7 @@ from diffposetalk_ros.nonverbal.network import (
     expected,
     inputs_of,
 )
-from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals
+from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals, spread_as_smile
 from diffposetalk_ros.nonverbal.spline import FRAMES_PER_KNOT, frames_of_knot
 from diffposetalk_ros.nonverbal.traits import Amounts, Traits
 
@@ -147,7 +147,7 @@ class NonverbalStream:
             levels.append(traits.level)
         if not signals:
             return np.zeros((0, len(self._mean)), np.float32)
-        out = apply_signals(articulated, np.stack(signals), np.stack(levels))
+        out = spread_as_smile(apply_signals(articulated, np.stack(signals), np.stack(levels)))
         out[:, _EYES] = np.stack(eyes)
         return np.asarray((out - self._mean) / self._std, np.float32)
 

@@ -40,7 +40,7 @@ def test_a_flood_of_messages_is_survived(stage: Stage) -> None:
     # Live speech that waits behind the flood for longer than `playout.max_shift` is refused as too late.
     stage.until(lambda: stage.seen.frames and stage.state() in QUIET and all_is_read(), 60.0)
     assert stage.lifecycle.state() == 'active'
-    # Another sender: what a flooded one still holds back says nothing of the node.
+    # Another sender: inside one process Fast DDS delivers nothing more of a writer that overran its reader.
     stage.client.destroy_publisher(stage.audio)
     stage.audio = stage.client.create_publisher(message_class(KIND), 'audio', 1000)
     stage.until(stage.audio.get_subscription_count)
