@@ -29,7 +29,7 @@ POSES: Mapping[str, Mapping[str, float]] = MappingProxyType(
         'AA': {'jawOpen': 0.55, 'mouthLowerDown': 0.25, 'mouthUpperUp': 0.15},
         'OO': {'jawOpen': 0.18, 'mouthPucker': 0.75, 'mouthFunnel': 0.25},
         'EE': {'jawOpen': 0.08, 'mouthStretch': 0.3, 'mouthSmile': 0.3, 'mouthLowerDown': 0.35, 'mouthUpperUp': 0.3},
-        'F': {'jawOpen': 0.10, 'mouthRollLower': 0.5, 'mouthUpperUp': 0.3},
+        'F': {'jawOpen': 0.07, 'mouthRollLower': 0.85, 'mouthUpperUp': 0.35},
         'M': {'jawOpen': 0.05, 'mouthClose': 0.05, 'mouthPress': 0.4, 'mouthRollLower': 0.2, 'mouthRollUpper': 0.2},
         'smile': {'mouthSmile': 0.85, 'cheekSquint': 0.6, 'eyeSquint': 0.3},
         'sad': {'mouthFrown': 0.7, 'browInnerUp': 0.9, 'eyeBlink': 0.15, 'eyeLookDown': 0.3, 'mouthShrugLower': 0.3},

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 _UP, _DOWN, _IN, _OUT = (float(np.radians(a)) for a in (15, 18, 22, 24))
 # Where each lid ring lies between the closed line (0) and the socket (1) once the eye is shut.
-_SPREAD = np.array([0.0, 0.2, 0.42, 0.7, 1.0])
+_SPREAD = np.array([0.0, 0.09, 0.36, 0.68, 1.0])
 _MEET = 0.78
 _WIDE = np.array([1.0, 0.9, 0.65, 0.3, 0.0])
 

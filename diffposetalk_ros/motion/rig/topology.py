@@ -39,10 +39,10 @@ _RIM = 17
 # The same for the eyes: margin of the lids, its outer edge, crease, and two rings towards the socket.
 _EYE_SHIFT = 0.9
 _EYE_RINGS = (
-    (18.4, 4.45, 4.0),
-    (18.8, 5.05, 4.4),
-    (19.6, 7.8, 7.0),
-    (21.0, 11.4, 10.2),
+    (16.8, 5.3, 4.2),
+    (17.3, 6.0, 4.6),
+    (18.7, 8.6, 7.1),
+    (20.6, 11.8, 10.3),
     (22.8, 15.2, 14.2),
 )
 EYE_ON_BALL = (1.0, 0.92, 0.62, 0.22, 0.0)
