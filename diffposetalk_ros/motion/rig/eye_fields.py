@@ -65,7 +65,7 @@ def eye_fields(mesh: Mesh, position: Array, side: float) -> dict[str, Array]:
 
     return {
         'eyeBlink': lids(blink),
-        'eyeWide': lids(open_weight * np.where(upper, 4.2, -1.8)),
+        'eyeWide': lids(open_weight * np.where(upper, 5.4, -2.0)),
         'eyeSquint': lids(open_weight * np.where(upper, -1.2, 2.8)),
         'eyeLookUp': look(1, _UP) + lids(open_weight * np.where(upper, 2.0, 0.6)),
         'eyeLookDown': look(1, -_DOWN) + lids(np.where(upper, 0.34 * blink, -1.0 * open_weight)),
