@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
-from diffposetalk_ros.nonverbal.signals import spread_as_smile
+from diffposetalk_ros.nonverbal.smile import spread_as_smile
 from diffposetalk_ros.training.animator import animate
 from diffposetalk_ros.training.corpus.alignment import PAUSE, Phone
 

@@ -23,6 +23,7 @@ from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
 from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
 from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
+from diffposetalk_ros.nonverbal.smile import smile_beside_speech
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.base_folder import BaseFolder
@@ -38,7 +39,7 @@ STYLES = 'styles.safetensors'
 NONVERBAL = 'nonverbal.safetensors'
 NEUTRAL = 'neutral'
 """Name of the default style."""
-# What numpy and zipfile raise on files that are not theirs.
+# Errors that numpy and zipfile raise on files of other formats.
 _UNREADABLE = (
     ValueError,
     KeyError,
@@ -56,7 +57,7 @@ _MAX_STYLE = 1e3
 
 @dataclass(frozen=True)
 class FlameNumbers:
-    """Numbers that FLAME output needs beside the motion columns (docs/method.md, 1.3, 1.4).
+    """Numbers that FLAME output needs besides the motion columns (docs/method.md, 1.3, 1.4).
 
     ``shape_mean`` and ``shape_std`` (100,) normalise an identity. ``jaw_rest`` (2,) is the jaw's second and
     third angle in radians, which no model predicts: the mean of the statistics.
@@ -69,7 +70,7 @@ class FlameNumbers:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A backend with the numbers around it.
+    """A backend with its statistics, styles and other numbers.
 
     ``mean`` and ``std`` (D,) normalise motion (`normalise_motion`). ``styles`` maps names to vectors
     (`style_width`,). ``flame`` holds the numbers of an imported FLAME model, and ``nonverbal`` the network of head,
@@ -86,12 +87,12 @@ class LoadedModel:
 
     @property
     def style_width(self) -> int:
-        """Numbers in a style: the vector the denoiser takes and, where there is a nonverbal network, the traits."""
+        """Length of a style: the denoiser's vector and, if there is a nonverbal network, the traits."""
         return self.backend.config.style_dim + (len(TRAITS) if self.nonverbal else 0)
 
     def style_parts(self, style: FloatArray | None) -> tuple[FloatArray | None, Traits | None]:
-        """What the denoiser takes of a style (S,), and its traits. Without a style both are those of none: the null
-        style, and the traits of the style named neutral."""
+        """The denoiser's part of a style (S,), and its traits. Without a style these are the null style and the
+        traits of the style named neutral."""
         if style is None:
             neutral = self.styles.get(NEUTRAL)
             return None, None if neutral is None or self.nonverbal is None else self.style_parts(neutral)[1]
@@ -112,12 +113,14 @@ class LoadedModel:
             return vector
         traits = measure_traits(motion, config.fps)
         if self.nonverbal.reference is not None:
-            gain, offset = jaw_as_asked(self._jaw(vector), motion[:, config.layout.index('jawOpen')])
+            made, jaw = self._articulated(vector), config.layout.index('jawOpen')
+            gain, offset = jaw_as_asked(made[:, jaw], motion[:, jaw])
+            traits = smile_beside_speech(traits, made, config.fps)
             traits = traits.replaced('jaw_gain', gain).replaced('jaw_offset', offset)
         return np.concatenate([vector, traits.vector])
 
-    def _jaw(self, vector: FloatArray) -> FloatArray:
-        """jawOpen (100,) that the denoiser gives this style for four seconds of known speech."""
+    def _articulated(self, vector: FloatArray) -> FloatArray:
+        """Motion (100, D) that the denoiser generates in this style for four seconds of known speech."""
         assert self.nonverbal is not None and self.nonverbal.reference is not None
         config, audio = self.backend.config, self.nonverbal.reference
         frames = len(audio)
@@ -131,15 +134,14 @@ class LoadedModel:
             indicator=np.ones((1, frames), np.float32) if config.use_indicator else None,
             step_noise=lambda _: np.zeros((1, frames, config.motion_dim), np.float32),
         )
-        motion = self.denormalise(self.backend.sample(request, SamplingConfig(steps=4, scale_audio=1.0))[0])
-        return np.asarray(motion[:, config.layout.index('jawOpen')], np.float32)
+        return self.denormalise(self.backend.sample(request, SamplingConfig(steps=4, scale_audio=1.0))[0])
 
     def nonverbal_motion(
         self, style: FloatArray | None, seed: int = 0, stream: int = 0, normalised: bool = True
     ) -> NonverbalStream | None:
-        """A stream that adds what people do beside articulating; None for models without that network.
+        """A stream that adds nonverbal motion; None for models without that network.
 
-        It takes and gives motion in model space, or where not ``normalised`` in the units of the layout.
+        It takes and returns motion in model space or, if not ``normalised``, in the units of the layout.
         """
         traits = self.style_parts(style)[1]
         if self.nonverbal is None or traits is None:
@@ -153,7 +155,7 @@ class LoadedModel:
         return normalise_motion(motion, self.mean, self.std)
 
     def denormalise(self, motion: FloatArray) -> FloatArray:
-        """Motion (..., D) in the units of the layout. ARKit channels are held inside their range.
+        """Motion (..., D) in the units of the layout. ARKit channels are clamped to their range.
 
         FLAME coefficients have no bounds.
         """
@@ -168,7 +170,7 @@ class LoadedModel:
     def style(self, wanted: str | FloatArray | None, files: BaseFolder | None = None) -> FloatArray | None:
         """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.
 
-        ``files``: where a file may lie; without it, anywhere.
+        ``files``: folder in which a file must lie; without it, any folder is allowed.
         Names can be blended, as in 'lively*0.7+smiling*0.3'; a missing factor is 1. If a model has no style
         named neutral, that name means the null style. Raises StyleError naming the existing styles or the
         expected length.
@@ -229,7 +231,7 @@ class LoadedModel:
         unknown = [part.strip() for part, _, _ in parts if part.strip() not in self.styles]
         if len(parts) == 1 and not parts[0][1]:
             return self._style_file(name, files)
-        if unknown and _file_of(name, files):  # a name of a file may hold + and *
+        if unknown and _file_of(name, files):  # a file name may contain + and *
             return self._style_file(name, files)
         vectors = np.stack(
             [
@@ -245,7 +247,7 @@ class LoadedModel:
             raise StyleError(f'style blend {name!r}: write it as lively*0.7+smiling*0.3') from error
         out: FloatArray = (shares @ vectors).astype(np.float32)
         if len(parts) == 1 and NEUTRAL in self.styles:
-            # One style with a share: so far from neutral, and beyond it for more than 1.
+            # A single style with a factor: interpolated from neutral, or extrapolated for a factor above 1.
             out = out + (1 - shares[0]) * self.styles[NEUTRAL]
         return out
 
@@ -272,7 +274,7 @@ def _file_of(name: str, files: BaseFolder | None) -> Path | None:
     try:
         path = Path(name).expanduser() if files is None else files.find(name)
         return path if path is not None and path.is_file() else None
-    except (OSError, RuntimeError, ValueError):  # a name that is too long, or the home of nobody
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, or the home of an unknown user
         return None
 
 
@@ -343,7 +345,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
 
 def _is_light(folder: Path) -> bool:
-    """Whether a CPU finishes a hop before a GPU could be called."""
+    """Whether a CPU computes a hop faster than a GPU call takes."""
     return ModelConfig.load(folder / 'config.json').audio_encoder == 'logmel'
 
 
@@ -365,7 +367,7 @@ def set_backend_factory(factory: Callable[[Path, str, str], Backend] = load_back
 def open_model(
     name: str | Path, backend: str = 'auto', device: str = 'auto', *, shared: bool = True
 ) -> LoadedModel:
-    """Open a model by folder or by the name of a model that ships. See `load_backend` for errors.
+    """Open a model by folder or by the name of a bundled model. See `load_backend` for errors.
 
     ``shared`` allows a backend that others in this process use (`set_backend_factory`).
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.motion.layout import arkit_layout
 
-__all__ = ['PAIRED', 'SIGNALS', 'apply_signals', 'signals_of', 'spread_as_smile', 'spread_sides']
+__all__ = ['PAIRED', 'SIGNALS', 'apply_signals', 'signals_of', 'spread_sides']
 
 Floats = NDArray[np.float32]
 
@@ -62,10 +62,6 @@ _TOUCHED = sorted(
     }
 )
 _PUCKER, _FUNNEL = _COLUMN['mouthPucker'], _COLUMN['mouthFunnel']
-_STRETCH, _FROWN = _pair('mouthStretch'), _pair('mouthFrown')
-_STRETCH_KEPT, _SMILE_SHARE = 0.15, 0.94
-"""A spread vowel shows so much of the articulator's stretch, and so much of the rest as a smile: of filmed people a
-tracker reports stretch with a deviation of 0.02 and smile with 0.13 (docs/alive.md)."""
 _FREE = 0.88
 """Share of a smile that rounded lips leave on average in speech."""
 _LEAST = 0.08
@@ -122,19 +118,4 @@ def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
         out[:, one] += mean * extra
         out[:, other] -= mean * extra
     out[:, _TOUCHED] = np.clip(out[:, _TOUCHED], 0, 1)
-    return out
-
-
-def spread_as_smile(motion: Floats) -> Floats:
-    """Motion (F, 55) as it is shown: lips that a vowel spreads are mostly a smile, as trackers report them of people.
-
-    The articulating network and its teacher call it ``mouthStretch``. A frown keeps the corners down, so it keeps the
-    stretch.
-    """
-    out = np.array(motion, np.float32)
-    for stretch, frown, smile in zip(_STRETCH, _FROWN, _SMILE, strict=True):
-        moved = (1 - _STRETCH_KEPT) * np.maximum(out[:, stretch], 0) * np.clip(1 - 3 * out[:, frown], 0, 1)
-        moved = np.minimum(moved, np.maximum(1 - out[:, smile], 0) / _SMILE_SHARE)
-        out[:, stretch] -= moved
-        out[:, smile] += _SMILE_SHARE * moved
     return out

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nonverbal motion of a stream: sound in, head, brows, eyes and smile out, frame by frame.
 
-Articulated motion comes from the denoiser; this adds what people do besides. A frame depends on the sound up to 80 ms
-after it, on seed and stream, and on the traits; never on how the sound was cut into pieces.
+Articulation comes from the denoiser; this module adds the other motion. A frame depends on the sound up to 80 ms
+after it, on seed and stream, and on the traits. It does not depend on how the sound was cut into pieces.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from diffposetalk_ros.nonverbal.network import (
     expected,
     inputs_of,
 )
-from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals, spread_as_smile
+from diffposetalk_ros.nonverbal.signals import SIGNALS, apply_signals
+from diffposetalk_ros.nonverbal.smile import spread_as_smile
 from diffposetalk_ros.nonverbal.spline import FRAMES_PER_KNOT, frames_of_knot
 from diffposetalk_ros.nonverbal.traits import Amounts, Traits
 
@@ -71,7 +72,7 @@ class NonverbalStream:
     Args:
         network: see `NonverbalNetwork`.
         mean, std: (55,) motion of the denoiser is x * std + mean in the units of the layout.
-        traits: how much of everything; they and ``amounts`` may be replaced at any time, the face follows smoothly.
+        traits: traits of the style; they and ``amounts`` may be replaced at any time, the face follows smoothly.
         seed, stream: choose the random numbers.
         steps: diffusion steps of a block of three knots.
 
@@ -152,17 +153,17 @@ class NonverbalStream:
         return np.asarray((out - self._mean) / self._std, np.float32)
 
     def peek(self, articulated: Floats) -> Floats:
-        """As `frames`, but the stream stays where it is.
+        """Like `frames`, but the state of the stream does not change.
 
-        Blocks that are not drawn yet are not drawn for this: they would be drawn twice, and without the sound that
-        is still to come. Movement goes straight on instead.
+        Blocks that have not been drawn are not drawn for this, because they would be drawn twice and without the
+        sound that is still to arrive. The current movement is continued in a straight line instead.
         """
         other = copy(self)
         other._go_straight_on(len(articulated))
         return other.frames(articulated)
 
     def _go_straight_on(self, frames: int) -> None:
-        """Add the knots that the next ``frames`` frames lack."""
+        """Extrapolate the knots that are missing for the next ``frames`` frames."""
         knots = self._knots
         lacking = (self._frame + frames - 1) // FRAMES_PER_KNOT + 3 - knots.count
         if lacking > 0:
@@ -195,12 +196,12 @@ class NonverbalStream:
         return traits, signals, eyes
 
     def _pace(self) -> Floats:
-        """What the network has to draw for the style that shows, as far as it can."""
+        """Pace that the network must draw for the current style, limited to its training range."""
         shown = Traits(self._shown)
         return self._network.learned_pace(pace_behind(shown.pace, shown.level, shown.spread))
 
     def _next_block(self) -> None:
-        """Draw the next three knots. They hear the sound up to the beginning of the first one."""
+        """Draw the next three knots, using the sound up to the beginning of the first one."""
         knots = self._knots
         block = knots.last[-BLOCK:]
         velocity = block[-1] - block[-2]
@@ -211,14 +212,14 @@ class NonverbalStream:
         noise = self._noise.step(0, knots.count, knots.count + 1)[0]
         target = self._network.sample(hidden, noise, self._steps) * self._network.scale(pace)
         new = expected(block[-1], velocity) + target.reshape(BLOCK, _WIDTH)
-        # Where the network has drifted beyond anything it has learned, the movement is led back.
+        # If the state has drifted out of the training range, the movement is pulled back.
         new = np.where(np.abs(new) > _LIMIT, 0.9 * block[-1], new)
         self._knots = _Knots(
             hidden, np.concatenate([knots.last, new.astype(np.float32)])[-_KEPT:], knots.count + BLOCK
         )
 
     def _audio(self, knot: int) -> Floats:
-        """What the network hears of the sound around a knot: mel frames [8 knot - 4, 8 knot + 4)."""
+        """Audio input of the network around a knot: mel frames [8 knot - 4, 8 knot + 4)."""
         size = MEL_PER_FRAME * FRAMES_PER_KNOT
         return audio_summary(self._mel_rows(size * knot - MEL_PER_FRAME, size * knot + MEL_PER_FRAME))
 
@@ -229,7 +230,7 @@ class NonverbalStream:
         return self._mel[np.maximum(rows, 0)]
 
     def _silence(self, rows: int) -> Floats:
-        """What the stream would hear if it went on in silence."""
+        """Audio input of the stream if silence follows."""
         quiet = copy(self._mel_stream).push(np.zeros(160 * rows, np.float32))
         return np.asarray(quiet, np.float32)
 
@@ -240,7 +241,7 @@ class NonverbalStream:
         return float(self._frame - self._loud < _SPEECH_FRAMES)
 
     def _drop_mel(self) -> None:
-        # The next block hears the sound from three frames before its first.
+        # The next block uses the sound from three frames before its first one.
         keep = MEL_PER_FRAME * (self._frame - 4)
         if keep - self._first_mel > 400:
             self._mel = self._mel[keep - self._first_mel :]

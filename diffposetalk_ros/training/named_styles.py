@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The named styles: clips animated in each style, seen by the style encoder and measured for their traits."""
+"""The named styles: clips are animated in each style, encoded by the style encoder and measured for traits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
+from diffposetalk_ros.nonverbal.smile import spread_as_smile
 from diffposetalk_ros.nonverbal.traits import Traits, measure_traits
 from diffposetalk_ros.training.animator import NAMED_STYLES, StyleParameters, animate
 from diffposetalk_ros.training.data.takes import join_speech, make_takes, read_clips, shift_phones
@@ -50,5 +51,9 @@ def named_traits(corpus: Path, style: StyleParameters) -> Traits:
         samples, phones = join_speech(clips, rng, length + 16000)
         spoken = shift_phones(phones, 0.0, _SECONDS)
         motion = animate(spoken, samples[:length], style, _SECONDS * 25, rng)
-        found.append(measure_traits(motion, 25.0).vector)
+        traits = measure_traits(motion, 25.0)
+        # Spread vowels add to the smile. A face that rests keeps half of its smile.
+        level = traits['smile_level']
+        added = measure_traits(spread_as_smile(motion), 25.0)['smile_level'] - level
+        found.append(traits.replaced('smile_level', max(level - added, level / 2)).vector)
     return Traits(np.mean(found, axis=0))

@@ -24,6 +24,7 @@ from diffposetalk_ros.evaluation.reference import joined_speech
 from diffposetalk_ros.evaluation.report import machine
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.model.loader import LoadedModel
+from diffposetalk_ros.nonverbal.smile import spread_as_smile
 from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.training.animator import animate, sample_style
 
@@ -74,11 +75,8 @@ def measure_alive(
         for index in range(random_styles):
             source = joined_speech(clips, _SOURCE_SECONDS, rng)
             frames = _SOURCE_SECONDS * 25
-            sources.append(
-                animate(
-                    source.phones, source.samples, sample_style(rng), frames, np.random.default_rng(index)
-                )
-            )
+            style, draw = sample_style(rng), np.random.default_rng(index)
+            sources.append(spread_as_smile(animate(source.phones, source.samples, style, frames, draw)))
         report.settings['random styles'] = (
             f'{random_styles}, taken from {_SOURCE_SECONDS} s of animation each'
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Over real DDS: a program that published a burst ends after the last message has arrived, or says that it may not."""
+"""Over real DDS: a program that published a burst waits until all has arrived, or says that it has not."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def _warnings(node: Node, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-def test_the_sender_goes_after_the_last_message_has_arrived(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sender_goes_after_the_last_message_has_arrived(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said = _warnings(pair.sender, monkeypatch)
     publisher = pair.sender.create_publisher(UInt32, 'audio', QoSProfile(depth=3000))
     ear = pair.receiver.create_subscription(UInt32, 'audio', lambda _: None, QoSProfile(depth=3000))
