@@ -15,7 +15,7 @@ of the library is used.
 
 from pkgutil import extend_path
 
-TYPE_CHECKING = False  # type checkers take it for true; importing typing would cost every node's start
+TYPE_CHECKING = False  # type checkers treat it as true; importing typing would slow down every node's start
 if TYPE_CHECKING:
     from diffposetalk_ros.api import *
 
@@ -35,7 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-if not TYPE_CHECKING:  # else they would believe that every name exists
+if not TYPE_CHECKING:  # otherwise they would assume that every name exists
 
     def __getattr__(name: str) -> object:
         """A name of `diffposetalk_ros.api`, which is imported when the first of them is used (PEP 562)."""

@@ -73,7 +73,7 @@ def load_model(name: str | Path = DEFAULT_MODEL, backend: str = 'auto', device: 
     """Load a model.
 
     Args:
-        name: 'embedded', the model that ships, or a model folder such as `import-checkpoint` writes.
+        name: 'embedded', the bundled model, or a model folder such as `import-checkpoint` writes.
         backend: 'onnx', 'torch' or 'auto': ONNX Runtime where the folder holds graphs, otherwise torch.
         device: 'cpu', 'cuda', 'cuda:1', also with a precision: 'cuda/bfloat16'; 'auto' chooses.
 
@@ -132,7 +132,7 @@ def generate(
 
 
 class MotionStream:
-    """Motion of speech that arrives bit by bit; see `open_stream`.
+    """Motion of speech that arrives piece by piece; see `open_stream`.
 
     The frames do not depend on how the audio is cut, nor on the speed of the machine. Not thread-safe.
     """
@@ -224,7 +224,7 @@ def open_stream(
 
 @dataclass(frozen=True)
 class StyleEncoder:
-    """A style encoder without the denoiser it was trained beside; see `load_style_encoder`.
+    """A style encoder without its denoiser; see `load_style_encoder`.
 
     ``mean`` and ``std`` (D,) normalise motion; ``encode`` maps normalised motion (1, F, D) to a style (1, S).
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors a user can act on: one line that names the offending value and the way out."""
+"""Errors that a user can fix: one line that names the wrong value and what to do."""
 
 __all__ = [
     'AudioError', 'CheckpointError', 'ConfigError', 'DiffPoseTalkError', 'ModelError', 'MotionError',
@@ -8,7 +8,7 @@ __all__ = [
 
 
 class DiffPoseTalkError(Exception):
-    """Base of all errors that are the input's fault; the command line prints them without traceback."""
+    """Base of all errors caused by the input; the command line prints them without traceback."""
 
 
 class AudioError(DiffPoseTalkError):
@@ -40,8 +40,9 @@ class ConfigError(DiffPoseTalkError):
 
 
 def reason_of(error: BaseException) -> str:
-    """What an exception of a library says, for the brackets of a message of ours: a line of at most 160
-    characters. NumPy takes every file it does not know for a pickle, and advises to trust it: not so here.
+    """Text of a library's exception for use in brackets in our messages: one line of at most 160 characters.
+
+    NumPy treats every unknown file as a pickle and advises to trust it; that advice is removed.
     """
     if 'allow_pickle' in str(error):
         return 'not written by NumPy, or more than plain arrays'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples in: any PCM message or file to 16 kHz mono, counted and timed."""
+"""Audio input: converts any PCM message or file to 16 kHz mono, counted and timed."""
 
 from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.formats.pcm import to_mono_float32

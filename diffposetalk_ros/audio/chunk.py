@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A piece of sound as it arrives, and its format."""
+"""A chunk of incoming sound and its format."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AudioFormat:
 
 @dataclass(frozen=True)
 class AudioChunk:
-    """Mono sound at ``rate`` Hz; ``stamp`` (ns) is the time of its first sample, None if not told."""
+    """Mono sound at ``rate`` Hz; ``stamp`` (ns) is the time of its first sample, None if unknown."""
 
     sound: MonoAudio
     rate: int

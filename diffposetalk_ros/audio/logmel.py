@@ -34,8 +34,8 @@ _LOWEST_HZ, _HIGHEST_HZ = 40.0, 7600.0
 _FLOOR = 1e-6
 """Added to the mel power before the logarithm: about the noise of 16-bit audio."""
 
-# The running mean starts from this prior, worth _PRIOR_FRAMES frames of speech, and forgets with a
-# time constant of 3 s. Weighting by loudness keeps pauses from dragging it to the noise floor.
+# The running mean starts from this prior, which counts as _PRIOR_FRAMES frames of speech, and decays with a
+# time constant of 3 s. Weighting by loudness keeps pauses from pulling it towards the noise floor.
 _PRIOR_MEAN = -5.0
 _PRIOR_FRAMES = 30.0
 _DECAY = float(np.exp(-0.01 / 3.0))
@@ -55,14 +55,14 @@ def mel_filterbank(n_mels: int) -> NDArray[np.float64]:
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     bank: NDArray[np.float64] = np.maximum(0.0, np.minimum(rising, falling))
-    # A low filter narrower than a bin would be empty: give it its nearest bin.
+    # A low filter narrower than a bin would be empty, so it gets its nearest bin.
     for row in np.flatnonzero(bank.sum(axis=1) == 0):
         bank[row, int(round(edges[row + 1] * _FFT / 16000.0))] = 1.0
     return bank
 
 
 def mel_power(samples: NDArray[np.float32], n_mels: int = 64) -> NDArray[np.float32]:
-    """Mel power of audio that carries its own history.
+    """Mel power of audio that is preceded by its history.
 
     Args:
         samples: 240 samples of history, then 160 T samples, 16 kHz, in [-1, 1].
@@ -85,20 +85,20 @@ def normalise(
 
     Args:
         power: (T, n_mels) mel power.
-        state: what an earlier call returned, or None at the start of a stream.
+        state: state returned by the previous call, or None at the start of a stream.
 
     Returns:
         (T, n_mels) normalised log mel, about zero mean and unit scale, and the new state.
     """
     log = np.log(power.astype(np.float64) + _FLOOR)
-    # Loudness decides how much a frame counts: 0 at the noise floor, 1 well above it.
+    # Weight of a frame by its loudness: 0 at the noise floor, 1 well above it.
     level = np.log(power.mean(axis=1, dtype=np.float64) + _FLOOR)
     weight = 1.0 / (1.0 + np.exp(-(level + 8.5) * 1.5))
     if state is None:
         state = np.zeros((1, log.shape[1] + 1))
     drive = np.concatenate([log * weight[:, None], weight[:, None]], axis=1)
     sums = np.empty_like(drive)
-    # A loop over frames: importing a filter for this takes a second, longer than minutes of frames.
+    # A plain loop over frames, because importing a filter takes a second, longer than minutes of frames.
     carry = state[0]
     for index, row in enumerate(drive):
         sums[index] = row + carry
@@ -122,7 +122,7 @@ class LogMelStream:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past: the next sample is the first of a new stream."""
+        """Reset the state: the next sample is the first of a new stream."""
         self._history = np.zeros(_WINDOW - HOP, np.float32)
         self._state: NDArray[np.float64] | None = None
 

@@ -18,7 +18,7 @@ def normalise_audio(
 
     Args:
         samples: speech (..., n).
-        mean: mean to subtract, or None for that of each row.
+        mean: mean to subtract, or None for the mean of each row.
         deviation: standard deviation to divide by, or None for the unbiased one (n - 1) of each row.
     """
     exact = samples.astype(np.float64)

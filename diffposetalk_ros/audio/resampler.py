@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sample-rate conversion of a live stream: low delay, and the same bits however the audio is cut.
+"""Sample-rate conversion of a live stream with low delay. The result is bit-identical however the audio is cut.
 
-A polyphase windowed-sinc filter rather than soxr's stream: soxr works in blocks of its own and holds
-back up to 40 ms at 48 kHz (115 ms at 8 kHz), a fifth of the whole delay budget; this filter holds
+It is a polyphase windowed-sinc filter. It is used instead of soxr's stream, because soxr works in its own blocks
+and holds back up to 40 ms at 48 kHz (115 ms at 8 kHz), a fifth of the whole delay budget. This filter holds
 back its half length, 2 ms (4 ms at 8 kHz), and at most one block of 10 ms. Files use soxr (file.py).
 """
 
@@ -46,11 +46,11 @@ def _filters(up: int, down: int) -> tuple[NDArray[np.float64], int]:
     half = int(np.ceil(_ZERO_CROSSINGS / scale))
     phases = min(up, _MAX_PHASES)
     taps = np.arange(-half + 1, half + 1)
-    # Distance from the output's place, in input samples, of each tap.
+    # Distance of each tap from the output's position, in input samples.
     x = (taps[None, :] - np.arange(phases)[:, None] / phases) * scale
     window = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - (x / _ZERO_CROSSINGS) ** 2, 0, 1)))
     table = np.sinc(x * _ROLL_OFF) * window * (np.abs(x) <= _ZERO_CROSSINGS)
-    # Exactly unit gain at zero frequency in every phase: a constant stays a constant.
+    # Exactly unit gain at zero frequency in every phase, so that a constant signal stays constant.
     table /= table.sum(axis=1, keepdims=True)
     return table, half - 1
 
@@ -71,7 +71,7 @@ class StreamResampler:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past; the next sample is the first of a new stream."""
+        """Reset the state; the next sample is the first of a new stream."""
         self._pending = np.zeros(self._before, np.float64)
         self._pending_start = -self._before
         self._received = 0
@@ -92,9 +92,9 @@ class StreamResampler:
         return self._drain(None)
 
     def flush(self) -> NDArray[np.float32]:
-        """End of stream: the rest of the output (silence is assumed to follow); resets the state.
+        """End the stream: return the rest of the output (silence is assumed to follow) and reset the state.
 
-        In all, ceil(received * 16000 / rate) samples come out.
+        The total output is ceil(received * 16000 / rate) samples.
         """
         if self.rate == self.out_rate:
             self.reset()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ring buffer of samples addressed by absolute index: the only thing shared with the audio callback."""
+"""Ring buffer of samples addressed by absolute index. It is the only object shared with the audio callback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['AudioRingBuffer', 'RingChunk']
 
 @dataclass(frozen=True)
 class RingChunk:
-    """What a reader has not seen yet: samples [start, start + n) of one epoch.
+    """Samples that a reader has not seen yet: samples [start, start + n) of one epoch.
 
     ``lost`` samples before ``start`` were overwritten before they were read; ``closed`` says that
     no sample follows in this epoch.
@@ -33,8 +33,9 @@ class RingChunk:
 class AudioRingBuffer:
     """Samples of the current epoch (utterance), newest ``seconds`` of them. Thread-safe.
 
-    Sample 0 is the first after `reset`. A writer never waits: when full, the oldest are overwritten. For what
-    nobody has read yet the buffer grows, up to ``most`` seconds: speech synthesis sends minutes at once.
+    Sample 0 is the first after `reset`. A writer never waits: when the buffer is full, the oldest samples are
+    overwritten. For unread samples the buffer grows up to ``most`` seconds, because speech synthesis may send
+    minutes at once.
     """
 
     def __init__(self, seconds: float = 120.0, rate: int = AUDIO_SAMPLE_RATE, most: float = 0.0) -> None:
@@ -42,7 +43,7 @@ class AudioRingBuffer:
             raise AudioError(f'ring buffer of {seconds} s, at most {most} s; use 0.1 to 3600 s')
         self._most = int(max(seconds, most) * rate)
         self._read = 0
-        # Written now: memory that is only promised would be taken page by page while somebody speaks.
+        # Write to the memory now. Otherwise it would be allocated page by page during speech.
         self._data = np.full(int(seconds * rate), 0, np.float32)
         self._lock = threading.Lock()
         self._end = 0
@@ -109,7 +110,7 @@ class AudioRingBuffer:
             return self._copy(start, stop)
 
     def read_new(self, epoch: int, start: int, limit: int | None = None) -> RingChunk:
-        """What follows sample ``start`` of ``epoch``, at most ``limit`` samples.
+        """Samples from ``start`` of ``epoch`` on, at most ``limit``.
 
         After a reset the reader gets the new epoch from its beginning.
         """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Message stamps to a gapless count of samples, and back to time.
+"""Converts message stamps to a gapless count of samples, and the count back to time.
 
-Samples are counted; stamps only reveal gaps and slowly discipline the line between both:
+Samples are counted. Stamps only reveal gaps and slowly correct the line that maps samples to time:
 
     stamp
       |            .·'   <- chunk within tolerance: append, pull the line gently
@@ -10,7 +10,7 @@ Samples are counted; stamps only reveal gaps and slowly discipline the line betw
       |   .·'
       +------------------ samples
 
-A pure state machine: chunks and times go in, actions come out. Times are integers in nanoseconds.
+This is a pure state machine: chunks and times go in, actions come out. Times are integers in nanoseconds.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Reset:
-    """A new utterance begins: forget what was buffered. ``reason`` says why ('' for the first)."""
+    """A new utterance begins: discard the buffered samples. ``reason`` says why ('' for the first)."""
 
     reason: str
 
@@ -71,11 +71,11 @@ ClockAction = Append | Silence | Drop | Reset
 class ClockConfig:
     """Limits, in seconds.
 
-    ``tolerance``: stamps may be so noisy (or half a chunk, if longer). ``arrival_tolerance``: the
-    same where a stamp is missing and the time of arrival stands in. ``max_gap``: longer gaps start a
+    ``tolerance``: allowed noise of the stamps (or half a chunk, if longer). ``arrival_tolerance``: the
+    same for messages without a stamp, whose time of arrival is used. ``max_gap``: longer gaps start a
     new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
-    ``reorder``: chunks kept back, at most, to wait for an earlier one. ``time_constant``: of the
-    drift discipline. ``max_ahead``: a backlog of early audio beyond this starts a new utterance.
+    ``reorder``: largest number of chunks held back to wait for an earlier one. ``time_constant``: of the
+    drift correction. ``max_ahead``: a backlog of early audio beyond this starts a new utterance.
     """
 
     tolerance: float = 0.015
@@ -98,7 +98,7 @@ class SampleClock:
     """Sample index <-> time of one audio source at ``rate`` Hz.
 
     ``observe`` takes each message in the order of arrival; ``time_of`` gives the time at which a
-    sample sounded (or should sound). Not thread-safe; it lives in the audio callback.
+    sample sounded (or should sound). Not thread-safe; it is used only in the audio callback.
     """
 
     def __init__(self, rate: int, config: ClockConfig | None = None) -> None:
@@ -115,7 +115,7 @@ class SampleClock:
         self._tail = np.zeros(0, np.float32)
         self._last_now: int | None = None
         self._last_stamp = 0
-        # Whether stamps tell when the sound is heard: they are there, and advance with it.
+        # Whether stamps tell when the sound is heard: they are present and advance with it.
         self._timed = self._stamped = False
         self._chunk_offset = 0
         self._lead = 0
@@ -146,7 +146,7 @@ class SampleClock:
         return self._anchor + round(seconds * NS_PER_SECOND)
 
     def move(self, step: int) -> None:
-        """What was thought of the sender's clock was wrong by ``step`` ns: all of the utterance is so much later."""
+        """Correct the estimate of the sender's clock: the whole utterance is ``step`` ns later."""
         if self._anchor is None or not self._stamped:
             return
         self._anchor += step
@@ -174,12 +174,12 @@ class SampleClock:
         self._last_now = now
         trusted = stamp > 0 and abs(stamp - now) <= config.max_offset * NS_PER_SECOND
         if trusted:
-            # Some synthesisers give every chunk of a sentence one stamp: only equal content repeats.
+            # Some synthesisers give all chunks of a sentence the same stamp, so only equal content is a duplicate.
             identity = (stamp, zlib.crc32(np.ascontiguousarray(samples).tobytes()))
             if identity in self._recent and np.ptp(samples):  # silence equals any other silence
                 return [*actions, Drop(len(samples), DUPLICATE)]
             self._recent.append(identity)
-        # What comes without a stamp was recorded until now, for as long as it is.
+        # A chunk without a stamp is assumed to have just been recorded.
         chunk = _Chunk(stamp if trusted else now - self._length(samples), samples, trusted)
         self._take(chunk, actions)
         self._release(actions, keep=config.reorder)
@@ -210,7 +210,7 @@ class SampleClock:
         self._accept(chunk, actions)
 
     def _release(self, actions: list[ClockAction], keep: int) -> None:
-        # A held chunk whose predecessor has come follows without a gap, however many may be held.
+        # A held chunk follows without a gap once its predecessor has arrived, regardless of the limit.
         while self._held and (len(self._held) > keep or self._follows(self._held[0])):
             self._accept(self._held.pop(0), actions)
 
@@ -272,7 +272,7 @@ class SampleClock:
         longest = min(overlap + slack, len(samples), len(self._tail))
         for length in range(longest, max(0, overlap - slack - 1), -1):
             head = samples[:length]
-            # Silence equals any other silence and proves nothing.
+            # All silence is equal, so it does not prove a duplicate.
             if head[0] == self._tail[-length] and np.array_equal(head, self._tail[-length:]) and np.ptp(head):
                 return length
         return 0
@@ -283,7 +283,7 @@ class SampleClock:
         self._tail = np.concatenate([self._tail, samples[-keep:]])[-keep:]
 
     def _begin(self, chunk: _Chunk) -> None:
-        # Without a stamp the utterance begins when its first message is there: it may be synthesised.
+        # Without a stamp the utterance begins when its first message arrives, because it may be synthesised.
         self._lead = 0 if chunk.trusted else self._length(chunk.samples)
         self._anchor = self._last_stamp = chunk.stamp + self._lead
         self._timed = self._stamped = chunk.trusted

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one rate of samples inside this package."""
+"""The sample rate used inside this package."""
 
 __all__ = ['AUDIO_SAMPLE_RATE']
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of another machine: how far its stamps are off, and how that drifts. Imports no ROS.
+"""Estimates the offset and drift of the clock of another machine from its stamps. Imports no ROS.
 
     age = arrival - time the message's last sample sounded, by its stamp
 
     always about the same, above 0       the sender's clock is behind: its sound is not late
-    always about the same, below 0       it is ahead: nobody sends sound before it has sounded
-    smaller and smaller                  no clock: speech synthesis sends ahead of time
-    now and then larger                  no clock: the network was late
+    always about the same, below 0       its clock is ahead: live sound cannot be sent before it has sounded
+    decreasing                           not due to the clock: speech synthesis sends ahead of time
+    sometimes larger                     not due to the clock: the network was late
 
-The least age of the last half minute is the offset (a minimum filter, as NTP's clock filter): messages are late now
-and then, and never early.
+The offset is the smallest age of the last half minute (a minimum filter, like NTP's clock filter), because messages
+may be late but never early.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _BUCKETS = 30
 
 
 class MinimumFilter:
-    """The least of the values of the last half minute; times in ns."""
+    """The smallest of the values of the last half minute; times in ns."""
 
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, int]] = deque(maxlen=_BUCKETS)
 
     @property
     def values(self) -> list[tuple[int, int]]:
-        """(time, least value) of each second, the oldest first."""
+        """(time, smallest value) of each second, the oldest first."""
         return list(self._buckets)
 
     def push(self, value: int, now: int) -> int:
-        """Add a value; returns the least."""
+        """Add a value; returns the smallest."""
         if self._buckets and now < self._buckets[-1][0] - NS_PER_SECOND:
             self._buckets.clear()  # the clock was set
         if not self._buckets or now - self._buckets[-1][0] >= NS_PER_SECOND:
@@ -59,9 +59,9 @@ class MinimumFilter:
 class PublisherClock:
     """When the messages of one publisher were sent, by the middleware's stamps. Times in ns; not thread-safe.
 
-    The publisher may run on another machine, whose clock is off by a constant. Messages that wait in a long queue
-    grow older and older, which is no clock: the offset rises only where ages stay the same for half a minute, and
-    otherwise no faster than a crystal drifts.
+    The publisher may run on another machine, whose clock has a constant offset. The age of messages also grows in a
+    long queue, which is not due to the clock. The offset therefore increases only if ages stay the same for half a
+    minute, and otherwise no faster than a crystal drifts.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class PublisherClock:
         self._seen = 0
 
     def sent(self, stamp: int, now: int) -> int:
-        """The time on the receiver's clock at which a message with this ``stamp`` was sent; it is read at ``now``."""
+        """Time on the receiver's clock at which a message with this ``stamp``, read at ``now``, was sent."""
         age = now - stamp
         least = self._ages.push(age, now)
         if self._offset is None or least < self._offset or self._steady():
@@ -89,7 +89,7 @@ class PublisherClock:
 class SenderClock:
     """Corrects the stamps of one sender to the receiver's clock. Times in ns; not thread-safe.
 
-    ``offset`` is what is added to a stamp, ``drift`` by how much it changes, in seconds per second.
+    ``offset`` is added to a stamp; ``drift`` is the change of the offset in seconds per second.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class SenderClock:
 
     @property
     def drift(self) -> float:
-        """By how much the offset changes, in seconds per second; NaN before it has been seen for 10 s."""
+        """Change of the offset in seconds per second; NaN during the first 10 s."""
         seen = self._least.values
         if len(seen) < 10:
             return float('nan')
@@ -117,11 +117,11 @@ class SenderClock:
     def observe(self, stamp: int, length: int, now: int, begins: bool) -> int:
         """A message of ``length`` with the time ``stamp`` of its first sample arrived at ``now``.
 
-        ``begins``: it is the first of an utterance. Returns by how much what came before in this utterance is to be
-        moved: until now its sound seemed to be ahead of its time.
+        ``begins``: it is the first of an utterance. Returns by how much the earlier sound of this utterance must be
+        moved, because until now it seemed to be ahead of time.
         """
         if self._end is not None and stamp == self._stamp:
-            return 0  # one stamp for a whole sentence tells nothing of a clock
+            return 0  # one stamp for a whole sentence gives no information about a clock
         self._stamp, moved = stamp, 0
         if self._now is not None and now < self._now - NS_PER_SECOND:
             self._forget()  # the receiver's own clock was set
@@ -151,14 +151,14 @@ class SenderClock:
         self._floor = self._least.push(age, now)
 
     def _steady(self, late_by: int) -> bool:
-        """Whether all messages of some time were late by so much, and are not catching up."""
+        """Whether all messages of a period were late by this amount and are not catching up."""
         (first, old), (last, new) = self._recent[0], self._recent[-1]
         elapsed = last - first
         steady = elapsed >= _PATIENCE and new - old > -0.2 * elapsed
         return steady and min(age for _, age in self._recent) - self.offset > late_by
 
     def _paced(self) -> list[int]:
-        """Ages of the last half second where the source keeps the pace of its sound; else empty."""
+        """Ages of the last half second if the source sends in real time; otherwise empty."""
         recent = [(at, age) for at, age in self._recent if self._recent[-1][0] - at <= 2 * _LIVE]
         (first, old), (last, new) = recent[0], recent[-1]
         elapsed = last - first
@@ -166,12 +166,12 @@ class SenderClock:
         return [age for _, age in recent] if live else []
 
     def _steady_ahead(self) -> bool:
-        """Whether a live source stamps its sound ahead of time, whatever was thought of its clock."""
+        """Whether a live source stamps its sound ahead of time, regardless of the current estimate of its clock."""
         ages = self._paced()
         return bool(ages) and max(ages) - self.offset < -_SAME
 
     def _follow(self, now: int) -> None:
-        """Follow the drift, without a jump."""
+        """Follow the drift without a jump."""
         same = not self.offset and abs(self._floor) <= _SAME
         if self._now is None or same or not self._paced():
             return

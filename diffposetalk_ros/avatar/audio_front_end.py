@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to the sound of a message before it is stored. Imports no ROS."""
+"""Processing of a message's sound before it is stored. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['AudioFrontEnd', 'HeardMessage']
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """Sound, the message it came in, and when that arrived and was sent (ns)."""
+    """Sound, its message, and the times at which the message arrived and was sent (ns)."""
 
     chunk: AudioChunk
     arrived: int
@@ -24,9 +24,9 @@ class HeardMessage:
 
 
 class AudioFrontEnd:
-    """Gain, level, and a gate where only voices are to be heard. ``arrival``: of the newest message (ns).
+    """Gain, level meter and, if configured, a voice gate. ``arrival``: arrival time of the newest message (ns).
 
-    Raises ConfigError from the constructor where the voice detector is not installed.
+    The constructor raises ConfigError if the voice detector is not installed.
     """
 
     def __init__(self, voice_only: bool) -> None:
@@ -36,16 +36,16 @@ class AudioFrontEnd:
 
     @property
     def loudest(self) -> float:
-        """Of the last seconds, dBFS."""
+        """Loudest level of the last seconds, dBFS."""
         return self._level.decibels
 
     @property
     def waiting(self) -> bool:
-        """Whether nothing goes through until somebody speaks."""
+        """Whether the gate is closed until somebody speaks."""
         return self._gate is not None and not self._gate.open
 
     def push(self, heard: HeardMessage, gain: float) -> list[HeardMessage]:
-        """A message arrived; ``gain`` in dB. Returns what is to be stored, older messages first."""
+        """Process a message that arrived; ``gain`` in dB. Returns the messages to store, oldest first."""
         self.arrival = heard.arrived
         chunk = heard.chunk
         if gain:

@@ -32,8 +32,8 @@ _QUIET = 10 ** (-45 / 20)
 
 @dataclass
 class IntakeCounters:
-    """Since activation: messages, utterances; seconds of sound, of filled gaps, of unused sound, of ``stale`` sound,
-    which came too late; values that were NaN or infinite, and values outside [-1, 1]."""
+    """Counts since activation: messages and utterances; seconds of sound, of filled gaps, of unused sound and of
+    ``stale`` sound, which came too late; values that were NaN or infinite, and values outside [-1, 1]."""
 
     messages: int = 0
     utterances: int = 0
@@ -50,9 +50,9 @@ class AudioIntake:
     """Belongs to the executor's thread; only the ring buffer is shared with the worker.
 
     Each utterance is one epoch of the ring; ``begin`` starts the next (`InferenceWorker.reset`).
-    ``pause`` is called when the sound stops coming, long before the utterance counts as over
-    (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0. ``too_late`` (ns): sound that comes so long
-    after it was spoken is not used any more. ``sender``: what is known of the sender's clock.
+    ``pause`` is called when no more sound arrives, long before the utterance counts as over
+    (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0. ``too_late`` (ns): sound that arrives this
+    long after it was spoken is not used. ``sender``: estimate of the sender's clock.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class AudioIntake:
     ) -> AudioPiece | None:
         """Store the sound of one ``message`` that arrived at ``now`` (ns); ``sent``: when it was sent, if known.
 
-        Returns its place in the utterance; None if it is empty, has been heard before, or comes too late.
+        Returns its position in the utterance, or None if it is empty, a duplicate or too late.
         """
         clock, new = self._clock, self._clock is None or self._clock.rate != chunk.rate
         if clock is None or new:
@@ -124,7 +124,7 @@ class AudioIntake:
             return None
         if not len(sound.samples):
             return None
-        # Only sound that is taken changes the rate: an open utterance keeps its clock beside what comes too late.
+        # Only accepted sound changes the rate: sound that is too late leaves the clock of an open utterance as it is.
         if new:
             self._resampler, self._clock = StreamResampler(chunk.rate), clock
         actions = clock.observe(stamp, sound.samples, sent)
@@ -136,21 +136,21 @@ class AudioIntake:
 
     @property
     def speed(self) -> float:
-        """Seconds of sound that are sent in a second, of the last ones; NaN unless somebody has just sent for 2 s."""
+        """Seconds of sound sent per second, over the last seconds; NaN unless sound has just been sent for 2 s."""
         elapsed = self._pace[-1][0] - self._pace[0][0] if self._pace else 0
         if elapsed < 2 * NS_PER_SECOND:
             return float('nan')
         return (sum(length for _, length in self._pace) - self._pace[-1][1]) / elapsed
 
     def _is_live(self, sent: int) -> bool:
-        """Whether the sender keeps the pace of its sound: synthesised speech is never too late."""
+        """Whether the sender sends in real time. Synthesised speech, which is faster, is never too late."""
         if self._pace and not 0 <= sent - self._pace[-1][0] < NS_PER_SECOND + 2 * self._chunk_ns:
             self._pace.clear()
         self._pace.append((sent, self._chunk_ns))
         while sent - self._pace[0][0] > 4 * NS_PER_SECOND and len(self._pace) > 2:
             self._pace.popleft()
         elapsed = sent - self._pace[0][0]
-        # Of all the last 4 s: a synthesiser that stands still for a tenth of a second does not look live.
+        # Measured over the last 4 s, so a synthesiser that stalls for a tenth of a second does not look live.
         lengths = sum(length for _, length in self._pace) - self._pace[0][1]
         return elapsed >= _LIVE and 2 * elapsed > lengths
 
@@ -162,7 +162,7 @@ class AudioIntake:
     def poll(self, now: int) -> bool:
         """End the utterance when its sound is over and nothing has come for the time-out.
 
-        A sender of long messages is silent between them: half a message more is granted. Returns
+        A sender of long messages is silent between them, so the time-out is half a message longer. Returns
         whether the utterance ended now.
         """
         if not self._open or self._clock is None or self.last_arrival is None:
@@ -179,7 +179,7 @@ class AudioIntake:
         return True
 
     def end(self) -> None:
-        """End the utterance: what the clock and the resampler hold back goes in, the ring closes."""
+        """End the utterance: flush the clock and the resampler, then close the ring."""
         if self._open and self._clock is not None and self._resampler is not None:
             self._apply(self._clock.flush())
             self.ring.append(self._resampler.flush())
@@ -187,7 +187,7 @@ class AudioIntake:
             self._open = False
 
     def abandon(self) -> None:
-        """Forget the utterance at once: what comes next starts another."""
+        """Discard the utterance at once. The next message starts a new one."""
         self._begin()
         self._open = False
 

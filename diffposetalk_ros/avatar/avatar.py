@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One live face: model, ears (intake), worker and presenter put together. Imports no ROS."""
+"""One live face: combines model, audio intake, worker and presenter. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _BURST = ClockConfig().max_ahead
 
 
 class Avatar:
-    """What the node drives. ``presenter`` and `on_clock_jump` belong to the thread that publishes, all else to
-    the executor's thread; the worker is inside.
+    """The object that the node drives. ``presenter`` and `on_clock_jump` belong to the publishing thread, everything
+    else to the executor's thread. The avatar owns the worker thread.
 
     ``model``: the `LiveModel`; ``style``: its `StyleControl`; ``files``: which files may be named;
-    ``presenter``: the `Presenter` of what is seen and heard when, anew with each `start`; ``release``: how late
+    ``presenter``: the `Presenter` of face and sound, a new one with each `start`; ``release``: how late
     frames were published, s. ``log`` takes one line about a failing inference.
     ``on_frames`` is called on the worker's thread when there is more to present.
-    Raises DiffPoseTalkError from the constructor for a model or style that cannot be used.
+    The constructor raises DiffPoseTalkError for a model or style that cannot be used.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Avatar:
         self.model.warm_up(config, self.style.settle())
 
     def start(self) -> None:
-        """Fresh stream, worker running. Raises ConfigError for a hop the model's window cannot hold."""
+        """Start a new stream and the worker. Raises ConfigError for a hop that the model's window cannot hold."""
         self._check_alone()
         config, model = self._config, self.model
         ring, self.timeline = AudioRingBuffer(most=_BURST), MotionTimeline(model.layout.width)
@@ -110,7 +110,7 @@ class Avatar:
         self._worker = worker
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Worker joined; nothing of the stream is left, unless a window takes longer than ``timeout`` s."""
+        """Join the worker and discard the stream, unless a window takes longer than ``timeout`` s."""
         if self._worker is not None:
             if not self._worker.stop(timeout):
                 self._log('inference: the thread is still in a window; it ends after it')
@@ -118,8 +118,8 @@ class Avatar:
             self._worker = None
 
     def update(self, config: NodeConfig, restyle: bool = False) -> None:
-        """Apply changed parameters: sampling at the next window, seed at the next utterance. ``restyle``: go to
-        the parameter's style, whatever a message has asked for since."""
+        """Apply changed parameters: sampling at the next window, seed at the next utterance. ``restyle``: change to
+        the parameter's style, even if a message has requested another one since."""
         if restyle:
             self.style.by_name(config.style_name, config.style_transition)
         self._config = config
@@ -140,8 +140,8 @@ class Avatar:
             self.model.restyle(self._idle, self.style.goal, config)
 
     def push_audio(self, chunk: AudioChunk, now: int, message: Any = None, sent: int | None = None) -> None:
-        """A message arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` is to give back. ``sent``: when
-        it was sent, if that is known."""
+        """Take a message that arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` returns later.
+        ``sent``: when it was sent, if known."""
         if not self._hold.passes(chunk, now):
             return
         heard = HeardMessage(chunk, now, message, now if sent is None else sent)
@@ -156,7 +156,7 @@ class Avatar:
         self.worker.notify()
 
     def poll(self, now: int) -> None:
-        """Once a frame: pause and end of the utterance by time-out, style on its way."""
+        """Call once per frame: detects pause and end of the utterance by time-out and advances a style transition."""
         if self._clock_jumped:
             self._clock_jumped = False
             self.intake.abandon()
@@ -175,8 +175,8 @@ class Avatar:
             self._slack.add((self.timeline.end - 0.5) / self.model.fps - played)
 
     def interrupt(self, hold: bool = True) -> None:
-        """Drop what was heard and generated; the face eases to rest. ``hold``: what the sender still sends of it is
-        not spoken either."""
+        """Drop the sound and frames of the utterance and move the face to rest. ``hold``: also ignore the rest of it
+        that the sender still sends."""
         if hold:
             self._hold.begin()
         else:
@@ -185,7 +185,7 @@ class Avatar:
         self.intake.abandon()
 
     def on_clock_jump(self) -> None:
-        """The clock jumped: times before it mean nothing any more."""
+        """The clock jumped, so earlier times are invalid."""
         self.presenter.on_clock_jump()
         self._clock_jumped = True
 
@@ -194,17 +194,17 @@ class Avatar:
         self.style.by_reference(reference, transition or self._config.style_transition)
 
     def new_generator(self) -> Generator:
-        """For whole clips, see `LiveModel.new_generator`."""
+        """Generator for whole clips; see `LiveModel.new_generator`."""
         return self.model.new_generator(self._config)
 
     @property
     def style_and_sampling(self) -> tuple[FloatArray | None, SamplingConfig]:
-        """What speech is generated with now."""
+        """Style and sampling in use."""
         return self.style.goal, stream_config(self._config).sampling
 
     def diagnose(self, now: int, senders: int, assumed: str = '') -> list[diagnostics.Status]:
-        """What /diagnostics says at ``now`` (ns), when so many publish the audio. ``assumed``: its format, where
-        nobody has told it."""
+        """Statuses for /diagnostics at ``now`` (ns), given the number of publishers of the audio. ``assumed``: the
+        audio format where none was announced."""
         worker, presented = self.worker, self.presenter.status
         arrival = self._front.arrival
         age = float('nan') if arrival is None else (now - arrival) / NS_PER_SECOND

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an interrupt means: the rest of what was being said is not spoken, and a voice may interrupt by itself."""
+"""Interrupts: the rest of an interrupted utterance is not spoken, and a voice can trigger an interrupt."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ['InterruptHold', 'VoiceInterrupt']
 
 
 class InterruptHold:
-    """Keeps back what a sender still sends of an utterance that was interrupted.
+    """Withholds the sound that a sender still sends of an interrupted utterance.
 
-    It ends with a pause of ``pause`` s in the messages, with a jump as long in their stamps, with another sample
-    rate, or with `release`. ``held``: seconds of sound that were not spoken.
+    The hold ends with a pause of ``pause`` s between messages, with a jump of that length in their stamps, with
+    another sample rate, or with `release`. ``held``: seconds of sound that were not spoken.
     """
 
     def __init__(self, pause: float) -> None:
@@ -27,19 +27,19 @@ class InterruptHold:
 
     @property
     def holding(self) -> bool:
-        """Whether sound is kept back, as far as is known."""
+        """Whether sound is withheld, as far as is known."""
         return self._holding
 
     def begin(self) -> None:
-        """An interrupt was asked for."""
+        """An interrupt was requested."""
         self._holding = self._arrival is not None and self.pause > 0
 
     def release(self) -> None:
-        """What comes next is to be spoken."""
+        """End the hold: the next sound is spoken."""
         self._holding = False
 
     def passes(self, chunk: AudioChunk, now: int) -> bool:
-        """Whether sound that arrived at ``now`` (ns) is to be spoken. To be asked for every message."""
+        """Whether sound that arrived at ``now`` (ns) is spoken. Must be called for every message."""
         length = len(chunk.sound.samples) / chunk.rate
         if self._holding and self._begins(chunk, now):
             self._holding = False
@@ -50,7 +50,7 @@ class InterruptHold:
         return not self._holding
 
     def _begins(self, chunk: AudioChunk, now: int) -> bool:
-        """Whether this is the first message of something else."""
+        """Whether this message begins another utterance."""
         assert self._arrival is not None, 'something was interrupted'
         # A sender of long messages is silent between them.
         pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * NS_PER_SECOND
@@ -59,7 +59,7 @@ class InterruptHold:
 
 
 class VoiceInterrupt:
-    """Hears the person; says when a voice begins. Raises ConfigError where the detector is not installed."""
+    """Detects when a person begins to speak. Raises ConfigError if the detector is not installed."""
 
     def __init__(self) -> None:
         self._gate = VoiceGate[None](silero_detector())

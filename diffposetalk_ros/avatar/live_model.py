@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model of one avatar and what is known of it. Imports no ROS."""
+"""The model of one avatar and its properties. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LiveModel:
         )
 
     def warm_up(self, config: NodeConfig, style: FloatArray | None) -> None:
-        """Run what speech will need once, and see whether it is fast enough."""
+        """Run once what speech needs, and check whether it is fast enough."""
         stream = stream_config(config)
         hop = warm_up(self.loaded.backend, stream, self.loaded.style_parts(style)[0])
         self.too_slow = too_slow(hop, self.loaded.backend, stream)
@@ -64,20 +64,20 @@ class LiveModel:
         timesteps(network.n_diff_steps, sampling.steps)
 
     def idle_motion(self, style: FloatArray | None, config: NodeConfig) -> IdleMotion:
-        """The face while nobody speaks, in a style."""
+        """Idle motion of the face in a style."""
         moved = self.loaded.nonverbal_motion(style, config.sampler_seed, _IDLE_STREAM, normalised=False)
         idle = IdleMotion(self.layout, config.sampler_seed, moved)
         self.restyle(idle, style, config)
         return idle
 
     def restyle(self, idle: IdleMotion, style: FloatArray | None, config: NodeConfig) -> None:
-        """Idle in another style or with other amounts from now on."""
+        """Change the style or the amounts of the idle motion."""
         traits = self.loaded.style_parts(style)[1]
         if traits is not None:
             idle.set_style(traits, amounts(config))
 
     def new_generator(self, config: NodeConfig) -> Generator:
-        """For whole clips: the same model, opened once more, so that live and offline do not meet."""
+        """Generator for whole clips. It opens the model again, so it shares nothing with the live stream."""
         return Generator(
             open_model(self.loaded.folder, config.model_backend, config.model_device, shared=False)
         )

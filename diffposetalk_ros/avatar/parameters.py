@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the node in one table; the core sees only the frozen value made from it."""
+"""Every parameter of the node in one table. The core uses only the frozen `NodeConfig` made from it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ParameterSpec:
 
     @property
     def constraints(self) -> str:
-        """Constraints on the value and on when it may change, in words."""
+        """Text of the constraints on the value and on when it may change."""
         parts = []
         if self.choices:
             parts.append('one of ' + ', '.join(self.choices))
@@ -372,7 +372,7 @@ def config_from(values: Mapping[str, Any]) -> NodeConfig:
 
 
 def read_assignment(word: str) -> tuple[str, Value]:
-    """Name and value of NAME:=VALUE, as ROS writes it. Raises ConfigError for what is not in the table."""
+    """Name and value of NAME:=VALUE in ROS syntax. Raises ConfigError for a name that is not in the table."""
     name, sign, text = word.partition(':=')
     if not sign:
         raise ConfigError(f'{word!r} sets no parameter; write NAME:=VALUE, as in stream.hop:=4')

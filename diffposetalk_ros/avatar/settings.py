@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters as each stage takes them."""
+"""Converts the node's parameters to the settings of each stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ['amounts', 'playout_config', 'start_delay', 'stream_config', 'too_lat
 
 
 def stream_config(config: NodeConfig) -> StreamConfig:
-    """How motion is generated."""
+    """Settings for generating motion."""
     sampling = SamplingConfig(
         solver=config.sampler_solver,
         steps=config.sampler_steps,
@@ -32,14 +32,14 @@ def stream_config(config: NodeConfig) -> StreamConfig:
 
 
 def amounts(config: NodeConfig) -> Amounts:
-    """How much of a style's movement is shown."""
+    """Factors on a style's movement."""
     return Amounts(
         config.motion_head, config.motion_brows, config.motion_smile, config.motion_blinks, config.motion_gaze
     )
 
 
 def playout_config(config: NodeConfig) -> PlayoutConfig:
-    """How motion becomes a face."""
+    """Settings for playing motion."""
     return PlayoutConfig(
         hold=config.playout_hold,
         ease=config.playout_ease,
@@ -56,12 +56,12 @@ def playout_config(config: NodeConfig) -> PlayoutConfig:
 
 
 def start_delay(config: NodeConfig) -> StartDelay:
-    """How long after its sound an utterance is presented."""
+    """Settings for the delay between the sound of an utterance and its presentation."""
     return StartDelay(
         round(config.playout_delay * NS_PER_SECOND), round(config.playout_min_delay * NS_PER_SECOND)
     )
 
 
 def too_late(config: NodeConfig) -> int:
-    """Sound that comes so long (ns) after it was spoken cannot be presented any more."""
+    """Age (ns) from which sound arrives too late to be presented."""
     return round((config.playout_delay + config.playout_max_shift + 0.5) * NS_PER_SECOND)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What /diagnostics says about audio, inference, playout and model.
+"""Content of /diagnostics about audio, inference, playout and model.
 
-Built without diagnostic_updater, which is not everywhere; the messages are the same.
+It does not use diagnostic_updater, which is not always installed. The messages have the same form.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Status:
 
 
 class Trouble:
-    """Whether a count of faults has grown within the last ``_RECENT``: what is over is no warning any more."""
+    """Whether a count of faults has grown within the last ``_RECENT``. Older faults give no warning."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -75,10 +75,12 @@ def audio_status(
     holding: bool = False,
     doubt: str = '',
 ) -> Status:
-    """``sender``: its clock; ``age``: seconds since the last message, NaN before the first; ``lost_messages``: that
-    the middleware lost on the way; ``lost``: seconds that were overwritten before
+    """Status of the incoming audio.
+
+    ``sender``: clock of the sender; ``age``: seconds since the last message, NaN before the first;
+    ``lost_messages``: messages that the middleware lost; ``lost``: seconds of sound that were overwritten before
     they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent;
-    ``loudest``: of the last seconds, dBFS; ``waiting``: for a voice."""
+    ``loudest``: loudest level of the last seconds, dBFS; ``waiting``: whether the gate waits for a voice."""
     level, text = OK, counters.note or 'listening'
     if troubled:
         level = WARN
@@ -126,8 +128,8 @@ def audio_status(
 
 
 def doubt(speed: float, assumed: str) -> str:
-    """Why the ``assumed`` format of sound may be wrong; '' where it may be right, or nothing is assumed. ``speed``:
-    seconds of sound that are sent in a second."""
+    """Why the ``assumed`` audio format may be wrong; '' if it is plausible or nothing is assumed. ``speed``:
+    seconds of sound sent per second."""
     if not assumed or not speed > _TOO_FAST:
         return ''
     return (
@@ -137,7 +139,7 @@ def doubt(speed: float, assumed: str) -> str:
 
 
 def inference_status(windows: LatencySummary, factor: float, errors: int, failed: bool) -> Status:
-    """``factor``: seconds of computing per second of motion."""
+    """Status of the inference. ``factor``: seconds of computing per second of motion."""
     level, text = OK, 'in time'
     if failed:
         level, text = ERROR, 'every window fails and is tried again; see the log'
@@ -161,9 +163,9 @@ def playout_status(
     slack: LatencySummary,
     troubled: bool,
 ) -> Status:
-    """``release``: how late frames were published; ``slack``: how far generated motion reached ahead of the clock
-    while somebody spoke (negative: too late to be seen in time); ``troubled``: whether underflows or late starts
-    are recent."""
+    """Status of the playout. ``release``: how late frames were published; ``slack``: how far generated motion was
+    ahead of the clock during speech (negative: too late to be shown in time); ``troubled``: whether underflows
+    or late starts are recent."""
     level, text = OK, 'in time'
     if troubled or slack.p50 < 0:
         level, text = WARN, 'frames come too late; raise playout.delay or lower sampler.steps'

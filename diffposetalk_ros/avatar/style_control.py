@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which speaking style is in use, and the way from the old one to the new. Imports no ROS."""
+"""The speaking style in use and transitions between styles. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ['StyleControl']
 class StyleControl:
     """The style of one stream: by name, by vector, or taken from a motion clip.
 
-    ``files``: where style files may lie; without it, anywhere.
-    ``style_of`` is `LoadedModel.style_of` on whatever thread owns the backend. Raises StyleError for an
+    ``files``: folder in which style files must lie; without it, any folder is allowed.
+    ``style_of`` runs `LoadedModel.style_of` on the thread that owns the backend. Raises StyleError for an
     unknown name.
     """
 
@@ -44,7 +44,7 @@ class StyleControl:
         self._duration = 0
 
     def by_name(self, name: str, transition: float) -> None:
-        """Go to a named style within ``transition`` s. Raises StyleError; the old style then stays."""
+        """Change to a named style within ``transition`` s. If it raises StyleError, the old style stays."""
         self._go(name, self._vector(name), transition)
 
     def by_reference(self, reference: StyleReference, transition: float) -> None:
@@ -73,11 +73,11 @@ class StyleControl:
 
     @property
     def goal(self) -> FloatArray | None:
-        """The style wanted, at the end of any transition."""
+        """The requested style, which is reached at the end of any transition."""
         return self._goal
 
     def settle(self) -> FloatArray | None:
-        """The style itself, transition cut short."""
+        """End any transition and return the requested style."""
         self._origin = self._now = self._goal
         self._begin, self._duration = None, 0
         return self._goal
@@ -95,7 +95,7 @@ class StyleControl:
         return True, self._now
 
     def _go(self, name: str, vector: FloatArray | None, transition: float) -> None:
-        # From where it is, also in the middle of an earlier transition.
+        # Start from the current style, even in the middle of an earlier transition.
         self._origin = self._now
         self.name, self._goal, self._begin = name, vector, None
         self._duration = round(transition * NS_PER_SECOND)

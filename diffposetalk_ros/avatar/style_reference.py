@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody asks for as a speaking style: a name, a motion clip or a vector."""
+"""A request for a speaking style: a name, a motion clip or a vector."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StyleReference:
     rate: float = 0.0
 
     def clip(self, layout: MotionLayout) -> MotionClip:
-        """The motion as a clip in ``layout``. Raises StyleError saying what does not fit."""
+        """The motion as a clip in ``layout``. Raises StyleError naming what does not fit."""
         if self.space != layout.space:
             raise StyleError(f'style motion is in space {self.space!r}; the model uses {layout.space!r}')
         names = list(self.channel_names) or list(layout.names)

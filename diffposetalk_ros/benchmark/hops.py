@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hop k and look-ahead L of a stream trade delay for lip sync, seams and work."""
+"""Trade-off of hop k and look-ahead L of a stream between delay, lip sync, seams and computing time."""
 
 from __future__ import annotations
 

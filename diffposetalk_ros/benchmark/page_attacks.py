@@ -34,7 +34,7 @@ _GIANT = 53_000_000
 
 
 async def _upgraded(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A WebSocket without a client library, which would be more polite."""
+    """A WebSocket without a client library, which would limit its requests."""
     reader, writer = await asyncio.open_connection('127.0.0.1', port, limit=2**12)
     writer.write(
         f'GET /socket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n'
@@ -67,7 +67,7 @@ async def _pour(port: int, pieces: Callable[[], bytes], read: bool, end: float) 
 
 
 async def _nothing(port: int, end: float) -> None:
-    """What the machine itself does to the other viewer."""
+    """No attack: the effect of the machine itself on the other viewer."""
     await asyncio.sleep(end - time.monotonic())
 
 
@@ -140,7 +140,7 @@ def attack_table(seconds: float) -> Table:
     watch = ProcessWatch(server.pid or 0)
     rows = []
     try:
-        asyncio.run(_view(port, 2.0))  # what a first visitor costs is not the attack's
+        asyncio.run(_view(port, 2.0))  # the cost of a first visitor is not part of the attack
         for name in ATTACKS:
             before = watch.sample().resident
             attacker = context.Process(target=_attack, args=(name, port, seconds), daemon=True)
@@ -200,7 +200,7 @@ async def _view(port: int, seconds: float, watch: ProcessWatch | None = None) ->
                 if message.type is aiohttp.WSMsgType.BINARY:
                     frames += 1
                     gap, last = max(gap, time.monotonic() - last), time.monotonic()
-                elif message.type is not aiohttp.WSMsgType.TEXT:  # thrown out: the gap lasts until the end
+                elif message.type is not aiohttp.WSMsgType.TEXT:  # disconnected: the gap lasts until the end
                     break
             if watch is not None and frames % 25 == 0:
                 most = max(most, watch.sample().resident)

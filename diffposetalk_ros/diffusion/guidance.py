@@ -81,7 +81,7 @@ def mix(stacked: Array, weights: Sequence[float]) -> Array:
 def dynamic_threshold(prediction: Array, quantile: float, lowest: float, highest: float) -> Array:
     """Clamp each row of (B, L, D) to [-s, s], where s is the ``quantile`` of its magnitudes.
 
-    s is held in [lowest, highest]. This is applied per branch, before guidance, and the result is not
+    s is clamped to [lowest, highest]. This is applied per branch, before guidance, and the result is not
     rescaled (docs/method.md, 5.2 step 7).
     """
     magnitude = abs(prediction).reshape(prediction.shape[0], -1)

@@ -72,7 +72,7 @@ class FrameNoise:
     def initial(self, start: int, stop: int) -> NDArray[np.float32]:
         """x_T of frames [start, stop): (stop - start, width), read-only.
 
-        What earlier windows asked for is kept: a window of 100 frames that moves by 2 costs no more than 2.
+        Earlier noise is kept, so a window of 100 frames that moves by 2 computes only 2 new frames.
         """
         last = self._first + len(self._kept)
         if not self._first <= start <= last:

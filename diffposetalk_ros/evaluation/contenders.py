@@ -42,7 +42,7 @@ def parse_sampler(text: str, base: SamplingConfig) -> SamplingConfig:
 
 
 def main_sampler(samplers: Sequence[str]) -> str:
-    """The first that is fast, which stands for the model in use; else the first."""
+    """The first fast sampler, which represents the model in use; otherwise the first."""
     fast = (name for name in samplers if parse_sampler(name, SamplingConfig()).steps <= _SLOW_STEPS)
     return next(fast, samplers[0])
 
@@ -56,7 +56,7 @@ def _generated(
 def _in_turn(
     free: SimpleQueue[Generator], sampling: SamplingConfig, style: str | None, clip: SpeechClip, seed: int
 ) -> Floats:
-    """Use whichever generator is free; one generator serves one thread at a time."""
+    """Use any free generator; one generator serves one thread at a time."""
     generator = free.get()
     try:
         return _generated(generator, sampling, style, clip, seed)

@@ -78,7 +78,7 @@ def _read_g722(path: Path) -> NDArray[np.float32]:
 
 
 def speakable(text: str) -> bool:
-    """Whether a text has only words, without stage directions and without digits, whose reading is unknown."""
+    """Whether a text has only words, without stage directions and without digits (whose reading is unknown)."""
     return not re.search(r'[\[(<\d]', text) and len(normalise_text(text).split()) >= _MIN_WORDS
 
 

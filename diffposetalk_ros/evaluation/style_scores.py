@@ -53,7 +53,7 @@ def style_scores(
     Calls ``progress`` once per generated clip. 4 s of other speech are generated for each of the
     first ``generated_styles`` styles.
     """
-    # A stream of its own: training draws its styles from other seeds.
+    # A separate random stream: training draws its styles from other seeds.
     rng = np.random.default_rng((seed, 7_001))
     takes = []
     for _ in range(max(styles, generated_styles)):

@@ -37,8 +37,8 @@ class SamplingConfig:
         threshold: dynamic thresholding as (quantile, lowest, highest), or None. The bounds are in standard
             deviations of the motion.
         flexibility: noise of ancestral steps, from 0 (the smaller variance, as in the official code) to 1.
-        mouth_noise: 0 to 1, replaces `ModelConfig.mouth_noise`, or None. Less noise gives a surer mouth,
-            while the rest of the face stays free.
+        mouth_noise: 0 to 1, replaces `ModelConfig.mouth_noise`, or None. Less noise makes the mouth vary less,
+            while the rest of the face keeps its full variation.
     """
 
     solver: str = 'ddim'
@@ -123,7 +123,7 @@ class Backend(Protocol):
 
     @property
     def runner(self) -> str:
-        """Software and hardware in words, for example 'torch on cuda:1/bfloat16'."""
+        """Name of software and hardware, for example 'torch on cuda:1/bfloat16'."""
         ...
 
     def encode_audio(self, samples: FloatArray, frames: int) -> FloatArray:

@@ -41,9 +41,9 @@ def style_frames(
 ) -> FloatArray:
     """The frames (F, D) of a clip that a style is taken from, in the model's columns and at its rate.
 
-    ``start`` and ``seconds`` choose the stretch, s; without ``seconds`` it reaches to the end, but for an
-    official encoder only over the one stretch that the reference takes. A head rotation that the model does
-    not know is left out. Raises StyleError for another space and for less than 1 s.
+    ``start`` and ``seconds`` choose the stretch, s. Without ``seconds`` it reaches to the end; for an official
+    encoder it is the one stretch that the reference uses. A head rotation that the model does not have
+    is left out. Raises StyleError for another space and for less than 1 s.
     """
     values = _columns(at_rate(clip, config.fps), config.layout)
     count = round(min(seconds or LONGEST_STYLE, LONGEST_STYLE) * config.fps)

@@ -216,7 +216,7 @@ class ModelConfig:
         for name, kind in parts:
             if not isinstance(getattr(self, name), kind | None):
                 raise ConfigError(f'{name} is {getattr(self, name)!r}; use an object of settings')
-        _ = self.layout  # knows the spaces there are
+        _ = self.layout  # raises for an unknown space
 
     @property
     def layout(self) -> MotionLayout:

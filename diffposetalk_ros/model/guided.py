@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passes of the network that a step needs: branches of guidance, or one pass of a distilled model.
 
-A distilled network takes the two guidance scales beside shape and style, and predicts the mixture of the
+A distilled network takes the two guidance scales besides shape and style, and predicts the mixture of the
 branches (guidance distillation, Meng et al. 2023).
 """
 

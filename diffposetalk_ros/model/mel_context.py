@@ -35,10 +35,10 @@ def logmel_context(config: LogMelConfig) -> tuple[int, int]:
 def clip_mel(samples: NDArray[np.float32], frames: int, config: LogMelConfig) -> NDArray[np.float32]:
     """Whole clips (N, n) at 16 kHz -> the encoder's input (N, left + 4 frames + right, n_mels).
 
-    Outside the clip lie zeros in normalised units, as in a stream that begins and ends there. No training
+    The clip is padded with zeros in normalised units, as a stream that begins and ends there. No training
     window ends that way, so the last two frames, which look 80 ms ahead, are less certain. If speech is
-    cut, their features differ by 0.26 and 0.63 deviations from those with the missing audio (0.21 and 0.54
-    with silence instead of zeros).
+    cut off, their features differ by 0.26 and 0.63 deviations from those with the missing audio (0.21 and
+    0.54 with silence instead of zeros).
     """
     left, right = logmel_context(config)
     wanted = MEL_PER_FRAME * frames + right

@@ -118,7 +118,7 @@ def load_model(folder: Path) -> StoredModel:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file, which gets its name when it is complete. A failed file is removed."""
+    """Write a file through ``write``. It gets its name when it is complete; a failed file is removed."""
     with whole_file(path) as part:
         mode = part.stat().st_mode
         write(part)

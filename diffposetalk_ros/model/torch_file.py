@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what torch.save wrote, in both of its formats, without executing anything from the file."""
+"""Reads files written by torch.save, in both of its formats, without executing anything from them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_torch_file(path: Path) -> Any:
     Raises CheckpointError for a file that cannot be read, is damaged, or asks for anything but data.
     """
     if path.exists() and not path.is_file():
-        raise CheckpointError(f'cannot read {path}: it is not a file')  # a device may never end
+        raise CheckpointError(f'cannot read {path}: it is not a file')  # reading a device may never end
     try:
         with safe_globals(_ALLOWED), warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # about pickle protocols; what fails is told below

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show lips that nearly touch as touching; a gap of half a millimetre makes a P look open.
+"""Shows lips that nearly touch as touching, because with a gap of half a millimetre a P looks open.
 
-A model trained with a squared error stops a little short of contact. The *shown* head (page, video, RViz)
-therefore closes the remaining gap with more mouthClose. Motion messages and files keep the values of the
-model.
+A model trained with a squared error leaves a small gap. The *shown* head (page, video, RViz) therefore closes
+it with more mouthClose. Motion messages and files keep the values of the model.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def snap_closures(rig: Rig, motion: Floats, reach: float = DEFAULT_SNAP) -> Floa
     gaps = rig.neutral[upper, 1] - rig.neutral[lower, 1] + motion[near, :52] @ slope
     middle = len(upper) // 2
     wanted = (opening[near] - snapped(opening[near], reach)) / -slope[_CLOSE, middle]
-    # Corners hardly move, and would ask for nothing or for everything.
+    # Corners hardly move, so they would require no change or an extreme one.
     moving = slope[_CLOSE] < 0.2 * slope[_CLOSE].min()
     allowed = (gaps[:, moving] / -slope[_CLOSE, moving]).min(axis=1)
     out = np.array(motion, np.float32)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a face does beside articulating: head, brows, eyes, lids, smile, and how much of it a person does."""
+"""Motion of the face other than articulation: head, brows, eyes, lids, smile, and the traits of a person."""

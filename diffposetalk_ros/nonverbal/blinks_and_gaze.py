@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blinks and gaze as events: a process that draws when, how deep and where to, frame by frame.
+"""Blinks and gaze as random events: a process draws time, depth and direction, frame by frame.
 
-Squared error averages events away, so no network draws them. The law is the same while somebody speaks, pauses
-or idles. Its rates are the style's traits; sources of the figures: docs/alive.md.
+A network trained with a squared error would average events away, so no network generates them. The process is the
+same during speech, pauses and idling. Its rates are the style's traits; sources of the figures: docs/alive.md.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _State:
 class EyeProcess:
     """Lids and gaze of one stream. `frame` is called once per frame, in order.
 
-    ``seed`` and ``stream`` choose the random numbers; ``fps`` is the frame rate. The same calls give the same eyes.
+    ``seed`` and ``stream`` choose the random numbers; ``fps`` is the frame rate. The same calls give the same motion.
     `copy.copy` makes an independent process in the same state.
     """
 
@@ -131,7 +131,7 @@ class EyeProcess:
     def _observe(self, speaking: float, head: NDArray[np.float32]) -> None:
         state, step = self._state, 1 / self._fps
         quiet = speaking < 0.5
-        # The reflex works against movement; a posture that stays is followed within seconds.
+        # The reflex compensates head movement; the gaze follows a lasting posture within seconds.
         share = step / _POSTURE if state.frame else 1.0
         yaw, pitch = state.head
         self._state = replace(
@@ -166,7 +166,7 @@ class EyeProcess:
         length, partial, depth, jitter = self._uniform(_SHAPE + 16 * which)
         duration = traits['blink_duration'] * float(np.exp(_DURATION_SPREAD * _NORMAL.inv_cdf(length)))
         shut = 1.0 if partial >= _PARTIAL else 0.42 + 0.26 * depth
-        # Drooping lids have less way to go; a blink must still be one.
+        # Drooping lids have less distance to close; the blink must still be visible.
         shut = max(shut, min(1.0, 0.38 / max(0.96 - traits['lid_level'], 0.1)))
         way = shut * max(0.96 - traits['lid_level'], 0.2)
         if shut < 1:
@@ -176,10 +176,10 @@ class EyeProcess:
         return _BlinkNow(now + duration + jitter / self._fps, duration, shut)
 
     def _look(self, now: float, traits: Traits) -> float:
-        """Perhaps begins a gaze shift; its size in rad."""
+        """Begin a gaze shift at random; returns its size in rad."""
         state, rate = self._state, _HIDDEN * traits['gaze_rate'] / 60
         when, home, one, two = self._uniform(_SACCADE)
-        # Not every draw is a change that shows: some aims are near where the eyes look already.
+        # Not every draw is visible: some aims are near the current gaze.
         debt = _LEAK * state.gaze_debt + rate / self._fps
         self._state = state = replace(state, gaze_debt=debt)
         chance = 2.2 * rate / self._fps * _urgency(debt)
@@ -204,7 +204,7 @@ class EyeProcess:
         size = 1.25 if away else 0.08
         aim = (float(size * yaw_spread * one), float(size * pitch_spread * two))
         if away and np.hypot(*aim) < 0.5 * np.hypot(yaw_spread, pitch_spread):
-            # A glance away is a glance: its direction is drawn, its size not below half of the spread.
+            # A glance away must be visible: its direction is random, but its size is at least half of the spread.
             scale = 0.5 * np.hypot(yaw_spread, pitch_spread) / max(float(np.hypot(*aim)), 1e-6)
             aim = (aim[0] * scale, aim[1] * scale)
         distance = float(np.hypot(aim[0] - state.aim[0], aim[1] - state.aim[1]))
@@ -235,24 +235,25 @@ class EyeProcess:
         left, right = (yaw - _VERGENCE) / FULL_LOOK, (yaw + _VERGENCE) / FULL_LOOK
         down, up = max(pitch, 0) / FULL_LOOK, max(-pitch, 0) / FULL_LOOK
         closing = self._closing(now)
-        # The upper lid follows the eye down and up; brow and squint take it along a little.
+        # The upper lid follows the eye down and up; brow and squint also move it a little.
         moved = 0.3 * down - 0.1 * max(brow, 0) + _LID_PER_SQUINT * squint
         level = float(np.clip(traits['lid_level'] + moved, 0, 1))
         lid = level + (0.96 - level) * closing
         wide = (traits['wide_level'] + 0.2 * up + 0.12 * max(brow, 0)) * (1 - closing)
-        # In at the left eye is to the subject's right.
+        # 'In' of the left eye is to the subject's right.
         looks = (max(-left, 0), max(right, 0), max(left, 0), max(-right, 0), up, up, down, down)
         return np.clip(np.array([lid, lid, wide, wide, *looks], np.float32), 0, 1)
 
 
 def _own_spread(spread: float, head: float) -> float:
-    """Deviation (rad) of the aims, where ``spread`` is that of the eyes in the head, the reflex included."""
+    """Deviation (rad) of the aims, given the ``spread`` of the eyes in the head including the reflex."""
     return float(np.sqrt(max(spread**2 - (_REFLEX * head) ** 2, (0.5 * spread) ** 2)))
 
 
 def _urgency(debt: float) -> float:
-    """Factor on the chance of an event when ``debt`` more of them are due than came: rates hold within seconds,
-    whatever else invites or forbids an event."""
+    """Factor on the probability of an event when ``debt`` more events were due than occurred.
+
+    It keeps the rates within seconds, whatever else triggers or prevents events."""
     return float(np.exp(np.clip(0.9 * debt, -2.5, 1.5)))
 
 

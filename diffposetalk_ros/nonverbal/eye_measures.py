@@ -41,14 +41,14 @@ class Blink:
 
     @property
     def well_formed(self) -> bool:
-        """Whether it looks like one blink: deep enough, 60 to 400 ms, one hump, both eyes alike."""
+        """Whether it has the form of one blink: deep enough, 60 to 400 ms, one hump, both eyes alike."""
         stuck = self.plateau > 0.16 and self.duration <= 0.30
         shaped = 0.06 <= self.duration <= 0.40 and not stuck and self.humps <= 0.12
         return self.depth >= 0.30 and shaped and self.side <= 0.25
 
     @property
     def partial(self) -> bool:
-        """Whether the eye does not shut."""
+        """Whether the eye does not close fully."""
         return self.depth < 0.75 and self.closure < 0.80
 
 
@@ -74,7 +74,7 @@ def gaze_of(motion: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _half_width(rise: NDArray[np.float64], peak: int, step: int) -> float | None:
-    """Frames from the peak to where the lid is half open again, walking by ``step``; None beyond the clip."""
+    """Frames from the peak to where the lid is half open, in steps of ``step``; None beyond the clip."""
     half, i = rise[peak] / 2, peak
     while 0 <= i + step < len(rise) and rise[i + step] > half:
         i += step
@@ -86,7 +86,7 @@ def _half_width(rise: NDArray[np.float64], peak: int, step: int) -> float | None
 def _open_lid(lid: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """The 20th percentile of the ``size`` (odd) frames around each one: (F,).
 
-    In NumPy, as `scipy.ndimage.percentile_filter` does it: the node shall not wait for SciPy when it starts.
+    It computes `scipy.ndimage.percentile_filter` in NumPy, so that the node starts without loading SciPy.
     """
     rank = size // 5
     around = np.lib.stride_tricks.sliding_window_view(np.pad(lid, size // 2, mode='edge'), size)
@@ -94,7 +94,7 @@ def _open_lid(lid: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def blink_events(motion: NDArray[np.float32], fps: float) -> list[Blink]:
-    """Blinks of ARKit motion (F, 52 or more), those cut off by an end of the clip left out."""
+    """Blinks of ARKit motion (F, 52 or more), without those that are cut off by an end of the clip."""
     lids = lids_of(motion)
     lid = lids.mean(1)
     rise = lid - _open_lid(lid, int(_SPAN * fps) | 1)
@@ -125,7 +125,7 @@ def blink_events(motion: NDArray[np.float32], fps: float) -> list[Blink]:
 
 
 def eyes_open(motion: NDArray[np.float32], fps: float) -> NDArray[np.bool_]:
-    """Frames (F,) outside blinks: within one, a tracker sees neither gaze nor squint."""
+    """Frames (F,) outside blinks. During a blink, a tracker measures neither gaze nor squint."""
     open_ = np.ones(len(motion), bool)
     for blink in blink_events(motion, fps):
         open_[max(0, int((blink.peak - 0.16) * fps)) : int((blink.peak + 0.24) * fps) + 1] = False
@@ -143,7 +143,7 @@ def gaze_changes(motion: NDArray[np.float32], fps: float) -> NDArray[np.float64]
     times, last = [], -1.0
     for k in np.flatnonzero(jump > _JUMP):
         now = (k + reach / 2) / fps
-        # One jump stays above the line for a few frames; the next one begins after it has come to rest.
+        # One jump exceeds the threshold for a few frames; the next one begins after the gaze has come to rest.
         if now - last > _WITHIN and not blinking[k : k + reach + 1].any():
             times.append(now)
         last = now

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a person's jaw opens, on average and from sound to sound, without touching where the lips meet."""
+"""Adapts the mean and the variation of the jaw opening to a person without changing lip closures."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _SHUT, _SLACK = 0.02, 0.002
 def open_jaw(jaw: float, close: float, gain: float, offset: float) -> tuple[float, float]:
     """jawOpen and mouthClose of a frame for a style's ``gain`` and ``offset``.
 
-    Lips that the articulation closes (``close`` equal to ``jaw``) stay closed, lips at rest too, and parted lips part
-    by what the jaw opens more.
+    Lips closed by the articulation (``close`` equal to ``jaw``) or at rest stay closed. Parted lips open further by
+    the additional opening of the jaw.
     """
     wanted = gain * jaw
     opened = min(max(wanted + offset, 0.0), 1.0)
-    # Share of the opening that mouthClose takes back; where the jaw rests, all of it.
+    # Share of the opening that mouthClose cancels; all of it where the jaw rests.
     closed = min((close + _SHUT + _SLACK) / (jaw + _SHUT), 1.0)
     return opened, min(max(gain * close + closed * (opened - wanted), 0.0), 1.0)
 
 
 def jaw_as_asked(made: NDArray[Any], asked: NDArray[Any]) -> tuple[float, float]:
-    """Gain and offset with which jawOpen ``made`` (n,) gets the mean and the deviation of ``asked`` (m,)."""
+    """Gain and offset that give jawOpen ``made`` (n,) the mean and the deviation of ``asked`` (m,)."""
     (low, high, _), (down, up, _) = TRAIT_RANGES['jaw_gain'], TRAIT_RANGES['jaw_offset']
     mean, deviation = float(np.mean(asked)), float(np.std(asked))
     gain, offset = 1.0, 0.0
-    # A jaw that opens less than it articulates is cut off at 0, so both depend on each other.
+    # The jaw opening is clipped at 0, so gain and offset depend on each other.
     for _ in range(_ROUNDS):
         now = np.clip(gain * made + offset, 0, 1)
         gain = float(np.clip(gain * deviation / max(float(now.std()), 1e-3), low, high))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the standing of a signal among its own values to a weight: what the muscles of a face can do, and cannot.
+"""Maps normalised nonverbal signals to weights with a realistic marginal distribution.
 
-The network draws brows, squint and smile in spreads about their mean. A weight rests near one of its bounds, 0 or 1,
-and leaves it now and then. So a drawn value, made normal, goes through a soft threshold, log(1 + exp(x)): mean and
-deviation are the style's, nothing is cut off, and a face that moves rarely moves in spells. (Skewness over
-coefficient of variation: here 1.0 to 1.3, people 1.2 to 2.5.) Antagonists exclude each other: who raises the brows
-lowers and squints less.
+The network draws brows, squint and smile in spreads about their mean. A weight usually rests near one of its bounds,
+0 or 1, and leaves it from time to time. The drawn value is therefore made normal and passed through a soft threshold,
+log(1 + exp(x)). Mean and deviation are those of the style, nothing is clipped, and rare movement comes in bursts.
+(Skewness over coefficient of variation: here 1.0 to 1.3, people 1.2 to 2.5.) Antagonists inhibit each other: raised
+brows reduce lowering and squinting.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def _threshold(x: Reals) -> Reals:
 
 
 def _tables() -> tuple[Reals, Reals, Reals, Reals]:
-    """Of thresholds at different places, in order of the coefficient of variation: that coefficient, the place, the
-    mean, and how much faster than a normal signal the movement is, each (n,)."""
+    """Tables (n,) for thresholds at different positions, sorted by coefficient of variation: that coefficient, the
+    position, the mean, and how much faster than a normal signal the movement is."""
     node, share = np.polynomial.hermite_e.hermegauss(80)
     share = share / share.sum()
     place = np.concatenate([np.geomspace(200, 4, 60), np.linspace(3.9, -1.6, 111)])
@@ -73,13 +73,13 @@ def _targets(level: Floats, spread: Floats) -> tuple[Reals, Reals, NDArray[np.bo
     level = np.clip(level[_WEIGHTS].astype(np.float64), 0, 1)
     from_one = level > 0.5
     deviation = np.maximum(spread[_WEIGHTS].astype(np.float64), _FINEST)
-    # A mean far below the deviation would be a weight that is nearly never there.
+    # With a mean far below the deviation, the weight would nearly always be 0.
     distance = np.maximum(np.where(from_one, 1 - level, level), deviation / _VARIATION[-1])
     return distance, deviation / distance, from_one
 
 
 def weights_of(position: Floats, level: Floats, spread: Floats) -> Floats:
-    """Signals (10,) of what the network drew, ``position`` (10,) in spreads, for a style's level and spread (10,)."""
+    """Signals (10,) for a style's level and spread (10,) from the network's output ``position`` (10,) in spreads."""
     out = level + spread * position
     drawn = position[_WEIGHTS].astype(np.float64)
     normal = (np.log(np.maximum(1 + drawn * _UNIT, 0.02)) + _SKEW**2 / 2) / _SKEW
@@ -93,9 +93,9 @@ def weights_of(position: Floats, level: Floats, spread: Floats) -> Floats:
 
 
 def pace_behind(pace: Floats, level: Floats, spread: Floats) -> Floats:
-    """Pace (10,) 1/s that the network has to draw, so that `weights_of` moves at the style's ``pace`` (10,).
+    """Pace (10,) 1/s that the network must draw so that the output of `weights_of` has the style's ``pace`` (10,).
 
-    A weight that moves in spells moves faster than the signal behind it, which is skewed a little itself.
+    A weight that moves in bursts moves faster than the underlying signal, which is slightly skewed itself.
     """
     _, variation, _ = _targets(level, spread)
     behind = _SKEW * np.exp(_SKEW**2 / 2) / _UNIT

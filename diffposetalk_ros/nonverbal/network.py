@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nonverbal network: the next 240 ms of the signals, drawn by diffusion from what came before and what was said.
+"""The nonverbal network: draws the next 240 ms of the signals by diffusion from the past signals and the sound.
 
-A recurrent context (a gated recurrent unit over blocks of three knots) and a diffusion head, as in
-autoregression with a diffusion head (Li et al. 2024). What is denoised is the way of the signals from where
-straight movement would lead, each number in units of its own spread within a clip, so that the signal fills
-the scale of the noise.
+It has a recurrent context (a gated recurrent unit over blocks of three knots) and a diffusion head (Li et al.
+2024). The denoised target is the deviation of the signals from a straight continuation of their movement. Each
+number is in units of its own spread within a clip, so that its scale matches that of the noise.
 
 Runs on NumPy alone. `training/train_nonverbal.py` holds the same network in torch.
 """
@@ -53,17 +52,17 @@ STEPS_TRAINED: Final = 500
 
 
 def audio_summary(mel: Floats) -> Floats:
-    """Normalised log mel of one knot (8, 64) -> what the network hears (64,): 16 bands every 20 ms."""
+    """Normalised log mel of one knot (8, 64) -> audio input of the network (64,): 16 bands every 20 ms."""
     return np.asarray(mel.reshape(_SLICES, 2, BANDS, -1).mean((1, 3)), np.float32).reshape(-1)
 
 
 def expected(last: Floats, velocity: Floats) -> Floats:
-    """Where straight, slowing movement leads: (..., 3, 10) knots from the last position and velocity (..., 10)."""
+    """Straight, slowing continuation: (..., 3, 10) knots from the last position and velocity (..., 10)."""
     return np.asarray(last[..., None, :] + _MOMENTUM[:, None] * velocity[..., None, :], np.float32)
 
 
 def inputs_of(block: Floats, velocity: Floats, pace: Floats, audio: Floats) -> Floats:
-    """What the recurrent context reads of a block (..., CONTEXT).
+    """Input of the recurrent context for a block (..., CONTEXT).
 
     ``block`` (..., 3, 10) knots in spreads; ``velocity`` (..., 10) of the last one, spreads per knot;
     ``pace`` (..., 10) 1/s; ``audio`` (..., 3, 64) `audio_summary` of each knot.
@@ -131,8 +130,8 @@ class NonverbalNetwork:
 
     @property
     def reference(self) -> Floats | None:
-        """Audio features (100, C) of known speech, by which the denoiser's jaw is measured; None where
-        there are none.
+        """Audio features (100, C) of known speech for measuring the denoiser's jaw; None if the file has
+        none.
         """
         return self.weights.get('reference')
 
@@ -147,7 +146,7 @@ class NonverbalNetwork:
         return np.asarray((1 - update) * fresh + update * state, np.float32)
 
     def denoise(self, noisy: Floats, state: Floats, step: int) -> Floats:
-        """Clean target (30,), as far as can be told at diffusion ``step`` from ``noisy`` (30,) and the
+        """Estimate of the clean target (30,) at diffusion ``step`` from ``noisy`` (30,) and the
         context (160,).
         """
         w = self.weights
@@ -164,19 +163,19 @@ class NonverbalNetwork:
         )
 
     def learned_pace(self, pace: Floats) -> Floats:
-        """The pace (10,) it was trained on that is nearest: beyond, its movements run away."""
+        """The nearest pace (10,) in the training range. Outside of it, the movements diverge."""
         low, high = self.weights['pace_range']
         return np.asarray(np.clip(pace, low, high), np.float32)
 
     def gain(self, pace: Floats) -> Floats:
-        """Factor (10,) for `calibrated` at a pace (10,): quick chains of draws spread more than slow ones."""
+        """Factor (10,) for `calibrated` at a pace (10,): fast sequences of draws spread more than slow ones."""
         return np.asarray(
             self.weights['gain'] * (pace / TYPICAL_PACE) ** -self.weights['gain_slope'], np.float32
         )
 
     def calibrated(self, knots: Floats, gain: Floats) -> Floats:
-        """Knots (..., 10) as they leave: with mean 0 and, by the `gain` of the pace, spread 1 over the minutes that
-        follow. Both were measured after training.
+        """Calibrated knots (..., 10), with mean 0 and, through the `gain` of the pace, spread 1 over minutes.
+        Both corrections were measured after training.
         """
         return np.asarray((knots - self.weights['offset']) * gain, np.float32)
 

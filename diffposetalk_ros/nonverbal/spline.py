@@ -32,7 +32,7 @@ def frames_of_knot(knots: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def knots_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """Knots (F // 2, n) whose spline lies nearest to the frames (F, n), least squares; F is even."""
-    # Only training comes here, and SciPy takes half a second to load: the node shall not wait for it.
+    # Only training needs SciPy, which takes half a second to load. The node must not wait for it.
     from scipy.interpolate import BSpline
     from scipy.linalg import solveh_banded
 
@@ -41,7 +41,7 @@ def knots_of(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     grid = np.arange(-3, count + 4, dtype=np.float64) - 1.0
     design = BSpline.design_matrix(np.clip(places, 0, count - 1), grid[: count + 6], 3, extrapolate=True)
     normal = (design.T @ design).toarray()
-    # A little stiffness keeps the ends, which few frames see, from swinging.
+    # A little stiffness keeps the ends, which few frames constrain, from oscillating.
     curvature = np.diff(np.eye(normal.shape[0]), 2, axis=0)
     normal += 1e-3 * curvature.T @ curvature
     bands = np.zeros((4, normal.shape[0]))

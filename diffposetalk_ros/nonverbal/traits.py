@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traits: how much of everything a person does, in numbers with names.
+"""Traits: named numbers for the amount of each kind of movement of a person.
 
-A style vector of 128 numbers, taken from 4 s, holds how a mouth articulates and where a face rests. It cannot hold a
-blink rate. So a style also carries these traits, measured on the whole clip: level, spread and pace of each nonverbal
-signal, and rate and range of blinks and gaze. A style file is the vector followed by the traits (`TRAITS`).
+A style vector of 128 numbers, taken from 4 s, describes how a mouth articulates and where a face rests. It cannot
+describe a blink rate. A style therefore also has these traits, measured on the whole clip: level, spread and pace of
+each nonverbal signal, and rate and range of blinks and gaze. A style file is the vector followed by `TRAITS`.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _WIDE = [arkit_layout().index(f'eyeWide{side}') for side in ('Left', 'Right')]
 
 @dataclass(frozen=True)
 class Amounts:
-    """Factors on how much moves, 1 as the style has it: ``head``, ``brows`` (with squint), ``smile`` (its coming and
-    going), ``blinks`` (their rate), ``gaze`` (looking away). 0 holds the part still."""
+    """Factors on the amount of movement, where 1 is that of the style: ``head``, ``brows`` (with squint), ``smile``
+    (its variation), ``blinks`` (their rate), ``gaze`` (looking away). 0 keeps the part still."""
 
     head: float = 1.0
     brows: float = 1.0
@@ -77,7 +77,7 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Traits:
-    """Values of `TRAITS`, held inside their ranges: ``vector`` (40,) float32."""
+    """Values of `TRAITS`, clamped to their ranges: ``vector`` (40,) float32."""
 
     vector: Floats
 
@@ -108,13 +108,13 @@ class Traits:
         return self.vector[2 * _COUNT : 3 * _COUNT]
 
     def replaced(self, name: str, value: float) -> Traits:
-        """The same traits but for one."""
+        """Copy with one trait replaced."""
         vector = self.vector.copy()
         vector[TRAITS.index(name)] = value
         return Traits(vector)
 
     def scaled(self, amounts: Amounts) -> Traits:
-        """Traits with more or less of everything; levels stay."""
+        """Copy with scaled amounts of movement; levels do not change."""
         vector = self.vector.copy()
         factors = [amounts.head] * 3 + [amounts.brows] * 4 + [amounts.smile] + [1.0] * 2
         vector[_COUNT : 2 * _COUNT] *= np.array(factors, np.float32)
@@ -133,20 +133,20 @@ class Traits:
 def measure_traits(motion: ArrayLike, fps: float) -> Traits:
     """Traits of ARKit motion (F, 55) with ``fps`` frames per second.
 
-    Rates need time: give 10 s or more. ``jaw_gain`` is 1 and
-    ``jaw_offset`` 0 here; `LoadedModel.style_of` knows better. Raises
+    Rates need a long clip: 10 s or more. ``jaw_gain`` is 1 and
+    ``jaw_offset`` 0 here; `LoadedModel.style_of` sets them. Raises
     StyleError below 1 s.
     """
     values = np.asarray(motion, np.float32)
     if len(values) < fps:
         raise StyleError(f'{len(values) / fps:.2f} s of motion; traits need at least 1 s, best 10 s or more')
     signals = signals_of(values).astype(np.float64)
-    # Velocity over two frames: the noise of a tracker, which changes from frame to frame, counts a quarter.
+    # Velocity over two frames: this reduces the frame-to-frame noise of a tracker to a quarter.
     velocity = (signals[2:] - signals[:-2]) * (fps / 2)
     level, spread, speed = signals.mean(0), signals.std(0), np.sqrt((velocity**2).mean(0))
     blinks, open_ = blink_events(values, fps), eyes_open(values, fps)
     if open_.mean() > _ENOUGH:
-        # A blink squints and turns the eyes down, in a tracker's scores by more than all else: that is not the style.
+        # In a tracker's scores, a blink causes more squint and downward gaze than anything else; it is not the style.
         level[_SQUINT], spread[_SQUINT] = signals[open_, _SQUINT].mean(), signals[open_, _SQUINT].std()
         steady = open_[2:] & open_[:-2]
         speed[_SQUINT] = np.sqrt((velocity[steady, _SQUINT] ** 2).mean()) if steady.any() else 0.0

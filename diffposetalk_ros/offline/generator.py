@@ -90,7 +90,7 @@ class Generator:
             sampling: solver, steps and guidance, or None for the defaults of `SamplingConfig`.
             shape: normalised FLAME identity (100,) for models that take one, or None for the data's mean.
             progress: called after each window with the number of frames finished so far.
-            noise: used by the denoiser instead of what ``seed`` would draw; head, brows and eyes keep the seed's.
+            noise: used by the denoiser instead of noise from ``seed``; head, brows and eyes still use the seed.
             audio_context: whether HuBERT and wav2vec2 encode the whole clip, or each window by itself. It
                 makes no difference for a log-mel model.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The noise of a whole clip: drawn from a seed, or given by the caller to reproduce another program's numbers."""
+"""Noise of a whole clip: drawn from a seed, or given by the caller to reproduce another program's output."""
 
 from __future__ import annotations
 

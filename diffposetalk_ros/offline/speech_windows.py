@@ -2,8 +2,8 @@
 """Features of clips of any length for HuBERT and wav2vec2 (docs/method.md, 2 and 6).
 
 Up to five minutes, the encoder sees the whole clip, as in the official code. The time of its attention
-grows with the square of the length and its memory in proportion. Longer audio therefore waits in a
-temporary file and is encoded in pieces of two minutes, each with ten seconds of audio on both sides.
+grows with the square of the length, its memory linearly. Longer audio is therefore stored in a
+temporary file and encoded in pieces of two minutes, each with ten seconds of audio on both sides.
 Mean and deviation are those of the whole clip in either case.
 """
 

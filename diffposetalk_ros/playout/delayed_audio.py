@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound that waits until its face is shown. Imports no ROS."""
+"""Sound that is delayed until the matching face is shown. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STALE = 500_000_000
 class AudioPiece:
     """The sound of one message: it begins ``place`` after sample 0 of its utterance and is ``length`` long, in ns.
 
-    ``quiet``: nobody would miss it. ``message``: what carries it; None where nobody wants the sound.
+    ``quiet``: it is quiet enough to be skipped. ``message``: the message with the sound; None if it is not played.
     """
 
     place: int
@@ -31,9 +31,9 @@ class AudioPiece:
 
 
 class DelayedAudio:
-    """Pieces in the order of their utterances, each handed out when its moment is presented.
+    """Pieces in the order of their utterances. Each is returned when its moment is presented.
 
-    Not thread-safe; times in ns. ``stale``: ns of sound left out because its moment was long over.
+    Not thread-safe; times in ns. ``stale``: ns of sound that were skipped because they were too late.
     """
 
     def __init__(self) -> None:
@@ -43,17 +43,17 @@ class DelayedAudio:
         self.stale = 0
 
     def add(self, clock: PresentationClock, piece: AudioPiece) -> None:
-        """``piece`` is part of the utterance of ``clock``."""
+        """Add a ``piece`` of the utterance that ``clock`` presents."""
         if len(self._waiting) == _MAX_PIECES:
             self._leave_out(self._waiting.popleft()[1])
-        # Messages that overtook each other are put in order again.
+        # Restore the order of messages that overtook each other.
         at = len(self._waiting)
         while at and self._waiting[at - 1][0] is clock and self._waiting[at - 1][1].place > piece.place:
             at -= 1
         self._waiting.insert(at, (clock, piece))
 
     def quiet_until(self, clock: PresentationClock, moment: int) -> int:
-        """End of the silence that begins at ``moment``, as far as is known; ``moment`` where there is none."""
+        """End of the silence that begins at ``moment``, as far as is known; ``moment`` if there is none."""
         if self._heard[0] is clock and self._heard[2]:
             moment = max(moment, self._heard[1])
         for owner, piece in self._waiting:
@@ -63,7 +63,7 @@ class DelayedAudio:
         return moment
 
     def heard(self, clock: PresentationClock) -> int:
-        """Up to which moment the utterance of ``clock`` was handed out."""
+        """Moment up to which the utterance of ``clock`` has been returned."""
         return self._heard[1] if self._heard[0] is clock else 0
 
     def waits_for(self, clock: PresentationClock) -> bool:
@@ -71,7 +71,7 @@ class DelayedAudio:
         return bool(self._waiting) and self._waiting[0][0] is clock
 
     def due(self, now: int) -> list[tuple[int, Any]]:
-        """(time, message) of all that are to be heard by ``now``."""
+        """(time, message) of all pieces that are due by ``now``."""
         out = []
         while self._waiting:
             clock, piece = self._waiting[0]
@@ -84,7 +84,7 @@ class DelayedAudio:
             if now - time > _STALE:
                 self._leave_out(piece)
             elif not (piece.quiet and time + piece.length // 2 < self._end):
-                # The exception is a pause that gets shorter: what is presented catches up.
+                # The exception is a pause that is shortened so that the presentation catches up.
                 self._end = max(self._end, time) + piece.length
                 if piece.message is not None:
                     out.append((time, piece.message))
@@ -92,14 +92,14 @@ class DelayedAudio:
 
     @property
     def next(self) -> int | None:
-        """When the first of what waits is due; None when nothing does, or it is not known."""
+        """When the first waiting piece is due; None if none waits or the time is not known."""
         if not self._waiting or self._waiting[0][0].standing:
             return None
         clock, piece = self._waiting[0]
         return clock.time_of(piece.place)
 
     def drop(self, clock: PresentationClock, moment: int) -> None:
-        """Leave out what ``clock`` has from ``moment`` on: another utterance begins there."""
+        """Drop the pieces of ``clock`` from ``moment`` on, because another utterance begins there."""
         kept = deque[tuple[PresentationClock, AudioPiece]]()
         for owner, piece in self._waiting:
             if owner is clock and piece.place >= moment:

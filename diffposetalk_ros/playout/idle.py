@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a face does while nobody speaks: it blinks, looks around a little, shifts its head and breathes.
+"""Motion of the face while nobody speaks: it blinks, looks around a little, shifts its head and breathes.
 
-Where the model has a nonverbal network, the same one moves the face as in speech, in silence and in the style of the
-speaker; nothing changes hands visibly when speech begins. Otherwise only the head sways.
+If the model has a nonverbal network, the same network moves the face during speech and silence, in the style of the
+speaker. There is thus no visible transition when speech begins. Otherwise only the head sways.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ making up for all of it would hold up the publishing thread for 2 ms a frame."""
 
 
 class IdleMotion:
-    """The idle face at a time. Times must not run backwards by more than a frame.
+    """Idle motion as a function of time. Times must not go back by more than a frame.
 
-    ``nonverbal`` is a stream of its own, over motion in the units of the layout; None: the head sways by
-    itself. Channels the layout lacks are left out.
+    ``nonverbal`` is a separate stream, over motion in the units of the layout; None: only the head sways.
+    Channels that the layout lacks are left out.
     """
 
     def __init__(self, layout: MotionLayout, seed: int = 0, nonverbal: NonverbalStream | None = None) -> None:
@@ -48,7 +48,7 @@ class IdleMotion:
         self._skipped = 0.0
 
     def set_style(self, traits: Traits, amounts: Amounts) -> None:
-        """Idle in another style, or with more or less movement, from now on."""
+        """Change the style or the amount of movement of the idle motion."""
         if self._nonverbal is not None:
             self._nonverbal.traits = traits.scaled(_CALM)
             self._nonverbal.amounts = amounts

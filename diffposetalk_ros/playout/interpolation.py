@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between two frames: a curve with continuous velocity that goes beyond neither of them.
+"""Interpolation between two frames by a curve with continuous velocity that does not overshoot.
 
-Straight lines between frames of 25 Hz leave corners that are seen at 50 Hz and more. Weights follow a monotone cubic
-(Fritsch and Carlson 1980, with harmonic means as tangents): closed lips stay closed, and no weight
-overshoots. The head follows a Catmull-Rom curve in the tangent space of the rotation it comes from.
+Linear interpolation between frames at 25 Hz has corners that are visible at 50 Hz and more. Weights follow a monotone
+cubic (Fritsch and Carlson 1980, with harmonic means as tangents), so closed lips stay closed and no weight
+overshoots. The head follows a Catmull-Rom curve in the tangent space of its first rotation.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Row = NDArray[np.float64]
 def interpolate(
     before: Row, first: Row, second: Row, after: Row, part: float, head: slice | None = None
 ) -> Row:
-    """The frame ``part`` (0 to 1) of the way from ``first`` to ``second``, rows (D,) of consecutive frames.
+    """The frame at ``part`` (0 to 1) between ``first`` and ``second``, rows (D,) of consecutive frames.
 
-    ``before`` and ``after`` shape the curve; where they are not known, repeat ``first`` or ``second``.
+    ``before`` and ``after`` shape the curve; if they are not known, repeat ``first`` or ``second``.
     ``head``: columns of a rotation vector (rad), interpolated as a rotation.
     """
     if part <= 0:

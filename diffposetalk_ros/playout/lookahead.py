@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that are known before they are due, for players with a buffer of their own and for motors."""
+"""Frames that are known before they are due, for players with their own buffer and for motors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MOST = 250
 class FramesAhead:
     """Frames [first, first + n) of ``epoch``: rows (n, D) float32 in the layout's units.
 
-    Frame k is due at ``due`` (ns) + (k - first) / fps. The first ``committed`` are final. No rows:
-    whatever was told of former epochs is void, and nothing follows yet.
+    Frame k is due at ``due`` (ns) + (k - first) / fps. The first ``committed`` are final. Without rows, it
+    invalidates all frames of earlier epochs, and no frames follow yet.
     """
 
     epoch: int
@@ -36,9 +36,9 @@ class FramesAhead:
 
 
 class Lookahead:
-    """Tells every final frame once, as soon as it is generated, with the frames still provisional behind.
+    """Returns every final frame once, as soon as it is generated, followed by the provisional frames.
 
-    A frame is told again where it became final, or where its time moved (speech shown late or early).
+    A frame is returned again when it becomes final or when its time changes (speech shown late or early).
     Belongs to the thread that owns ``playout``.
     """
 
@@ -54,7 +54,7 @@ class Lookahead:
         self._start: int | None = None
 
     def pop(self, now: int) -> FramesAhead | None:
-        """What has not been told yet at ``now`` (ns); None when there is nothing. Call until None."""
+        """Frames that were not returned before, as known at ``now`` (ns), or None. Call until it returns None."""
         clock = self._playout.clock
         known = self._timeline.known(self._told, _MOST)
         if clock is not None and clock.epoch < known.epoch:

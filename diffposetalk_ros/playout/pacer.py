@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets face and sound wait for what comes late, and catch up in pauses. Imports no ROS.
+"""Makes face and sound wait together for late data, and catch up in pauses. Imports no ROS.
 
 frame 0 late            |--stands--|=== everything later by that ===|
 once late by a little   |===|hold|====                                the sound goes on
@@ -26,11 +26,11 @@ _CATCH_UP = 0.1
 
 
 class Pacer:
-    """Moves a `PresentationClock` by what the timeline has. Not thread-safe; times in ns.
+    """Runs or stops a `PresentationClock` according to the frames available. Not thread-safe; times in ns.
 
     Args:
         timeline: frames of the utterances.
-        hop: frames that come at once.
+        hop: frames that are generated at once.
         fps: frames per second of the timeline.
 
     ``hold`` and ``max_shift`` in ns may be set at any time. ``underflows``: times a frame was not there when it
@@ -46,7 +46,7 @@ class Pacer:
         self.begin()
 
     def begin(self) -> None:
-        """Another utterance is presented."""
+        """Begin to present another utterance."""
         self._late_since: int | None = None
         self._late_before: int | None = None
         self._run_at: int | None = None
@@ -54,17 +54,17 @@ class Pacer:
         self._skipping_since: int | None = None
 
     def is_over(self, clock: PresentationClock, now: int) -> bool:
-        """Whether all frames the utterance will have were shown at ``now``."""
+        """Whether all frames of the utterance have been shown at ``now``."""
         position = max(0.0, clock.position(now))
         held = self._timeline.at(int(position), provisional=True, epoch=clock.epoch)
         return held.epoch == clock.epoch and held.closed and position >= held.last - 0.5
 
     def advance(self, clock: PresentationClock, now: int, quiet_until: int) -> None:
-        """Decide whether ``clock`` runs at ``now``. Its sound is silence, which may be shortened, up to the moment
-        ``quiet_until``."""
+        """Decide whether ``clock`` runs at ``now``. Up to the moment ``quiet_until``, its sound is silence, which may
+        be shortened."""
         before, self._last = self._last, now
         if clock.standing and quiet_until > clock.moment(now):
-            # Silence waits for nobody.
+            # Silence does not wait for late frames.
             clock.stand(min(quiet_until, clock.moment(now) + clock.lateness(now)))
         due = clock.position(now)
         position = max(0.0, due)
@@ -93,7 +93,7 @@ class Pacer:
             self._note_missing(clock, now)
 
     def sound_is_late(self, clock: PresentationClock, place: int, now: int) -> None:
-        """The sound at ``place`` has come only ``now``: it is presented as soon as its face is there.
+        """The sound at ``place`` arrived only ``now``: present it as soon as its frames are available.
 
         Nothing at or after ``place`` may have been presented.
         """
@@ -101,7 +101,7 @@ class Pacer:
         if late <= 0:
             self._skipping_since = None
         elif clock.shift + late > self.max_shift:
-            # Too late for anything. What follows at once, less late, is the same heap.
+            # Too late to be presented. Sound that follows at once and is less late belongs to the same backlog.
             self._skipping_since = now if self._skipping_since is None else self._skipping_since
         elif self._skipping_since is not None and now - self._skipping_since < _HEAP:
             return
@@ -110,7 +110,7 @@ class Pacer:
             self._run_at = self._skipping_since = None
 
     def _wait(self, clock: PresentationClock, now: int, there: bool, lacking: int) -> None:
-        """The clock stands."""
+        """Resume a stopped clock once enough frames are available, or ``max_shift`` is reached."""
         late = clock.lateness(now)
         if not there and clock.shift + late < self.max_shift:
             return
@@ -126,7 +126,7 @@ class Pacer:
         self._run_at = self._late_since = None
 
     def _note_there(self, clock: PresentationClock, now: int, lacking: int) -> None:
-        """What is due is there; what was not a moment ago was late."""
+        """Handle an available frame. If frames were late twice within a short time, stop to gain some room."""
         if self._late_since is None:
             return
         self._late_since = None
@@ -141,11 +141,11 @@ class Pacer:
             self._late_since = now
             self.underflows += 1
         if now - self._late_since > self.hold and clock.shift < self.max_shift:
-            # Lips at rest below a voice that goes on: better both wait.
+            # The lips would rest while the voice goes on, so both wait instead.
             clock.stand(clock.moment(now))
             self._run_at = None
 
     def _catch_up(self, clock: PresentationClock, elapsed: int, ahead: int) -> None:
-        """So much motion must be there that nothing is missing before the next window."""
+        """Catch up only if enough motion is available until the next window."""
         if ahead > round(self._hop / self._fps * NS_PER_SECOND) + _ROOM:
             clock.shift = max(0, clock.shift - round(_CATCH_UP * min(elapsed, NS_PER_SECOND)))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The face at a moment: frames of the timeline interpolated, and never a frozen face.
+"""The face at a given time: interpolates frames of the timeline and keeps the face moving in between.
 
                     audio in time            frame late            utterance over
     IDLE ----------> SPEAKING <-----------> HOLDING ------------> EASING ----> IDLE
      ^   first frame     |      it comes       `--- hold is over ----^           (REST without idle)
      '------------------ interrupt: EASING, at rest within 0.2 s ----'
 
-Where the source of motion changes (speech, idle, another strength) the difference to what was shown
-last is kept as an offset that fades along a minimum-jerk curve: no jump, bounded velocity.
+When the source of motion changes (speech, idle, another strength), the difference from the last shown frame
+becomes an offset that fades along a minimum-jerk curve. There is thus no jump, and the velocity is bounded.
 """
 
 from __future__ import annotations
@@ -52,10 +52,12 @@ class PlayoutState(IntEnum):
 
 @dataclass(frozen=True)
 class PlayoutConfig:
-    """Seconds. ``hold``: a late frame's predecessor stays so long. ``ease``: way of the mouth to rest,
-    after that or at the end. ``attack``: its way from idle into speech; brows and head take longer.
-    ``smoothing``: half-life of a low-pass on the output, 0 for none. ``idle``: blink, look and sway
-    while nobody speaks."""
+    """Times in seconds.
+
+    ``hold``: how long the last frame stays when the next one is late. ``ease``: time in which the mouth then, or at
+    the end, moves to rest. ``attack``: time in which it moves from idle into speech; brows and head take longer.
+    ``smoothing``: half-life of a low-pass on the output, 0 for none. ``idle``: whether the face blinks, looks
+    around and sways while nobody speaks."""
 
     hold: float = 0.12
     ease: float = 0.15
@@ -72,8 +74,8 @@ class PlayoutConfig:
 
 @dataclass(frozen=True)
 class PlayoutFrame:
-    """Motion (D,) float32 in the layout's units, what drives it, and the model frame it is nearest
-    before (-1 when no speech plays)."""
+    """Motion (D,) float32 in the layout's units, what drives it, and the number of the last model frame at or
+    before it (-1 when no speech plays)."""
 
     row: NDArray[np.float32]
     state: PlayoutState
@@ -81,7 +83,7 @@ class PlayoutFrame:
 
 
 class Playout:
-    """Time in, face out. Owned by the publishing thread; times are integers in ns, passed in.
+    """Maps a time to a face. Owned by the publishing thread; times are integers in ns, passed in.
 
     Args:
         timeline: frames in model space (D,).
@@ -91,7 +93,7 @@ class Playout:
         idle: idle motion; None: the face stays at rest.
         rest: (D,) the neutral face in the layout's units, default zeros.
 
-    ``clock`` tells which moment of which utterance is to be seen; None: nobody speaks.
+    ``clock`` tells which moment of which utterance to show; None: nobody speaks.
     """
 
     def __init__(
@@ -138,21 +140,21 @@ class Playout:
         self._revision += 1
 
     def as_shown(self, motion: ArrayLike) -> NDArray[np.float32]:
-        """Frames (n, D) in model space -> (n, D) in the layout's units, strengths applied: what `sample`
-        shows at their time but for transitions and smoothing."""
+        """Frames (n, D) in model space -> (n, D) in the layout's units, with strengths applied: what `sample`
+        shows at their time, apart from transitions and smoothing."""
         rows = np.asarray(motion, np.float64) * self._std + self._mean
         return np.clip(self._strengthened(rows), self._lower, self._upper).astype(np.float32)
 
     def interrupt(self) -> None:
-        """Barge-in: play nothing more of what is in the timeline and go to rest quickly.
+        """Barge-in: stop playing the timeline and go to rest quickly.
 
-        The caller also starts a new epoch, so that nothing of the old one is generated.
+        The caller also starts a new epoch, so that no more frames of the old one are generated.
         """
         self.clock = None
         self._hurry = True
         self._late_since = self._held = None
         if self._source is not None:
-            # Not even an ease in progress may go on at its slower pace.
+            # An ease in progress is slower, so it is replaced too.
             self._source = ('interrupted', self._revision, -1)
 
     def reset(self) -> None:
@@ -210,7 +212,7 @@ class Playout:
         return self._rest + self._idle.at((now - self._first) / NS_PER_SECOND)
 
     def _speech(self, now: int) -> tuple[Row | None, PlayoutState, int]:
-        """Motion that speech demands now, None when it demands nothing."""
+        """Motion of the current speech, or None if there is none."""
         nothing = (None, PlayoutState.IDLE, -1)
         clock = self.clock
         if clock is None or (clock.standing and clock.moment(now) <= 0):
@@ -218,7 +220,7 @@ class Playout:
         position = clock.position(now)
         if position < -0.5:
             return nothing
-        # Frame 0 also stands for what its sound has before the middle.
+        # Frame 0 also covers the first half of its sound.
         position = max(position, 0.0)
         frame = int(position)
         held = self._timeline.at(frame, provisional=True, epoch=clock.epoch)
@@ -235,14 +237,14 @@ class Playout:
         return row, PlayoutState.SPEAKING, frame
 
     def _row(self, held: TimelineFrames, part: float) -> Row | None:
-        """Motion at ``part`` of the way between the two frames of ``held``; None where one is not there yet."""
+        """Motion at ``part`` (0 to 1) between the two frames of ``held``; None if one is not available yet."""
         first, second = held.first, held.second
         if first is None or (second is None and part >= 1e-6 and not (held.closed or held.waiting)):
             return None
         return self._between(held, first, first if second is None else second, part)
 
     def _late(self, now: int, frame: int) -> tuple[Row | None, PlayoutState, int]:
-        """The frame due now is not there yet: hold the last one; when that takes too long, go to rest."""
+        """The due frame is not available yet: hold the last one, and go to rest if that takes too long."""
         if self._late_since is None:
             self._late_since = now
         speaking = self._source is not None and self._source[0] == 'speech'
@@ -255,7 +257,7 @@ class Playout:
             return np.asarray(frame, np.float64) * self._std + self._mean
 
         a, b = row(first), row(second)
-        # Where a neighbour is not known, the way is as straight as it can be.
+        # If a neighbour is not known, the curve is as straight as possible.
         before = 2 * a - b if held.before is None else row(held.before)
         after = 2 * b - a if held.after is None else row(held.after)
         return interpolate(before, a, b, after, part, self._layout.head_rotation)
@@ -274,7 +276,7 @@ class Playout:
         return row
 
     def _corrected(self, target: Row, now: int, provisional: bool) -> Row:
-        """``target``, reached smoothly where the frames that were shown last have been generated again since."""
+        """``target``, with a smooth transition if the frames shown last have been generated again since."""
         if provisional and self.clock is not None and self._last is not None and self._aim is not None:
             assert self._raw is not None, 'set together'
             position = max(0.0, self.clock.position(self._last))
@@ -286,7 +288,7 @@ class Playout:
         return self._correction.apply(target, now)
 
     def _begin_transition(self, source: tuple[str, int, int], target: Row) -> None:
-        """Start from what was shown; the low-pass starts anew there."""
+        """Start a transition from the last shown frame, and restart the low-pass there."""
         assert self._shown is not None and self._last is not None and self._source is not None
         self._smooth = None
         seconds = self._slower * (self.config.attack if source[0] == 'speech' else self.config.ease)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the moments of one utterance are shown and heard. Imports no ROS.
+"""The clock that determines when the moments of one utterance are shown and heard. Imports no ROS.
 
 sound of frame   |---- 0 ----|---- 1 ----|---- 2 ----|
 due                    0           1           2           each at the middle of its sound
@@ -13,19 +13,19 @@ __all__ = ['PresentationClock']
 
 
 class PresentationClock:
-    """The one answer to "when is this moment of the utterance presented?", for face, sound and look-ahead alike.
+    """Determines when a moment of the utterance is presented, for face, sound and look-ahead alike.
 
     A moment ``m`` (ns after sample 0) is presented at ``origin + delay + shift + m``. All times are integers in ns.
 
     Args:
         epoch: number of the utterance.
         origin: when sample 0 sounded, or is to sound, on the receiver's clock.
-        delay: from a sound to its face; see `StartDelay`.
-        fps: frames per second. A frame is the face in the middle of its 1 / fps, as training and files have it.
+        delay: time from a sound to its face; see `StartDelay`.
+        fps: frames per second. A frame shows the face in the middle of its 1 / fps, as in training and in files.
 
-    The clock may stand: what is due is not there yet, and everything waits for it. It stands at moment 0 until
-    `run`, because neither face nor sound may begin without the other. Whenever it runs again, ``shift`` has
-    grown by the time it stood.
+    The clock can be stopped while due data is missing; face, sound and look-ahead then wait together. It is stopped
+    at moment 0 until `run`, because neither face nor sound may begin without the other. Each stop increases
+    ``shift`` by its duration.
     """
 
     def __init__(self, epoch: int, origin: int, delay: int = 0, fps: float = 25.0) -> None:
@@ -45,24 +45,24 @@ class PresentationClock:
         return self.origin + self.delay + self.shift
 
     def moment(self, now: int) -> int:
-        """What is presented at ``now``, in ns after sample 0; negative before the beginning."""
+        """Moment presented at ``now``, in ns after sample 0; negative before the beginning."""
         moment = now - self.start
         return moment if self._standing is None else min(moment, self._standing)
 
     def time_of(self, moment: int) -> int:
-        """When ``moment`` is presented, as far as is known: later than that where the clock stands."""
+        """When ``moment`` is presented, as far as is known. If the clock is stopped, it will be later."""
         return self.start + moment
 
     def lateness(self, now: int) -> int:
-        """By how much ``shift`` would grow if the clock ran on at ``now``."""
+        """How much ``shift`` would increase if the clock resumed at ``now``."""
         return 0 if self._standing is None else max(0, now - self.time_of(self._standing))
 
     def stand(self, moment: int) -> None:
-        """Wait at ``moment``. What comes after it must not have been presented."""
+        """Stop at ``moment``. Nothing after it may have been presented."""
         self._standing = moment
 
     def run(self, now: int, largest: int) -> int:
-        """Go on at ``now``, later by the time it stood; ``shift`` grows up to ``largest``.
+        """Resume at ``now``. ``shift`` increases by the duration of the stop, up to ``largest``.
 
         Returns the part of the utterance that this skips because ``largest`` is reached.
         """
@@ -73,8 +73,8 @@ class PresentationClock:
         return late - grown
 
     def position(self, now: int) -> float:
-        """Frame due at ``now``, with its fraction; -0.5 at the beginning of the sound."""
-        # Multiplied first, so that a frame's own time gives a whole number.
+        """Number of the frame due at ``now``, with fraction; -0.5 at the beginning of the sound."""
+        # Multiply first, so that the exact time of a frame gives a whole number.
         return self.moment(now) * self._fps / NS_PER_SECOND - 0.5
 
     def time_of_frame(self, frame: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is seen and heard when: one clock per utterance moves face, sound and look-ahead. Imports no ROS."""
+"""Presentation of utterances: one clock per utterance drives face, sound and look-ahead. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _GRID = NS_PER_SECOND // 5
 
 @dataclass(frozen=True)
 class PresenterStatus:
-    """Since the start: frames that were ``underflows`` and utterances that began late (``late_starts``), seconds
-    of sound that were ``stale`` and left out; and the ``shift`` in seconds of what is presented now."""
+    """Counts since the start: late frames (``underflows``), utterances that began late (``late_starts``) and seconds
+    of sound that were skipped because they were too late (``stale``). ``shift``: the current shift in seconds."""
 
     underflows: int
     late_starts: int
@@ -37,15 +37,15 @@ class PresenterStatus:
 
 
 class Presenter:
-    """Puts utterances on the stage, one after the other. Thread-safe; times are integers in ns, passed in.
+    """Presents utterances one after the other. Thread-safe; times are integers in ns, passed in.
 
-    `sample`, `due_audio`, `next_audio` and `look_ahead` belong to the thread that publishes, `hear` and
-    `interrupt` to whoever receives sound.
+    `sample`, `due_audio`, `next_audio` and `look_ahead` belong to the publishing thread, `hear` and
+    `interrupt` to the thread that receives sound.
 
     Args:
         timeline: frames of the utterances.
-        playout: makes faces of them.
-        delay: how long after its sound an utterance is presented.
+        playout: converts the frames to faces.
+        delay: determines the delay between an utterance and its presentation.
         hop: frames that are generated at once.
         fps: frames per second of the timeline.
     """
@@ -62,7 +62,7 @@ class Presenter:
         self._now: int | None = None
 
     def update(self, config: PlayoutConfig, max_shift: float) -> None:
-        """New settings. Everything may wait for what is late for ``max_shift`` s."""
+        """Apply new settings. ``max_shift``: longest time in s for which the presentation waits for late data."""
         with self._lock:
             self._playout.update(config)
             self._pacer.hold, self._pacer.max_shift = (
@@ -75,8 +75,8 @@ class Presenter:
     ) -> None:
         """Sound of the utterance ``epoch`` arrived at ``now``.
 
-        ``origin``: when its sample 0 sounded, as is thought now. ``received``: how much of it is there, and
-        ``newest``: in the last message (ns). ``piece``: where that belongs; None if it is not to be used.
+        ``origin``: current estimate of when its sample 0 sounded. ``received``: length of the sound received so
+        far, and ``newest``: of the last message (ns). ``piece``: the last message; None if it is not used.
         """
         with self._lock:
             clock = self._newest
@@ -94,30 +94,30 @@ class Presenter:
             self._audio.add(clock, piece)
 
     def sample(self, due: int) -> PlayoutFrame:
-        """The face to be seen at ``due``."""
+        """The face to show at ``due``."""
         with self._lock:
             self._advance(due)
             return self._playout.sample(due)
 
     def due_audio(self, now: int) -> list[tuple[int, Any]]:
-        """(time, message) of the sound that is to be heard by ``now``, with its face."""
+        """(time, message) of the sound to play by ``now``, in sync with its face."""
         with self._lock:
             self._advance(now)
             return self._audio.due(now)
 
     @property
     def next_audio(self) -> int | None:
-        """When there is more of it, as far as is known."""
+        """When the next sound is due, as far as is known."""
         with self._lock:
             return self._audio.next
 
     def look_ahead(self, now: int) -> FramesAhead | None:
-        """Frames known at ``now`` that were not handed out yet; call until None."""
+        """Frames known at ``now`` that were not returned before; call until None."""
         with self._lock:
             return self._lookahead.pop(now)
 
     def voided(self, now: int) -> FramesAhead:
-        """What voids all frames handed out so far: after the end of the stream."""
+        """A `FramesAhead` that invalidates all frames returned so far, for the end of the stream."""
         rows = self._playout.rest[np.newaxis][:0]
         return FramesAhead(self._timeline.epoch + 1, 0, now, rows, 0)
 
@@ -127,13 +127,13 @@ class Presenter:
             return None if self._newest is None else self._newest.moment(now) / NS_PER_SECOND
 
     def interrupt(self) -> None:
-        """Drop what is seen and heard; the face eases to rest. The caller also starts a new epoch."""
+        """Drop the current utterance and ease the face to rest. The caller also starts a new epoch."""
         with self._lock:
             self._clear()
             self._playout.interrupt()
 
     def on_clock_jump(self) -> None:
-        """Times before the jump mean nothing any more."""
+        """The clock jumped, so earlier times are invalid."""
         with self._lock:
             self._clear()
             self._playout.reset()
@@ -165,8 +165,8 @@ class Presenter:
         self._now = None
 
     def _advance(self, now: int) -> None:
-        """Everything that may change at ``now``: the delay, who is on the stage, whether its clock runs."""
-        # A frame is asked for at its time on the grid, the sound at the very moment.
+        """Update the state at ``now``: the delay, the utterance presented, and whether its clock runs."""
+        # Frames are requested at their time on the grid, sound at the exact time.
         if self._now is not None and 0 < self._now - now < _GRID:
             now = self._now
         self._now = now
@@ -192,6 +192,6 @@ class Presenter:
             clock.delay = self._delay.delay
 
     def _makes_room(self, old: PresentationClock, new: PresentationClock, now: int) -> bool:
-        """Whether ``old`` is over, in face and sound, or ``new`` is due."""
+        """Whether face and sound of ``old`` are over, or ``new`` is due."""
         over = self._pacer.is_over(old, now) and not self._audio.waits_for(old)
         return over or now >= new.start

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames are due: an exact grid of times, whatever the jitter of whoever asks. Imports no ROS."""
+"""Due times of frames on an exact grid, independent of the caller's jitter. Imports no ROS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ['FrameSchedule']
 
 
 class FrameSchedule:
-    """Frame k is due at ``start + k / rate``; each is handed out once, none is left out.
+    """Frame k is due at ``start + k / rate``. Each frame is returned exactly once.
 
     The first call starts the grid. After a pause longer than ``catch_up`` (a stopped process or a
     clock that jumped forward) the grid starts anew instead of publishing the past.

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long after its sound an utterance is shown: a fixed time, or as soon as speech synthesis allows.
+"""Delay between an utterance and its presentation: fixed, or as short as speech synthesis allows.
 
     received   |====|====|====|====|====|         burst: sound for 0.5 s in a few milliseconds
     frames     .....|                             the first window is there
     shown      ......|----------------->          least <= delay < longest
     audio_out  ......|----------------->          with the face
 
-A live source needs the whole delay: sound that is not yet spoken cannot be waited for any less. Sound
-that is already there, ahead of the time that has passed, need not be waited for at all.
+A live source needs the whole delay, because its sound arrives only as it is spoken. Sound that arrives ahead of
+real time needs less.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _LONG = NS_PER_SECOND // 2
 
 
 class StartDelay:
-    """Delay of one utterance after the other; all times are integers in ns, passed in.
+    """Delay of the current utterance; all times are integers in ns, passed in.
 
-    ``longest``: delay of live sound. ``least``: lowest of an utterance that comes faster than real time.
-    Within an utterance the delay can only shrink, and stays as it is once the first frame has been shown:
-    sound that follows the face is never torn.
+    ``longest``: delay of live sound. ``least``: lowest delay of an utterance that arrives faster than real time.
+    Within an utterance the delay can only shrink. It is fixed once the first frame has been shown, so the
+    sound is played without interruption.
     """
 
     def __init__(self, longest: int, least: int) -> None:
@@ -34,8 +34,8 @@ class StartDelay:
         self.begin(0, 0)
 
     def begin(self, origin: int, arrived: int) -> None:
-        """A new utterance, whose sample 0 is of ``origin`` and whose first message ``arrived``."""
-        # A sender whose clock runs ahead sends no burst: what counts is how fast its sound arrives.
+        """Begin an utterance whose sample 0 has the time ``origin`` and whose first message ``arrived`` then."""
+        # A sender whose clock is ahead sends no burst, so only the rate at which its sound arrives counts.
         self._origin, self._lead_from = origin, min(origin, arrived)
         self._received = self._newest = 0
         self._running = False
@@ -43,11 +43,11 @@ class StartDelay:
 
     @property
     def settled(self) -> bool:
-        """Whether the delay stays as it is until the next utterance: no need to call `settle`."""
+        """Whether the delay is fixed until the next utterance, so that `settle` need not be called."""
         return self._running
 
     def heard(self, received: int, newest: int) -> None:
-        """So much sound (ns) is there, ``newest`` of it in the last message."""
+        """Note the length (ns) of the sound received so far, ``newest`` of it in the last message."""
         self._received, self._newest = received, newest
 
     def settle(self, now: int, ready: bool) -> bool:
@@ -56,7 +56,7 @@ class StartDelay:
         self._running = self._running or elapsed >= self.delay
         if self._running or not ready:
             return False
-        # A live source is ahead of time by the message that has just come, and only until the next.
+        # A live source is ahead only by its latest message, and only until the next one.
         newest = self._newest if self._newest < _LONG else 0
         lead = self._received - (now - self._lead_from) - newest
         wanted = max(self.least, self.longest - lead, elapsed)

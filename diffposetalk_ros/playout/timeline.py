@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generated frames by absolute frame number, between the worker that writes and the playout that reads."""
+"""Generated frames by absolute frame number. The worker writes them and the playout reads them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _MAX_TRACKS = 4
 class TimelineFrames:
     """Two neighbouring frames for a reader, in model space, of one ``epoch``.
 
-    ``first`` (D,) is frame n, ``second`` frame n + 1; None where not there. ``begin`` and ``end``:
-    final frames held. ``closed``: the utterance has no frame at or after ``end``. ``last``: frames at
-    or after this one are not there, provisional ones counted. ``waiting``: until more audio comes there
-    will be none at or after ``last``. ``provisional``: ``first`` or ``second`` may still change. ``before``
-    and ``after`` are frames n - 1 and n + 2, which shape the way between.
+    ``first`` (D,) is frame n, ``second`` frame n + 1; None if missing. ``begin`` and ``end``: range of the
+    final frames held. ``closed``: the utterance has no frame at or after ``end``. ``last``: end of all frames
+    held, including provisional ones. ``waiting``: no frame at or after ``last`` will exist until more audio
+    arrives. ``provisional``: ``first`` or ``second`` may still change. ``before`` and ``after`` are frames n - 1
+    and n + 2, which shape the interpolation.
     """
 
     epoch: int
@@ -82,10 +82,10 @@ class _Track:
 class MotionTimeline:
     """Frames of the current epoch (utterance) in model space. Thread-safe.
 
-    A frame is final once committed; look-ahead frames may be replaced and are shown only where
-    ``provisional`` is asked for. Frames of an older epoch are refused, so that a window that was
-    being generated while the stream was reset does no harm. What an older epoch had stays until
-    `forget_before`: its last words may still be to be shown when the next utterance begins.
+    A frame is final once committed. Look-ahead frames may be replaced and are shown only if
+    ``provisional`` is requested. Frames of an older epoch are refused, so that a window that was
+    being generated while the stream was reset does no harm. Frames of an older epoch are kept until
+    `forget_before`, because its last words may still be waiting when the next utterance begins.
     """
 
     def __init__(self, width: int, keep: int = 250) -> None:
@@ -133,7 +133,7 @@ class MotionTimeline:
             return self._epoch
 
     def forget_before(self, epoch: int) -> None:
-        """Drop what utterances before ``epoch`` still have."""
+        """Drop the frames of utterances before ``epoch``."""
         with self._lock:
             if len(self._tracks) > 1:
                 self._tracks = {
@@ -163,7 +163,7 @@ class MotionTimeline:
                 )
             for i in range(committed):
                 track.frames[start + i] = motion[i]
-            # After a pause what was previewed stays until it has been generated: the worker catches up.
+            # After a pause, previewed frames stay until the worker has generated them.
             kept = track.ahead[len(motion) :] if track.waiting else []
             track.end = start + committed
             track.ahead = [*motion[committed:], *kept]
@@ -172,7 +172,7 @@ class MotionTimeline:
             return True
 
     def preview(self, epoch: int, motion: FloatArray, whole: bool = True) -> None:
-        """Frames (n, D) there would be after the final ones if the audio ended here; ``whole``: all."""
+        """Set the frames (n, D) that would follow the final ones if the audio ended here; ``whole``: all of them."""
         with self._lock:
             if epoch == self._epoch and not self._track.closed:
                 self._track.ahead = list(motion)
@@ -188,7 +188,7 @@ class MotionTimeline:
     def at(self, frame: int, provisional: bool = False, epoch: int | None = None) -> TimelineFrames:
         """Frame ``frame`` and the next one of ``epoch``; forgets frames more than ``keep`` before it.
 
-        Without ``epoch``, and where that is not held, the current one answers.
+        Without ``epoch``, or if that epoch is not held, the current one is used.
         """
         with self._lock:
             epoch = epoch if epoch in self._tracks else self._epoch
@@ -211,7 +211,7 @@ class MotionTimeline:
             )
 
     def read(self, start: int, stop: int) -> FloatArray:
-        """Final frames [start, stop): (stop - start, D). Raises MotionError where one is missing."""
+        """Final frames [start, stop): (stop - start, D). Raises MotionError if one is missing."""
         with self._lock:
             track = self._track
             if not track.begin <= start <= stop <= track.end:

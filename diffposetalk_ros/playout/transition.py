@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one source of motion to another without a jump.
+"""Smooth transition from one source of motion to another.
 
-At the change the difference between what was shown and the new source is kept and fades along a
-minimum-jerk curve (Flash & Hogan 1985), each region of the face in its own time: lips follow speech
-at once, a head that turned as quickly would look struck.
+The difference between the last shown frame and the new source fades along a minimum-jerk curve (Flash & Hogan
+1985). Each region of the face has its own duration: lips follow speech at once, while the head needs more time
+to move naturally.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Transition:
         self._start = 0
 
     def begin(self, shown: Row, target: Row, start: int, seconds: Row) -> None:
-        """``shown`` (D,) was seen last, at ``start``; go to ``target`` within ``seconds`` (D,)."""
+        """Start at time ``start`` from ``shown`` (D,), the last frame; reach ``target`` within ``seconds`` (D,)."""
         self._offset = shown - target
         if self._head is not None:
             turn = multiply(
@@ -46,7 +46,7 @@ class Transition:
         self._start, self._seconds = start, seconds
 
     def weight(self, now: int) -> Row:
-        """What is left of the offset, per column: 1 at the start, 0 at the end and after it."""
+        """Remaining part of the offset per column: 1 at the start, 0 at the end and after it."""
         elapsed = (now - self._start) / NS_PER_SECOND
         x = np.ones(len(self._seconds))
         np.divide(elapsed, self._seconds, out=x, where=self._seconds > 0)
@@ -55,7 +55,7 @@ class Transition:
         return left
 
     def apply(self, row: Row, now: int) -> Row:
-        """``row`` (D,) of the new source with what is left of the offset."""
+        """``row`` (D,) of the new source plus the remaining offset."""
         weight = self.weight(now)
         if not weight.any():
             return row

@@ -41,7 +41,7 @@ class Recording:
 
 
 def map_order(joint_map: JointMap, head: SimulatedHead) -> NDArray[np.intp]:
-    """For each joint of the robot its place in the map. Raises ConfigError for joints the map lacks."""
+    """Index in the map of each joint of the robot. Raises ConfigError for joints the map lacks."""
     missing = [name for name in head.names if name not in joint_map.names]
     if missing:
         raise ConfigError(f'the map has no joint {", ".join(missing)}; it has {", ".join(joint_map.names)}')
@@ -58,7 +58,7 @@ def follow_clip(
 ) -> Recording:
     """Play ``clip`` on ``head``: frames arrive when due, and the model's frames ``look_ahead`` s earlier.
 
-    A frame counts for the middle of its time. The robot executes each plan as a
+    A frame represents the middle of its period. The robot executes each plan as a
     joint_trajectory_controller does. ``each_tick`` is called with the clip's time every 5 ms.
     """
     commander = JointCommander(joint_map, config)
@@ -66,7 +66,7 @@ def follow_clip(
     middles = np.asarray((np.arange(len(clip.values)) + 0.5) / clip.fps, np.float64)
     step = round(NS_PER_SECOND / clip.fps)
     plan: tuple[float, Trajectory] | None = None
-    begun: tuple[float, Trajectory] | None = None  # until a new plan's first point the old one leads there
+    begun: tuple[float, Trajectory] | None = None  # until a new plan's first point, the old plan is followed
     times, measured, next_frame = [], [], 0.0
     for tick in range(int(clip.duration / _TICK)):
         now = tick * _TICK
@@ -112,7 +112,7 @@ def lag_of(wanted: ArrayLike, measured: ArrayLike, step: float, most: float = 0.
 
 
 def closure_offsets(time: ArrayLike, opening: ArrayLike, closures: ArrayLike, window: float = 0.14) -> Floats:
-    """Lowest opening (N,) within ``window`` s of each of the ``closures`` (s) heard, minus it, in s.
+    """Time of the lowest opening (N,) within ``window`` s of each of the audible ``closures`` (s), minus it, in s.
 
     NaN where the opening has no minimum inside the window.
     """

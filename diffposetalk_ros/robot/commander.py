@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From face frames to joint commands in time: tracking, and the way to rest when anything goes wrong.
+"""Converts face frames to timed joint commands: tracking, and motion to rest when anything goes wrong.
 
     TRACKING --- no frame for stale_after, stop() ---> RAMPING ---> RESTING
         ^                                                 |            |
         '---- frames again, release(), can stop safely ---'------------'
 
-Every plan ends at rest: whoever executes it and hears nothing more comes to rest by itself.
+Every plan ends at rest, so a controller that receives nothing more comes to rest by itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 class CommanderMode(Enum):
-    """What the joints do."""
+    """State of the joints."""
 
     RESTING = 'resting'
     TRACKING = 'tracking'
@@ -38,9 +38,9 @@ class CommanderMode(Enum):
 
 @dataclass(frozen=True)
 class CommanderConfig:
-    """``rate`` Hz of commands, ``stale_after`` s without a frame until the way to rest begins.
+    """``rate`` Hz of commands, ``stale_after`` s without a frame until the motion to rest begins.
 
-    ``horizon``: a plan holds at most so many seconds of what is known ahead, then goes to rest.
+    ``horizon``: a plan contains at most this many seconds of known motion and then goes to rest.
     """
 
     rate: float = 50.0
@@ -86,11 +86,11 @@ class JointCommander:
     # ---- input -----------------------------------------------------------------------------------
 
     def start_at(self, position: ArrayLike) -> None:
-        """Begin from measured positions (R,) of the driven joints, standing still."""
+        """Begin at measured positions (R,) of the driven joints, at standstill."""
         clipped = np.clip(np.asarray(position, np.float64), self.map.lower, self.map.upper)
         zero = np.zeros(len(clipped))
         self._state = JointState(self.map.clear(clipped), zero, zero.copy())
-        # The way to rest begins with the next command, however short the pause before it was.
+        # The motion to rest begins with the next command, however short the pause before it was.
         self._time = None
         self._begin_ramp(0)
 
@@ -102,18 +102,18 @@ class JointCommander:
             self.bad_frames += 1
 
     def stop(self) -> None:
-        """Emergency stop: to rest from the next command on, until `release`."""
+        """Emergency stop: move to rest from the next command on, until `release`."""
         self._stopped = True
 
     def release(self) -> None:
-        """End of the emergency stop."""
+        """End the emergency stop."""
         self._stopped = False
 
     # ---- output ----------------------------------------------------------------------------------
 
     @property
     def stopped(self) -> bool:
-        """Whether the emergency stop holds."""
+        """Whether the emergency stop is active."""
         return self._stopped
 
     @property
@@ -128,8 +128,8 @@ class JointCommander:
     def advance(self, now: int) -> int:
         """Compute the next command; returns its time, the first of the grid after ``now``.
 
-        One call moves the joints by what their limits allow in one period: a call that comes late is not made up
-        for, nor is a clock that was set back; a call that comes too soon after the last changes nothing.
+        One call moves the joints by at most what their limits allow in one period. Late calls and a clock that was
+        set back are not compensated. A call too soon after the last one changes nothing.
         """
         since = None if self._called is None else now - self._called
         if since is not None and 0 <= since < _EARLY * self._period and self._time is not None:
@@ -148,7 +148,7 @@ class JointCommander:
         return self._time
 
     def plan(self) -> Trajectory:
-        """What is known from the newest command on, then the way to rest: (T,) s, (T, J) each.
+        """Known motion from the newest command on, then the motion to rest: (T,) s, (T, J) each.
 
         Times count from the newest command, which is the first point.
         """
@@ -217,7 +217,7 @@ class JointCommander:
         return self.limiter.at_rest()
 
     def _targets(self, moments: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Targets and their speeds (N, R) at ``moments``, each joint as much earlier as it lags."""
+        """Targets and their speeds (N, R) at ``moments``, with each joint advanced by its lag."""
         if not len(moments):
             empty = np.zeros((0, len(self.map.driven)))
             return empty, empty

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Face frames by the time they are due: those shown, and those known ahead of playout.
+"""Face frames by due time: those shown, and those known ahead of playout.
 
-What is shown differs from what was foretold while the face fades into or out of speech. So after the
-newest frame shown, the frames ahead count relative to what they said of that moment:
+While the face fades into or out of speech, the shown frames differ from those known ahead. After the newest
+frame shown, only the change of the frames ahead is therefore used:
 
     frame(t) = shown(now) + ahead(t) - ahead(now)      now: due time of the newest frame shown
 
-In the middle of speech both agree and this is ahead(t); elsewhere there is no jump.
+In the middle of speech both agree, and this equals ahead(t). Elsewhere it avoids a jump.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class FrameBuffer:
         if newest is not None and due <= newest:
             if newest - due < self._keep:
                 return False
-            self.clear()  # the clock was set back: a simulation began again
+            self.clear()  # the clock was set back, as when a simulation restarts
         self._shown.add(due, values)
         self._shown.drop_before(due - self._keep)
         self._ahead.drop_before(due)
@@ -109,7 +109,7 @@ class _Track:
         self.drop_from(self.due[0] if self.due else 0)
 
     def drop_before(self, moment: int) -> None:
-        """Keep two rows up to ``moment``: what `curves` needs to go on from there."""
+        """Drop old rows but keep two up to ``moment``, which `curves` needs to continue from there."""
         count = max(0, bisect_right(self.due, moment) - 2)
         del self.due[:count], self._rows[:count]
 
@@ -123,9 +123,9 @@ class _Track:
         return np.asarray(rows[right - 1] * (1 - share) + rows[right] * share)
 
     def curves(self, times: NDArray[np.int64]) -> Floats:
-        """Rows (N, D) on the curve through the frames: motors cannot turn the corners of `lines`.
+        """Rows (N, D) on a smooth curve through the frames, because motors cannot follow the corners of `lines`.
 
-        Cubic Hermite, its slopes those of the parabola through three frames; none at both ends.
+        It is a cubic Hermite curve. Its slopes are those of the parabola through three frames, and 0 at both ends.
         """
         due, rows, right, share = self._around(times)
         slopes = np.zeros_like(rows)
@@ -140,7 +140,7 @@ class _Track:
     def _around(self, times: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats, NDArray[np.intp], Floats]:
         """Frames around the times: due (K,) and rows (K, D); index of the right neighbour of each time
         and its share (N, 1)."""
-        # Of minutes known ahead only what matters here: two frames on either side.
+        # Minutes may be known ahead, but only two frames on either side are needed.
         low = max(0, bisect_right(self.due, int(times.min())) - 2)
         high = bisect_left(self.due, int(times.max())) + 2
         due, rows = np.array(self.due[low:high], np.int64), np.stack(self._rows[low:high])

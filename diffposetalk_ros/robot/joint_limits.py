@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joint motion within position limits, speed, acceleration and jerk caps, and clear of each other.
+"""Joint motion within position limits, within speed, acceleration and jerk caps, and without collisions.
 
-Two parts. Ruckig proposes the next state: the fastest way to the target within the caps (Berscheid
+There are two parts. Ruckig proposes the next state: the fastest motion to the target within the caps (Berscheid
 and Kröger, "Jerk-limited Real-time Trajectory Generation with Arbitrary Target States", 2021). A
-*governor* accepts it only if from there every joint can still stop inside its limits and clearances;
-otherwise the joint brakes, along the stop that was found safe one step before. So the limits hold
-whatever the targets are, and whatever the proposer does: the proof does not rest on it.
+*governor* accepts it only if every joint can still stop inside its limits and clearances from there.
+Otherwise the joint brakes, along the stop that was found safe one step before. The limits therefore hold
+for any targets, independent of the proposal.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Stop:
 
 
 def _stop(velocity: Floats, acceleration: Floats, most: Floats, jerk: Floats) -> _Stop:
-    # Where the velocity would end if only the acceleration were taken back decides the direction.
+    # The direction is decided by the final velocity if only the acceleration were reduced to 0.
     sign = np.where(velocity + acceleration * np.abs(acceleration) / (2 * jerk) >= 0, 1.0, -1.0)
     v, a = velocity * sign, acceleration * sign
     peak = np.minimum(np.sqrt(np.maximum(jerk * v + 0.5 * a * a, 0.0)), most)
@@ -81,11 +81,11 @@ def stop_reach(state: JointState, most: Floats, jerk: Floats) -> tuple[Floats, F
     speed = v + a * one - 0.5 * jerk * one**2
     end = one * (v + one * (a / 2 - jerk * one / 6)) + two * (speed - stop.peak * two / 2)
     end += jerk * three**3 / 6
-    # A joint still moving back while it already accelerates forward turns first.
+    # A joint that still moves backwards while it accelerates forwards reverses first.
     turning = v < 0
     t = (a - np.sqrt(np.maximum(a * a + 2 * jerk * v, 0.0))) / jerk
     turn = np.where(turning, v * t + a * t**2 / 2 - jerk * t**3 / 6, 0.0)
-    # Backwards at most to the turn, forwards at most to the end, seen in the stop's direction.
+    # In the stop's direction: backwards at most to the reversal, forwards at most to the end.
     back, ahead = stop.sign * np.minimum(np.minimum(turn, end), 0.0), stop.sign * np.maximum(end, 0.0)
     fastest = np.maximum(np.abs(v), np.where(a > 0, v + a * a / (2 * jerk), 0.0))
     return state.position + np.minimum(back, ahead), state.position + np.maximum(back, ahead), fastest
@@ -132,7 +132,7 @@ class JointLimiter:
         return bool(self._inside(state, low, high, fastest).all() and self._clear(low, high).all())
 
     def step(self, state: JointState, target: Floats, velocity: Floats | None = None) -> JointState:
-        """State one period later on the way to ``target`` (R,) moving with ``velocity`` (R,).
+        """State one period later, tracking ``target`` (R,) that moves with ``velocity`` (R,).
 
         ``state`` must be safe; the result is safe too.
         """
@@ -151,9 +151,9 @@ class JointLimiter:
             low, high, _ = stop_reach(proposed, most, jerk)
         touching = ~self._clear(low, high)
         if touching.any():
-            # Whoever adds to a clearance that would be lost brakes; whoever gives way may go on.
+            # Joints that move towards a collision brake; those that move away from it may continue.
             before_low, before_high, _ = stop_reach(state, most, jerk)
-            tolerance = 1e-12 * (1 + np.abs(state.position))  # must not add up over hours
+            tolerance = 1e-12 * (1 + np.abs(state.position))  # rounding errors must not add up over hours
             adding = (self._positive[touching] > 0) & (high > before_high + tolerance)
             adding |= (self._negative[touching] < 0) & (low < before_low - tolerance)
             brake = brake or stop_motion(state, most, jerk, self.period)
@@ -161,10 +161,10 @@ class JointLimiter:
         return self._clipped(proposed)
 
     def ramp(self, state: JointState, times: Floats) -> tuple[Floats, Floats, Floats]:
-        """Way from ``state`` to rest at ``times`` (T,) s: positions, velocities, accelerations (T, R).
+        """Motion from ``state`` to rest at ``times`` (T,) s: positions, velocities, accelerations (T, R).
 
-        First every joint stops, then all go straight to rest along one minimum-jerk curve, no longer than
-        the caps ask for: a straight way between two points that keep the clearances keeps them.
+        First every joint stops. Then all go straight to rest along one minimum-jerk curve, as fast as the
+        caps allow. A straight path between two points that keep the clearances keeps them too.
         """
         joint_map = self.map
         stop = _stop(state.velocity, state.acceleration, joint_map.acceleration, joint_map.jerk)
@@ -192,7 +192,7 @@ class JointLimiter:
         )
 
     def slowest_ramp(self) -> Floats:
-        """Longest way to rest (R,) s of each joint from the farther limit at standstill."""
+        """Longest time to rest (R,) s of each joint, starting from the farther limit at standstill."""
         ends = np.maximum(self.map.upper - self.map.rest, self.map.rest - self.map.lower)
         return self._way_times(ends)
 
@@ -216,8 +216,8 @@ class JointLimiter:
         rate = np.zeros(len(target)) if velocity is None else np.clip(velocity, -0.95 * most, 0.95 * most)
         best: JointState | None = None
         fastest = np.full(len(target), np.inf)
-        # A joint that is a little too close to meet its target at the target's speed would go back for a
-        # run-up. So each joint takes the share of that speed with which it is there soonest.
+        # A joint that is too close to its target to reach the target's speed would first move back to gain
+        # distance. Each joint therefore uses the share of that speed with which it arrives soonest.
         for share in _SHARES if rate.any() else (0.0,):
             data.target_velocity = share * rate
             if not self._updated():

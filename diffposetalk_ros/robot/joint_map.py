@@ -7,10 +7,10 @@
                                                                              v
     driven joints (R,) --- speed, acceleration, jerk: joint_limits ---> all joints (J,): followers
 
-A *driven* joint has a target of its own. A *follower* is rigidly coupled to another joint
-(``gain * q + offset``: a lid on the same rod, the antagonist of a pair of tendons); it keeps in step
-because it is computed from the driven joint's limited position, never limited by itself. Limits
-and caps of its driven joint are narrowed so that the follower's hold too.
+A *driven* joint has its own target. A *follower* is rigidly coupled to another joint
+(``gain * q + offset``: a lid on the same rod, the antagonist of a pair of tendons). It stays in step
+because it is computed from the driven joint's limited position and never limited separately. Limits
+and caps of its driven joint are narrowed so that the follower's limits hold too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Source:
-    """What a channel adds to a joint: ``gain`` times its value, or the curve through ``points``.
+    """Contribution of a channel to a joint: ``gain`` times its value, or the curve through ``points``.
 
     ``points`` (value of the channel, joint position) have rising values; the curve is flat outside.
     """
@@ -53,9 +53,9 @@ class Follow:
 class Joint:
     """One joint; lengths in ``unit`` ('rad' or 'm'), times in s.
 
-    ``offset`` is the position of the neutral face, ``rest`` where the joint goes when nothing is
-    to be shown. ``delay`` is what the servo lags behind its command and is compensated as far as the
-    input reaches ahead. Deviations from ``offset`` below ``dead_band`` are dropped.
+    ``offset`` is the position of the neutral face, ``rest`` the position when no motion is
+    shown. ``delay`` is the lag of the servo behind its command. It is compensated as far as the
+    input is known ahead. Deviations from ``offset`` below ``dead_band`` are dropped.
     """
 
     name: str
@@ -127,8 +127,8 @@ def neck_angles(rotation: ArrayLike, axes: tuple[str, ...]) -> Floats:
 class JointMap:
     """A checked map, compiled to a few matrices. Made by `joint_map_file.load_joint_map`.
 
-    ``names`` are all joints in the file's order; ``driven`` the indices of those with a target of
-    their own. Arrays with a value per driven joint: ``lower``, ``upper``, ``rest``, ``speed``,
+    ``names`` are all joints in the file's order; ``driven`` the indices of those with their own
+    target. Arrays with a value per driven joint: ``lower``, ``upper``, ``rest``, ``speed``,
     ``acceleration``, ``jerk``, ``delay``. Clearances in driven joints: ``clearance`` (C, R) and
     ``clearance_limit`` (C,), each row at most its limit.
     """
@@ -228,7 +228,7 @@ class JointMap:
         return np.array([self.names[i] == name for i in self.driven])
 
     def _compile_groups(self) -> None:
-        """Clearances that share joints are one group, whose joints go back in step."""
+        """Group the clearances that share joints; the joints of a group move back in step."""
         groups: list[tuple[list[int], NDArray[np.bool_]]] = []
         for row, weights in enumerate(self.clearance):
             rows, members = [row], weights != 0
@@ -237,7 +237,7 @@ class JointMap:
                 rows, members = group[0] + rows, group[1] | members
             groups.append((rows, members))
         # Clearances group after group, where each group begins, and the group of each driven joint;
-        # the last group is that of the joints that collide with nothing.
+        # the last group has the joints without clearances.
         order = np.array([row for rows, _ in groups for row in rows], np.intp)
         self._grouped, self._grouped_limit = self.clearance[order], self.clearance_limit[order]
         self._grouped_room = self._grouped_limit - self._grouped @ self.rest
@@ -268,9 +268,9 @@ class JointMap:
         return self.clear(np.minimum(np.maximum(self.offset + deviation, self.lower), self.upper))
 
     def clear(self, positions: Floats) -> Floats:
-        """Positions (..., R) with every clearance kept: its joints go back towards rest, all in step.
+        """Positions (..., R) that keep every clearance: the joints of a violated one move back towards rest in step.
 
-        Rest keeps every clearance and the way is straight, so the result keeps them and the limits.
+        Rest keeps every clearance and the path is straight, so the result keeps clearances and limits.
         """
         excess = positions @ self._grouped.T - self._grouped_limit
         if (excess <= 0).all():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write joint_map.yaml; every error names file and line, and a calibration file corrects values.
+"""Reads and writes joint_map.yaml. Every error names file and line. A calibration file can correct values.
 
 The format is described in docs/adding_a_robot.md.
 """
@@ -35,8 +35,8 @@ def load_joint_map(path: str | Path, calibration: str | Path | None = None) -> J
     """Read and check a map; ``calibration`` corrects single joints of one built robot.
 
     Raises ConfigError naming file, line and the valid names for: unknown keys, channels or joints,
-    a missing unit, inverted limits, values out of range, cycles of couplings, clearances that rest
-    does not keep.
+    a missing unit, inverted limits, values out of range, cycles of couplings, clearances that the rest
+    position violates.
     """
     root = read_entries(Path(path))
     root.keys(('format', 'robot', 'space', 'neck', 'joints', 'clearances'))
@@ -296,5 +296,5 @@ def _joint_lines(joint: Joint) -> list[str]:
 def _text(value: float) -> str:
     number = float(np.round(value, 12))
     assert isfinite(number)
-    # YAML 1.1 takes 1e-05 for text.
+    # YAML 1.1 reads 1e-05 as text.
     return f'{number:.12f}'.rstrip('0') + '0' if 'e' in repr(number) else repr(number)

@@ -102,7 +102,7 @@ class SimulatedHead:
 
     def command(self, positions: ArrayLike) -> None:
         """Give every servo a position (J,) in the order of `names`, now."""
-        values = np.array(positions, np.float64)  # a copy: it is heard later, when the caller's may differ
+        values = np.array(positions, np.float64)  # a copy, because the caller may change the original
         if values.shape != (len(self.names),) or not np.isfinite(values).all():
             raise ConfigError(
                 f'command of shape {values.shape}; the robot has {len(self.names)} joints, all finite'
@@ -117,7 +117,7 @@ class SimulatedHead:
             self._mujoco.mj_step(self._model, self._data)
 
     def _hear(self) -> None:
-        # A command older than what the slowest servo has heard is needed no more.
+        # Commands older than the delay of the slowest servo are no longer needed.
         slowest = self.servo_delay.max(initial=0.0)
         while len(self._queue) > 1 and self._queue[1][0] + slowest <= self.time:
             self._queue.popleft()
@@ -135,7 +135,7 @@ class SimulatedHead:
             camera.distance, camera.azimuth, camera.elevation = 0.62, 205.0, -8.0
             self._renderer.update_scene(self._data, camera)
             return np.array(self._renderer.render())
-        except Exception as error:  # every OpenGL platform fails in its own way
+        except Exception as error:  # each OpenGL platform raises different errors
             raise ConfigError(
                 f'MuJoCo cannot render here ({error}); install libEGL, or set MUJOCO_GL to osmesa'
             ) from error
@@ -144,7 +144,7 @@ class SimulatedHead:
 def choose_renderer() -> None:
     """Set MUJOCO_GL, which MuJoCo reads when it is imported, unless it is set: EGL needs no window system.
 
-    Where libEGL is missing too, MuJoCo could not even be imported with it: then it simulates without pictures.
+    If libEGL is missing, importing MuJoCo with it would fail; then it simulates without pictures.
     """
     if 'MUJOCO_GL' not in os.environ:
         os.environ['MUJOCO_GL'] = 'egl' if find_library('EGL') else 'disable'
@@ -160,8 +160,9 @@ def _mujoco() -> Any:
 
 
 def _parse(path: Path) -> ElementTree.Element:
-    """Root of a URDF. Raises ConfigError for a file that cannot be read, is none, or declares a document type:
-    entities can make a small file expand to gigabytes, and a URDF needs none."""
+    """Root of a URDF. Raises ConfigError for a file that cannot be read, is not a URDF, or declares a document type.
+
+    A URDF needs no entities, which can make a small file expand to gigabytes."""
 
     def refuse(*declared: object) -> None:
         raise ConfigError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow sweeps of single face channels through a joint map, which a person watches to calibrate it."""
+"""Slow sweeps of single face channels through a joint map, for calibration by a person who watches."""
 
 from __future__ import annotations
 

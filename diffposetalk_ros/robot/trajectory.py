@@ -24,7 +24,7 @@ class Trajectory:
     acceleration: Floats
 
     def at(self, moment: float) -> Floats:
-        """Positions (J,): linear, cubic or quintic by what is given; held before and after."""
+        """Positions (J,): linear, cubic or quintic depending on the data; held before and after."""
         k = int(np.searchsorted(self.time, moment, side='right'))
         if k == 0:
             return np.asarray(self.position[0])

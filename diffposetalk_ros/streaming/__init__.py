@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows and time: speech that arrives becomes frames."""
+"""Streaming: converts incoming speech to frames, window by window."""
 
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator, model_stream
 from diffposetalk_ros.streaming.latency import LatencyTracker

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audio features of a stream, addressed by the number of the motion frame.
 
-What is encoded together depends on frame numbers only, and not on how the audio was cut into chunks.
+Which frames are encoded together depends only on frame numbers, not on how the audio was cut into chunks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ['FeatureStream', 'LogMelFeatures', 'WindowedFeatures', 'feature_strea
 
 
 class FeatureStream(Protocol):
-    """Takes samples and gives the features of motion frames.
+    """Takes samples and returns the features of motion frames.
 
     `read` is called with ranges that move forward, and `forget` names the first frame that will still be
     read.
@@ -41,13 +41,13 @@ class FeatureStream(Protocol):
         ...
 
     def finish(self) -> None:
-        """End the audio. The last frames go without the context that did not come."""
+        """End the audio. The last frames lack their right context."""
         ...
 
     def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
-        """Features (stop - start, C) of frames [start, stop) from the sound of frames [.., heard) and no more.
+        """Features (stop - start, C) of frames [start, stop), using only the sound of frames [.., heard).
 
-        ``ends``: the utterance ends there. By default all that has come is heard.
+        ``ends``: the utterance ends there. By default, all sound received so far is used.
         """
         ...
 
@@ -65,7 +65,7 @@ class FeatureStream(Protocol):
 
 
 class LogMelFeatures:
-    """Features of a log-mel model. A frame is encoded with its context of mel frames, and kept.
+    """Features of a log-mel model. Each frame is encoded with its context of mel frames, and stored.
 
     ``right``: motion frames of later sound in that context.
     ``chunk`` is the number of motion frames that become log mel at a time: 1 for a live stream, more for a
@@ -116,7 +116,7 @@ class LogMelFeatures:
         self._extend([joined[i * self._chunk : (i + 1) * self._chunk] for i in range(whole)])
 
     def finish(self) -> None:
-        """Nothing follows: after the end lie zeros, as before the start. An incomplete last frame is dropped."""
+        """End the audio, which is padded with zeros as before the start. An incomplete last frame is dropped."""
         rest = len(self._pending) // self._frame * self._frame
         self._extend([self._pending[:rest]] if rest else [])
         self._pending = self._pending[rest:]
@@ -125,8 +125,8 @@ class LogMelFeatures:
     def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
         """Features (stop - start, C). Frames that were not encoded yet are encoded in one call.
 
-        The last frames before ``heard`` hear the last 10 ms over and over in place of the sound that follows, and
-        are encoded again when that has come. Where the utterance ends they hear zeros, as in training.
+        For the last frames before ``heard``, the last 10 ms are repeated in place of the missing sound. They are
+        encoded again when that sound has arrived. At the end of the utterance, zeros are used, as in training.
         """
         if heard is None:
             heard, ends = self._total, self._ended
@@ -158,7 +158,7 @@ class LogMelFeatures:
             self._start = before
 
     def _complete(self, heard: int, ends: bool) -> int:
-        """Frames that need no more sound than that of the frames before ``heard``."""
+        """Number of frames that need only the sound of the frames before ``heard``."""
         return heard if ends else max(0, heard - self.right)
 
     def _encode(self, start: int, stop: int, heard: int, ends: bool) -> FloatArray:
@@ -180,7 +180,7 @@ class WindowedFeatures:
 
     The window holds ``context`` frames that end with the last frame asked for, and ``right`` frames of
     later audio. It is normalised by its own mean and deviation; docs/method.md, 2.1 uses those of the
-    whole clip, which a live stream does not have. Raises ConfigError for lengths that cannot work.
+    whole clip, which a live stream does not have. Raises ConfigError for impossible lengths.
     """
 
     def __init__(self, backend: Backend, context: int = 100, right: int = 0) -> None:
@@ -209,7 +209,7 @@ class WindowedFeatures:
         self._samples = np.concatenate([self._samples, samples])
 
     def finish(self) -> None:
-        """The last frames go without their right context."""
+        """End the audio. The last frames lack their right context."""
 
     def read(self, start: int, stop: int, heard: int | None = None, ends: bool = False) -> FloatArray:
         """Features (stop - start, C) of frames encoded together with their context."""

@@ -84,7 +84,7 @@ class GeneratedFrames:
 def model_stream(
     model: LoadedModel, config: StreamConfig | None = None, style: FloatArray | None = None, **options: Any
 ) -> StreamingGenerator:
-    """A stream of a model with all it has: denoiser and, where there is one, nonverbal network.
+    """A stream of a complete model: the denoiser and, if the model has one, the nonverbal network.
 
     ``style`` is what `LoadedModel.style` returns; ``options`` are further arguments of `StreamingGenerator`.
     """
@@ -109,7 +109,7 @@ class StreamingGenerator:
         style: style vector (S,), with its traits where there is ``nonverbal``, or None for the null style.
         shape: normalised FLAME identity (shape_dim,) for models that take one, or None for the data's mean.
         features: source of audio features, or None for the one that fits the model.
-        nonverbal: adds head, brows, eyes and smile to what the denoiser articulates; None: all is the denoiser's. The
+        nonverbal: adds head, brows, eyes and smile to the articulation; None: the denoiser generates everything. The
             stream belongs to this generator.
 
     Raises ConfigError if hop and look-ahead do not fit the model's window.
@@ -308,11 +308,11 @@ class StreamingGenerator:
         self._committed = window.commit_stop
         self._features.forget(0 if self._committed < keep else self._committed)
         if self.nonverbal is not None:
-            # It hears what the denoiser heard: what is shown of the look-ahead depends on no other sound either.
+            # It uses the same sound as the denoiser, so that the look-ahead depends on no other sound either.
             new = window.heard * self.model.samples_per_frame - self._fed
             self.nonverbal.feed(self._unheard[:new])
             self._unheard, self._fed = self._unheard[new:], self._fed + new
-            # The denoiser goes on from its own frames; what leaves has a head, eyes and brows.
+            # The denoiser continues from its own frames; the returned frames also have head, eyes and brows.
             final = self.nonverbal.frames(fresh[:count])
             fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])
         return GeneratedFrames(window.commit_start, fresh, count)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the networks before the first word.
+"""Runs the networks once before speech begins.
 
-Memory, graphs and engines exist afterwards, and the time of a hop shows whether this machine keeps up.
+This allocates memory and builds graphs and engines. The time of a hop shows whether the machine is fast enough.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def warm_up(backend: Backend, config: StreamConfig, style: FloatArray | None) ->
         encoding.append(watch.seconds)
         rest.append(time.perf_counter() - start - watch.seconds)
     if generator.model.audio_encoder != 'logmel':
-        # The window grows for seconds before it keeps its size. A GPU captures that size when it comes twice.
+        # The window grows for seconds before its size is constant. A GPU captures a size when it occurs twice.
         window = np.resize(noise, (1, config.context * samples))
         encoding = []
         for _ in range(_ROUNDS):

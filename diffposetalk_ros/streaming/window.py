@@ -7,7 +7,7 @@
     sound      ..................................... 103 |
                                              R frames the audio encoder sees beyond the hop
 
-A look-ahead of up to R frames costs no delay: these frames make do with the sound that the hop waits for anyway.
+A look-ahead of up to R frames adds no delay, because these frames use only sound that the hop needs anyway.
 
 Until P frames are committed, there is no prefix of real frames. The window then begins at frame 0 with the
 learned start features, and the frames committed so far are inpainted in it.
@@ -33,8 +33,8 @@ class Window:
     Frames [start, stop) are denoised. Of these, [start, commit_start) are final already and inpainted,
     [commit_start, commit_stop) become final, and [commit_stop, stop) are look-ahead. ``prefix`` frames
     before ``start`` condition the window; 0 means the learned start features. ``length`` >= stop - start is
-    the number of frames that the network gets, padding included. The sound of frames [.., heard) shapes it,
-    and none after that, even where more has come. ``ends``: there will be none after that.
+    the number of frames that the network gets, padding included. It uses only the sound of frames [.., heard),
+    even if more has arrived. ``ends``: no sound follows after that.
     """
 
     start: int
@@ -79,7 +79,7 @@ def plan_window(
         look_ahead: frames L generated beyond them.
         right: frames R of later sound that the features of a final frame need.
         committed: frames that are final, a multiple of ``hop`` while the stream runs.
-        heard: frames whose sound has come.
+        heard: number of frames whose sound has arrived.
         ended: no more audio will come; the last windows are shorter.
 
     Returns:
@@ -101,9 +101,9 @@ def plan_window(
 
 
 def blend_weights(overlap: int, strength: float) -> NDArray[np.float32]:
-    """How strongly frames generated before, but not final, pull the new ones: (overlap,), falling.
+    """Falling weights (overlap,) with which earlier frames that are not final guide the new ones.
 
-    The first frame follows what was last predicted most, the frame after the last is free.
+    The first frame follows the earlier prediction most; the frame after the overlap is free.
     """
     steps = np.arange(1, overlap + 1, dtype=np.float32)
     return (strength * (1 - steps / (overlap + 1))).astype(np.float32)

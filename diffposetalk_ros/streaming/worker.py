@@ -153,7 +153,7 @@ class InferenceWorker:
     def reset(self) -> int:
         """Start a new utterance with an empty ring buffer and timeline; returns the new epoch."""
         with self._reset_lock:
-            # The timeline comes first, so that what the worker still delivers belongs to an older epoch.
+            # Reset the timeline first, so that frames that the worker still delivers belong to an older epoch.
             self._timeline.reset(self._audio.epoch + 1)
             epoch = self._audio.reset()
         self.notify()
@@ -196,7 +196,7 @@ class InferenceWorker:
         limit = self._generator.config.hop * self._generator.model.samples_per_frame
         chunk = self._audio.read_new(self._epoch, self._cursor, limit)
         if chunk.epoch != self._epoch:
-            # Head and eyes do not repeat what they did in the utterance before.
+            # Head and eyes do not repeat the movements of the previous utterance.
             self._utterance += self._cursor > 0
             self._generator.reset(utterance=self._utterance)
             self._epoch, self._cursor = chunk.epoch, 0

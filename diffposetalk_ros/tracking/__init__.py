@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video of a person -> face motion: decoding, face tracking, calibration, quality of a clip."""
+"""Converts video of a person to face motion: decoding, face tracking, calibration, quality of a clip."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracker scores -> the weights the models of this package speak. Pure functions.
+"""Converts tracker scores to the weights that the models of this package use. Pure functions.
 
-A tracker's score is no ARKit weight: a shut eye scores about 0.65, a face at rest scores 0.3 of squint, some
-channels never move, and the brow channels are dead on some people. A `FaceProfile` holds what belongs to
-one person before one camera; with it, `calibrate` maps every frame by itself, so that one map serves
-styles, live retargeting and measurements. docs/your_face.md tells where the numbers come from.
+A tracker's score is not an ARKit weight. A closed eye scores about 0.65, a face at rest has a squint score of 0.3,
+some channels never move, and the brow channels do not respond on some people. A `FaceProfile` describes one person
+in front of one camera. With it, `calibrate` maps every frame independently, so that one map can be used for styles,
+live retargeting and measurements. docs/your_face.md gives the source of the numbers.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _BRIDGE = 0.3
 """Seconds without a face that are bridged by interpolation: shorter than any pause a person makes."""
 _QUIET_SHARE = 0.1
 
-# What the tracker reports of a face at rest (median over 33 filmed people). No more than this is taken for bias:
-# the rest is how this person looks, which a style is to keep.
+# Scores of a face at rest (median over 33 filmed people). At most this much is treated as bias; the rest
+# is how this person looks, which a style must keep.
 _BIAS = {
     'eyeBlink': 0.12,
     'eyeSquint': 0.33,
@@ -49,10 +49,10 @@ _BIAS = {
     'mouthUpperUp': 0.03,
     'mouthLowerDown': 0.03,
 }
-# Score reached where our weight would be 1.
+# Score at which the weight is 1.
 _FULL = {'eyeBlink': 0.65}
 # Slopes of the score over a landmark distance: medians over the people on whom the score moves (r .7 to .9).
-# The jaw's is twice that median: the score of people is half of what our models say of the same sound.
+# The jaw's slope is twice that median, because people's score is half of our models' weight for the same sound.
 _JAW_OF_LIPS = 3.0
 _BROW_INNER, _BROW_OUTER, _BROW_DOWN = 6.5, 4.5, 4.0
 _SMILE_OF_CORNERS, _PUCKER_OF_WIDTH = 6.0, 3.5
@@ -89,9 +89,9 @@ _BIAS_TABLE, _FULL_TABLE = _table(_BIAS, 0.0), _table(_FULL, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class FaceProfile:
-    """One person before one camera.
+    """One person in front of one camera.
 
-    scores (52,) and features (10,): of the face at rest. dead: brow channels to take from landmarks.
+    scores (52,) and features (10,): of the face at rest. dead: brow channels to compute from landmarks.
     gaze (2,): eyes' resting direction as scores (to the left, up). camera (3,): rotation vector of the
     straight-ahead head as the camera sees it, rad, without roll.
     """
@@ -126,7 +126,7 @@ def measure_profile(track: FaceTrack) -> FaceProfile:
     dead = {n for n in _BROWS if spread[_AT[n]] < _DEAD or neutral[_AT[n]] > _SATURATED}
     rest = np.median(features[quiet], axis=0) if has_features else np.full(len(FEATURES), np.nan)
     for side in ('eye_left', 'eye_right'):
-        # Lids rest open: half of the quiet frames may be blinks, three quarters of all frames are not.
+        # Lids rest open. Half of the quiet frames may be blinks, but three quarters of all frames are not.
         rest[_FEATURE[side]] = np.percentile(features[:, _FEATURE[side]], 75) if has_features else np.nan
     return FaceProfile(
         neutral,
@@ -220,7 +220,7 @@ def to_clip(times: Floats, values: Floats, fps: float = FPS) -> tuple[MotionClip
 
 
 def _quiet_frames(scores: Floats, features: Floats | None) -> NDArray[np.intp]:
-    """The tenth of the frames in which the mouth is shut and moves least."""
+    """The tenth of the frames in which the mouth is closed and moves least."""
     mouth = scores[:, [i for n, i in _AT.items() if n.startswith(('mouth', 'jaw'))]]
     speed = np.abs(np.gradient(mouth, axis=0)).mean(axis=1) if len(mouth) > 1 else np.zeros(1)
     opening = scores[:, _AT['jawOpen']] if features is None else features[:, _FEATURE['lip_inner']]
@@ -229,10 +229,10 @@ def _quiet_frames(scores: Floats, features: Floats | None) -> NDArray[np.intp]:
 
 
 def _camera(head: Floats) -> Floats:
-    """Yaw and pitch of the median head, as a rotation vector: where the camera stands.
+    """Yaw and pitch of the median head, as a rotation vector: the position of the camera.
 
-    Roll is the head's own: cameras stand upright. What remains of a habit to look past the camera cannot be
-    told from the camera's place.
+    Roll belongs to the head, because cameras are upright. A person's habit of looking past the camera cannot be
+    distinguished from the camera's position.
     """
     mean = Rotation.from_rotvec(np.median(head, axis=0))
     yaw, pitch, _ = mean.as_euler('YXZ')
@@ -266,7 +266,7 @@ def _set_gaze(out: Floats, gaze: Floats) -> None:
 
 
 def _set_lids(out: Floats, features: Floats, profile: FaceProfile) -> None:
-    """Lids by their opening: it falls in proportion to the blink (r .97 with the score), down to shut."""
+    """Lids from their opening, which decreases linearly with the blink (r .97 with the score) until closed."""
     for side in ('Left', 'Right'):
         column = _FEATURE[f'eye_{side.lower()}']
         rest = float(np.clip(profile.features[column], *_LID_REST))
@@ -292,7 +292,7 @@ def _set_brows(out: Floats, moved: dict[str, Floats], profile: FaceProfile) -> N
 
 
 def _set_mouth(out: Floats, moved: dict[str, Floats], profile: FaceProfile) -> None:
-    """Mean of the score, which knows the level, and of the landmarks, which do not saturate."""
+    """Mean of the score, which gives the level, and of the landmarks, which do not saturate."""
     smile = _SMILE_OF_CORNERS * moved['corner_lift']
     for name, value in (
         ('jawOpen', _JAW_OF_LIPS * moved['lip_inner']),

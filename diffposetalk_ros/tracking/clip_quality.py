@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a video serves for a style: what was seen, what is poor, and why it may be refused."""
+"""Quality of a video for extracting a style: measurements, warnings and reasons for refusal."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ClipQuality:
     voice: float | None = None
 
     def refusals(self) -> list[str]:
-        """Why this clip cannot make a style, worst first, each with the way out; empty if it can."""
+        """Why no style can be made from this clip, worst first, each with a remedy; empty if it can."""
         reasons = []
         if self.face == 0:
             return ['no face is found; sit nearer, face the camera and light the face']
@@ -92,7 +92,7 @@ class ClipQuality:
         return reasons
 
     def warnings(self) -> list[str]:
-        """What makes the style less certain."""
+        """Problems that make the style less reliable."""
         notes = []
         if self.stretch < 8:
             notes.append(
@@ -132,7 +132,7 @@ class ClipQuality:
 
 
 def cuts(track: FaceTrack) -> NDArray[np.intp]:
-    """Frames before which the scene changes, or the face jumps in place or size as no person can: (C,)."""
+    """Frames (C,) before which the scene changes, or the face jumps implausibly in position or size."""
     scenes = np.flatnonzero(track.change > max(_SCENE, _SCENE_TIMES * float(np.median(track.change))))
     found = np.flatnonzero(track.found)
     if len(found) < 2:
@@ -213,7 +213,7 @@ def _moving_share(times: Floats, lips: Floats) -> float:
 
 
 def _is_still(track: FaceTrack) -> bool:
-    """Whether nothing moves but the tracker's noise: a picture that somebody filmed, or a frozen one."""
+    """Whether nothing moves except for the tracker's noise, as in a filmed photograph or a frozen picture."""
     found = track.found
     features, head = track.features[found], np.degrees(track.head[found])
     lips = _moving_share(track.times[found], features[:, FEATURES.index('lip_inner')])

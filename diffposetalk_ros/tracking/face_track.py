@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a face tracker saw of one person, frame by frame: scores, distances and head, before calibration."""
+"""Readings of a face tracker for one person, frame by frame: scores, distances and head, before calibration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FaceReading:
     scores (52,): ARKit order, 0..1. features (10,): `landmarks.FEATURES`. head (3,): rotation vector in rad,
     face axes, from the camera's view straight at the face. eye_distance: outer eye corners, pixels.
     light: mean brightness of the face, 0..1; contrast: its standard deviation. landmarks (P, 2): pixels; a page
-    sends their middle alone, P = 1.
+    sends only their middle, P = 1.
     change: mean difference in brightness from the whole picture before, 0..1 (known without a face too).
     """
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """MediaPipe's Face Landmarker on the CPU: one picture in, ARKit scores, distances and head rotation out.
 
-Versions of mediapipe from 0.10.35 on report their use to Google over the network and offer no switch, so
-those are refused. The versions taken hold no networking code at all (a test asks the linker).
+Versions of mediapipe from 0.10.35 on report their use to Google over the network, which cannot be disabled, so
+they are refused. The accepted versions contain no networking code (a test checks this with the linker).
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _MAX_FACES = 3
 
 
 class FaceTracker:
-    """Tracks one face through the pictures of one video, and counts faces once in a while.
+    """Tracks one face through the pictures of one video, and counts faces from time to time.
 
-    With one face to look for, the library smooths its landmarks by about half a picture, which leaves a
-    fourth of the noise. It tells then of no second face: `FaceReading.faces` comes from another look, every
-    ``COUNT_EVERY`` seconds.
+    When it looks for one face, the library smooths its landmarks by about half a picture, which leaves a
+    quarter of the noise. It then reports no second face, so `FaceReading.faces` comes from a separate detection,
+    every ``COUNT_EVERY`` seconds.
 
     ``model``: the bundle, see `find_face_model`. Raises VideoError where mediapipe is missing or of a
     version that reports to its maker, ModelError where the bundle is missing.
@@ -54,7 +54,7 @@ class FaceTracker:
             self._landmarker = self._make(path, 'VIDEO', 1, details=True)
             self._counter = self._make(path, 'IMAGE', _MAX_FACES, details=False)
             self._last, self._counted, self._faces = -1, -float('inf'), 0
-            # A graph starts with its first picture, and writes its lines then.
+            # A graph starts with its first picture, and prints its log lines then.
             self.track(np.zeros((64, 64, 3), np.uint8), 0.0)
         self._counted, self._thumbnail = -float('inf'), None
 
@@ -183,7 +183,7 @@ def _light(image: Image, pixels: NDArray[np.float64]) -> tuple[float, float]:
 
 @contextmanager
 def _library_lines_hidden() -> Iterator[None]:
-    """The library writes what it does to file descriptor 2, past any logger, and offers no level for it."""
+    """Hide the library's log lines, which it writes directly to file descriptor 2 and which cannot be disabled."""
     sys.stderr.flush()
     try:
         kept = os.dup(2)

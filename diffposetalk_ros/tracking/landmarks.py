@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Distances on a tracked face, free of where it is, how large it is and how the head is turned."""
+"""Distances on a tracked face, independent of its position, its size and the rotation of the head."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration of a face as it comes, picture by picture, with a profile that is learned on the way."""
+"""Live calibration of a face, picture by picture, with a profile that is learned meanwhile."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class LiveCalibration:
         return np.asarray(row, np.float32)
 
     def take(self, seconds: float) -> tuple[MotionClip, ClipQuality]:
-        """Motion and quality of the last ``seconds``. Raises VideoError with the reasons where it cannot serve."""
+        """Motion and quality of the last ``seconds``. Raises VideoError with the reasons if they are unsuitable."""
         if not self._seen:
             raise VideoError('no picture has come yet; is the camera running?')
         end = self._seen[-1][0]

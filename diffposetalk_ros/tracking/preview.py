@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A video beside our head that repeats it, to see whether a tracking is good."""
+"""Writes a video with the tracked person and the animated head side by side, to check the tracking."""
 
 from __future__ import annotations
 

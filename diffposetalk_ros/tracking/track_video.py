@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A video or a camera -> the track of a face, and the motion and quality of it."""
+"""Tracks a face in a video or camera and computes its motion and quality."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Watcher = Callable[[VideoFrame, FaceReading], None]
 
 @dataclass(frozen=True, eq=False)
 class TrackedVideo:
-    """What `track_video` saw. ``motion``: the whole video at 25 fps; ``known`` (T,): where a face was seen.
+    """Result of `track_video`. ``motion``: the whole video at 25 fps; ``known`` (T,): where a face was seen.
 
     Gaps are interpolated in ``motion``. ``take()`` gives the best part alone, for a style.
     """

@@ -42,7 +42,7 @@ class VideoReader:
 
     ``source`` is a file, or a camera by number or device. Times come from the file, so a variable frame
     rate is kept; pictures whose time does not increase are left out and counted in ``dropped``. Rotation
-    that a phone writes beside the pictures is applied. ``damaged`` counts packets that cannot be decoded.
+    metadata of phones is applied. ``damaged`` counts packets that cannot be decoded.
 
     Raises VideoError for what cannot be opened or holds no pictures.
     """
@@ -154,7 +154,7 @@ def read_sound(
                 if wanted is not None and count >= wanted:
                     break
         except av.error.FFmpegError:
-            pass  # what could be decoded serves; the pictures tell whether the file is damaged
+            pass  # use what could be decoded; the pictures show whether the file is damaged
     sound = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     return np.asarray(sound[round(start * AUDIO_SAMPLE_RATE) : wanted], np.float32)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distillation of the embedded model: guidance into one pass, many steps into few.
 
-The student begins as a copy of the teacher and takes the two guidance scales beside the style. From noisy
+The student begins as a copy of the teacher and takes the two guidance scales besides the style. From noisy
 motion x_t, the teacher takes one or more guided DDIM steps. The student learns the prediction with which a
 single DDIM step leads to the same result (guidance distillation: Meng et al. 2023; progressive distillation:
 Salimans and Ho 2022, here with more than two steps in one).
@@ -76,9 +76,9 @@ class DistillConfig:
 
 
 def guided_student(teacher: DiffPoseTalkModel) -> DiffPoseTalkModel:
-    """A copy of the teacher that takes the scales as inputs and ignores them so far.
+    """A copy of the teacher that takes the scales as inputs but ignores them at first.
 
-    Only its denoiser will learn. Raises ConfigError for a teacher that cannot be distilled.
+    Only its denoiser is trained. Raises ConfigError for a teacher that cannot be distilled.
     """
     config = teacher.config
     if config.scale_inputs or config.deterministic:
@@ -168,7 +168,7 @@ class Distillation:
         return scales
 
     def _target(self, given: _Given, noisy: Tensor, start: Tensor, stop: Tensor) -> Tensor:
-        """x_0 with which one DDIM step from ``start`` leads to the result of the teacher's substeps."""
+        """The x_0 with which one DDIM step from ``start`` gives the result of the teacher's substeps."""
         count = self._config.substeps
         x, clean = noisy, noisy
         times = [(start + (stop - start) * k / count).round().long() for k in range(count + 1)]

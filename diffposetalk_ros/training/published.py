@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two published stages on an LMDB of FLAME motion, from folders to folders."""
+"""The two published training stages on an LMDB of FLAME motion."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Recipe:
     """Amount of data and training of each stage.
 
     Args:
-        takes: number of takes, 8.4 s each in a style of its own.
+        takes: number of takes of 8.4 s, each in its own style.
         audio: run of the audio encoder.
         style: run of the style encoder.
         denoiser: run of the denoiser.
@@ -134,7 +134,7 @@ def _start(recipe: Recipe) -> tuple[StoredModel, Tensor, Tensor] | None:
     if recipe.start is None:
         return None
     stored = load_model(recipe.start)
-    # A regressor may begin as the denoiser it is compared with, and an audio encoder may grow.
+    # A regressor may start from the denoiser it is compared with, and an audio encoder may get more blocks.
     config = replace(
         stored.model.config,
         deterministic=recipe.model.deterministic,
@@ -243,7 +243,7 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
 
 
 def _refresh_reference(folder: Path) -> None:
-    """Let the nonverbal network of a model folder know the speech that ships as the new audio encoder hears it."""
+    """Recompute the nonverbal network's features of the bundled speech with the new audio encoder."""
     path = folder / NONVERBAL
     if path.is_file():
         weights = load_file(path)
@@ -252,7 +252,7 @@ def _refresh_reference(folder: Path) -> None:
 
 
 def _nonverbal_stage(corpus: Path, work: Path, out: Path, recipe: Recipe) -> dict[str, NDArray[Any]]:
-    """Weights of the nonverbal network, trained on animated clips of its own."""
+    """Weights of the nonverbal network, trained on separate animated clips."""
     path = work / 'nonverbal_clips.npz'
     if not path.is_file():
         clips = build_nonverbal_clips(corpus, recipe.nonverbal_clips, recipe.seed)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """First stage: the light audio encoder learns phones and visemes. HuBERT comes pre-trained.
 
-The two heads are thrown away afterwards; the denoiser's training goes on from the encoder.
+The two heads are discarded afterwards; the denoiser's training continues with the encoder.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from diffposetalk_ros.training.run import RunConfig, train
 
 __all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
 
-# Lip closure, rounding and bite are what a face is judged by and what is hardest to hear.
+# Lip closure, rounding and bite matter most for the impression of a face and are hardest to recognise.
 _VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
-# Sounds whose mistakes show as a missed or false closure count more; on real voices n, t, d and ð are what
-# is taken for m, p and b.
+# Sounds whose errors appear as a missed or false closure have a higher weight. On real voices, n, t, d and ð are
+# mistaken for m, p and b.
 _PHONE_WEIGHTS = {
     **dict.fromkeys(('p', 'b', 'm', 'n', 'ð', 'ʋ', 'β', 'ɸ'), 2.0),
     **dict.fromkeys(('f', 'v', 'd', 't', 'y', 'ø'), 1.5),
@@ -73,8 +73,8 @@ def train_audio(
 ) -> AudioTrainee:
     """Train the encoder with its heads, and return both.
 
-    ``start`` is an encoder to continue from. It gets new heads, which learn first, alone: random heads would pull the
-    encoder away from the features that the denoiser knows.
+    ``start`` is an encoder to continue from. It gets new heads, which are trained alone first, because random heads
+    would change the features that the denoiser was trained on.
     """
     trainee = AudioTrainee(config)
 

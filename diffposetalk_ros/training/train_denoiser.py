@@ -29,8 +29,8 @@ class DenoiserLossConfig:
 
     ``hop_share`` of the batches are short windows of ``hop_frames``, whose prefix carries
     ``prefix_noise`` (normalised units) because live prefixes are generated, not recorded.
-    ``speech`` weighs the first stage's losses, kept on while the audio encoder learns along; at 0 the
-    encoder is frozen, which costs a third of the time. ``closure`` and ``rivals``: see `lip_emphasis`.
+    ``speech`` is the weight of the first stage's losses while the audio encoder is trained too. At 0 the
+    encoder is frozen, which takes a third of the time. ``closure`` and ``rivals``: see `lip_emphasis`.
     """
 
     weights: LossWeights = LossWeights(
@@ -46,7 +46,7 @@ class DenoiserLossConfig:
 
 
 class _Trainee(nn.Module):
-    """All networks that learn in this stage. The style encoder is frozen and not among them."""
+    """All networks that are trained in this stage. The style encoder is frozen and not one of them."""
 
     def __init__(self, model: DiffPoseTalkModel, audio: AudioTrainee) -> None:
         super().__init__()
@@ -59,16 +59,16 @@ class _Trainee(nn.Module):
 def rig_projection(std: Tensor) -> Vertices:
     """Normalised motion (N, F, D) -> (N, F, r), where mean squares are mm^2 on the rig.
 
-    The rig is linear, so mean squared vertex distance is a quadratic form; its root, cut to the
-    directions that matter, gives the same loss at a thousandth of the cost of the mesh. Lips count
-    whole, the upper face half.
+    The rig is linear, so mean squared vertex distance is a quadratic form. Its root, reduced to the
+    relevant directions, gives the same loss at a thousandth of the cost of the mesh. Lips have full
+    weight, the upper face half.
     """
     rig = load_rig()
     gram = torch.from_numpy(rig.gram('lips') + 0.5 * rig.gram('upper_face')).double()
     values, vectors = torch.linalg.eigh(gram)
     keep = values > values.max() * 1e-6
     root = vectors[:, keep] * values[keep].sqrt()
-    # The loss averages over the r columns; their squares have to add up.
+    # The loss averages over the r columns, but their squares must be summed.
     space = (std[:52, None].double() * root * root.shape[1] ** 0.5).float()
 
     def project(motion: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def rig_projection(std: Tensor) -> Vertices:
 
 
 class _Loss:
-    """Loss of a training step. It holds what is the same in every step."""
+    """Loss of a training step. It holds the data that all steps share."""
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the nonverbal network: animated signals of speech in many styles -> the next knot, by diffusion."""
+"""Training of the nonverbal network, which draws the next knots by diffusion, on animated speech in many styles."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ _DRAWS = 3
 class NonverbalClips:
     """Clips of 32 s at 12.5 knots/s.
 
-    ``position`` (N, 400, 10) signals less their mean over their deviation within the clip; ``pace`` (N,
-    10), 1/s; ``audio`` (N, 400, 64) what the network hears.
+    ``position`` (N, 400, 10) signals, standardised within the clip (zero mean, unit deviation); ``pace`` (N,
+    10), 1/s; ``audio`` (N, 400, 64) audio input of the network.
     """
 
     position: NDArray[np.float32]
@@ -75,7 +75,7 @@ class NonverbalClips:
 
 
 def _heard(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The sound as a microphone may give it: another level, some noise."""
+    """The sound with a random level and some noise, as from a microphone."""
     noise = rng.standard_normal(len(samples)).astype(np.float32)
     loud = 10 ** (rng.uniform(-70, -38) / 20)
     return np.asarray((samples + loud * noise) * 10 ** (rng.uniform(-12, 8) / 20), np.float32)
@@ -94,7 +94,7 @@ def standardised(
 def build_nonverbal_clips(
     corpus: Path, count: int, seed: int = 0, style: StyleParameters | None = None
 ) -> NonverbalClips:
-    """Animate ``count`` clips of 32 s, each in a style of its own (or in ``style``). Deterministic for a seed."""
+    """Animate ``count`` clips of 32 s, each in its own style (or in ``style``). Deterministic for a seed."""
     clips: list[Clip] = read_clips(corpus, 'train')
     positions, paces, audios = [], [], []
     length = SECONDS * 16000
@@ -134,7 +134,7 @@ class NonverbalModule(nn.Module):
         self.register_buffer('scale_offset', torch.zeros(TARGET))
 
     def fit_scale(self, clips: NonverbalClips) -> None:
-        """Choose the unit of each target as a power of the pace, by least squares of logarithms."""
+        """Fit the unit of each target as a power of the pace, by least squares of logarithms."""
         blocks, before, velocity = blocked(clips.position)
         ways = (blocks[:, 1:] - expected(before[:, 1:], velocity[:, 1:])).std(1)  # (N, 3, 10)
         for k in range(_WIDTH):
@@ -184,7 +184,7 @@ class _Source:
             np.broadcast_to(pace, velocity[:, :-1].shape),
             sounds[:, :-1],
         )
-        # A block's own mistakes come back as its input: it learns among small ones.
+        # The errors of a block become its later input, so it is trained with small errors.
         inputs = torch.from_numpy(seen) + 0.02 * torch.randn(seen.shape, generator=rng)
         state, _ = module.context(inputs)
         way = blocks[:, 1:] - expected(blocks[:, :-1, -1], velocity[:, :-1])
@@ -192,14 +192,14 @@ class _Source:
         scale = np.exp(offset + slope * np.log(np.tile(pace, BLOCK)))
         clean = torch.from_numpy((way.reshape(*way.shape[:2], TARGET) / scale).astype(np.float32))
         moving = np.tile((position.std(1) > 0.2).astype(np.float32), BLOCK)[:, None]
-        # Each state serves several draws of noise: the recurrent part is the costly one.
+        # Each state is used with several draws of noise, because the recurrent part is the most expensive.
         error = torch.zeros(())
         for _ in range(_DRAWS):
             steps = torch.randint(1, STEPS_TRAINED + 1, clean.shape[:2], generator=rng)
             noise = torch.randn(clean.shape, generator=rng)
             noisy = self._signal[steps][..., None] * clean + self._noise[steps][..., None] * noise
             guess = module.head(torch.cat([noisy.float(), state, self._steps[steps]], -1))
-            # Signals a style keeps still carry no information.
+            # Signals that a style keeps still carry no information.
             error = error + ((guess - clean) ** 2 * torch.from_numpy(moving)).mean() / _DRAWS
         return {'clean': error}
 
@@ -207,7 +207,7 @@ class _Source:
 def free_run(
     network: NonverbalNetwork, clips: NonverbalClips, index: int, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Knots (K, 10) that the network makes of the sound and the pace of a clip, from rest and on its own."""
+    """Knots (K, 10) that the network generates freely from the sound and the pace of a clip, starting at rest."""
     noise = np.random.default_rng((seed, index))
     pace = network.learned_pace(clips.pace[index])
     hidden = np.zeros(HIDDEN, np.float32)
@@ -227,7 +227,7 @@ def free_run(
 def calibrated_weights(
     module: NonverbalModule, clips: NonverbalClips, count: int = 60
 ) -> dict[str, NDArray[Any]]:
-    """Weights as `NonverbalNetwork` reads them: halves, with what was measured on ``count`` free runs."""
+    """Weights for `NonverbalNetwork` in half precision, with the calibration from ``count`` free runs."""
     weights: dict[str, NDArray[Any]] = {
         name: value.numpy().astype(np.float16 if 'scale' not in name else np.float32)
         for name, value in module.state_dict().items()
@@ -240,7 +240,7 @@ def measured_chains(
 ) -> dict[str, NDArray[np.float32]]:
     """``gain``, ``gain_slope``, ``offset`` and ``pace_range`` of a trained network, from ``count`` free runs."""
     moving = np.where(clips.pace > _LEAST_PACE, clips.pace, np.nan)
-    # In C order: safetensors writes the memory as it lies.
+    # C order, because safetensors writes the memory as it is.
     span = np.nanquantile(moving, [0.02, 0.98], axis=0).astype(np.float32, order='C')
     zeros, ones = np.zeros(_WIDTH, np.float32), np.ones(_WIDTH, np.float32)
     network = NonverbalNetwork(
@@ -258,7 +258,7 @@ def measured_chains(
 def _line(pace: NDArray[Any], spread: NDArray[Any]) -> tuple[float, float]:
     """Slope of log spread over log pace, and the gain that brings the spread to 1 at the typical pace.
 
-    From fewer than eight runs no slope is told: the line would run away at other paces.
+    With fewer than eight runs the slope is 0, because the line would not extrapolate to other paces.
     """
     if len(pace) < _LEAST_RUNS:
         return 0.0, float(np.exp(-spread.mean())) if len(spread) else 1.0
@@ -267,7 +267,7 @@ def _line(pace: NDArray[Any], spread: NDArray[Any]) -> tuple[float, float]:
 
 
 def reference_features(folder: Path) -> NDArray[np.float16]:
-    """Audio features (100, C) of the speech that ships, as the model in ``folder`` hears it."""
+    """Audio features (100, C) of the bundled speech from the audio encoder of the model in ``folder``."""
     backend = open_model(folder).backend
     stream = feature_stream(backend, 100, 0)
     stream.push(read_audio(demo_clip()))

@@ -84,7 +84,7 @@ def train_style_pairs(
     run: RunConfig,
     validation: PairSource | None = None,
 ) -> StyleEncoder:
-    """Train the style encoder to match two windows of one clip among other people (docs/method.md, 9.1)."""
+    """Train the style encoder to match two windows of one clip among those of other people (docs/method.md, 9.1)."""
     torch.manual_seed(run.seed)
     encoder = StyleEncoder(config, motion_dim)
 

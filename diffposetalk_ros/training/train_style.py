@@ -35,7 +35,7 @@ def train_style(
         module: nn.Module, step: int, generator: torch.Generator, device: torch.device
     ) -> dict[str, Tensor]:
         motion = source.draw_motion(step, run.batch).to(device)
-        # A user's clip may be as short as a second: halves are cut short together, now and then.
+        # A user's clip may be as short as a second, so both halves are sometimes shortened together.
         length = (
             HALF
             if torch.rand((), generator=generator) < 0.6

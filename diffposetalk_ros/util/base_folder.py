@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that strangers may name: those below one folder, and no others."""
+"""Restricts files that untrusted requests may name to those below one folder."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class BaseFolder:
         self.folder = Path(os.path.normpath(given.absolute()))
 
     def find(self, name: str | Path) -> Path | None:
-        """The path that ``name`` means, relative to the folder or absolute; None where it leads out of it.
+        """Path of ``name``, relative to the folder or absolute; None if it leads out of the folder.
 
-        Nothing outside is looked at, so nobody learns what exists there. Links that lead out are refused too.
+        Paths outside are not accessed, so the answer does not reveal if they exist. Links that lead out are refused.
         """
         try:
-            # By the letters first: what leads out is refused before the disk is asked.
+            # Check the text first: a path that leads out is refused before the disk is accessed.
             path = Path(os.path.normpath(self.folder / Path(name).expanduser()))
             if not path.is_relative_to(self.folder):
                 return None
             inside = path.resolve().is_relative_to(self.folder.resolve())
-        except (OSError, RuntimeError, ValueError):  # too long, a circle of links, a zero in it
+        except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a null character
             return None
         return path if inside else None
 
     def require(self, name: str | Path) -> Path:
-        """As `find`. Raises ConfigError where it leads out of the folder."""
+        """Like `find`, but raises ConfigError if the path leads out of the folder."""
         path = self.find(name)
         if path is None:
             raise ConfigError(

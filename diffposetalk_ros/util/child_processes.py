@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes as processes of their own, which end with the one that started them, however that ends."""
+"""Runs nodes in separate processes, which end with the process that started them, however it ends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ['ChildProcesses']
 
 
 class ChildProcesses:
-    """Use as a context manager in the main thread. What the processes print goes to the open file ``log``.
+    """Use as a context manager in the main thread. Output of the processes goes to the open file ``log``.
 
-    While it is open SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
+    While it is open, SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
     """
 
     def __init__(self, log: Any) -> None:
@@ -53,7 +53,7 @@ class ChildProcesses:
             stdout=self._log,
             stderr=self._log,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in a terminal is ours to pass on
+            start_new_session=True,  # this process passes on Ctrl-C in a terminal
             preexec_fn=_prepare,
         )
         self._started.append(process)
@@ -61,11 +61,11 @@ class ChildProcesses:
 
 
 def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt  # ended by kill as by Ctrl-C: the processes end too
+    raise KeyboardInterrupt  # kill, like Ctrl-C, also ends the processes
 
 
 def _prepare() -> None:
-    """A shell starts what runs in the background with Ctrl-C ignored, and that is inherited: here it counts."""
+    """Make Ctrl-C work: a shell starts background processes with Ctrl-C ignored, and children inherit this."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
 

@@ -19,7 +19,7 @@ _PRIVATE = range(100, 201)
 
 
 def use_private_domain() -> int:
-    """A domain of this machine only, away from the user's robots and from demos; set in this process."""
+    """Set a DDS domain in this process that is local to this machine and separate from robots and demos."""
     taken = {int(demo['ROS_DOMAIN_ID']) for demo in running_demos()}
     domain = random.SystemRandom().choice([number for number in _PRIVATE if number not in taken])
     os.environ['ROS_DOMAIN_ID'] = str(domain)
@@ -28,7 +28,7 @@ def use_private_domain() -> int:
 
 
 def choose_domain() -> dict[str, str]:
-    """The environment variables that lead into the domain of a demo: a private one, unless ROS_DOMAIN_ID is set."""
+    """Environment variables for the domain of a demo: a private one, unless ROS_DOMAIN_ID is set."""
     if not os.environ.get('ROS_DOMAIN_ID'):
         use_private_domain()
     return {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
@@ -36,7 +36,7 @@ def choose_domain() -> dict[str, str]:
 
 @contextmanager
 def recorded_demo(variables: dict[str, str]) -> Iterator[None]:
-    """While the block runs, `running_demos` of other processes know this one. Raises ConfigError."""
+    """Register this demo for `running_demos` of other processes while the block runs. Raises ConfigError."""
     path = _folder() / f'{os.getpid()}.env'
     write_private(path, ''.join(f'{name}={value}\n' for name, value in variables.items()))
     try:
@@ -46,7 +46,7 @@ def recorded_demo(variables: dict[str, str]) -> Iterator[None]:
 
 
 def running_demos() -> list[dict[str, str]]:
-    """The environment variables of each demo of this user that runs, the newest first."""
+    """Environment variables of each running demo of this user, the newest first."""
     found: list[tuple[float, dict[str, str]]] = []
     for path in _folder().glob('*.env'):
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A helper process ends when its parent ends, in whatever way."""
+"""Makes a helper process end when its parent ends, however it ends."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times are integers in nanoseconds, as ROS has them: sums are exact, and no clock is too old for them."""
+"""Times are integers in nanoseconds, as in ROS, so sums are exact for any clock."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """Reads pickles of numbers without executing anything from them.
 
 The official data set and FLAME's model file are pickles. Only plain Python values, NumPy arrays and
-scalars, sparse matrices and chumpy's wrapper around an array are understood; every other name ends the
+scalars, sparse matrices and chumpy's wrapper around an array are supported. Any other name stops the
 reading before it is looked up.
 """
 
@@ -24,7 +24,7 @@ _KINDS = 'biufSU?'
 
 
 class ForeignPickleError(DiffPoseTalkError):
-    """A pickle that is damaged or asks for anything but numbers."""
+    """The pickle is damaged or requests anything but numbers."""
 
 
 class _Held:
@@ -126,7 +126,7 @@ def load_numbers(source: bytes | IO[bytes]) -> Any:
     """The object pickled in ``source``. Raises ForeignPickleError for anything but numbers."""
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        # Python 2 wrote FLAME's file: its byte strings become text that way.
+        # FLAME's file was written by Python 2; this decodes its byte strings as text.
         return _Unpickler(stream, encoding='latin1').load()
     except ForeignPickleError:
         raise

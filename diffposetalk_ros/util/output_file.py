@@ -59,7 +59,7 @@ def check_output_folder(path: Path) -> None:
 def part_of(path: Path) -> Path:
     """A new empty file beside ``path``, to be written and then renamed to it; the caller removes it if that fails.
 
-    Nobody can foresee its name, so no link can wait there. It has the mode of ``path``, or that of a new file.
+    Its name is unpredictable, so no link can be placed there. It has the mode of ``path``, or that of a new file.
     """
     handle, name = tempfile.mkstemp('.part', f'.{path.name[:40]}.', path.parent)
     try:
@@ -95,7 +95,7 @@ def _new_file_mode() -> int:
 
 
 def _try(folder: Path, path: Path) -> None:
-    # Asking the file system beats reading permission bits: it knows read-only mounts and quotas.
+    # Trying is better than reading permission bits, because the file system knows read-only mounts and quotas.
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:

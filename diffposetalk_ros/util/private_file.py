@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small files that nobody but their owner may read."""
+"""Small files that only their owner may read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['write_private']
 def write_private(path: Path, text: str) -> None:
     """Write ``text`` to ``path``, readable by the owner only, in one step. Makes the folder, for the owner only.
 
-    What is at ``path`` is replaced; a link is not followed. Raises ConfigError where nothing can be written.
+    An existing file at ``path`` is replaced; a link is not followed. Raises ConfigError if it cannot be written.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def share_directories() -> list[Path]:
 
 
 def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
-    """Folder of a model, given as a path or as the name of one that ships.
+    """Folder of a model, given as a path or as the name of a bundled model.
 
     Raises ModelError that lists where it searched.
     """
@@ -51,7 +51,7 @@ def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
 
 
 def find_shared(path: str) -> Path:
-    """A file that ships, such as config/joint_map.yaml. Raises ConfigError that lists where it searched."""
+    """A bundled file such as config/joint_map.yaml. Raises ConfigError that lists where it searched."""
     shares = share_directories()
     for share in shares:
         if (share / path).is_file():
@@ -73,7 +73,7 @@ def package_version() -> str:
 
 
 def demo_clip() -> Path:
-    """The sound file that ships. Raises AudioError if it is not installed."""
+    """The bundled sound file. Raises AudioError if it is not installed."""
     for share in share_directories():
         for clip in sorted((share / 'models' / 'demo').glob('*.flac')):
             return clip

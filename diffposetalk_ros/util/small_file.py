@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small text files of folders that may come from anybody."""
+"""Small text files in untrusted folders."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MAX_TEXT = 4 << 20
 def read_small_text(path: Path, max_bytes: int = MAX_TEXT) -> str:
     """Text (UTF-8) of a regular file of at most ``max_bytes``.
 
-    Raises OSError for a pipe or device, which could keep the reader waiting for ever, and for a larger file, which
-    is not read; UnicodeDecodeError for bytes that are no text.
+    Raises OSError for a pipe or device, which could block the reader for ever, and for a larger file, which
+    is not read; UnicodeDecodeError for bytes that are not text.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(handle, 'rb') as file:

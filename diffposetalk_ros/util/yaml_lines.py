@@ -109,7 +109,7 @@ def read_entries(path: Path) -> Entry:
 
 
 class _Reader:
-    """Convert YAML nodes to entries; aliases can make a file endless, so its size and depth are limited."""
+    """Converts YAML nodes to entries. Size and depth are limited, because aliases can make a file endless."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -126,7 +126,7 @@ class _Reader:
             value = {}
             for key_node, item in node.value:
                 key = str(key_node.value)
-                # The line of the key: a nested mapping begins on the next one.
+                # Use the line of the key, because a nested mapping begins on the next one.
                 found = replace(self.entry(key, item, depth + 1), line=key_node.start_mark.line + 1)
                 if key in value:
                     found.fail(f'{key} occurs twice')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounds how many connections a server holds, so that idle ones never keep a visitor out."""
+"""Limits the number of connections of a server, so that idle ones never block a visitor."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ['ConnectionGate']
 
 
 class ConnectionGate:
-    """A protocol factory for ``create_server`` around another one.
+    """A protocol factory for ``create_server`` that wraps another one.
 
-    At most ``limit`` connections are open. A new one takes the place of the oldest that is not kept, and each
-    ends after ``lifetime`` s unless it is kept (a WebSocket, an upload under way). ``evicted`` counts those that
-    ended before their time.
+    At most ``limit`` connections are open. A new one replaces the oldest that is not kept. Each connection
+    ends after ``lifetime`` s unless it is kept (a WebSocket, an upload in progress). ``evicted`` counts those that
+    ended early.
     """
 
     def __init__(self, make: Callable[[], Any], limit: int = 256, lifetime: float = 30.0) -> None:
@@ -31,7 +31,7 @@ class ConnectionGate:
         return len(self._open)
 
     def keep(self, transport: asyncio.BaseTransport | None, kept: bool = True) -> None:
-        """Exempt a connection from eviction and its end, or take that back."""
+        """Exempt a connection from eviction and from ``lifetime``, or undo this."""
         if transport in self._open:
             self._open[transport].kept = kept
 
@@ -54,7 +54,7 @@ class ConnectionGate:
 
 
 class _Connection(asyncio.Protocol):
-    """Passes everything on to the protocol of the connection, and ends it in time."""
+    """Forwards everything to the protocol of the connection, and ends it after its lifetime."""
 
     def __init__(self, gate: ConnectionGate, inner: Any) -> None:
         self._gate, self._inner = gate, inner

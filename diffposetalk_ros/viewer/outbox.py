@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits to be sent to one viewer: bounded, whatever the viewer does or leaves undone."""
+"""Bounded queue of messages to one viewer, whether or not the viewer reads them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ['Outbox']
 class Outbox:
     """A queue of blocks (bytes) and texts (str) of one event loop.
 
-    A viewer that does not read misses blocks, which the next ones replace: beyond ``blocks`` bytes they are
-    dropped and counted. Texts are not replaced by anything, so more than ``texts`` characters of them are
-    refused: such a viewer must go.
+    A viewer that does not read misses blocks, which later ones replace. Beyond ``blocks`` bytes they are
+    dropped and counted. Texts cannot be replaced, so more than ``texts`` characters of them are
+    refused, and the viewer must be disconnected.
     """
 
     def __init__(self, blocks: int = 2**19, texts: int = 2**18) -> None:
@@ -26,11 +26,11 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """Bytes and characters that wait."""
+        """Waiting bytes and characters."""
         return self._blocks + self._texts
 
     def put(self, data: bytes | str) -> bool:
-        """Add what is to be sent; False when the viewer has left too many texts unread."""
+        """Add a message; False when the viewer has left too many texts unread."""
         if isinstance(data, bytes):
             if self._blocks and self._blocks + len(data) > self._most_blocks:
                 self.dropped += 1
@@ -45,7 +45,7 @@ class Outbox:
         return True
 
     async def get(self) -> bytes | str:
-        """The next to be sent."""
+        """The next message to send."""
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What server and page send each other in binary; everything else is JSON.
+"""Binary messages between server and page; everything else is JSON.
 
 Each block starts with 16 bytes: kind, state (uint8 each), count (uint16), number (uint32) and a time
 in ms (float64), little-endian; then its numbers.
@@ -35,13 +35,13 @@ def audio_block(samples: NDArray[np.float32], rate: int, due_ns: int) -> bytes:
 
 
 def read_speech(data: bytes) -> tuple[NDArray[np.float32], int]:
-    """Sound a page sent as a whole: mono float32 (n,), rate in Hz. Raises AudioError for anything else."""
+    """Complete sound from a page: mono float32 (n,), rate in Hz. Raises AudioError for anything else."""
     samples, rate, _ = _read_sound(data, _LONGEST)
     return samples, rate
 
 
 def read_live(data: bytes) -> tuple[NDArray[np.float32], int, int]:
-    """A piece of what a page's microphone hears: mono float32 (n,), rate in Hz, time of the first sample in ns.
+    """A block from a page's microphone: mono float32 (n,), rate in Hz, time of the first sample in ns.
 
     Raises AudioError for anything else.
     """
@@ -52,7 +52,7 @@ def read_live(data: bytes) -> tuple[NDArray[np.float32], int, int]:
 
 
 def read_face(data: bytes) -> tuple[NDArray[np.float32], float]:
-    """What a page's camera sees in one picture: numbers (N,) for `tracking.page_reading`, and the time in s.
+    """Reading of one picture of a page's camera: numbers (N,) for `tracking.page_reading`, and the time in s.
 
     Raises VideoError for anything else.
     """

@@ -90,7 +90,7 @@ def clip_sheet(
 def channel_sheet(cell: int = 240, columns: int = 8, face: str = DEFAULT_FACE) -> Image:
     """Sheet of the neutral face and of each ARKit channel at 1, alone, in squares of ``cell`` pixels.
 
-    mouthClose stands beside jawOpen: it says how much of the jaw's opening the lips take back.
+    mouthClose is shown together with jawOpen, because it cancels part of the jaw's opening.
     """
     weights = np.concatenate([np.zeros((1, 52)), np.eye(52)]).astype(np.float32)
     close, jaw = (ARKIT_BLENDSHAPES.index(name) for name in ('mouthClose', 'jawOpen'))
@@ -136,8 +136,8 @@ def _in_order(values: Floats, look: _Look, workers: int) -> Iterator[Image]:
         for chunk in chunks:
             yield from _draw(chunk, look)
         return
-    # Agg holds the interpreter lock, so threads would not help. Pictures come back in shared memory:
-    # through a pipe they would cost as much again as drawing them. Few chunks wait, to bound memory.
+    # Agg holds the interpreter lock, so threads would not help. Pictures are returned in shared memory, because
+    # a pipe would take as long as drawing them. Only a few chunks wait, to bound memory.
     slots = 2 * workers + 1
     place = (slots, _CHUNK, look.size[1], look.size[0], 3)
     memory = SharedMemory(create=True, size=int(np.prod(place)))
@@ -158,13 +158,13 @@ def _in_order(values: Floats, look: _Look, workers: int) -> Iterator[Image]:
 
 
 def _begin() -> None:
-    """In a worker: Ctrl-C, which a terminal sends to all, is for the process that waits for the pictures."""
+    """In a worker: ignore Ctrl-C, which a terminal sends to all processes; the waiting process handles it."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _taken(pictures: Image, number: int, count: int) -> Iterator[Image]:
-    """Copies of what was drawn, so that the slot is free again."""
+    """Copies of the pictures, so that the slot is free again."""
     return iter([picture.copy() for picture in pictures[number % len(pictures)][:count]])
 
 

@@ -25,7 +25,7 @@ from diffposetalk_ros.viewer.render_scene import Image
 
 __all__ = ['RenderOptions', 'render_to_file', 'write_image', 'write_mp4']
 
-# The colours of HD video, told to the player.
+# Colour space of HD video, stored in the file for the player.
 _HD = 'colorprim=bt709:transfer=bt709:colormatrix=bt709'
 
 
@@ -140,7 +140,7 @@ def _joined(images: Sequence[Image], captions: Sequence[NDArray[np.float32]]) ->
 def _write_gif(path: Path, frames: Iterator[Image], rate: float) -> int:
     from PIL import Image as Pillow
 
-    # One palette for all frames: colours do not flicker, and equal areas compress.
+    # One palette for all frames, so that colours do not flicker and equal areas compress well.
     first = Pillow.fromarray(next(frames)).quantize(255, kmeans=3)
     pictures = [first]
     pictures += [Pillow.fromarray(f).quantize(palette=first, dither=Pillow.Dither.NONE) for f in frames]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws the head into an image on the CPU: camera and Agg as the software rasteriser.
 
-Agg (inside Matplotlib) fills smooth shaded triangles in about 3 microseconds each, anti-aliased and
-without any GL; the pyrender, VTK and moderngl families all want a GL driver. It has no depth
+Agg (inside Matplotlib) draws smoothly shaded, anti-aliased triangles in about 3 microseconds each and
+without GL; pyrender, VTK and moderngl all need a GL driver. Agg has no depth
 buffer, so faces are sorted from back to front, with a small bias for parts that lie on others.
 """
 
@@ -66,7 +66,7 @@ class Scene:
         self._light = Light(rig, theme)
         names = [PARTS[p] for p in rig.part]
         self._bias = np.array([BIAS.get(name, 0.0) for name in names], np.float32)
-        # Ears stand over the hair behind them; the neck lies behind jaw and mouth.
+        # Ears are in front of the hair; the neck is behind jaw and mouth.
         for mask, bias in (('ears', 9.0), ('neck', -20.0)):
             self._bias[np.isin(rig.faces, rig.masks[mask]).all(axis=1)] = bias
         inside = {'mouth': ('teeth', 'mouth'), 'eye_left': _EYE, 'eye_right': _EYE}
@@ -80,7 +80,7 @@ class Scene:
         """Image (height, width, 3) uint8 of one frame of vertices (V, 3) mm."""
         faces = self._rig.faces
         width, height = self._size
-        # Camera 950 mm before the face, a little below the eyes; 266 mm of the head fill the picture.
+        # Camera 950 mm in front of the face, a little below the eyes; 266 mm of the head fill the picture.
         distance = 950.0 - points[:, 2]
         scale = (height / 266.0) * 880.0 / distance
         screen = np.stack(
@@ -93,7 +93,7 @@ class Scene:
         seen = np.flatnonzero(front)
         order = seen[np.argsort(self._bias[seen] - distance[faces[seen]].mean(axis=1))]
         colour = self._light.colours(points, order)
-        # Only the box the head covers is cleared and copied; row 0 of the picture is the top.
+        # Only the bounding box of the head is cleared and copied; row 0 of the picture is the top.
         left, low = np.clip(np.floor(screen.min(axis=0)).astype(int) - 2, 0, self._size)
         right, high = np.clip(np.ceil(screen.max(axis=0)).astype(int) + 2, 0, self._size)
         box = (slice(height - high, height - low), slice(left, right))
@@ -104,7 +104,7 @@ class Scene:
         return image
 
     def _hide_inside(self, front: NDArray[np.bool_], screen: Floats, corner: Floats) -> None:
-        """Take away teeth, mouth and eyeballs beside the openings through which they are seen."""
+        """Remove the parts of teeth, mouth and eyeballs outside the openings through which they are visible."""
         for edge, chosen in self._inner:
             low, high = screen[edge].min(axis=0), screen[edge].max(axis=0)
             inner = corner[chosen]

@@ -26,9 +26,9 @@ __all__ = ['pack_rig']
 _POSITION_STEPS = 100.0
 _FIELD_STEPS = 800.0
 _SMALLEST = 0.01
-# With a depth buffer the parts need less of the bias that sorting needs.
+# With a depth buffer, the parts need less bias than with sorting.
 _DEPTH_BIAS = 0.3
-# Parts that take their shade of another part, where a theme gives a colour to that one only.
+# Parts that take their colour from another part if a theme gives a colour only to that one.
 _FOLLOWS = {'lids': 'skin', 'brows': 'hair', 'lashes': 'hair'}
 
 

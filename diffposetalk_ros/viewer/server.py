@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page's server: static files, the rig, and a WebSocket per viewer. Imports no ROS.
 
-It runs an event loop in a thread of its own; every public method may be called from any thread.
+It runs an event loop in its own thread. Every public method may be called from any thread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TYPES = {
 }
 _HEADERS = {
     'Cache-Control': 'no-cache',
-    # WebAssembly is for the face tracker, which comes from here like everything else.
+    # WebAssembly is for the face tracker, which this server delivers like everything else.
     'Content-Security-Policy': (
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; frame-ancestors 'none'"
     ),
@@ -83,8 +83,8 @@ COMMANDS = frozenset(
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """``port`` 0: any free one. ``token`` is what a visitor must present; empty: none is needed on
-    loopback, a random one is made elsewhere. ``attempts``: how many ports from ``port`` on are tried."""
+    """``port`` 0: any free one. ``token`` must be presented by a visitor; if empty, none is needed on
+    loopback, and a random one is made elsewhere. ``attempts``: number of ports from ``port`` on that are tried."""
 
     host: str = '127.0.0.1'
     port: int = 8765
@@ -93,7 +93,7 @@ class ServerOptions:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is of this machine only."""
+    """Whether an address or name is that of the loopback interface."""
     try:
         return ipaddress.ip_address(host.strip('[]')).is_loopback
     except ValueError:
@@ -101,10 +101,10 @@ def is_loopback(host: str) -> bool:
 
 
 class ViewerServer:
-    """Serves until `stop`. ``rig`` is the answer of /rig.bin; ``now`` gives the motion's clock in ns,
-    ``commands`` are those that the handler knows, ``tracker`` holds the files of the page's face tracker by
-    name: they are large, stay on the disk and are served below /camera/. ``faces`` makes the
-    answers of /rig.bin?face=NAME, each when it is first asked for.
+    """Serves until `stop`. ``rig`` is the content of /rig.bin; ``now`` gives the motion's clock in ns;
+    ``commands`` are those that the handler knows. ``tracker`` holds the files of the page's face tracker by
+    name. They are large, so they stay on disk; they are served below /camera/. ``faces`` makes the
+    content of /rig.bin?face=NAME at the first request.
 
     The constructor binds the port. Raises ConfigError for a port in use, an address that is not
     of this machine, or when aiohttp is not installed.
@@ -127,7 +127,7 @@ class ViewerServer:
             raise ConfigError(f'the page needs aiohttp ({error}); pip install aiohttp') from error
         if not 0 <= options.port <= 65535:
             raise ConfigError(f'port {options.port}; use 1 to 65535, or 0 for any free one')
-        # A request that is none is answered with 400: a scan of ports shall not fill the log with tracebacks.
+        # A malformed request gets the answer 400, so that a port scan does not fill the log with tracebacks.
         self._log = logging.Logger(__name__)
         self._log.parent = logging.getLogger('aiohttp.server')
         self._log.addFilter(
@@ -160,7 +160,7 @@ class ViewerServer:
 
     @property
     def address(self) -> str:
-        """What to type into the browser, token included."""
+        """Address for the browser, token included."""
         host = self._options.host
         shown = f'[{host}]' if ':' in host else host
         return f'http://{shown}:{self.port}/' + (f'?token={self.token}' if self.token else '')
@@ -172,7 +172,7 @@ class ViewerServer:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What was refused or dropped to stay within bounds, by name."""
+        """Counts of what was refused or dropped because of limits, by name."""
         dropped = sum(visitor.outbox.dropped for visitor in list(self._clients.values()))
         counts = self._counts | {'connections evicted': self._gate.evicted}
         return counts | {'blocks dropped': counts['blocks dropped'] + dropped}
@@ -184,19 +184,19 @@ class ViewerServer:
 
     @property
     def weight(self) -> tuple[int, int]:
-        """Bytes of all files, and of what travels (compressed)."""
+        """Bytes of all files, uncompressed and compressed."""
         files = self._files.values()
         return sum(len(plain) for plain, _, _ in files), sum(len(packed) for _, packed, _ in files)
 
     def send(self, message: bytes | dict[str, Any]) -> None:
-        """To every viewer: a binary block, or JSON."""
+        """Send a binary block or JSON to every viewer."""
         if not self._clients:
             return
         data = message if isinstance(message, bytes) else json.dumps(message)
         self._call(lambda: self._enqueue(data))
 
     def latch(self, kind: str, message: dict[str, Any]) -> None:
-        """JSON with ``type`` = kind to every viewer, and to those who come later."""
+        """Send JSON with ``type`` = kind to every viewer and to later ones when they connect."""
         data = json.dumps({'type': kind, **message})
 
         def store() -> None:
@@ -232,7 +232,7 @@ class ViewerServer:
             await self._requests.take()
             try:
                 self._refuse_strangers(request)
-            except ValueError as error:  # a Host header that is none
+            except ValueError as error:  # an invalid Host header
                 raise self._web.HTTPBadRequest(text=f'{error}\n') from None
             return await handler(request)
 
@@ -260,12 +260,12 @@ class ViewerServer:
         await runner.cleanup()
 
     async def _listen(self) -> asyncio.Server:
-        """Serve the first free port; what it was is known only now that it is bound."""
+        """Serve on the first free port, which is known only once it is bound."""
         first = self._options.port
         self._last_port = min(65535, first + self._options.attempts - 1) if first else 0
         for port in range(first, self._last_port + 1):
             try:
-                # Ports of connections that have just ended are free (SO_REUSEADDR).
+                # Ports of connections that have just ended can be reused (SO_REUSEADDR).
                 return await self._loop.create_server(
                     self._gate, self._options.host, port, backlog=128, reuse_address=True
                 )
@@ -275,8 +275,8 @@ class ViewerServer:
         raise AssertionError('there is always a first port')
 
     def _refuse_strangers(self, request: Any) -> None:
-        # A foreign page in the same browser may send requests here, and a foreign name may point
-        # here: names other than this machine's are refused where no token protects.
+        # A foreign page in the same browser may send requests here, and a foreign name may resolve
+        # to this machine. Without a token, names other than this machine's are therefore refused.
         if not self.token and not is_loopback(request.url.host or ''):
             raise self._web.HTTPForbidden(text='open this page by its address 127.0.0.1\n')
         origin = request.headers.get('Origin')
@@ -316,13 +316,13 @@ class ViewerServer:
             raise self._web.HTTPNotFound(
                 text=f'no face of that name; use {", ".join(self._faces) or "none"}\n'
             )
-        if name not in self._made:  # half a second of work, which nobody else shall wait for
+        if name not in self._made:  # half a second of work, which must not delay other visitors
             data = await asyncio.to_thread(self._faces[name])
             self._made[name] = (data, gzip.compress(data, 9), _TYPES['.bin'])
         return self._made[name]
 
     async def _speech(self, request: Any) -> Any:
-        """A whole recording; one at a time, since it is held in memory."""
+        """Receive a whole recording; one at a time, since it is held in memory."""
         if not 0 < (request.content_length or 0) <= _UPLOAD:
             raise self._web.HTTPRequestEntityTooLarge(
                 _UPLOAD, request.content_length or 0, text=f'send 1 to {_UPLOAD} bytes, with their number\n'
@@ -374,7 +374,7 @@ class ViewerServer:
         command = _read_command(text)
         kind = command.get('do')
         cost = _COSTS.get(str(kind), _COST)
-        # Whoever asks for too much is read more slowly, and nobody else.
+        # Only a visitor with too many requests is read more slowly.
         await visitor.tokens.take(cost)
         await self._commands.take(cost)
         number = command.get('id') if isinstance(command.get('id'), (int, float)) else None
@@ -421,7 +421,7 @@ class ViewerServer:
 
 
 class _Visitor:
-    """What one connected page may still ask for."""
+    """Rate limits of one connected page."""
 
     def __init__(self, transport: Any, outbox: Outbox) -> None:
         self.transport, self.outbox = transport, outbox
@@ -430,7 +430,7 @@ class _Visitor:
 
 
 def _read_command(text: str) -> dict[str, Any]:
-    """The object in a JSON text; empty for anything else."""
+    """The object in a JSON text; an empty one for anything else."""
     if len(text) > _COMMAND:
         return {}
     try:
@@ -446,7 +446,7 @@ async def _drain(socket: Any, outbox: Outbox) -> None:
             data = await outbox.get()
             await (socket.send_bytes(data) if isinstance(data, bytes) else socket.send_str(data))
     except (ConnectionError, RuntimeError):
-        return  # gone; the receiving side ends by itself
+        return  # disconnected; the receiving side ends by itself
 
 
 def _load(folder: Path) -> dict[str, tuple[bytes, bytes, str]]:

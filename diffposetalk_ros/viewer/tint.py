@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Factors on the plain colours of the head's parts: blush, shadows that stay, strands of hair, irises.
+"""Factors on the plain colours of the head's parts: blush, static shadows, strands of hair, irises.
 
-They come from the neutral mesh, once; so both renderers and RViz show the same head at no cost per frame.
+They are computed once from the neutral mesh, so both renderers and RViz show the same head at no cost per frame.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ['corner_tint']
 Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
-# A shadow on skin keeps more of the red.
+# Shadows on skin are reddish.
 _SKIN_SHADOW = np.array([0.75, 1.05, 1.15])
 
 
@@ -93,7 +93,7 @@ def _lip_border(rig: Rig) -> Array:
 
 
 def _lips(rig: Rig, points: Array) -> Array:
-    """Dark where the lips meet, so that a closed mouth reads as a line, and the upper lip in shade."""
+    """Dark where the lips meet, so that a closed mouth appears as a line; the upper lip is in shade."""
     x, y, _ = points.T
     away = y - sf.mouth_line(x)
     lips = np.zeros(len(points), bool)
@@ -134,7 +134,7 @@ def _iris(points: Array) -> Array:
 
 
 def _hair(face: Face, points: Array) -> Array:
-    """Strands as they are combed, darker in the furrows and towards the nape."""
+    """Strands in the direction of combing, darker in the furrows and towards the nape."""
     light = 0.80 + 0.2 * strands(face, points)
     nape = 0.25 * sf.smoothstep(10, -60, points[:, 1])
     return np.asarray((light * (1 - nape))[:, None] * np.ones(3))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A limit on how much a visitor may ask for per second."""
+"""A rate limit for the requests of a visitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ['TokenBucket']
 
 
 class TokenBucket:
-    """Fills with ``rate`` tokens a second up to ``burst``; whoever takes more waits until they are there."""
+    """Fills with ``rate`` tokens a second up to ``burst``. Taking more waits until they are available."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate, self._burst = rate, burst
@@ -24,7 +24,7 @@ class TokenBucket:
         return max(0.0, -self._tokens / self._rate)
 
     async def take(self, cost: float = 1.0) -> None:
-        """Take ``cost`` tokens, and wait until they are there."""
+        """Take ``cost`` tokens, and wait until they are available."""
         wait = self.debt(cost)
         if wait > 0:
             await asyncio.sleep(wait)

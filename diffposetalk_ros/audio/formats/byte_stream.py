@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PCM that arrives as bytes, cut anywhere, perhaps with WAV headers in it -> whole frames.
+"""Converts PCM bytes, cut anywhere and possibly with WAV headers, to whole frames.
 
-Speech services send a WAV header before each answer and cut their chunks wherever a buffer was full. However
-the bytes are cut, the frames that come out are the same.
+Speech services send a WAV header before each answer and cut their chunks wherever a buffer was full. The
+resulting frames do not depend on how the bytes are cut.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ State = Callable[[bytes, list[PcmPiece]], 'bytes | None']
 class ByteStream:
     """Turns the bytes of one sender into frames of PCM.
 
-    ``told`` is the format until a WAV header in the stream names another. What a message leaves over (part of a
-    frame, part of a header) is put before the next. ``note`` takes a line when a header sets the format.
+    ``told`` is the format until a WAV header in the stream gives another one. The incomplete end of a message (part
+    of a frame or of a header) is joined to the next one. ``note`` takes a line when a header sets the format.
     ``dropped`` counts bytes that belong to no whole frame; ``headers`` counts the headers found.
     """
 
@@ -63,8 +63,8 @@ class ByteStream:
         """Format of the sound that comes next."""
         self._state: State = self._sound
         self._held = b''
-        self._left: int | None = None  # bytes of the data chunk still to come; None: nobody knows
-        self._odd = False  # the data chunk has an odd length: a zero may pad it
+        self._left: int | None = None  # bytes of the data chunk still to come; None: unknown
+        self._odd = False  # the data chunk has an odd length, so a zero may pad it
         self._skip = 0
         self._after_skip: State = self._sound
         self._fmt: AudioFormat | None = None
@@ -73,7 +73,7 @@ class ByteStream:
 
     @property
     def told(self) -> AudioFormat:
-        """Format of sound without a header. Setting another one ends what came before."""
+        """Format of sound without a header. Setting another one ends the current sound."""
         return self._told
 
     @told.setter
@@ -84,9 +84,9 @@ class ByteStream:
             self._restart()
 
     def push(self, data: bytes) -> list[PcmPiece]:
-        """Frames that are complete with these bytes, in order.
+        """Add bytes and return the frames that are now complete, in order.
 
-        Raises AudioError for sound in a codec that is not PCM, as its header says; those bytes are dropped.
+        Raises AudioError if a header names a codec that is not PCM; the bytes of that sound are dropped.
         """
         carried = len(self._held) if self._state == self._sound else 0
         pieces: list[PcmPiece] = []
@@ -102,10 +102,10 @@ class ByteStream:
         return pieces
 
     def end(self) -> list[PcmPiece]:
-        """The sound is over for now: frames held back because they might have begun a header.
+        """The sound pauses: return frames that were held back because they might have been part of a header.
 
-        A part of a frame is dropped, unless the stream is inside a WAV whose end is still to come; then the same
-        sender goes on later. After a complete WAV the told format holds again.
+        An incomplete frame is dropped, unless the stream is inside a WAV that is not complete; then the same
+        sender continues later. After a complete WAV the told format is used again.
         """
         if self._left is not None and self._left > len(self._held) and not self._refusal:
             return []
@@ -115,13 +115,13 @@ class ByteStream:
         pieces = [PcmPiece(self._held[:whole], self.audio_format, whole // width)] if whole else []
         self.dropped += len(self._held) - whole
         if self._from_header and self._state == self._sound and not self._refusal:
-            self._held = b''  # a header without a size: the stream may go on after a pause
+            self._held = b''  # a header without a size, so the stream may go on after a pause
         else:
             self._restart()
         return pieces
 
-    # Each state takes the bytes at hand and returns those that are left for the next state, or None to wait for
-    # more; then it has put what is to wait into ``_held``.
+    # Each state takes the available bytes and returns those that are left for the next state, or None to wait for
+    # more; in that case it has stored the waiting bytes in ``_held``.
 
     def _sound(self, buffer: bytes, pieces: list[PcmPiece]) -> bytes | None:
         limit = len(buffer) if self._left is None else min(len(buffer), self._left)
@@ -205,7 +205,7 @@ class ByteStream:
         size = int.from_bytes(buffer[4:8], 'little')
         if buffer[:4] in SIDE_CHUNKS:
             return self._pass(size + size % 2, buffer[8:], self._after)
-        self._state = self._sound  # the sender's sizes are wrong: what follows is sound all the same
+        self._state = self._sound  # the sender's sizes are wrong, so the following bytes are still sound
         return buffer
 
     def _pass(self, count: int, buffer: bytes, then: State) -> bytes | None:
@@ -224,9 +224,9 @@ class ByteStream:
 
 
 def _find_header(buffer: bytes, limit: int) -> tuple[int, bool]:
-    """Where the sound in ``buffer[:limit]`` ends, and whether a WAV header is there.
+    """Where the sound in ``buffer[:limit]`` ends, and whether a WAV header follows there.
 
-    Without one it ends at ``limit``, or earlier where more bytes must tell whether a header begins.
+    Without a header it ends at ``limit``, or earlier if more bytes are needed to detect a header.
     """
     at = buffer.find(b'RIFF')
     while 0 <= at < limit:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coded sound that arrives message by message (MP3, Opus) -> mono samples. Needs PyAV."""
+"""Decodes sound that arrives coded (MP3, Opus), message by message, to mono samples. Needs PyAV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONTAINERS = {b'OggS': 'Ogg', b'\x1aE\xdf\xa3': 'WebM', b'RIFF': 'WAV', b'fLaC'
 class CodedStream:
     """Decoder of one sender. ``damaged`` counts packets that could not be decoded.
 
-    Raises AudioError from the constructor for a coding that is not in `CODINGS`, or without PyAV.
+    The constructor raises AudioError for a coding that is not in `CODINGS`, or without PyAV.
     """
 
     def __init__(self, coding: str, channel: int = 0) -> None:
@@ -47,9 +47,9 @@ class CodedStream:
         return av.CodecContext.create(self.coding, 'r')
 
     def push(self, data: bytes) -> tuple[MonoAudio, int]:
-        """Samples that are complete with these bytes, perhaps none, and their rate (Hz).
+        """Add bytes and return the samples that are now complete, possibly none, and their rate (Hz).
 
-        Raises AudioError for a container, which must be taken apart first.
+        Raises AudioError for a container, which must be demultiplexed first.
         """
         import av
 
@@ -75,7 +75,7 @@ class CodedStream:
         return MonoAudio(samples, sum(p.invalid for p in parts), sum(p.clipped for p in parts)), rate
 
     def end(self) -> None:
-        """The sound is over for now: what waits for the rest of its packet is forgotten."""
+        """The sound pauses: discard an incomplete packet."""
         self._codec = self._new_codec()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who decodes a sound file: libsndfile, our reader of streamed WAVs, or FFmpeg (PyAV) for video containers."""
+"""Decoders of sound files: libsndfile, our reader of streamed WAVs, and FFmpeg (PyAV) for video containers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Decoder(Protocol):
 
 
 def source_name(source: AudioSource) -> str:
-    """What a message calls it."""
+    """Name of the source for messages."""
     if isinstance(source, (str, Path)):
         return str(source)
     name = getattr(source, 'name', None)
@@ -62,10 +62,10 @@ def source_name(source: AudioSource) -> str:
 
 
 def seekable(source: AudioSource) -> AudioSource:
-    """The source itself, or, of a pipe or of '-', a temporary file that holds all it brings.
+    """The source itself or, for a pipe or '-', a temporary file with all of its content.
 
-    A pipe can be read only once: what reads a sound twice (for its length, say) asks for this first. Raises
-    AudioError for a source that cannot be read, or that brings nothing.
+    A pipe can be read only once, so code that reads a sound twice (for example, for its length) needs this. Raises
+    AudioError for a source that cannot be read or is empty.
     """
     if not isinstance(source, (str, Path)):
         return source
@@ -127,7 +127,7 @@ def _status(path: Path) -> os.stat_result:
 
 
 def _open(source: AudioSource, own: bool) -> Decoder:
-    """``own``: whether the decoder closes a file it was given; it always closes one it opened."""
+    """Open the decoder. ``own``: whether it closes a file it was given; it always closes one it opened."""
     import soundfile
 
     file: BinaryIO
@@ -151,9 +151,9 @@ def _open(source: AudioSource, own: bool) -> Decoder:
 
 
 def _is_streamed_wav(file: BinaryIO) -> bool:
-    """Whether a PCM WAV has a placeholder for its size, or another WAV behind it.
+    """Whether a PCM WAV has a placeholder for its size, or is followed by another WAV.
 
-    Raises AudioError where the data chunk ends behind the end of the file: libsndfile would shorten it quietly.
+    Raises AudioError if the data chunk is longer than the file, which libsndfile would ignore silently.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -197,7 +197,7 @@ def _only_side_chunks(file: BinaryIO, at: int, size: int) -> bool:
 
 
 class _SoundFile:
-    """Whatever libsndfile reads."""
+    """Any sound that libsndfile reads."""
 
     def __init__(self, source: Any, file: BinaryIO, own: bool) -> None:
         self._source, self._file, self._own = source, file, own
@@ -222,7 +222,7 @@ class _SoundFile:
 
 
 class _StreamedWav:
-    """PCM WAVs whose sizes say nothing, or several in one file, as one sound at the rate of the first."""
+    """PCM WAVs with placeholder sizes, or several in one file, as one sound at the rate of the first."""
 
     def __init__(self, file: BinaryIO, own: bool) -> None:
         self._file, self._own = file, own
@@ -281,7 +281,7 @@ class _StreamedWav:
 
 
 class _FfmpegFile:
-    """The first sound of a container FFmpeg reads; pictures and video are passed over."""
+    """The first audio stream of a container that FFmpeg reads; pictures and video are ignored."""
 
     def __init__(self, container: Any, file: BinaryIO, own: bool) -> None:
         import av
@@ -320,7 +320,7 @@ class _FfmpegFile:
 
 
 def _take(decoder: _StreamedWav | _FfmpegFile, count: int) -> NDArray[np.float32]:
-    """The next ``count`` samples of a decoder that gives them in pieces of its own."""
+    """The next ``count`` samples of a decoder that returns pieces of its own size."""
     parts, have = [decoder._rest], len(decoder._rest)
     while have < count and (part := next(decoder._waiting, None)) is not None:
         parts.append(part)

@@ -29,7 +29,7 @@ def audio_duration(source: AudioSource, min_seconds: float = 0.0) -> float:
     """Length in seconds. Raises AudioError as `read_audio`, and for less than ``min_seconds``."""
     with closing(open_decoder(source)) as decoder:
         frames = decoder.frames
-        if frames is None:  # a recording of a browser, say: only its end tells
+        if frames is None:  # the length is known only at the end, as in a recording of a browser
             frames = sum(len(part) for part in _parts(decoder, source_name(source)))
         seconds = frames / decoder.rate
     if seconds < min_seconds:
@@ -90,8 +90,8 @@ def audio_blocks(
     The blocks together are the same samples `read_audio` returns, for any ``block``.
 
     Raises:
-        AudioError: missing, empty, not audio, cut off in the middle, or with NaN or infinite values; at its
-            end also a file that holds nothing but silence, where ``refuse_silence`` is set.
+        AudioError: missing, empty, not audio, cut off in the middle, or with NaN or infinite values. If
+            ``refuse_silence`` is set, also at the end of a file that contains only silence.
     """
     import soxr
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any PCM to float32 mono in [-1, 1]."""
+"""Converts any PCM to float32 mono in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def to_mono_float32(samples: NDArray[np.generic], channels: int = 1, channel: in
         channel: the channel to take, from 1; 0 is the mean of all.
 
     Raises:
-        AudioError: another type, a channel count outside 1..64, a channel that is not there, or a length that is
+        AudioError: another type, a channel count outside 1..64, a missing channel, or a length that is
             not whole frames.
     """
     check_channels(channels)

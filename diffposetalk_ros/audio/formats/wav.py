@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headers of RIFF/WAVE files: what they say about the sound, and which of their sizes mean nothing."""
+"""Headers of RIFF/WAVE files: the format of the sound, and detection of placeholder sizes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_wave_start(data: bytes, at: int = 0) -> bool:
 
 
 def is_placeholder(size: int) -> bool:
-    """Whether a writer that could not seek back has left this as the size (bytes) of a chunk.
+    """Whether this size (bytes) of a chunk is the placeholder of a writer that could not seek back.
 
     Known values: 0 (GStreamer, libsndfile), 0x7ffff000 (SoX, eSpeak NG), 0x7fffffff (speech services),
     0x80000000 (arecord) and 0xffffffff (FFmpeg), each with or without the header, and rounded to whole frames.

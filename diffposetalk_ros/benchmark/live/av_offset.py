@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a face is behind the sound that is heard with it, from what was recorded of both."""
+"""Delay of a face behind its sound, computed from recordings of both."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ALIKE = 0.85
 def face_behind_sound(
     seen: ArrayLike, heard: ArrayLike, expected: ArrayLike, fps: float, quiet_after: float = 0.06
 ) -> float:
-    """Seconds by which the face is behind its sound, over one utterance; NaN where it does not resemble it.
+    """Seconds by which the face is behind its sound, over one utterance; NaN if they do not correlate.
 
     Args:
         seen: (n, 2): time in s and opening of the jaw.
         heard: (m, 2): time in s, and the moment of the utterance in s that begins to be heard then, in order.
         expected: (k,): opening of the jaw of each frame of the same sound; frame i is that of (i + 0.5) / ``fps`` s.
         fps: frames per second of ``expected``.
-        quiet_after: a piece of sound that nothing follows is heard for so long (s).
+        quiet_after: duration (s) of a piece of sound that is not followed by another.
     """
     rows, pieces, jaw = (np.asarray(each, np.float64) for each in (seen, heard, expected))
     if len(rows) < 25 or len(pieces) < 25:

@@ -18,9 +18,9 @@ from diffposetalk_ros.benchmark.table import Table
 __all__ = ['browser_versions', 'page_tables']
 
 _VIEWS = {'face alone (kiosk)': 'kiosk', 'with panel': ''}
-# Until the page has found how finely it can draw.
+# Time in which the page adapts its resolution.
 _SETTLE = 6.0
-# Moments (ms) at which the head was drawn, not those at which it could have been.
+# Times (ms) at which the head was actually drawn.
 _WATCH = """(() => {
   const { head } = viewer;
   viewer.moments = [];

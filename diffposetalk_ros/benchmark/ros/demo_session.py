@@ -76,7 +76,7 @@ class DemoSession:
             self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
             log = self._stack.enter_context(self._log.open('wb'))
             self._processes = self._stack.enter_context(ChildProcesses(log))
-            # A sender of one's own need not have stamps.
+            # The user's own sender need not set stamps.
             self._kind = default_kind() if self.options.audio is None else stamped_kind()
             self._node, self._executor = self._stack.enter_context(private_node('diffposetalk_demo'))
             self.collector = MotionCollector(self._node, f'{_NODE}/info')
@@ -141,7 +141,7 @@ class DemoSession:
         return self._address_file.read_text().strip()
 
     def wait_for_viewer(self, seconds: float) -> bool:
-        """Wait until somebody looks at the page, at most ``seconds``; whether somebody does."""
+        """Wait at most ``seconds`` until somebody opens the page; returns whether somebody did."""
         deadline = time.monotonic() + seconds
         while not self._viewers and time.monotonic() < deadline:
             self._check_children()
@@ -155,7 +155,7 @@ class DemoSession:
         return [_LOG_HEADER.sub('', line) for line in lines if line.startswith('[WARN]')]
 
     def play(self) -> None:
-        """Start the player, once this session and the page would hear the first word."""
+        """Start the player once this session and the page are ready to receive the first word."""
         if self.options.audio is not None:
             listeners = 1 + ('viewer' in self._children)
             patience = time.monotonic() + _PATIENCE
@@ -223,7 +223,7 @@ class DemoSession:
                 self.values |= values
 
     def _last_line(self, name: str) -> str:
-        """The last that process ``name`` has said."""
+        """Last output line of process ``name``."""
         lines = self._log.read_text(errors='replace').strip().splitlines()
         heads = [(_LOG_HEADER.match(line), line) for line in lines if line.strip()]
         own = [line for head, line in heads if head is None or head[1] == name]

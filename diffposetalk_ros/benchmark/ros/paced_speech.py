@@ -34,7 +34,7 @@ class SentMessage:
 
 
 class PacedSpeech:
-    """A thread of its own, so that what the process receives meanwhile does not disturb the pace.
+    """Publishes in a separate thread, so that received messages do not disturb the pace.
 
     ``samples`` (n,) mono at ``rate`` Hz are repeated as often as the plan needs.
     """
@@ -60,7 +60,7 @@ class PacedSpeech:
         return self._thread is not None and not self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin in a tenth of a second: a format told on its own topic must be there first."""
+        """Begin in a tenth of a second, because a format on a separate topic must arrive first."""
         self._output.announce(time.time_ns())
         self.begin = time.time_ns() + NS_PER_SECOND // 10
         self._thread = threading.Thread(target=self._run, name='speech', daemon=True)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time from a burst of synthesised speech to its first frame and sound, and from an interrupt to rest.
 
-The node with the shipped model is a process of its own; bursts of the bundled clip go to it over DDS, in
-messages of 20 ms, without stamps and with stamps that advance with the sound. From the publishing of the
-first message to the arrival here of the first frame that speaks, and of the first sound on audio_out.
-Then an interrupt, until the first frame after it that is idle or at rest has arrived.
+The node with the shipped model runs in a separate process. It receives bursts of the bundled clip over DDS, in
+messages of 20 ms, without stamps and with stamps that advance with the sound. The first time is from the
+publication of the first message to the arrival of the first speaking frame, and of the first sound on audio_out.
+The second is from an interrupt to the arrival of the first frame that is idle or at rest.
 """
 
 from __future__ import annotations

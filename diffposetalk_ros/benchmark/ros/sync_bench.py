@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether face and audio_out part when sound comes late, stops, or the machine is busy.
+"""Measures whether face and audio_out stay in sync when sound is late, stops, or the machine is busy.
 
-The node with its defaults is a process of its own. Live speech goes to it over DDS in messages of 20 ms with stamps,
-disturbed in a different way from one utterance to the next. What it publishes is recorded here with the times at
-which the middleware received it. For each utterance the face is compared with the frames that its sound should have.
+The node with its defaults runs in a separate process. It receives live speech over DDS in messages of 20 ms with
+stamps, with a different disturbance in each utterance. This process records its output with the times at which the
+middleware received it. For each utterance, the face is compared with the frames that its sound should have.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How alive a face is: eyes, brows, gaze, smile and head in figures that can be set beside filmed people.
+"""Measures of liveliness: eyes, brows, gaze, smile and head in figures that can be compared with filmed people.
 
 Definitions and people's quartiles: docs/alive.md.
 """

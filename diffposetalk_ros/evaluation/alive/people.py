@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracks of filmed people, as a face tracker leaves them, for setting generated faces beside."""
+"""Tracks of filmed people from a face tracker, for comparison with generated faces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_tracks(folder: Path) -> list[NDArray[np.float32]]:
     """Motion (F, 55) at 25 frames/s of every track .npz of a folder with 2.4 s or more.
 
     A track holds ``weights`` (F, 52) with their ``names``, ``head_rotation`` (F, 3) in rad (face axes), and
-    ``fps`` 25. Raises MotionError for a folder without tracks or a file that is none.
+    ``fps`` 25. Raises MotionError for a folder without tracks or a file that is not a track.
     """
     layout, found = arkit_layout(), []
     for path in sorted(folder.glob('*.npz')):

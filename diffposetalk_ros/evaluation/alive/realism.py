@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can generated faces be told from tracked people? A linear classifier on two seconds of upper face and head."""
+"""A linear classifier that tries to distinguish generated faces from tracked people by 2 s of upper face and head."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _USED = len(SIGNALS) - 2  # sideways and lopsided are measured too coarsely
 
 
 def with_tracker_noise(motion: Floats, rng: np.random.Generator) -> Floats:
-    """Generated motion (F, 55) as the tracker of `people` would leave it: what blinks do to its other scores, a shut
-    eye at 0.65, and its noise."""
+    """Generated motion (F, 55) with the artefacts of the tracker of `people`: the effect of blinks on other scores,
+    a closed eye at 0.65, and noise."""
     tracked = np.array(motion, np.float32)
     tracked[:, _LIDS] *= _SHUT
     shut = np.maximum(tracked[:, _LIDS] - _OPEN, 0)
@@ -58,8 +58,8 @@ def with_tracker_noise(motion: Floats, rng: np.random.Generator) -> Floats:
 def window_features(motion: Floats) -> NDArray[np.float64]:
     """Features (n, k) of the windows of 2 s: deviation, pace and skewness of every signal below about 2.5 Hz.
 
-    What is faster is the tracker's noise, which depends on the picture and cannot be imitated well. Levels are
-    left out: where a face rests tells the person and the tracker, not whether it is alive.
+    Faster motion is the tracker's noise, which depends on the picture and cannot be imitated well. Levels are
+    left out, because the resting face depends on the person and the tracker, not on liveliness.
     """
     tracks = np.concatenate(
         [signals_of(motion)[:, :_USED], lids_of(motion).mean(1)[:, None], gaze_of(motion)], 1

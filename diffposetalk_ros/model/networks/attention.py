@@ -11,7 +11,7 @@ __all__ = ['Attention']
 
 
 class Attention(nn.Module):
-    """Multi-head attention over (N, tokens, width); no attention map is ever formed.
+    """Multi-head attention over (N, tokens, width); the attention map is never computed explicitly.
 
     Parameters are named and stacked as in `torch.nn.MultiheadAttention` (q, k, v in
     ``in_proj_weight``), so that published state dicts fit.

@@ -36,7 +36,7 @@ def attention_mask(motion_tokens: int, width: int) -> Tensor | None:
 
 @dataclass(frozen=True)
 class KVCache:
-    """Cross-attention of one layer as far as it depends on the audio alone.
+    """The part of a layer's cross-attention that depends only on the audio.
 
     ``key`` and ``value`` are (N, heads, P + L, head width). With a mask of width 1, ``aligned``
     (N, P + L, C) is the finished cross-attention output of the motion tokens.
@@ -79,7 +79,7 @@ class _DecoderLayer(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """The stack; all layers start as copies of one, as torch's own decoder does."""
+    """The stack of layers; all of them start as copies of one, as in torch's own decoder."""
 
     def __init__(self, config: ModelConfig, dropout: float) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Denoiser(nn.Module):
         if config.learnable_pe:
             self.PE = nn.Parameter(torch.randn(1, 1 + tokens, width))
         else:
-            # The reference indexes its table by the sequence length: one row for every token (docs/method.md, 4.2).
+            # The reference indexes its table by the sequence length: one row for all tokens (docs/method.md, 4.2).
             table = sinusoidal_table(max(_LEGACY_ROWS, tokens + 2), width)
             self.register_buffer('legacy_position', table, persistent=False)
         mask = attention_mask(tokens, config.align_mask_width)

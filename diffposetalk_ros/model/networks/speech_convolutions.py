@@ -18,9 +18,9 @@ _PIECE_FRAMES = 1000
 def convolve(extractor: nn.Module, samples: Tensor, piece: int = _PIECE_FRAMES) -> Tensor:
     """Feature extractor of transformers' HuBERT or wav2vec2 over (N, n) -> (N, channels, frames).
 
-    Equal to calling it on the whole, up to rounding. Where the first layer normalises over the whole
-    clip, its statistics are gathered in a pass of their own. In training mode, and for clips of one
-    piece, it is called on the whole.
+    The result equals that of one call on the whole clip, up to rounding. If the first layer normalises over the
+    whole clip, its statistics are computed in a separate pass. In training mode, and for clips of one
+    piece, the extractor is called on the whole clip.
     """
     layers: Any = extractor.get_submodule('conv_layers')
     stride, width = _reach(layers)
@@ -52,7 +52,7 @@ def _reach(layers: Any) -> tuple[int, int]:
 
 
 def _pieces(samples: Tensor, frames: int, piece: int, stride: int, width: int) -> Iterator[Tensor]:
-    """Consecutive stretches of samples that give up to ``piece`` frames each."""
+    """Consecutive ranges of samples that give up to ``piece`` frames each."""
     for start in range(0, frames, piece):
         stop = min(start + piece, frames)
         yield samples[:, start * stride : (stop - 1) * stride + width]

@@ -54,7 +54,7 @@ class BoundSession:
         self._session.run_with_iobinding(bound.binding)
         results = bound.binding.get_outputs()
         if not bound.fixed:
-            # From now on the next run writes where this one did.
+            # From now on, each run writes into the output buffers of this one.
             for name, value in zip(self._outputs, results, strict=True):
                 bound.binding.bind_ortvalue_output(name, value)
             bound.fixed = True

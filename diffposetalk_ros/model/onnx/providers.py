@@ -29,8 +29,8 @@ _LIBRARIES = {_CUDA: "pip install 'onnxruntime-gpu[cuda,cudnn]'", _TENSORRT: 'pi
 def providers(device: Device) -> list[Provider]:
     """Execution providers for 'auto', 'cpu', 'cuda' or 'tensorrt', best first; the CPU always last.
 
-    What this machine or this build of ONNX Runtime lacks is left out; where somebody named it, a warning
-    says so and what to install. Raises ConfigError for another word, or a precision it cannot have.
+    Providers that this machine or this build of ONNX Runtime lacks are left out. If one of them was requested, a
+    warning tells what to install. Raises ConfigError for another name, or an unsupported precision.
     """
     import onnxruntime
 
@@ -55,9 +55,9 @@ def providers(device: Device) -> list[Provider]:
 
 
 def open_session(path: Path, options: Any, choice: Sequence[Provider]) -> tuple[Any, list[Provider]]:
-    """Session of a graph, and those of ``choice`` that started: the others are not worth another try.
+    """Session of a graph, and the providers of ``choice`` that started. The others need not be tried again.
 
-    A warning names the one that did not start. Raises ModelError where not even the CPU runs the graph.
+    A warning names a provider that did not start. Raises ModelError if not even the CPU runs the graph.
     """
     import onnxruntime
 
@@ -66,7 +66,7 @@ def open_session(path: Path, options: Any, choice: Sequence[Provider]) -> tuple[
         reason = 'its libraries do not load'
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=left, enable_fallback=0)
-        except Exception as error:  # ONNX Runtime raises bare classes of its own
+        except Exception as error:  # ONNX Runtime raises its own exception classes
             reason = provider_reason(error)
             if len(left) == 1:
                 raise ModelError(f'{path} cannot be loaded ({reason}); export it again') from error
@@ -82,7 +82,7 @@ def open_session(path: Path, options: Any, choice: Sequence[Provider]) -> tuple[
 
 
 def provider_reason(error: Exception) -> str:
-    """Message of ONNX Runtime in one line, without places in its sources."""
+    """Message of ONNX Runtime in one line, without references to its source files."""
     line = str(error).splitlines()[0]
     failure = re.search(r'CUDA failure \d+: [^;]+', line)
     return failure[0].strip() if failure else re.sub(r'^/\S+:\d+ (.*?\) )?', '', line)
@@ -113,7 +113,7 @@ def _options(name: str, device: Device) -> dict[str, str]:
     if name == _CUDA:
         return {
             **which,
-            # TF32 would round the products to 10 bits; exhaustive search would try kernels in the first word.
+            # TF32 would round the products to 10 bits. An exhaustive search would try kernels during the first word.
             'use_tf32': '0',
             'cudnn_conv_algo_search': 'HEURISTIC',
             'do_copy_in_default_stream': '1',
@@ -122,7 +122,7 @@ def _options(name: str, device: Device) -> dict[str, str]:
 
 
 def _load_libraries(tensorrt: bool) -> None:
-    """Libraries of CUDA and TensorRT that pip installed lie where the linker does not look."""
+    """Load the CUDA and TensorRT libraries that pip installed, because the linker does not search their folders."""
     import onnxruntime
 
     if hasattr(onnxruntime, 'preload_dlls'):  # since 1.21

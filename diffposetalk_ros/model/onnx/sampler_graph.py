@@ -30,7 +30,7 @@ __all__ = ['sampler_graph']
 
 
 class _Window(nn.Module):
-    """The part that a window needs once. B branches, N streams, R = B N rows in branch-major order."""
+    """The part that is computed once per window. B branches, N streams, R = B N rows in branch-major order."""
 
     null_audio_feat: Tensor
 
@@ -97,7 +97,7 @@ class _Step(nn.Module):
         super().__init__()
         self.denoising_net = net
         with warnings.catch_warnings():
-            # Deprecated, but it keeps the condition in the graph, so that no thresholding costs nothing.
+            # Deprecated, but it keeps the condition in the graph, so that thresholding costs nothing if it is off.
             warnings.simplefilter('ignore', DeprecationWarning)
             self._thresholded = torch.jit.script(_thresholded)
 
@@ -240,7 +240,7 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
     indicator (N, L) if used, person (B, N, person_dim), use_audio (B) bool, weights (B), timesteps (K)
     int64, coefficients (K, 6), step_noise (K, N, L, D), target (N, L, D) and mask (N, L, 1) of
     inpainting, threshold (3): quantile, min and max of dynamic thresholding, with quantile 0 for none.
-    step_noise (but for K), target and mask may have axes of length 1. Output: motion (N, L, D).
+    step_noise (except for K), target and mask may have axes of length 1. Output: motion (N, L, D).
     """
     config = model.config
     count, branches, frames, past = 2, 3, config.n_motions, config.n_prev_motions

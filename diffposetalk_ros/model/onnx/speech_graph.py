@@ -16,9 +16,8 @@ __all__ = ['SpeechGraph']
 class SpeechGraph(nn.Module):
     """Padded normalised speech (N, n) and the number of frames F (1) -> features (N, F, C).
 
-    The same function as `DiffPoseTalkModel.extract_audio_feature` after `pad_audio`: both
-    interpolations are written out, because a graph cannot have a size that is known only when it runs
-    otherwise.
+    It computes the same function as `DiffPoseTalkModel.extract_audio_feature` after `pad_audio`. Both
+    interpolations are written out, because otherwise their sizes would have to be constant in the graph.
     """
 
     def __init__(self, model: DiffPoseTalkModel) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sinusoidal tables in a graph, as their formula instead of hundreds of kilobytes.
+"""Replaces sinusoidal tables in a graph, which take hundreds of kilobytes, by their formula.
 
 ONNX Runtime computes constants once when it loads a graph, so this costs no speed.
 """

@@ -101,7 +101,7 @@ class TorchBackend:
         arrays = self._arrays(request, sampling, [t for t, _ in steps])
         count = len(request.noise)
         if self._graphs:
-            # Few graphs serve any number of streams.
+            # Padding keeps the number of graphs small for any number of streams.
             arrays = {name: padded_rows(array, name == 'step_noise') for name, array in arrays.items()}
 
         def denoising() -> Callable[[Mapping[str, Tensor]], Tensor]:
@@ -134,7 +134,7 @@ class TorchBackend:
         example: Mapping[str, FloatArray],
         make: Callable[[], Callable[[Mapping[str, Tensor]], Tensor]],
     ) -> CudaGraphRunner:
-        """Runner for this key, made if missing. It replaces the one that was not used for the longest time."""
+        """Runner for this key, created if missing. A new one replaces the least recently used one."""
         runner = self._runners.pop(key, None)
         if runner is None:
             runner = CudaGraphRunner(make(), example, self._device, self._memory)

@@ -108,7 +108,7 @@ class CudaGraphRunner:
                     self._function(self._inputs)
             torch.cuda.current_stream().wait_stream(memory.stream)
             graph = torch.cuda.CUDAGraph()
-            # Other threads may use the GPU meanwhile: a file that is generated, another model.
+            # Other threads may use the GPU meanwhile, for example to generate a file or to run another model.
             with torch.cuda.graph(graph, memory.pool, memory.stream, capture_error_mode='thread_local'):
                 self._output = self._function(self._inputs).float()
         except RuntimeError as error:

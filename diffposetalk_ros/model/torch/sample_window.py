@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The method on one screen: how DiffPoseTalk denoises one window (docs/method.md, 3 and 5).
+"""The core of the method: how DiffPoseTalk denoises one window (docs/method.md, 3 and 5).
 
 This is the executable reference. It evaluates every branch of guidance at every step and skips nothing.
 The back ends compute the same numbers faster and are tested against it.

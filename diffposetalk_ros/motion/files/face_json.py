@@ -42,7 +42,7 @@ _WEIGHTS = (
 def face_from_json(content: Any, fps: float | None) -> MotionClip:
     """Parsed JSON of another program -> clip; ``fps`` overrides rate and times. Raises MotionError for other JSON.
 
-    Read are: ``facsNames`` with ``weightMat`` (Audio2Face); ``frames`` whose weights follow ``names`` (LAM); and a
+    It reads ``facsNames`` with ``weightMat`` (Audio2Face), ``frames`` whose weights follow ``names`` (LAM), and a
     list of frames with a mapping of names to numbers, or a list of categoryName and score (MediaPipe).
     """
     head: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
@@ -97,7 +97,7 @@ def _weights_of(frame: Any, number: int) -> Any:
         return {}
     if isinstance(frame, Mapping):
         inner = next((frame[key] for key in _WEIGHTS if key in frame), None)
-        if inner is None:  # the names stand beside the time
+        if inner is None:  # the names are beside the time
             inner = {k: v for k, v in frame.items() if k not in _TIMES and isinstance(v, (int, float))}
         return {} if inner is None or len(inner) == 0 else _weights_of_list(inner, number)
     return _weights_of_list(frame, number)
@@ -109,7 +109,7 @@ def _weights_of_list(inner: Any, number: int) -> Any:
     if not isinstance(inner, list):
         raise MotionError(f'frame {number} holds a {type(inner).__name__} instead of weights')
     if inner and isinstance(inner[0], Mapping):
-        if 'categories' in inner[0]:  # MediaPipe's result: a list of faces, the first one counts
+        if 'categories' in inner[0]:  # MediaPipe's result: a list of faces, of which the first is used
             return _weights_of_list(inner[0]['categories'], number)
         return {
             str(entry.get('categoryName') or entry.get('category_name') or entry.get('name')): float(
@@ -130,7 +130,7 @@ def _set_times(table: FaceTable, frames: list[Any]) -> None:
 
 
 def encode_audio2face(clip: MotionClip) -> bytes:
-    """JSON as Audio2Face exports it: ``exportFps``, ``facsNames`` and ``weightMat``. The head has no place in it.
+    """JSON as Audio2Face exports it: ``exportFps``, ``facsNames`` and ``weightMat``. It cannot store the head.
 
     Raises MotionError for FLAME motion.
     """

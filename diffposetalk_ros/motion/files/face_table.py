@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of a face tracker (any names, any times, some without a face) -> a clip of evenly spaced frames."""
+"""Converts rows of a face tracker (any names, any times, some without a face) to a clip of evenly spaced frames."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FaceTable:
     """ARKit weights and head angles as another program wrote them.
 
     ``names``: of the columns (C,). ``values`` (n, C), where a row without a face is NaN throughout. ``times`` (n,)
-    in s, not decreasing, or None where ``fps`` alone tells them. ``notes`` says what had to be mended.
+    in s, not decreasing, or None if they follow from ``fps``. ``notes`` lists what had to be corrected.
     """
 
     names: Sequence[str]
@@ -68,10 +68,10 @@ class FaceTable:
     notes: list[str] = field(default_factory=list)
 
     def clip(self) -> MotionClip:
-        """Frames at an even rate. ``meta['notes']`` repeats what is logged: channels that are missing and 0, columns
-        that were ignored, rows without a face and holes in the time that were bridged.
+        """Frames at an even rate. ``meta['notes']`` repeats what is logged: channels that are missing and set to 0,
+        columns that were ignored, rows without a face and gaps in time that were bridged.
 
-        Raises MotionError for columns that are no face's, no row with a face, or times that contradict the rate.
+        Raises MotionError for columns that are not of a face, no row with a face, or times that contradict the rate.
         """
         values, names, ignored = self._columns()
         seen: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=1))
@@ -141,7 +141,7 @@ class FaceTable:
             angles = np.radians(angles)
         finite = np.isfinite(angles).all(axis=1)
         angles[~finite] = 0.0
-        from scipy.spatial.transform import Rotation  # late: the node shall not wait for SciPy when it starts
+        from scipy.spatial.transform import Rotation  # late, so that the node starts without SciPy
 
         vectors = Rotation.from_euler('YXZ', angles).as_rotvec()
         vectors[~finite] = np.nan
@@ -166,7 +166,7 @@ class FaceTable:
 
 
 def _spread(times: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:
-    """Rows that share a time stand evenly between it and the next: 60 rows a second on a base of 30."""
+    """Spread rows with the same time evenly up to the next time, as for 60 rows a second on a base of 30."""
     first = np.flatnonzero(np.concatenate([[True], np.diff(times) > 0]))
     lengths = np.diff(np.concatenate([first, [len(times)]]))
     usual = int(np.median(lengths))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ARKit motion as a glTF 2.0 animation (.glb) of the bundled head: Blender, Godot, three.js and Unreal open it.
+"""Writes ARKit motion as a glTF 2.0 animation (.glb) of the bundled head for Blender, Godot, three.js and Unreal.
 
 The mesh has the 52 ARKit channels as morph targets, by Apple's names, and a joint ``head`` that turns about the top
-of the neck. To move a head of your own, copy the animation to it: morph targets are matched by name.
+of the neck. To move your own head model, copy the animation to it; morph targets are matched by name.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Buffer:
         return len(self.accessors) - 1
 
     def add_sparse(self, values: NDArray[np.float32]) -> int:
-        """Displacements (V, 3), most of them 0: only the others are stored."""
+        """Add displacements (V, 3), most of which are 0; only the others are stored."""
         moved = np.flatnonzero(np.abs(values).max(axis=1) > 0)
         accessor: dict[str, Any] = {'componentType': _FLOAT, 'count': len(values), 'type': 'VEC3'}
         accessor |= {'min': values.min(axis=0).tolist(), 'max': values.max(axis=0).tolist()}

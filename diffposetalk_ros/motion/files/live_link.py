@@ -118,7 +118,7 @@ class LiveLinkSender:
         self._device = f'{zlib.crc32(subject.encode()):08X}'
 
     def send(self, row: Floats, stamp_ns: int) -> None:
-        """One frame, row (D,), shown at ``stamp_ns``; a network that is away is no error."""
+        """Send one frame, row (D,), shown at ``stamp_ns``. An unreachable network is not an error."""
         values = live_link_values(row[None])[0]
         try:
             self._socket.sendto(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion as a table: one row a frame, one named column a channel, as Live Link Face and most trackers write it."""
+"""Motion as a table with one row per frame and one named column per channel, as Live Link Face writes it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _EYES = {f'{eye}eye{angle}' for eye in ('left', 'right') for angle in ('yaw', 'p
 
 
 def read_csv(path: Path, fps: float | None) -> MotionClip:
-    """Clip of a table; with ``fps`` its rows are that far apart, whatever its times say.
+    """Clip of a table; ``fps`` overrides its times.
 
-    Names of columns are compared by their letters. Raises MotionError, or ValueError for no number.
+    Only the letters of column names are compared. Raises MotionError, or ValueError for a value that is not a number.
     """
     with path.open(newline='', encoding='utf-8-sig') as stream:
         rows = [
@@ -99,7 +99,7 @@ def _numbers(
         try:
             numbers.append(float(row[i]))
         except ValueError:
-            if i not in faces:  # another program's column, as a name of an emotion
+            if i not in faces:  # another program's column, such as the name of an emotion
                 numbers.append(float('nan'))
                 continue
             raise MotionError(f'line {line}, column {names[i]}: {row[i]!r} is not a number') from None
@@ -107,7 +107,7 @@ def _numbers(
 
 
 def _set_time(table: FaceTable, place: dict[str, int], rows: Sequence[Sequence[str]]) -> None:
-    """Rate and times of the rows, from the columns that tell them."""
+    """Rate and times of the rows, from the columns that give them."""
     if 'fps' in place:
         table.fps = float(rows[0][place['fps']])
     times = []
@@ -115,7 +115,7 @@ def _set_time(table: FaceTable, place: dict[str, int], rows: Sequence[Sequence[s
         if name in place and all(len(row) > place[name] and row[place[name]] for row in rows):
             labels = [row[place[name]] for row in rows]
             if table.fps is not None and _counts_frames(labels, table.fps):
-                continue  # our own: the rate's column is exact, the timecode rounded to its base
+                continue  # our own file: the column with the rate is exact, while the timecode is rounded to its base
             found = seconds_of(labels, unit)
             if found is not None:
                 times.append((name, found))
@@ -163,7 +163,7 @@ def _timecode(frame: int, base: int) -> str:
 
 
 def encode_csv(clip: MotionClip) -> bytes:
-    """Table of a clip; the rate stands in a last column, since Live Link Face has no place for it."""
+    """Table of a clip; the rate is in an additional last column, since Live Link Face has no column for it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     count = 50 if clip.layout.space == 'flame' else 52

@@ -32,7 +32,7 @@ __all__ = ['MotionClip', 'load_face', 'load_motion', 'save_motion', 'write_atomi
 Floats = NDArray[np.float32]
 Function = TypeVar('Function', bound=Callable[..., Any])
 
-# What numpy, zipfile, json and csv raise on bytes that are not theirs.
+# Errors that numpy, zipfile, json and csv raise on bytes of other formats.
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -41,7 +41,7 @@ _UNREADABLE = (
     AttributeError,
     OverflowError,
     EOFError,
-    RuntimeError,  # nesting without end, encrypted archives, compression nobody knows
+    RuntimeError,  # endless nesting, encrypted archives, unknown compression
     csv.Error,
     zipfile.BadZipFile,
     zlib.error,
@@ -70,7 +70,7 @@ def load_motion(path: str | Path, fps: float | None = None) -> MotionClip:
 
 
 def load_face(path: str | Path, fps: float | None = None) -> MotionClip:
-    """`load_motion` for what is to be shown or encoded: refuses values no face has, too."""
+    """`load_motion` for motion to be shown or encoded: also refuses values that no face has."""
     clip = load_motion(path, fps)
     try:
         check_face(clip)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time as tables write it (SMPTE timecodes, clock times, numbers in s, ms, us or ns) -> seconds, and frame rates."""
+"""Converts times in tables (SMPTE timecodes, clock times, numbers in s, ms, us or ns) to seconds and frame rates."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def seconds_of(labels: Sequence[str], unit: str = '') -> Times | None:
     """Labels of all rows, in order -> seconds (n,), which need not begin at 0.
 
     ``unit`` of plain numbers: 's', 'ms', 'us' or 'ns'; empty: the one that gives 1 to 1000 rows a second. Timecodes
-    hh:mm:ss:ff count frames of a base that is found where seconds change, with ';' or a count that skips at minutes
-    as drop-frame. None where the labels do not suffice: timecodes within one second.
+    hh:mm:ss:ff count frames; the base is determined where seconds change. A ';', or a count that skips at minutes,
+    means drop-frame. None if the labels do not suffice, as with timecodes within one second.
 
-    Raises MotionError for a label that is no time, or is before the one above (a take may pass midnight).
+    Raises MotionError for a label that is not a time, or is before the previous one (a take may pass midnight).
     """
     codes = [_TIMECODE.fullmatch(label) for label in _as_timecodes(labels)]
     if all(codes):
@@ -52,7 +52,7 @@ def seconds_of(labels: Sequence[str], unit: str = '') -> Times | None:
 
 
 def frame_rate(times: Times) -> float:
-    """Rows per second of increasing times with jitter and holes, rounded to a standard rate where it is one."""
+    """Rows per second of increasing times with jitter and gaps, rounded to a standard rate if it is close to one."""
     steps = np.diff(times)
     step = float(np.median(steps))
     step = float(
@@ -119,7 +119,7 @@ def _base_of(whole: Times, frame: Times) -> int | None:
     inside = frames[(seconds == 0) & (frames > 0)]
     step = float(np.median(inside)) if len(inside) else 0.0
     usual = [int(rate) for rate in STANDARD_RATES if rate == int(rate) and rate > frame.max()]
-    if not step:  # no more than one row a second: the frame hardly matters
+    if not step:  # at most one row a second, so the frame hardly matters
         return next(iter(usual), None)
     values, counts = np.unique(np.round(step - frames[turns]), return_counts=True)
     best, votes = int(values[np.argmax(counts)]), int(counts.max())
@@ -134,7 +134,7 @@ def _base_of(whole: Times, frame: Times) -> int | None:
 
 
 def _skips_at_minutes(whole: Times, frame: Times, base: int) -> bool:
-    """Whether the count leaves out the first frames of minutes, as drop-frame does, but for every tenth."""
+    """Whether the count skips the first frames of each minute except every tenth, as drop-frame does."""
     if base % 30:
         return False
     dropped = 2 * round(base / 30)
@@ -146,7 +146,7 @@ def _skips_at_minutes(whole: Times, frame: Times, base: int) -> bool:
     step = float(np.median(steps))
     if early.any() or np.any(np.abs(steps[minute] - step - dropped) > 0.25):
         return False
-    # At one minute alone, rows may as well be missing there: then it tells only where none are missing elsewhere.
+    # A single minute is evidence only if no rows are missing elsewhere, because they may also be missing there.
     return len(minute) > 1 or int((steps > 1.5 * step).sum()) == 1
 
 

@@ -32,7 +32,7 @@ _ITERATIONS = 400
 
 @dataclass(frozen=True, eq=False)
 class FlameBasis:
-    """What FLAME and the ARKit shapes do to the same L landmarks, in the same axes and unit.
+    """Displacements of the same L landmarks by FLAME and by the ARKit shapes, in the same axes and unit.
 
     ``expression`` (L, 3, 50): displacement per coefficient. ``jaw`` (L, 3): displacement per radian of
     the jaw angle. ``arkit`` (L, 3, 52): displacement of each shape at weight 1.
@@ -167,7 +167,7 @@ def bounded_smooth_solve(
             if before is not None:
                 gradient[0] += smooth * (point[0] - before)
         new = np.clip(point - gradient / bound, 0.0, 1.0)
-        # Restart where the momentum points uphill (O'Donoghue and Candes, 2015).
+        # Restart if the momentum points uphill (O'Donoghue and Candes, 2015).
         if float(np.vdot(point - new, new - weights)) > 0:
             momentum = 1.0
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2

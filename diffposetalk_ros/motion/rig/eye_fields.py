@@ -13,7 +13,7 @@ from diffposetalk_ros.motion.rig.topology import EYE_ON_BALL, on_ball
 Array = NDArray[np.float64]
 
 _UP, _DOWN, _IN, _OUT = (float(np.radians(a)) for a in (15, 18, 22, 24))
-# Where each lid ring lies between the closed line (0) and the socket (1) once the eye is shut.
+# Position of each lid ring between the closed line (0) and the socket (1) when the eye is closed.
 _SPREAD = np.array([0.0, 0.09, 0.36, 0.68, 1.0])
 _MEET = 0.78
 _WIDE = np.array([1.0, 0.9, 0.65, 0.3, 0.0])
@@ -48,7 +48,7 @@ def eye_fields(mesh: Mesh, position: Array, side: float) -> dict[str, Array]:
     there = np.array([margin[t] for t in other])
     shut = here + np.where(upper, _MEET, np.where(lower, 1 - _MEET, 0.0)) * (there - here)
     border = np.array([socket[t] for t in own])
-    # The corners stay; elsewhere the rings spread evenly between the closed line and the socket.
+    # The corners do not move; elsewhere the rings spread evenly between the closed line and the socket.
     goal = np.where(upper | lower, shut + _SPREAD[k] * (border - shut), position[lid, 1])
     sine = np.abs(np.sin(turn[lid]))
     blend = np.where(k == 0, 1.0, np.minimum(1.0, 2.5 * sine))

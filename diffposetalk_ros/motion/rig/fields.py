@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Displacement of every vertex (mm) under each ARKit channel at weight 1, in ARKit order.
 
-Apple describes each channel in words (ARFaceAnchor.BlendShapeLocation); amounts are our choice.
-Fields of lips that stay shut are smooth in space, so that both lips move as one.
+Apple describes each channel in words (ARFaceAnchor.BlendShapeLocation); the amounts are our choice.
+Fields of channels that keep the lips closed are smooth in space, so that both lips move as one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CLOSE_UPPER = 0.4
 
 @dataclass(frozen=True)
 class Field:
-    """What the channels need to know of all vertices: position, place around the mouth, weights.
+    """Data of all vertices for the channels: position, position around the mouth, weights.
 
     ``upward`` is +1 above the middle of the lips, -1 below, 0 at the corners; ``reach`` is 1 on the
     outermost mouth ring; ``muscle`` is the soft mask around the mouth, ``skin`` all that deforms.
@@ -99,7 +99,7 @@ def _jaw(mesh: Mesh, f: Field, position: Array) -> dict[str, Array]:
         [0 * f.x, arm[:, 1] * cos - arm[:, 2] * sin, arm[:, 1] * sin + arm[:, 2] * cos], 1
     )
     swing += _move(f.muscle, x=-0.1 * f.x)
-    # Inner lips pair by angle: mouthClose brings both to one place, whatever the jaw opened.
+    # Inner lips are paired by angle: mouthClose brings both to the same position, however far the jaw is open.
     ring = np.flatnonzero((np.array(mesh.ring) == 0) & (np.array(mesh.group) == 'skin'))
     partner = ring[(-np.arange(len(ring))) % len(ring)]
     gap = swing[partner] - swing[ring]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hair: a shell over the skull in combed strands, and what of the skull it hides."""
+"""Hair: a shell over the skull in combed strands, and removal of the hidden part of the skull."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hairline(face: Face, turn: Array) -> Array:
 
 
 def add_hair(mesh: Mesh) -> None:
-    """Append the shell; take away what of the skull lies under it."""
+    """Append the shell and remove the part of the skull under it."""
     face = mesh.face
     _uncover(mesh)
     turn = np.arange(_COLUMNS) * 2 * np.pi / _COLUMNS
@@ -120,13 +120,13 @@ def _bun(mesh: Mesh) -> None:
 
 
 def _uncover(mesh: Mesh) -> None:
-    """Drop the skull a finger's breadth inside the hairline, as much on either side, and what the neck hides."""
+    """Drop the skull a finger's breadth inside the hairline, equally on either side, and the part the neck hides."""
     position = np.array(mesh.position)
     plane = sf.on_plane(mesh.face, position)
     radius = np.hypot(*plane.T)
     turn = np.arctan2(plane[:, 1], plane[:, 0])
     line = np.maximum(hairline(mesh.face, turn), hairline(mesh.face, np.pi - turn))
-    # Thick hair above the forehead overhangs: there the skull goes on further below it.
+    # Thick hair above the forehead overhangs, so the skull extends further below it there.
     overhang = 2.0 if mesh.face.parting is None else 30.0
     inside = radius > line + 12.0 + overhang * np.clip(np.sin(turn), 0, 1)
     low = (position[:, 1] < -48) & (position[:, 2] < -14)

@@ -33,9 +33,9 @@ PARTS = (
 
 @dataclass
 class Mesh:
-    """Vertices under construction with what the displacement fields need to know of each.
+    """Vertices under construction with the data that the displacement fields need.
 
-    ``ring`` and ``turn`` (angle, rad) hold the place on a mouth or eye ring (ring -1: none);
+    ``ring`` and ``turn`` (angle, rad) give the position on a mouth or eye ring (ring -1: none);
     ``group`` names the piece: skin, bag, lid, brow, ear, ball, teeth_upper, teeth_lower, tongue, hair, neck.
     """
 
@@ -70,7 +70,7 @@ class Mesh:
             self.triangle(inner[i], outer[j], inner[j], part)
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
-        """Drop the faces not in the mask ``chosen`` (F,), and the vertices no face needs any more."""
+        """Drop the faces not in the mask ``chosen`` (F,), and the vertices that no face uses any more."""
         faces = np.array(self.faces)[chosen]
         used = np.isin(np.arange(len(self.group)), faces)
         number = np.cumsum(used) - 1

@@ -54,7 +54,7 @@ def _eyeball(mesh: Mesh, side: float) -> None:
         else:
             mesh.band(previous, row, part)
         previous = row
-    # A lamp's reflection: the same place in both eyes, whatever the gaze.
+    # Reflection of a lamp at the same position in both eyes, independent of the gaze.
     normal = np.array([0.17, 0.17, 0.97])
     normal /= np.linalg.norm(normal)
     along = np.cross([0.0, 1.0, 0.0], normal)
@@ -128,7 +128,7 @@ def _teeth(mesh: Mesh, group: str, high: float, low: float) -> None:
     for y, inward in ((high, 2.5), (high - 0.8, 0.3), ((high + low) / 2, 0.0), (low + 0.8, 0.3), (low, 2.5)):
         x = (wide - inward) * np.sin(angle)
         z = front - deep * (1 - np.cos(angle)) - inward
-        # The edges of the upper front teeth reach lowest, as those of a smile do.
+        # The upper front teeth reach lowest, as in a smile.
         rise = 1.6 * (1 - np.cos(angle)) if upper and y < (high + low) / 2 else 0.0
         rows.append(mesh.add(np.column_stack([x, y + rise + 0 * x, z]), group))
     for above, below in zip(rows[:-1], rows[1:], strict=True):

@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """A head that answers to the 52 ARKit channels and to head rotation.
+    """A head driven by the 52 ARKit channels and head rotation.
 
     ``face``: name of the face it was built from. ``neutral`` (V, 3) mm. ``faces`` (F, 3): triangles,
     counter-clockwise seen from outside; ``part`` (F,): index into PARTS. ``displacements`` (52, V, 3): mm at
@@ -76,8 +76,8 @@ class Rig:
 
     @cached_property
     def _fields(self) -> csr_matrix:
-        """Displacements (3 V, 52), sparse: most channels move little of the head, and threads of a
-        matrix library would only get into the way of other processes that draw."""
+        """Displacements (3 V, 52), sparse because most channels move little of the head, and because threads of a
+        matrix library would only disturb other drawing processes."""
         return csr_matrix(self.displacements.reshape(52, -1).T)
 
     @property

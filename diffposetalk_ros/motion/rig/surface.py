@@ -115,7 +115,7 @@ def front_skin(face: Face, xy: Array) -> Array:
 
 
 def _features(face: Face, side: Array, y: Array) -> Array:
-    """What stands out of the plain egg or lies deeper, in mm."""
+    """Depth of features above or below the plain egg shape, in mm."""
     x = side
     broad = face.nose_width * (6.5 + 2.3 * smoothstep(6, -28, y))
     bridge = curve(face.nose[::-1], y) * np.exp(-((x / broad) ** 2))

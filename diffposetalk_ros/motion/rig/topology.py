@@ -89,7 +89,7 @@ def _mouth(mesh: Mesh) -> Index:
     inner, turn = mouth_ring(mesh.face, 0)
     front = sf.front_skin(mesh.face, inner) - 1.5
     previous = rings[0]
-    # The row right behind the lips touches: no light falls through lips that are shut.
+    # The rows directly behind the lips touch, so that no light passes through closed lips.
     for scale, height, back in (
         (0.99, -0.15, 1.2),
         (0.98, 3.0, 3.0),
@@ -198,7 +198,7 @@ def _scatter(face: Face) -> Array:
         count = max(1, round(np.pi * radius / step)) if radius else 0
         angle = np.linspace(-np.pi / 2, np.pi / 2, count + 1)
         ring = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-        # The forehead is smooth and does with half as many.
+        # The forehead is smooth and needs only half as many points.
         coarse = (radius > 58.0) & (angle > 0.5) & (np.arange(count + 1) % 2 == 1)
         points.append(ring[~(_inside(ring, _corners(nose), 1.1) | coarse)])
         step = 4.6 + 15.0 * float(sf.smoothstep(75.0, 200.0, np.array(radius)))

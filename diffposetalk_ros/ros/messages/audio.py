@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two packages called audio_common_msgs, told apart by their fields, as one kind of chunk.
+"""Converts messages of both packages called audio_common_msgs to one chunk type; fields identify the package.
 
 ros-drivers: ``AudioData{uint8[] data}``, ``AudioDataStamped{header, audio}`` and a separate
 ``AudioInfo{channels, sample_rate, sample_format, coding_format}`` with GStreamer's format names.
@@ -62,16 +62,16 @@ def has_portaudio_form() -> bool:
 
 
 def default_kind() -> str:
-    """What the audio topics carry unless somebody says otherwise, the same for senders and receivers.
+    """Default type of the audio topics, the same for senders and receivers.
 
-    ros-drivers' audio_capture publishes `audio` without stamps, so its form does. Raises AudioError when none
-    is installed.
+    With ros-drivers' package it has no stamps, because audio_capture publishes `audio` without them. Raises
+    AudioError when none is installed.
     """
     return 'AudioStamped' if has_portaudio_form() else 'AudioData'
 
 
 def stamped_kind() -> str:
-    """The form with stamps, for who measures or lays sound by its time. Raises AudioError as `default_kind`."""
+    """The type with stamps, for programs that need the time of the sound. Raises AudioError as `default_kind`."""
     return 'AudioStamped' if has_portaudio_form() else 'AudioDataStamped'
 
 
@@ -89,7 +89,7 @@ def message_class(name: str) -> Any:
 
 
 def coding_from_info(info: Any) -> str:
-    """How the bytes of the topic are coded, by ros-drivers' AudioInfo: '' for raw samples, else 'mp3', 'opus' ..."""
+    """Coding of the topic's bytes from ros-drivers' AudioInfo: '' for raw samples, otherwise 'mp3', 'opus' ..."""
     coding = info.coding_format.strip().lower()
     return '' if coding in ('wave', 'wav', 'raw', 'pcm') else coding
 
@@ -103,13 +103,13 @@ def format_from_info(info: Any) -> AudioFormat:
 
 
 class AudioReader:
-    """Messages of one audio topic -> chunks, with what one message leaves over kept for the next.
+    """Converts messages of one audio topic to chunks. An incomplete frame is kept for the next message.
 
-    Senders are told apart by the frame_id of stamped messages, because rclpy does not tell the publisher.
+    Senders are distinguished by the frame_id of stamped messages, because rclpy does not tell the publisher.
 
-    ``fallback``: format of messages that carry none (ros-drivers) until `on_info`. ``channel``: which one to hear,
-    from 1; 0 is the mean of all. ``end_timeout``: seconds without sound after which nothing is left over.
-    ``note`` takes a line about what was found in the stream, once.
+    ``fallback``: format of messages that carry none (ros-drivers) until `on_info`. ``channel``: channel to use,
+    from 1; 0 is the mean of all. ``end_timeout``: seconds without sound after which an incomplete frame is dropped.
+    ``note`` takes a line about headers or codings found in the stream, once each.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class AudioReader:
         self._coded: CodedStream | None = None
         self._refusal = ''
         self._waiting = b''  # coded bytes whose sound is still inside the decoder
-        self._over = 0  # when the sound heard so far ends, ns
+        self._over = 0  # when the sound received so far ends, ns
         self._resampler: StreamResampler | None = None
 
     @property
@@ -144,8 +144,8 @@ class AudioReader:
     def on_info(self, info: Any) -> None:
         """Follow ros-drivers' AudioInfo.
 
-        Raises AudioError for a format that cannot be read: until another is told, `read` refuses the sound instead
-        of taking it for raw samples.
+        Raises AudioError for a format that cannot be read. Until another one arrives, `read` then refuses the sound
+        instead of treating it as raw samples.
         """
         try:
             coding = coding_from_info(info)
@@ -161,10 +161,10 @@ class AudioReader:
         self._refusal, self.told = '', True
 
     def read(self, message: Any, now: int) -> list[tuple[AudioChunk, Any]]:
-        """Sound of a message that arrived at ``now`` (ns), in order, each with the message to pass on.
+        """Chunks of a message that arrived at ``now`` (ns), in order, each with the message to pass on.
 
-        What is passed on holds whole frames and no WAV header, in the format that is told for the topic; it is
-        ``message`` itself where that is so already. The list is empty while a frame is incomplete.
+        The message to pass on has whole frames and no WAV header, in the format announced for the topic. It is
+        ``message`` itself if that already meets this. The list is empty while a frame is incomplete.
 
         Raises AudioError for an empty message, an unknown format or coded sound that cannot be decoded.
         """
@@ -227,7 +227,7 @@ class AudioReader:
         return out
 
     def _in_told_format(self, sound: MonoAudio, rate: int, told: AudioFormat) -> bytes:
-        """The bytes a listener expects who knows the told format alone."""
+        """The bytes in the format announced for the topic, which is all that a listener knows."""
         if self._resampler is None or (self._resampler.rate, self._resampler.out_rate) != (rate, told.rate):
             self._resampler = StreamResampler(rate, told.rate)
         return pcm_to_bytes(self._resampler.push(sound.samples), told.sample_format, told.channels)
@@ -249,7 +249,7 @@ def chunk_from_message(message: Any, fallback: AudioFormat) -> AudioChunk:
 def audio_to_message(
     samples: NDArray[np.float32], rate: int, stamp: Any, name: str, *, frame_id: str = ''
 ) -> Any:
-    """Mono float samples -> the named message type of whichever form is installed, as 16-bit PCM."""
+    """Mono float samples -> the named message type of the installed package, as 16-bit PCM."""
     pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype('<i2')
     message = message_class(name)()
     if name == 'AudioData':
@@ -290,7 +290,7 @@ def _bytes_of(message: Any, fallback: AudioFormat) -> tuple[bytes, AudioFormat, 
         if not len(values):
             raise AudioError(f'audio message with format code {info.format} has an empty {field}')
         return _array_bytes(values), AudioFormat(info.rate, info.channels, name), True
-    # mgonzs13's AudioData alone: the filled field tells the type, not rate and channels
+    # mgonzs13's AudioData alone: the filled field gives the sample type, but not rate and channels
     filled = [(f, name) for f, _, name in _PORTAUDIO.values() if len(getattr(body, f))]
     if len(filled) != 1:
         raise AudioError(f'AudioData fills {len(filled)} of its fields; fill exactly one')
@@ -303,7 +303,7 @@ def _array_bytes(values: Any) -> bytes:
 
 
 def _rebuilt(message: Any, data: bytes, audio_format: AudioFormat | None = None) -> Any:
-    """A message like ``message`` with other bytes; ``audio_format``: what they are, where the message tells it."""
+    """A copy of ``message`` with other bytes; ``audio_format``: their format, if the message has a field for it."""
     made = type(message)()
     if hasattr(message, 'header'):
         made.header = message.header
@@ -312,7 +312,7 @@ def _rebuilt(message: Any, data: bytes, audio_format: AudioFormat | None = None)
         body.data = array.array('B', data)
         return made
     if hasattr(old, 'info') and audio_format is not None:
-        if audio_format.sample_format not in _CODES:  # 24-bit and G.711 have no code of PortAudio's
+        if audio_format.sample_format not in _CODES:  # PortAudio has no code for 24-bit and G.711
             samples = to_mono_float32(pcm_from_bytes(data, audio_format.sample_format)).samples
             data, audio_format = pcm_to_bytes(samples, 'F32LE'), replace(audio_format, sample_format='F32LE')
         code = _CODES[audio_format.sample_format]

@@ -53,7 +53,7 @@ def trajectory_message(plan: Trajectory, names: Sequence[str], begin: int, now: 
 
 
 def trajectory_from_message(message: Any, names: Sequence[str]) -> tuple[Trajectory, NDArray[np.intp]]:
-    """JointTrajectory -> trajectory of its joints, and the place in ``names`` of each.
+    """JointTrajectory -> trajectory of its joints, and the index in ``names`` of each.
 
     Raises ConfigError for unknown joints, no points, wrong lengths, NaN or times that do not rise.
     """

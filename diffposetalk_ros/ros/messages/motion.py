@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion rows to messages and back; what the numbers mean travels once, in FaceMotionInfo.
+"""Converts motion rows to messages and back. The meaning of the numbers is sent once, in FaceMotionInfo.
 
 A row is de-normalised motion (D,) in the columns of a MotionLayout. Its head rotation vector is in
 face axes (x to the subject's left, y up, z forward); messages use REP-103 (x forward, y left, z up).
@@ -154,7 +154,7 @@ def info_message(
 
 
 def layout_from_info(info: Any) -> MotionLayout:
-    """Layout a FaceMotionInfo describes. Raises MotionError when this version knows none like it."""
+    """Layout that a FaceMotionInfo describes. Raises MotionError if this version does not know it."""
     layout = layout_for(info.space, bool(info.has_head_pose))
     names = [layout.names[i] for i in expression_columns(layout)]
     if list(info.channel_names) != names:

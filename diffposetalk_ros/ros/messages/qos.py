@@ -21,8 +21,8 @@ __all__ = [
     'overridable',
 ]
 
-# A reliable publisher is heard without loss: room for ten minutes in messages of 10 ms, as speech synthesis may send
-# them while the node is busy.
+# A reliable publisher is received without loss. The queue holds ten minutes in messages of 10 ms, because speech
+# synthesis may send that much while the node is busy.
 AUDIO = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=60_000,
@@ -30,7 +30,7 @@ AUDIO = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 
-# Microphones publish best effort and meet no reliable subscription.
+# Microphones publish best effort, which does not match a reliable subscription.
 AUDIO_BEST_EFFORT = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=200,
@@ -44,21 +44,21 @@ AUDIO_INFO = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durabil
 # Volatile, because `ros2 topic pub` is; latched publishers match too.
 STYLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
-# Reliable serves both kinds of subscriber; short, so that a slow renderer sees fresh frames.
+# Reliable serves both kinds of subscriber. The queue is short, so that a slow renderer gets recent frames.
 MOTION = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
-# Frames of a burst come faster than a consumer may read them, and none is sent twice.
+# Frames of a burst may arrive faster than a consumer reads them, and none is sent twice.
 CHUNK = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
-# As tf2's broadcaster publishes it.
+# Like tf2's broadcaster.
 TF = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 
-# Latched: whoever comes late still learns what the channels mean.
+# Latched, so that late subscribers also learn what the channels mean.
 INFO = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 
-# A reliable publisher serves both kinds of player; deep enough for a burst.
+# A reliable publisher serves both kinds of player. The queue is deep enough for a burst.
 AUDIO_OUT = QoSProfile(
     depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
@@ -66,7 +66,7 @@ AUDIO_OUT = QoSProfile(
 # Best effort: many drivers publish it as sensor data.
 JOINT_STATES = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
-# As diagnostic_updater publishes them.
+# Like diagnostic_updater.
 DIAGNOSTICS = QoSProfile(depth=10)
 
 

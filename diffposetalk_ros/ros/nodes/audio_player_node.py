@@ -33,7 +33,7 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['AudioPlayerNode', 'load_sound', 'main']
 
 _PER_TICK = 10
-# Messages sent at one tick of 5 ms. DDS's shared memory holds 512 messages on the way: what does not fit is sent
+# Messages sent per tick of 5 ms. DDS's shared memory holds 512 messages in transit; the others are sent
 # again 256 at a time, every 3 s.
 
 _PARAMETERS = (
@@ -78,12 +78,12 @@ def _is_pipe(path: str) -> bool:
     try:
         mode = Path(path).stat().st_mode
     except OSError:
-        return False  # `read_native` says what is wrong with it
+        return False  # `read_native` reports what is wrong
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
 
 def _read_pipe(path: str) -> bytes:
-    """All of it. Raises ExternalShutdownException when ROS ends first: a plain read would wait for the sender."""
+    """Read a whole pipe. Raises ExternalShutdownException if ROS ends first, unlike a plain blocking read."""
     try:
         file = (
             os.dup(sys.stdin.fileno())

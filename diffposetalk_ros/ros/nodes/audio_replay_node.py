@@ -35,7 +35,7 @@ _PARAMETERS = (
 
 
 class AudioReplayNode(Node):  # type: ignore[misc,unused-ignore]
-    """Publishes on ``audio`` (and ``audio_info``) what was recorded; `done` when all is out.
+    """Publishes the recorded messages on ``audio`` (and ``audio_info``); `done` when all are sent.
 
     Raises DiffPoseTalkError for a bag without sound, or a type of message that is not installed.
     """

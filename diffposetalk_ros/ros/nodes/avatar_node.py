@@ -79,7 +79,7 @@ _POLL = 0.02
 
 
 class DiffPoseTalkNode(ManagedNode):
-    """Audio topic in, face_motion and head_pose out."""
+    """Node that converts the audio topic to face_motion and head_pose."""
 
     def __init__(self, name: str = 'diffposetalk', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
@@ -133,7 +133,7 @@ class DiffPoseTalkNode(ManagedNode):
 
     @logged_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker, open the inputs, start the clockwork."""
+        """Start the worker, open the inputs, start timers and the publishing thread."""
         avatar = self.avatar
         self._config = self._read_config()
         avatar.update(self._config)
@@ -160,14 +160,14 @@ class DiffPoseTalkNode(ManagedNode):
             self._info_topic = self._subscribe(
                 message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO, undo
             )
-        # On the steady clock: after a clock jump there is work to do even while simulated time stands.
+        # On the steady clock: after a clock jump there is work to do even while simulated time is stopped.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
         diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
         self._active = True
         self._publish_info()
-        # What is there now stays: collecting it again and again costs tens of milliseconds.
+        # Exclude the existing objects from garbage collection, which would take tens of milliseconds each time.
         gc.collect()
         gc.freeze()
         undo.callback(gc.unfreeze)
@@ -178,10 +178,10 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _forget_avatar(self) -> None:
         self._avatar = None
-        gc.collect()  # the model is large and part of a cycle: it must not stay until chance has it collected
+        gc.collect()  # the model is large and part of a reference cycle, so collect it now
 
     def _show_rest(self) -> None:
-        """The last frame of a stream is the face at rest."""
+        """Publish the face at rest as the last frame of a stream."""
         if not self._index or not self.context.ok():
             return
         avatar, now = self.avatar, self.get_clock().now().nanoseconds
@@ -209,7 +209,7 @@ class DiffPoseTalkNode(ManagedNode):
             avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
 
     def _info_is_awaited(self, now: int) -> bool:
-        """Whether somebody will tell the format of messages that carry none: better no sound than noise."""
+        """Whether the format of messages without one is still to be announced. Until then no sound is used."""
         if self._info_topic is None or self._reader.told:
             return False
         if not 0 <= now - self._info_looked < _LOOK:
@@ -218,7 +218,7 @@ class DiffPoseTalkNode(ManagedNode):
         return self._info_expected
 
     def _assumed_format(self) -> str:
-        """Format of messages that carry none, where nobody has told it; '' otherwise."""
+        """Assumed format of messages that carry none, if it was not announced; '' otherwise."""
         carries = hasattr(getattr(self._audio_class(), 'audio', None), 'info')
         if carries or self._reader.told:
             return ''
@@ -226,7 +226,7 @@ class DiffPoseTalkNode(ManagedNode):
         return f'{made.sample_format} at {made.rate} Hz with {made.channels} channel(s)'
 
     def _on_listen(self, message: Any, now: int, sent: int | None) -> None:
-        """The person's microphone: a voice interrupts what is being said."""
+        """Sound of the person's microphone: a voice interrupts the current utterance."""
         try:
             heard = self._listener.read(message, now)
         except AudioError as error:
@@ -260,7 +260,7 @@ class DiffPoseTalkNode(ManagedNode):
         self.avatar.poll(self.get_clock().now().nanoseconds)
 
     def _publish_due(self, now: int) -> int:
-        """On the release thread: publish what is due at ``now``; returns when something is due next."""
+        """On the publishing thread: publish what is due at ``now``; returns when something is due next."""
         avatar = self.avatar
         presenter = avatar.presenter
         if self._schedule.jumped_back(now):
@@ -425,7 +425,7 @@ class DiffPoseTalkNode(ManagedNode):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Entry point of diffposetalk_node."""
-    # The release thread must not wait 5 ms for the worker to let go of the interpreter.
+    # The publishing thread must not wait 5 ms for the worker to release the interpreter lock.
     sys.setswitchinterval(0.0005)
     table = [
         (spec.name, spec.default, f'{spec.full_description} ({spec.constraints})')

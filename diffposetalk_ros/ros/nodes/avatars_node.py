@@ -42,7 +42,7 @@ __all__ = ['BackendPool', 'make_avatars', 'main']
 
 
 class BackendPool:
-    """Opens each model once; every further call joins it. ``limit``: avatars per model.
+    """Opens each model once; every further call shares it. ``limit``: avatars per model.
 
     Raises what `load_backend` raises, and ModelError beyond the limit.
     """
@@ -71,8 +71,8 @@ class BackendPool:
 
 
 def make_avatars(count: int, prefix: str = 'avatar_', **kwargs: Any) -> list[DiffPoseTalkNode]:
-    """Nodes in namespaces ``prefix``0 ... Where nobody chose a seed, each gets its number as seed, so
-    that avatars that hear the same do not move alike."""
+    """Nodes in namespaces ``prefix``0 ... If no seed is set, each gets its number as seed, so
+    that avatars with the same audio do not move alike."""
     nodes = []
     for number in range(count):
         node = DiffPoseTalkNode(namespace=f'{prefix}{number}', **kwargs)
@@ -91,7 +91,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _run(args: Sequence[str] | None) -> None:
     options = _options(non_ros_args(args))
-    # The threads that publish must not wait 5 ms for the networks to let go of the interpreter.
+    # The publishing threads must not wait 5 ms for the networks to release the interpreter lock.
     sys.setswitchinterval(0.0005)
     start_rclpy(args)
     pool = BackendPool(options.limit)

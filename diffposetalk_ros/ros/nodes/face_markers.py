@@ -38,7 +38,7 @@ def cloud_message(points: Floats, header: Any) -> PointCloud2:
     """PointCloud2 of points (V, 3) in m: fields x, y, z as float32."""
     try:
         from sensor_msgs_py.point_cloud2 import create_cloud_xyz32
-    except ImportError:  # not on every installation; the message is simple enough
+    except ImportError:  # the helper package is not installed everywhere, and the message is simple
         pass
     else:
         return create_cloud_xyz32(header, points)
@@ -53,10 +53,10 @@ def cloud_message(points: Floats, header: Any) -> PointCloud2:
 
 
 class FacePoints:
-    """Publishes ``face_points`` and ``face_mesh`` while somebody listens.
+    """Publishes ``face_points`` and ``face_mesh`` while there are subscribers.
 
-    The marker costs Python much per triangle: it comes at most ``rate`` times a second. ``flame``: the
-    mesh of FLAME motion, which is not shown without. Raises ConfigError for a rate out of range.
+    The marker is slow to build in Python, so it is published at most ``rate`` times a second. ``flame``: the
+    mesh that FLAME motion needs to be shown. Raises ConfigError for a rate out of range.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class FacePoints:
             raise ConfigError(f'rviz.rate {rate:g} Hz; use more than 0, at most 120')
         self._cloud = node.create_publisher(PointCloud2, 'face_points', QoSProfile(depth=5))
         self._mesh = node.create_publisher(MarkerArray, 'face_mesh', QoSProfile(depth=2))
-        # Stamps are rounded: on a grid of 20 ms the fifth may be a nanosecond early.
+        # Stamps are rounded, so on a grid of 20 ms the fifth may be a nanosecond early.
         self._pause = round(NS_PER_SECOND / rate) - _EARLY
         self._last = -self._pause
         self._flame = flame
@@ -111,7 +111,7 @@ class FacePoints:
 
 
 def _triangles(count: int) -> Marker:
-    """Marker of so many triangles, all of the skin's colour."""
+    """Marker with this number of triangles, all of the skin's colour."""
     marker = Marker(ns='face', type=Marker.TRIANGLE_LIST, action=Marker.ADD)
     marker.scale.x = marker.scale.y = marker.scale.z = 1.0
     marker.pose.orientation.w = 1.0
@@ -122,8 +122,10 @@ def _triangles(count: int) -> Marker:
 
 
 def _rig_marker(rig: Rig) -> Marker:
-    """RViz does not light triangles that bring their own colours: half of the neutral face's light is baked in,
-    which costs nothing per frame; the other half is left to programs that do light them."""
+    """Marker of the rig with baked light.
+
+    RViz does not light triangles that have their own colours. Half of the neutral face's light is therefore baked in,
+    which costs nothing per frame. The other half is left to programs that light them."""
     base = np.array([getattr(THEMES[rig.face], name) for name in PARTS], np.float32)[rig.part] / 255.0
     # Linear tint on sRGB colours: its root of 2.2.
     plain = base[:, None] * corner_tint(rig) ** (1 / 2.2)

@@ -61,7 +61,7 @@ _Take = Callable[[], NDArray[np.uint8]]
 
 
 class FaceTrackerNode(ManagedNode):
-    """See the module. Tracks only while active, always the newest picture."""
+    """See the module. Tracks only while active, and always uses the newest picture."""
 
     def __init__(self, name: str = 'face_tracker', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
@@ -130,7 +130,7 @@ class FaceTrackerNode(ManagedNode):
         self._offer(message.header, lambda: compressed_picture(message))
 
     def _offer(self, header: Any, take: _Take) -> None:
-        """Let the worker have a picture; one that it has not begun is given up."""
+        """Give the worker a picture; it replaces one that the worker has not begun."""
         with self._news:
             self._arrived += 1
             self._dropped += self._waiting is not None
@@ -152,7 +152,7 @@ class FaceTrackerNode(ManagedNode):
                     self._handle(self.get_clock().now().to_msg(), 'camera', partial(np.asarray, frame.image))
                 if self._active:
                     raise VideoError(f'camera {video.source} has stopped; is it still plugged in?')
-        except Exception as error:  # a thread that ends in silence would look like a face that is away
+        except Exception as error:  # a thread that ends silently would look like a missing face
             self._failure = str(error) or type(error).__name__
             self.get_logger().error(f'tracking has ended: {self._failure}; deactivate and activate the node')
 

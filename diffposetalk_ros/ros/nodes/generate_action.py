@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ~/generate action: a whole file, offline, on a thread of its own beside the live stream."""
+"""The ~/generate action: generates a whole file offline, on a separate thread beside the live stream."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _PRIORITY = 10
 
 
 class _Stopped(Exception):
-    """The goal was cancelled or the node goes down."""
+    """The goal was cancelled or the node is shutting down."""
 
 
 class GenerateAction:
-    """One goal at a time; a second is refused. ``open_generator`` makes a generator of its own, because a
-    backend is not shared with the live worker; ``settings`` gives (style, sampling) in use,
-    ``files`` the folder in which requests may name files."""
+    """Executes one goal at a time; a second is refused. ``open_generator`` makes a separate generator, because a
+    backend is not shared with the live worker; ``settings`` returns the (style, sampling) in use;
+    ``files`` is the folder in which requests may name files."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class GenerateAction:
         )
 
     def close(self) -> None:
-        """Stop a goal in progress and take the action away."""
+        """Stop a goal in progress and destroy the action server."""
         self._closing = True
         if self._thread is not None:
             self._thread.join()
@@ -88,7 +88,7 @@ class GenerateAction:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
             done.set_result(self._generate(goal))
-            # Without other work the executor would sleep on.
+            # Without other work the executor would not wake up.
             executor.wake()
 
         self._thread = threading.Thread(target=work, name='generate', daemon=True)
@@ -98,7 +98,7 @@ class GenerateAction:
         finally:
             self._busy = False
         if not goal.is_active:
-            pass  # the node went down meanwhile
+            pass  # the node was shut down meanwhile
         elif result.error_code == Generate.Result.OK:
             goal.succeed()
         elif result.error_code == Generate.Result.CANCELED and goal.is_cancel_requested:
@@ -124,7 +124,7 @@ class GenerateAction:
 
     def _make(self, goal: Any, begin: float) -> tuple[int, float]:
         request = goal.request
-        with suppress(OSError):  # the check of the target says what is missing
+        with suppress(OSError):  # the check of the target reports what is missing
             self._files.folder.mkdir(parents=True, exist_ok=True)
         try:
             source = self._files.require(request.audio_path)
@@ -139,7 +139,7 @@ class GenerateAction:
             raise MotionError(f'{target} exists; set overwrite or name another file')
         if request.rate and not 1.0 <= request.rate <= 240.0:
             raise ConfigError(f'rate {request.rate:g}; use 1 to 240, or 0 for that of the model')
-        if source.is_fifo() or source.is_char_device():  # it could keep this thread waiting for ever
+        if source.is_fifo() or source.is_char_device():  # it could block this thread for ever
             raise AudioError(f'audio_path {source} is a pipe or device; name a file')
         seconds = audio_duration(source, MIN_SECONDS)
         generator = self._open_generator()

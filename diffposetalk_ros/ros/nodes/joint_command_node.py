@@ -93,7 +93,7 @@ _NAMES = {name for name, _, _ in _PARAMETERS}
 
 
 class JointCommandNode(ManagedNode):
-    """See the module. Commands only while active."""
+    """See the module. Sends commands only while active."""
 
     def __init__(self, name: str = 'joint_command', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
@@ -165,10 +165,10 @@ class JointCommandNode(ManagedNode):
 
     @logged_transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin where the robot stands (joint_states, if heard) and start to command."""
+        """Start at the robot's current position (joint_states, if received) and begin to send commands."""
         commander = self.commander
         names = [commander.map.names[i] for i in commander.map.driven]
-        # What a driver that has ended said is not where the robot stands.
+        # An old message of a driver that has ended does not give the robot's position.
         fresh = 0 <= self._now() - self._measured_at < _FRESH
         if fresh and all(name in self._measured for name in names):
             commander.start_at([self._measured[name] for name in names])
@@ -176,7 +176,7 @@ class JointCommandNode(ManagedNode):
         result = self._open_publishers(state)
         undo.callback(self.destroy_timer, self.create_timer(1.0 / commander.config.rate, self._tick))
         undo.callback(self.destroy_timer, self.create_timer(1.0, self._diagnose))
-        undo.callback(self._go_to_rest)  # within the caps first, then silence
+        undo.callback(self._go_to_rest)  # move to rest within the caps first, then stop sending
         self._active = True
         return result
 
@@ -221,7 +221,7 @@ class JointCommandNode(ManagedNode):
         self._speaking = message.state == FaceMotion.SPEAKING
         now = self._now()
         stamp = nanoseconds_of(message.header.stamp)
-        # A stamp of another clock would never become due: then what arrives counts as due.
+        # A stamp of another clock would never become due, so frames then count as due on arrival.
         due = stamp if abs(stamp - now) < NS_PER_SECOND else now
         self.commander.show(due, row, now)
         if self._units is not None and self._active and np.isfinite(row).all():
@@ -242,7 +242,7 @@ class JointCommandNode(ManagedNode):
             self.commander.frames.foresee(int(message.epoch), first, step, rows)
 
     def _own_layout(self, rows: np.ndarray) -> np.ndarray:
-        """Rows as the map wants them: with head, mirrored, in character, head from head_pose."""
+        """Rows as the map needs them: mirrored, with the character applied, and with the head from head_pose."""
         layout = self.commander.map.layout
         if rows.shape[1] != layout.width:  # the model has no head pose
             rows = np.insert(rows, [len(self._layout.names[self._layout.expression])] * 3, 0.0, axis=1)
@@ -293,7 +293,7 @@ class JointCommandNode(ManagedNode):
             self._commands.publish(state_message(names, due, position, speed))
 
     def _go_to_rest(self) -> None:
-        """Stream the way to rest. A busy machine may need longer for it, up to four times as long and a second."""
+        """Send the commands to rest. A busy machine may need longer, at most four times as long plus a second."""
         commander = self.commander
         stopped = commander.stopped
         commander.stop()
@@ -309,7 +309,7 @@ class JointCommandNode(ManagedNode):
 
     def _diagnose(self) -> None:
         commander = self.commander
-        # The median: at the end of speech nothing can be known ahead.
+        # The median, because at the end of speech no frames are known ahead.
         missing = float(np.median(self._missing)) if self._missing else 0.0
         self._missing.clear()
         level, text = OK, commander.mode.value
@@ -356,7 +356,7 @@ def main(args: Sequence[str] | None = None) -> int:
     with report_errors('joint_command_node') as status:
         if print_help('joint_command_node', __doc__, _PARAMETERS, args):
             return 0
-        # rclpy's own handlers end the context at once: no command could be sent on the way to rest.
+        # rclpy's own handlers end the context at once, so the commands to rest could not be sent.
         start_rclpy(args, signal_handler_options=SignalHandlerOptions.NO)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         executor = SingleThreadedExecutor()

@@ -37,7 +37,7 @@ _PARAMETERS = (
 def capture_delay(frames: int, rate: int, first: float, now: float) -> float:
     """Age [s] of the first of ``frames`` samples in a callback at ``now``, recorded at ``first`` [s].
 
-    Both times are PortAudio's; some of its hosts tell none, then the block is as old as it is long.
+    Both times are PortAudio's. Some of its host APIs give none; then the age is the length of the block.
     """
     age = now - first
     return age if first > 0 and 0 <= age < 2 else frames / rate
@@ -101,7 +101,7 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
         self._stream.close()
 
     def _on_end(self) -> None:
-        """Called by a thread of PortAudio when no block will follow."""
+        """Called by a thread of PortAudio when no more blocks follow."""
         self._ended = True
 
     def _look(self) -> None:
@@ -109,7 +109,7 @@ class MicrophoneNode(Node):  # type: ignore[misc,unused-ignore]
             raise AudioError('the microphone has stopped; is it still plugged in? start this node again')
 
     def _on_block(self, block: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
-        """Called by a thread of PortAudio; publishing from it saves the way through the executor."""
+        """Called by a thread of PortAudio; it publishes directly to avoid the delay of the executor."""
         now = self.get_clock().now().nanoseconds
         if status:
             self.get_logger().warning(f'microphone: {status}', throttle_duration_sec=5.0)

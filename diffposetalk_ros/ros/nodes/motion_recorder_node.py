@@ -39,15 +39,15 @@ _PARAMETERS = (
     ('audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"),
 )
 _DEEP = QoSProfile(depth=1000)
-# A publisher of either kind of reliability is heard; a burst must fit.
+# Best effort matches publishers of either reliability; the queue must hold a burst.
 _DEEP_AUDIO = QoSProfile(depth=20000, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class MotionCollector:
-    """Keeps every FaceMotion that arrives on ``node``, and the latched info that explains it.
+    """Keeps every FaceMotion that arrives on ``node``, and the latched info that describes it.
 
-    With ``sound``, one of the types of audio_common_msgs or 'auto', what arrives on ``audio`` as well.
-    With ``target`` everything is written there, or beside it, as it comes (`Journal`).
+    With ``sound``, one of the types of audio_common_msgs or 'auto', it also keeps the messages on ``audio``.
+    With ``target`` everything is written there, or beside it, as it arrives (`Journal`).
     Raises AudioError for a type that is not installed.
     """
 
@@ -122,9 +122,9 @@ class MotionCollector:
         return clip
 
     def finish(self) -> MotionClip:
-        """Complete the take of a collector with a ``target``; what was kept beside it is gone then.
+        """Complete the take of a collector with a ``target``, and remove the temporary file beside it.
 
-        Raises MotionError when nothing was received, or when the disk could not take it: it says where the rest is.
+        Raises MotionError if nothing was received, or if the disk is full; the error names the file with the rest.
         """
         journal = self.journal
         assert journal is not None, 'only with a target'

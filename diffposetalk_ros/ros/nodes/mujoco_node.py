@@ -83,8 +83,8 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'joint_trajectory ignored: {error}', throttle_duration_sec=5.0)
             return
         begin = nanoseconds_of(message.header.stamp) / NS_PER_SECOND
-        # As a joint_trajectory_controller: stamp 0 begins now, and a new trajectory replaces the old one.
-        # Until its first point the old one still leads there.
+        # Like a joint_trajectory_controller: stamp 0 begins now, and a new trajectory replaces the old one.
+        # Until its first point, the old one is still followed.
         self._former, self._plan = self._plan, (begin or self._head.time, plan, places)
 
     def _on_commands(self, message: Any) -> None:
@@ -104,7 +104,7 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
 
     def _tick(self) -> None:
         due = (time.monotonic() - self._begin) * self._speed
-        if due - self._head.time > 1.0:  # the machine slept: simulated time waits
+        if due - self._head.time > 1.0:  # the machine was suspended, so simulated time waits
             self._begin = time.monotonic() - self._head.time / self._speed
             return
         while self._head.time + self._period <= due:

@@ -90,7 +90,7 @@ _PARAMETERS = (
     ('face', DEFAULT_FACE, 'Head that is shown: robin or maya'),
     ('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]'),
 )
-# A viewer that lags wants the newest frames; reliable publishers serve best effort as well.
+# A slow viewer needs the newest frames; reliable publishers also match best-effort subscriptions.
 _MOTION = QoSProfile(
     depth=50, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
 )
@@ -143,7 +143,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     @property
     def server(self) -> ViewerServer:
-        """The page's server, for its address."""
+        """The page's server, which knows its address."""
         return self._server
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self._live_link.close()
 
     def _write_address(self, wanted: str) -> Path | None:
-        """Tell where the page is. Logs are for everybody: a token goes to a file of the owner's only."""
+        """Log and write the address of the page. The token is written only to a file that only its owner can read."""
         told = f'page: {self._server.public_address}'
         path = Path(wanted) if wanted else None
         if path is None and self._server.token:
@@ -176,7 +176,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
     @staticmethod
     def _page_tracker() -> tuple[dict[str, Path], str]:
-        """Files of the page's face tracker, and why there are none, in words."""
+        """Files of the page's face tracker, and the reason if there are none."""
         try:
             return find_page_tracker(), ''
         except DiffPoseTalkError as error:
@@ -262,7 +262,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
     def _show_sound(self, chunk: AudioChunk) -> None:
         samples, rate = chunk.sound.samples, chunk.rate
         length = len(samples) * NS_PER_SECOND // rate
-        # Without a stamp it is to be heard now, or continues what came before.
+        # Without a stamp the sound is played now, or continues the previous sound.
         stamp = chunk.stamp or max(self._heard, self._now())
         self._heard = stamp + length
         if not 8000 <= rate <= 96000:  # browsers play no other rates
@@ -279,7 +279,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.get_logger().warning(f'tracked_face ignored: {error}', throttle_duration_sec=_THROTTLE)
 
     def _look_around(self) -> None:
-        """Once a second: is there a tracker, does the face that speaks have a voice, who watches?"""
+        """Once a second: check for a tracker, for sound of the speaking face, and for viewers."""
         if self._spoken and not self.count_publishers('audio_out'):
             self.get_logger().warning(
                 'the face speaks without sound because audio_out has no publisher; set publish.audio_out of the '
@@ -302,7 +302,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         self.executor.create_task(work)
 
     def _on_command(self, command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
-        """In the server's thread: leave the work to the executor's."""
+        """Called in the server's thread; passes the work to the executor's thread."""
         done: Future[dict[str, Any]] = Future()
 
         async def work() -> None:
@@ -351,13 +351,13 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         raise ConfigError(f'{kind!r} is not a command of this page')
 
     def _note(self, text: str) -> dict[str, Any]:
-        """A fault of the page's own, for the log."""
+        """Log an error that the page reports."""
         line = ' '.join(''.join(c if c.isprintable() else ' ' for c in text[:_LONGEST_REPORT]).split())
         self.get_logger().error(f'a page reports: {line}', throttle_duration_sec=_THROTTLE)
         return {}
 
     def _hear(self, page: str, upload: bytes) -> dict[str, Any]:
-        """A piece of what a page's microphone hears; it goes before what is being said."""
+        """Take a block from a page's microphone, which has priority over the sound being played."""
         self._speech.stop()
         self._microphone.hear(page, *read_live(upload))
         return {}
@@ -373,7 +373,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         return {'seconds': len(samples) / rate}
 
     async def _take(self, page: str, seconds: float) -> dict[str, Any]:
-        """The style of whoever sat before the camera of a page in the last ``seconds``."""
+        """Use the style of the person seen by a page's camera in the last ``seconds``."""
         clip, quality = self._camera.take(page, min(30.0, seconds))
         return {**await self._avatar.set_style(style_of_clip('camera', clip)), **told(clip, quality)}
 
@@ -386,7 +386,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
 
 
 def _faces() -> dict[str, Callable[[], bytes]]:
-    """What makes each head that a page may ask for by ?face=."""
+    """Functions that make each head that a page may request by ?face=."""
     return {name: lambda name=name: pack_rig(load_rig(name)) for name in FACES}  # type: ignore[misc]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects audio_out with its stamps, so that the sound can be laid under its motion."""
+"""Collects audio_out with its stamps, so that the sound can be aligned with its motion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SoundCollector:
         self._reader = AudioReader(AudioFormat())
         kinds = [(kind, 'audio_out')]
         if not has_portaudio_form():
-            # The subscription with information comes first: its format holds for the sound.
+            # Subscribe to the information first, because it gives the format of the sound.
             kinds.insert(0, ('AudioInfo', 'audio_info'))
         self.subscriptions = [
             node.create_subscription(
@@ -72,9 +72,9 @@ class SoundCollector:
 def sound_track(
     chunks: list[tuple[AudioChunk, int]], begin: int, seconds: float
 ) -> tuple[NDArray[np.float32], int]:
-    """Mono sound (n,) from ``begin`` (ns) on, and its rate in Hz; silence where no chunk is.
+    """Mono sound (n,) from ``begin`` (ns) on, and its rate in Hz; silence where there is no chunk.
 
-    A chunk begins at its stamp; without one when it arrived, or where the one before ends.
+    A chunk begins at its stamp. Without a stamp, it begins at its arrival or at the end of the previous chunk.
     """
     rate = chunks[0][0].rate if chunks else 16000
     track = np.zeros(round(seconds * rate), np.float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of rosbag2 -> messages: MCAP and SQLite, split or compressed, finished or not. Needs no ROS."""
+"""Reads messages from rosbag2 files: MCAP and SQLite, split or compressed, finished or not. Needs no ROS."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def is_bag(path: Path) -> bool:
 def bag_files(path: Path) -> list[Path]:
     """The files of a bag in the order of their first messages; ``path`` is one of them, or their folder.
 
-    Files that metadata.yaml names and that are missing are warned of. Raises MotionError for a folder without any, or
-    for a pipe.
+    A warning lists files that metadata.yaml names but that are missing. Raises MotionError for a folder without any,
+    or for a pipe.
     """
     if not path.is_dir():
         files = [path]
@@ -66,7 +66,7 @@ def bag_files(path: Path) -> list[Path]:
         )
     for file in files:
         if file.exists() and not file.is_file():
-            # A FIFO would block in open, deaf to signals, and a bag is read from its end.
+            # Opening a FIFO would block and ignore signals, and a bag is read from its end.
             raise MotionError(f'{file}: a pipe or device cannot be read as a bag; copy it to a file first')
     if path.is_dir():
         _warn_of_missing(path, files)
@@ -90,7 +90,7 @@ def _warn_of_missing(folder: Path, files: list[Path]) -> None:
 def file_messages(file: Path) -> Iterator[tuple[Any, BagMessage]]:
     """(schema, message) of every message of one file, in the order of their times.
 
-    Raises whatever the libraries raise on a damaged file, MotionError for compression that is not known here.
+    Raises the errors of the libraries on a damaged file, MotionError for unknown compression.
     """
     name = file.name.lower()
     if name.endswith('.zstd'):
@@ -113,7 +113,7 @@ def _unpacked(data: bytes, is_compressed: bool) -> bytes:
 
 
 def _compressed_by_message(file: Path) -> bool:
-    """Whether metadata.yaml beside the file says that each message is compressed by itself."""
+    """Whether metadata.yaml beside the file says that messages are compressed individually."""
     try:
         text = (file.parent / 'metadata.yaml').read_text(encoding='utf-8')
     except (OSError, ValueError):
@@ -147,7 +147,7 @@ _MAGIC = b'\x89MCAP0\r\n'
 
 
 def _is_finished(stream: Any) -> bool:
-    """Whether an MCAP file has its end; one that is no MCAP at all counts as finished, for the reader to say so."""
+    """Whether an MCAP file is complete. A file of another format counts as complete; the reader then reports it."""
     begins = stream.read(len(_MAGIC)) == _MAGIC
     size = stream.seek(0, 2)
     stream.seek(max(0, size - len(_MAGIC)))
@@ -212,7 +212,7 @@ def _sqlite_schema(base: sqlite3.Connection, number: int, kind: str) -> Schema:
     if found and found[0] == 'ros2msg':
         return Schema(number + 1, kind, 'ros2msg', found[1].encode())
     if not kind.startswith('diffposetalk_ros/'):
-        return Schema(number + 1, kind, '', b'')  # sound, which is passed on as it is
+        return Schema(number + 1, kind, '', b'')  # sound, which is passed on unchanged
     try:
         return Schema(number + 1, kind, 'ros2msg', definition(kind).encode())
     except (ImportError, LookupError, OSError) as error:
@@ -239,7 +239,7 @@ def definition(kind: str) -> str:
 
 
 def bag_library(name: str) -> Any:
-    """A module of the packages that bags need. Raises ConfigError where it is not installed."""
+    """A module of the packages that bags need. Raises ConfigError if it is not installed."""
     from importlib import import_module
 
     try:

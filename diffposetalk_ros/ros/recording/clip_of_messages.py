@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FaceMotion messages, received or read from a bag, to a motion clip."""
+"""Converts FaceMotion messages, received or read from a bag, to a motion clip."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def lost_frames(frames: Sequence[FaceMotion]) -> int:
 def clip_from_messages(info: FaceMotionInfo | None, frames: Sequence[FaceMotion]) -> MotionClip:
     """FaceMotionInfo and FaceMotion messages in order of arrival -> clip at the published rate.
 
-    A lost frame repeats the one before it, and so does one that is not finite: ``meta['unusable_frames']`` counts
-    those. Numbers that start again mean that the node was activated
-    again: the longest stretch counts, and ``meta['stretches']`` tells how many there were.
+    A lost frame repeats the one before it, and so does one that is not finite; ``meta['unusable_frames']`` counts
+    the latter. If frame numbers restart, the node was activated again. Then the longest stretch is used, and
+    ``meta['stretches']`` is the number of stretches.
     Raises MotionError when there is no frame, or when frames and info do not belong together.
     """
     if info is None or not frames:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A take on disk while it is being recorded: what ends the recorder costs at most the last second."""
+"""Writes a take to disk while it is being recorded, so that a crash loses at most the last second."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _PERIOD = 0.5
 
 
 class DurableFile:
-    """A new file whose content `sync` puts on disk. Raises OSError where one of that name exists, a link too."""
+    """A new file whose content `sync` puts on disk. Raises OSError if a file or link of that name exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         self._waiting = bytearray()
-        self._full = 0  # number of the error after which nothing is taken any more
+        self._full = 0  # number of the error after which nothing more is accepted
         self._length = 0
 
     def write(self, data: bytes) -> int:
-        """Add bytes, which are on disk after the next `sync`."""
+        """Add bytes. They are on disk after the next `sync`."""
         if self._full:
             raise OSError(self._full, os.strerror(self._full))
         self._waiting += data
@@ -51,7 +51,7 @@ class DurableFile:
         return self._length
 
     def sync(self) -> None:
-        """Put what was written on disk. Raises OSError where it has no room; what fitted stays."""
+        """Put the written bytes on disk. Raises OSError if it is full; the bytes that fitted are kept."""
         try:
             while self._waiting:
                 written = os.write(self._file, self._waiting)
@@ -70,8 +70,8 @@ class DurableFile:
 def journal_path(target: Path) -> Path:
     """Where a take for ``target`` is kept while it is recorded.
 
-    That is ``target`` itself where the format can be written bit by bit (.mcap, .csv) and nothing is there yet. Else
-    NAME.part.mcap, or NAME.part.csv, which `diffposetalk convert` reads, with a number where that is taken.
+    This is ``target`` itself if its format can be written incrementally (.mcap, .csv) and the file does not exist.
+    Otherwise it is NAME.part.mcap or NAME.part.csv, with a number if that exists. `diffposetalk convert` reads both.
     """
     ending = '.mcap' if target.suffix.lower() == '.mcap' else '.csv'
     if target.suffix.lower() == ending and not os.path.lexists(target):
@@ -85,10 +85,10 @@ def journal_path(target: Path) -> Path:
 
 
 class Journal:
-    """Writes a take as it comes; the file begins as soon as a frame and the info of the node are known.
+    """Writes a take as it arrives; the file begins as soon as a frame and the info of the node are known.
 
-    ``topics``: full names of face_motion and of the info. After the first OSError `failure` tells it and nothing more
-    is written.
+    ``topics``: full names of face_motion and of the info. After the first OSError, `failure` holds it and nothing
+    more is written.
     """
 
     def __init__(self, target: Path, topics: tuple[str, str]) -> None:
@@ -108,7 +108,7 @@ class Journal:
         self._synced = 0.0
 
     def info(self, info: Any, received: int) -> None:
-        """The node has told what its frames mean, at ``received`` (ns)."""
+        """Take the info of the node, which arrived at ``received`` (ns)."""
         self._info = info, received
         with self._guard():
             if self._file is None:
@@ -117,7 +117,7 @@ class Journal:
                 self._bag.write(BagMessage(self._topics[1], INFO, received, serialize_message(info)))
 
     def frame(self, frame: Any, received: int) -> None:
-        """A frame has come at ``received`` (ns)."""
+        """Take a frame that arrived at ``received`` (ns)."""
         with self._guard():
             if self._file is None:
                 self._early.append((frame, received))
@@ -126,7 +126,7 @@ class Journal:
                 self._write_frame(frame, received)
 
     def sound(self, message: BagMessage) -> None:
-        """A message of sound has come; only a bag holds it."""
+        """Take a message of sound; it is written only to a bag."""
         with self._guard():
             if self._file is None:
                 self._early_sound.append(message)
@@ -142,7 +142,7 @@ class Journal:
                 self._file.sync()
 
     def finish(self) -> None:
-        """Complete the file; without a failure it is whole and on disk then. Idempotent."""
+        """Complete the file. Without a failure, it is then complete and on disk. Idempotent."""
         file, self._file = self._file, None
         if file is None:
             return
@@ -154,7 +154,7 @@ class Journal:
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """A failure of the disk ends no callback; after it the file is given up."""
+        """Catch a failure of the disk, so that it does not end a callback; the file is then abandoned."""
         try:
             yield
         except OSError as error:
@@ -187,10 +187,10 @@ class Journal:
         try:
             values = row_from_message(frame, self._layout)
         except MotionError:
-            return  # of another node; the clip of what is in memory says so at the end
+            return  # of another node; the clip made from memory reports it at the end
         if not np.isfinite(values).all():
-            return  # a hole in the numbers, which readers draw through
-        # Numbers that begin anew are of a new activation; the table goes on.
+            return  # a gap in the numbers, across which readers would interpolate
+        # Numbers that restart belong to a new activation; the table continues.
         self._frame += max(1, frame.frame_index - self._last) if self._last >= 0 else 0
         self._last = frame.frame_index
         self._write_cells([self._frame, *(f'{x:.9g}' for x in values), repr(self._rate)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion and sound in bags: MCAP written without rosbag2, motion read without ROS (packages mcap,
+"""Motion and sound in bags. MCAP is written without rosbag2, and motion is read without ROS (packages mcap,
 mcap-ros2-support)."""
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_motion_bag(path: str | Path, topic: str = '') -> MotionClip:
         for schema, message in _messages(path):
             if schema.name not in (FRAME, INFO):
                 continue  # a bag holds sound and more
-            if schema.name not in decoders:  # a factory goes by numbers, which differ from file to file
+            if schema.name not in decoders:  # a factory uses schema numbers, which differ from file to file
                 decoders[schema.name] = (
                     bag_library('mcap_ros2.decoder').DecoderFactory().decoder_for('cdr', schema)
                 )
@@ -78,7 +78,7 @@ def read_motion_bag(path: str | Path, topic: str = '') -> MotionClip:
 def read_sound_bag(path: str | Path, topic: str = '') -> list[BagMessage]:
     """Messages of audio_common_msgs in a bag, in order of arrival; ``path`` as in `read_motion_bag`.
 
-    ``topic``: which sound, needed where the bag has several; what tells its format comes along. Raises
+    ``topic``: sound topic, needed if the bag has several; messages with its format are included. Raises
     MotionError for a missing or unreadable bag or one without sound, ConfigError without the packages.
     """
     path = Path(path)
@@ -132,7 +132,7 @@ class BagWriter:
     """
 
     def __init__(self, stream: Any) -> None:
-        # Without chunks every message is a record of its own: a file that ends in the middle loses only the last.
+        # Without chunks every message is a separate record, so a truncated file loses only the last one.
         self._writer = bag_library('mcap.writer').Writer(stream, use_chunking=False)
         self._writer.start(profile='ros2', library='diffposetalk_ros')
         self._channels: dict[str, int] = {}
@@ -160,7 +160,7 @@ def _messages(path: Path) -> Iterator[tuple[Any, BagMessage]]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Whatever the library raises on a damaged file becomes a MotionError of one line."""
+    """Convert errors of the library on a damaged file to a MotionError of one line."""
     try:
         yield
     except DiffPoseTalkError:
@@ -173,7 +173,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _info_beside(topic: str, infos: dict[str, Any]) -> Any:
-    """The info of the node that publishes ``topic``: the one of its namespace, or the only one."""
+    """The info of the node that publishes ``topic``: the one in its namespace, or the only one."""
     namespace = topic.rsplit('/', 1)[0] + '/'
     beside = [info for name, info in infos.items() if name.startswith(namespace)]
     return next(iter(beside or infos.values()), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sound to the ``audio`` topic in whichever form of audio_common_msgs is installed."""
+"""Publishes sound on the ``audio`` topic with the installed audio_common_msgs package."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class AudioPublisher:
     """Publisher of mono sound at ``rate`` Hz, made on ``node``.
 
     ``kind``: AudioStamped, AudioDataStamped, AudioData or auto (`default_kind`).
-    Where messages carry no format (ros-drivers), it goes out on ``audio_info`` before the first
-    message and every second: subscribers of that topic need not be latched.
+    If messages carry no format (ros-drivers), it is published on ``audio_info`` before the first
+    message and every second, so subscribers of that topic need not be latched.
     Raises AudioError when the type is not installed.
     """
 
@@ -48,19 +48,19 @@ class AudioPublisher:
             self._info = node.create_publisher(message_class('AudioInfo'), 'audio_info', _LATCHED)
 
     def destroy(self) -> None:
-        """Take the publishers off their topics."""
+        """Destroy the publishers."""
         self._node.destroy_publisher(self.publisher)
         if self._info is not None:
             self._node.destroy_publisher(self._info)
 
     @property
     def listeners(self) -> int:
-        """How many subscribers have been found."""
+        """Number of subscribers found."""
         return int(self.publisher.get_subscription_count())
 
     @property
     def rate(self) -> int:
-        """Hz, of what is published from now on; another one is announced anew."""
+        """Rate in Hz of the following sound; a change is announced."""
         return self._rate
 
     @rate.setter
@@ -69,7 +69,7 @@ class AudioPublisher:
             self._rate, self._informed = rate, None
 
     def announce(self, now: int) -> bool:
-        """Tell the format, where messages do not carry it; ``now`` in ns. Returns whether it was due."""
+        """Publish the format if messages do not carry it; ``now`` in ns. Returns whether it was due."""
         if self._info is None or (self._informed is not None and 0 <= now - self._informed < _INFO_PERIOD):
             return False
         self._informed = now

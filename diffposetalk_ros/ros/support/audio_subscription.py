@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ear of a node: reliable publishers are heard without loss, best-effort ones as well as they can be."""
+"""Audio input of a node: reliable publishers are received without loss, best-effort ones with possible loss."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from diffposetalk_ros.ros.messages import qos
 __all__ = ['AudioSubscription']
 
 _AT_ONCE = 0.01
-# s of reading after which other callbacks have their turn.
+# s of reading after which other callbacks may run.
 
 
 class AudioSubscription:
     """Two subscriptions of one topic: a reliable one with room for ten minutes, and a best-effort one.
 
-    A best-effort publisher never meets a reliable subscription, and a best-effort subscription loses what a
-    reliable publisher sends at once. The second subscription is therefore deaf to reliable publishers.
+    A best-effort publisher does not match a reliable subscription, and a best-effort subscription loses bursts
+    of a reliable publisher. The second subscription therefore ignores reliable publishers.
 
     Args:
-        node: subscribes.
+        node: node that subscribes.
         kind: message class.
         topic: name of the topic, before remapping.
         callback: takes each message, when it arrived, and when it was sent (ns, on the node's clock; None under
@@ -61,10 +61,10 @@ class AudioSubscription:
         profile: QoSProfile,
         name: str = '',
     ) -> Any:
-        """A subscription that reads what waits together.
+        """A subscription that reads all waiting messages at once.
 
         The executor of rclpy takes one message per turn, in a millisecond or two, and Fast DDS keeps no more than
-        5000 unread ones: a burst would be read too slowly.
+        5000 unread ones. A burst would therefore be read too slowly.
         """
 
         def on_message(message: Any, info: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ class AudioSubscription:
         return made
 
     def destroy(self) -> None:
-        """Hear nothing more."""
+        """Destroy the subscriptions."""
         for subscription in self._made:
             self._node.destroy_subscription(subscription)
 
@@ -107,11 +107,11 @@ class AudioSubscription:
         self._sequence[publisher] = number
 
     def _sent(self, publisher: bytes, now: int, info: Mapping[str, Any]) -> int | None:
-        """When the message was sent: the middleware's stamp, less what the publisher's clock is off."""
+        """When the message was sent: the middleware's stamp minus the offset of the publisher's clock."""
         source = info.get('source_timestamp') or 0
         if source <= 0 or self._node.get_clock().ros_time_is_active:
             return None
-        # Ages are counted on the clock of this machine, which the middleware stamps with too.
+        # Ages use the clock of this machine, which the middleware also uses for its stamps.
         ahead = now - time.time_ns()
         return self._clocks.setdefault(publisher, PublisherClock()).sent(source + ahead, now)
 
@@ -123,8 +123,8 @@ class AudioSubscription:
                 for info in infos
             }
             if not self.knows_publishers:
-                # rclpy before Kilted does not say who sent a message. Where both kinds of publishers are there, the
-                # reliable ones are heard: what came twice, and late, would be worse.
+                # Before Kilted, rclpy does not tell the publisher of a message. If both kinds of publishers exist,
+                # only the reliable ones are used, because late duplicates would be worse.
                 mixed = len(set(reliable.values())) == 2
                 if mixed and not self._told_mixed:
                     self._told_mixed = True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A talking node as a plain object of another program: every method waits for the answer."""
+"""Controls a talking node from another program. Every method waits for the answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AvatarRemote:
         return list(answer.names), str(answer.current)
 
     def set_style(self, name: str, transition: float = 0.0) -> str:
-        """Change to a style within ``transition`` s; its name. Raises StyleError when it is refused."""
+        """Change to a style within ``transition`` s and return its name. Raises StyleError when it is refused."""
         request = SetStyle.Request()
         request.style.name = name
         request.transition = Duration(seconds=transition).to_msg()
@@ -51,7 +51,7 @@ class AvatarRemote:
         return str(answer.name)
 
     def set_parameter(self, name: str, text: str) -> Value:
-        """Change a parameter to what ``text`` says; the new value. Raises ConfigError with the reason against it."""
+        """Set a parameter to ``text`` and return the new value. Raises ConfigError with the reason of a refusal."""
         _, value = read_assignment(f'{name}:={text}')
         message = Parameter(name, value=value).to_parameter_msg()
         answer = self._ask(SetParameters, 'set_parameters', SetParameters.Request(parameters=[message]))
@@ -66,7 +66,7 @@ class AvatarRemote:
             raise ConfigError(answer.message)
 
     def status(self) -> dict[str, Any]:
-        """State of the node, and what it says of itself: plain values, ready for JSON."""
+        """State and diagnostics of the node as plain values, ready for JSON."""
         state = LifecycleClient(self._node, self._executor, self._target)
         found: dict[str, Any] = {'node': self._target}
         try:
@@ -110,7 +110,7 @@ class AvatarRemote:
         return found | {'diagnostics': parts}
 
     def _ask(self, kind: Any, name: str, request: Any) -> Any:
-        # Each of these may be asked for twice: the second time changes nothing.
+        # Each of these may be requested twice, because the second request changes nothing.
         client = self._node.create_client(kind, f'{self._target}/{name}')
         try:
             return call(self._node, self._executor, client, request, self._timeout, repeat=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says aloud that simulated time is asked for and nobody tells it."""
+"""Reports that simulated time is requested but nobody publishes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def clock_is_missing(node: Any) -> bool:
 
 
 class ClockWatch:
-    """Logs `NO_CLOCK` once when that lasts, and once that it is over. Looks on the steady clock."""
+    """Logs `NO_CLOCK` once if this lasts, and logs once when it is over. Uses the steady clock."""
 
     def __init__(self, node: Any) -> None:
         self._node = node

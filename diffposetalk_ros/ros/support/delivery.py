@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a program that publishes: the last messages must have arrived before the writer goes."""
+"""Delivery at the end of a publishing program: its last messages must arrive before the writer is destroyed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SLICE = 0.5
 def wait_until_received(node: Any, publisher: Any, patience: float = _PATIENCE) -> bool:
     """Wait until all subscribers have confirmed all messages of a reliable publisher.
 
-    A burst of ten minutes of sound takes the middleware seconds, on a busy machine many. What is not confirmed after
-    ``patience`` seconds may be lost, which is logged. Ctrl-C ends the wait.
+    A burst of ten minutes of sound takes the middleware seconds, and more on a busy machine. Messages that are not
+    confirmed after ``patience`` seconds may be lost, which is logged. Ctrl-C ends the wait.
     """
     for _ in range(max(1, round(patience / _SLICE))):
         if not rclpy.ok(context=node.context):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the main function of a node begins and ends."""
+"""Start and end of the main function of a node."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ _Made = TypeVar('_Made')
 
 @contextmanager
 def until_shutdown() -> Iterator[None]:
-    """Make nodes and spin inside: Ctrl-C and SIGTERM leave the block quietly.
+    """Context in which to make and spin nodes. Ctrl-C and SIGTERM leave the block without an error.
 
-    rclpy's signal handler takes the context away at once, also from a callback that is about to publish:
-    what that raises is the end too, and no error.
+    rclpy's signal handler invalidates the context at once, even while a callback is about to publish. The
+    exception that this raises also ends the block and is not an error.
     """
     try:
         yield
@@ -73,7 +73,7 @@ def run_node(
 ) -> int:
     """Make a node, spin it until Ctrl-C, SIGTERM or the end of ``spin``, then ``finish`` and destroy it.
 
-    ``unmade`` is the error where the end comes while the node is still being made; without it, that is no error.
+    ``unmade`` is raised if the end comes while the node is still being made; without it, that is no error.
     With --help it prints ``about`` and ``table`` instead. Returns the exit status of `report_errors`: 2 also
     for a parameter of another type than the declared one.
     """
@@ -103,7 +103,7 @@ def run_node(
 
 
 def declared(node: Node, table: ParameterTable) -> dict[str, Any]:
-    """Declare the parameters of a table, which cannot change while the node runs; their values."""
+    """Declare the parameters of a table, which cannot change while the node runs, and return their values."""
     return {
         name: node.declare_parameter(
             name, default, ParameterDescriptor(description=description, read_only=True)
@@ -113,7 +113,7 @@ def declared(node: Node, table: ParameterTable) -> dict[str, Any]:
 
 
 def print_help(name: str, about: str | None, table: ParameterTable, args: Sequence[str] | None) -> bool:
-    """Whether the arguments ask for help, which is then on stdout: what the node does, and its parameters."""
+    """Print help (what the node does, and its parameters) if the arguments ask for it; returns whether they do."""
     if not {'-h', '--help'} & set(non_ros_args(args)):
         return False
     rows = [(parameter, json.dumps(default), description) for parameter, default, description in table]
@@ -126,18 +126,18 @@ def print_help(name: str, about: str | None, table: ParameterTable, args: Sequen
 
 
 def create_node(make: Callable[[], _Made]) -> _Made:
-    """What ``make`` returns. Raises ConfigError where the middleware cannot create a node (security, say)."""
+    """Return the result of ``make``. Raises ConfigError if the middleware cannot create a node (e.g. security)."""
     try:
         return make()
     except rclpy_implementation.RCLError as error:
-        if not rclpy.ok():  # Ctrl-C took the context away
+        if not rclpy.ok():  # Ctrl-C invalidated the context
             raise
         raise ConfigError(f'the node cannot be created: {_reason(error)}') from error
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not interrupt what ends a node: it would leave a traceback and half an end."""
+    """Ignore a second Ctrl-C while a node ends; otherwise it would leave a traceback and an incomplete shutdown."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -150,9 +150,9 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def report_errors(name: str) -> Iterator[Callable[[], int]]:
-    """What a person can mend ends the block with a line on stderr after ``name``; gives the exit status: 0, or 2.
+    """End the block with a line on stderr after ``name`` for a user error; returns the exit status: 0, or 2.
 
-    130 after Ctrl-C outside `until_shutdown`, 141 when nobody reads stdout any more, as the command line.
+    It is 130 after Ctrl-C outside `until_shutdown`, and 141 if stdout was closed, as in the command line.
     """
     status = 0
     try:
@@ -168,14 +168,14 @@ def report_errors(name: str) -> Iterator[Callable[[], int]]:
 
 
 def start_rclpy(args: Sequence[str] | None, **options: Any) -> None:
-    """`rclpy.init`. Raises ConfigError for arguments after --ros-args that ROS does not understand, and where it
+    """`rclpy.init`. Raises ConfigError for arguments after --ros-args that ROS does not understand, and if it
     cannot write its log."""
     with _understood():
         rclpy.init(args=args, **options)
 
 
 def non_ros_args(args: Sequence[str] | None) -> list[str]:
-    """The arguments that are not ROS's, without the name of the program. Raises ConfigError as `start_rclpy`."""
+    """The non-ROS arguments, without the name of the program. Raises ConfigError as `start_rclpy`."""
     with _understood():
         return list(remove_ros_args(list(sys.argv if args is None else args))[1:])
 
@@ -198,7 +198,7 @@ _HINTS = (
 
 
 def _reason(error: BaseException) -> str:
-    text = ' '.join(re.sub(r', at \S+:\d+', '', str(error)).split()).rstrip('.')  # places in files of rcl
+    text = ' '.join(re.sub(r', at \S+:\d+', '', str(error)).split()).rstrip('.')  # places in rcl's files
     advice = next((hint for word, hint in _HINTS if word in text.lower()), '')
     if not advice and isinstance(error, rclpy_implementation.UnknownROSArgsError):
         advice = _HINTS[-1][1]

@@ -62,7 +62,7 @@ def declare(*names: str, **defaults: Any) -> list[DeclareLaunchArgument]:
 
 
 def forward(*names: str) -> dict[str, LaunchConfiguration]:
-    """What a group with ``forwarding=False`` has to hand on: nothing else reaches the files it includes."""
+    """Arguments that a group with ``forwarding=False`` must pass to the files it includes; no others reach them."""
     return {name: LaunchConfiguration(name) for name in names}
 
 

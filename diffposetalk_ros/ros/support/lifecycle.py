@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lifecycle nodes share: a line in the log for each transition, a way back when one fails, and an answer
-to a transition that the state does not have."""
+"""Common parts of the lifecycle nodes.
+
+They log each transition, roll back one that fails, and answer requests for transitions that are not possible."""
 
 from __future__ import annotations
 
@@ -34,10 +35,10 @@ _Transition = Callable[[_Node, LifecycleState], TransitionCallbackReturn]
 
 
 def logged_transition(transition: _Transition[_Node]) -> _Transition[_Node]:
-    """Log a transition and what it raises: rclpy itself would swallow an exception silently.
+    """Log a transition and its exceptions, which rclpy itself would swallow silently.
 
-    An error that a person can mend keeps `configure` and `activate` from happening. Anything else that goes wrong
-    leads through `on_error` to unconfigured: a node that failed to stop is not active any more.
+    A user error makes `configure` or `activate` fail and keeps the state. Any other error leads through `on_error`
+    to unconfigured, so that a node that failed to stop is no longer active.
     """
     name = transition.__name__.removeprefix('on_')
 
@@ -62,10 +63,10 @@ def logged_transition(transition: _Transition[_Node]) -> _Transition[_Node]:
 
 
 class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
-    """A lifecycle node that gives back everything it made, whatever fails on the way.
+    """A lifecycle node that releases all of its resources, whatever fails.
 
-    `on_configure` pushes what undoes it on ``_configured``, `on_activate` on ``_activated``; both stacks are
-    undone in reverse order. A request for a transition that the state does not have is answered with
+    `on_configure` pushes its clean-up on ``_configured``, `on_activate` on ``_activated``. Both stacks are
+    unwound in reverse order. A request for a transition that the state does not have is answered with
     ``success: false`` on every release of rclpy.
     """
 
@@ -78,7 +79,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
                 service.callback = self._refuse_unknown_transitions(service.callback)
 
     def autostart(self) -> None:
-        """Configure and activate, as far as that succeeds: what a lifecycle manager would do."""
+        """Configure and activate, as far as that succeeds, like a lifecycle manager."""
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -110,7 +111,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Stop and release without a transition, whatever fails on the way. Idempotent."""
+        """Stop and release without a transition, whatever fails. Idempotent."""
         for undo in (self._stop, self._release):
             try:
                 undo()
@@ -132,7 +133,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
 
     def _publish(self, kind: Any, topic: str, profile: Any) -> Any:
         """Publish until cleanup."""
-        # A copy: rclpy writes what a parameter overrides into the profile it is given.
+        # A copy, because rclpy writes parameter overrides into the given profile.
         publisher = self.create_lifecycle_publisher(
             kind, topic, copy(profile), qos_overriding_options=qos.overridable()
         )
@@ -140,14 +141,14 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         return publisher
 
     def _open_publishers(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let the publishers publish until deactivation; what `on_activate` has to return."""
+        """Let the publishers publish until deactivation; returns the result for `on_activate`."""
         self._activated.callback(LifecycleNode.on_deactivate, self, state)
         return LifecycleNode.on_activate(self, state)
 
     def _subscribe(
         self, kind: Any, topic: str, callback: Callable[[Any], None], profile: Any, undo: ExitStack
     ) -> str:
-        """Subscribe until ``undo`` is closed; returns the full name of the topic, remapped as it may be."""
+        """Subscribe until ``undo`` is closed; returns the full name of the topic after remapping."""
         made = self.create_subscription(
             kind, topic, callback, copy(profile), qos_overriding_options=qos.overridable()
         )
@@ -159,7 +160,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
         self, change_state: Callable[[Any, Any], Any]
     ) -> Callable[[Any, Any], Any]:
         def answer(request: Any, response: Any) -> Any:
-            # rclpy before Kilted lets the error out of the callback, which ends the node (ros2/rclpy #1209).
+            # Before Kilted, rclpy lets the error leave the callback, which ends the node (ros2/rclpy #1209).
             try:
                 return change_state(request, response)
             except rclpy_implementation.RCLError as error:

@@ -28,9 +28,9 @@ def call(
 ) -> Any:
     """Call a service and spin ``executor`` until it answers; TimeoutError after ``timeout`` s.
 
-    ``look`` is called meanwhile, again and again; what it raises ends the waiting. ``repeat``: ask again
-    every second, for requests that change nothing: a server that has discovered the client's requests
-    but not yet its ear for answers sends them to nobody.
+    ``look`` is called repeatedly meanwhile; an exception that it raises ends the wait. ``repeat``: send the request
+    again every second, only for requests that change nothing. This is needed because a server may have discovered
+    the client's request writer but not yet its response reader, so that the answer is lost.
     """
     deadline = time.monotonic() + timeout
 
@@ -56,7 +56,7 @@ def call(
 
 
 class LifecycleClient:
-    """Transitions of the node ``target``, each waiting for the answer. ``look``: as of `call`."""
+    """Transitions of the node ``target``; each waits for the answer. ``look``: see `call`."""
 
     def __init__(
         self, node: Any, executor: Any, target: str, look: Callable[[], None] = lambda: None
@@ -90,7 +90,7 @@ class LifecycleClient:
     def shutdown(self, timeout: float = 30.0) -> bool:
         """Any state -> finalized."""
         request = ChangeState.Request()
-        request.transition.label = 'shutdown'  # each state has a transition of its own by that name
+        request.transition.label = 'shutdown'  # each state has its own transition of that name
         return self._ask(request, timeout)
 
     def _to(self, transition: int, timeout: float) -> bool:
@@ -99,7 +99,7 @@ class LifecycleClient:
         return self._ask(request, timeout)
 
     def _ask(self, request: Any, timeout: float) -> bool:
-        # A transition must not be asked for twice. Once one answer has come, the next will: the ear for it was
-        # announced before that for the state.
+        # A transition must not be requested twice. Once one answer has arrived, the next one will too, because its
+        # response reader was announced before that of the state.
         self.state(timeout)
         return bool(call(self._node, self._executor, self._change, request, timeout, self._look).success)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the parts without ROS log goes where the node's own words go: to the terminal, the log file and /rosout."""
+"""Forwards log records of the code without ROS to the node's log: the terminal, the log file and /rosout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _ToRos(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """rclpy wants one severity for each place of a call."""
+        """Log a record; rclpy allows only one severity per call site."""
         text = record.getMessage()
         if record.levelno >= logging.ERROR:
             self._logger.error(text)

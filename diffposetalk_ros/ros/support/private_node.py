@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node beside others of the process: a context, an executor and an end of its own."""
+"""A node with its own context, executor and lifetime, beside other nodes of the process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['private_node']
 
 @contextmanager
 def private_node(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
-    """Node ``name`` and the executor that spins it; both end with the block, nothing else of rclpy does.
+    """Node ``name`` and the executor that spins it. Both end with the block; the rest of rclpy is not affected.
 
     Raises ConfigError as `start_rclpy`.
     """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that lets frames go at their time.
+"""The thread that publishes frames on time.
 
-A timer of the executor waits behind every callback and for the wait set to be built: milliseconds of
-jitter. This thread does nothing but sleep until the next frame is due. It follows the node's clock,
-simulated time included: each step of ``/clock`` wakes it.
+A timer of the executor waits for other callbacks and for the wait set to be built, which gives milliseconds of
+jitter. This thread only sleeps until the next frame is due. It follows the node's clock, including simulated
+time: each step of ``/clock`` wakes it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AFTER_ERROR = 0.05
 
 class PublishThread:
     """Calls ``release(now)``, which publishes what is due at ``now`` (ns) and returns when something is
-    due next (ns). ``on_error`` takes the traceback of what it raises; the thread goes on."""
+    due next (ns). ``on_error`` takes the traceback of an exception; the thread continues."""
 
     def __init__(self, clock: Any, release: Callable[[int], int], on_error: Callable[[str], None]) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class PublishThread:
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread and wait for it: nothing is released after this."""
+        """End the thread and wait for it; nothing is published after this."""
         self._stopping = True
         self._wake.set()
         self._thread.join()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole trajectories to a robot, one after the other, for tools that move it by hand."""
+"""Sends whole trajectories to a robot, one after the other, for tools that move it manually."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TrajectorySender:
         rclpy.try_shutdown(context=self._context)
 
     def wait(self) -> None:
-        """Until somebody listens, and for joint_states as long as they may take."""
+        """Wait for a subscriber, and for joint_states for a limited time."""
         while self._publisher.get_subscription_count() == 0:
             self._executor.spin_once(timeout_sec=0.1)
         end = time.monotonic() + _LISTEN
@@ -60,9 +60,9 @@ class TrajectorySender:
             self._executor.spin_once(timeout_sec=0.1)
 
     def approach(self, seconds: float = 3.0) -> None:
-        """Slowly from where the robot stands to rest.
+        """Move slowly from the robot's current position to rest.
 
-        Without joint_states the controller finds the way: it gets one point, ``seconds`` from now.
+        Without joint_states, the controller gets one point, ``seconds`` from now, and plans the path itself.
         """
         rest = self._map.expand(self._map.rest)
         if len(self._measured) < len(self._map.names):
@@ -74,15 +74,15 @@ class TrajectorySender:
         self._publish(times, begin + (rest - begin) * s**3 * (10 - 15 * s + 6 * s**2))
 
     def send(self, positions: Floats) -> None:
-        """Positions (N, J), one every 20 ms; returns when the last is reached."""
+        """Send positions (N, J), one every 20 ms; returns when the last is reached."""
         self._publish(_PERIOD * np.arange(1.0, len(positions) + 1), positions)
 
     def _publish(self, times: Floats, positions: Floats) -> None:
         rates = np.zeros_like(positions)
         if len(times) > 1:
-            rates[:-1] = np.gradient(positions, _PERIOD, axis=0)[:-1]  # the last point stands still
+            rates[:-1] = np.gradient(positions, _PERIOD, axis=0)[:-1]  # zero velocity at the last point
         plan = Trajectory(times, positions, rates, np.zeros((0, positions.shape[1])))
-        # Stamp 0: begin now, on whatever clock the controller has.
+        # Stamp 0: begin now, on the controller's clock.
         self._publisher.publish(trajectory_message(plan, self._map.names, 0, 0))
         end = time.monotonic() + float(times[-1]) + 0.2
         while time.monotonic() < end:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a page may ask of the talking node: styles, parameters, interrupt; through its services."""
+"""Requests of a page to the talking node through its services: styles, parameters, interrupt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PATIENCE = 10.0
 """Seconds until an answer is given up."""
 _TRIES = 5
 _SPECS = {spec.name: spec for spec in PARAMETERS if spec.name in LABELS}
-# What a slider offers where the parameter would take far more.
+# Range of a slider if that of the parameter is much larger.
 _UPPER = {'sampler.steps': 20.0, 'sampler.guidance_audio': 5.0, 'sampler.guidance_style': 5.0}
 
 
@@ -59,7 +59,7 @@ class AvatarClient:
         self._set = node.create_client(SetParameters, f'{target}/set_parameters')
 
     async def refresh(self) -> None:
-        """Tell the pages the styles and parameter values of now."""
+        """Send the current styles and parameter values to the pages."""
         styles = await self._call(self._list, ListStyles.Request())
         self._styles = list(styles.names)
         self._report('styles', {'names': list(styles.names), 'current': styles.current})
@@ -69,7 +69,7 @@ class AvatarClient:
         self._report('parameters', {'list': known})
 
     async def set_style(self, request: Any) -> dict[str, Any]:
-        """SetStyle.Request -> what the page is told."""
+        """Send a SetStyle.Request; returns the answer for the page."""
         answer = await self._call(self._style, request)
         if not answer.success:
             raise StyleError(answer.message)
@@ -79,7 +79,7 @@ class AvatarClient:
     async def name_style(self, name: str, transition: float = 0.0) -> dict[str, Any]:
         """Change to a style, or a blend of styles, of the model, within ``transition`` s.
 
-        The node would also take a name as the path of a file. Pages may not ask for files: StyleError.
+        The node also accepts the path of a file as a name. Pages may not request files: this raises StyleError.
         """
         for part in name.split('+'):
             style = part.partition('*')[0].strip()
@@ -114,14 +114,14 @@ class AvatarClient:
         return {}
 
     async def reset(self) -> dict[str, Any]:
-        """Stop talking now; what is sent next is to be spoken, however soon it follows."""
+        """Stop talking now. The next sound is spoken, however soon it follows."""
         await self._call(self._reset, Trigger.Request())
         return {}
 
     async def _call(self, client: Any, request: Any) -> Any:
         if not client.service_is_ready():
             raise ConfigError(f'{client.srv_name} is not available; is the node {self._target} configured?')
-        # An answer is lost when the server has not discovered this client's reader of answers yet.
+        # An answer is lost if the server has not discovered this client's response reader yet.
         tries = _TRIES if client in (self._list, self._get) else 1
         for _ in range(tries):
             future = client.call_async(request)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A publisher of ``audio`` that is there only while it is needed."""
+"""A publisher of ``audio`` that exists only while it is needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINGER = 5.0
 class OnDemandPublisher:
     """Exists from `acquire` until some seconds after `release`.
 
-    Two senders on that topic at once would be strung together by whoever listens, so nobody keeps one in reserve.
+    A listener would join the sound of two senders on that topic, so publishers are not kept in reserve.
     """
 
     def __init__(self, node: Node, kind: str, frame_id: str) -> None:
@@ -27,7 +27,7 @@ class OnDemandPublisher:
         self._ending: Any = None
 
     def acquire(self, rate: int) -> tuple[AudioPublisher, bool]:
-        """The publisher, for sound at ``rate`` Hz, and whether it is new: nobody may have found it yet."""
+        """The publisher, for sound at ``rate`` Hz, and whether it is new, so that subscribers may not know it yet."""
         self._cancel_end()
         new = self._output is None
         if self._output is None:
@@ -36,7 +36,7 @@ class OnDemandPublisher:
         return self._output, new
 
     def release(self) -> None:
-        """Nothing more is to be said for now: the publisher ends a little later."""
+        """No more sound follows for now: destroy the publisher a little later."""
         self._cancel_end()
         self._ending = self._node.create_timer(_LINGER, self._end)
 

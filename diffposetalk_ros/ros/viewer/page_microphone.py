@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes the sound of a page's microphone as it comes."""
+"""Publishes the sound of a page's microphone as it arrives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CREDIBLE = NS_PER_SECOND
 
 
 class PageMicrophone:
-    """One page at a time; a publisher of ``audio`` only while blocks come."""
+    """Accepts one page at a time; ``audio`` has a publisher only while blocks arrive."""
 
     def __init__(self, node: Node, publisher: OnDemandPublisher) -> None:
         self._node, self._publisher = node, publisher
@@ -32,13 +32,13 @@ class PageMicrophone:
 
     @property
     def on(self) -> bool:
-        """Whether a page is being listened to."""
+        """Whether a page's microphone is in use."""
         return self._timer is not None
 
     def hear(self, page: str, samples: NDArray[np.float32], rate: int, stamp: int) -> None:
-        """Publish mono sound (n,) at ``rate`` Hz whose first sample is of time ``stamp`` (ns).
+        """Publish mono sound (n,) at ``rate`` Hz whose first sample has the time ``stamp`` (ns).
 
-        ``page`` tells pages apart. Raises AudioError while another one is listened to.
+        ``page`` identifies the page. Raises AudioError while another page's microphone is in use.
         """
         now = int(self._node.get_clock().now().nanoseconds)
         if self.on and page != self._page:

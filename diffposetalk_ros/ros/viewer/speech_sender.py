@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes sound that is given as a whole, paced as a microphone would send it."""
+"""Publishes complete sound in real time, as a microphone would."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATIENCE = 2 * NS_PER_SECOND
 
 
 class SpeechSender:
-    """Says one thing at a time on ``audio``: new speech replaces what is being said."""
+    """Publishes one sound at a time on ``audio``; a new one replaces the current one."""
 
     def __init__(self, node: Node, publisher: OnDemandPublisher) -> None:
         self._node, self._publisher = node, publisher
@@ -37,7 +37,7 @@ class SpeechSender:
         return self._timer is not None
 
     def say(self, samples: NDArray[np.float32], rate: int) -> None:
-        """Begin with mono sound (n,) at ``rate`` Hz as soon as somebody listens."""
+        """Publish mono sound (n,) at ``rate`` Hz as soon as there is a subscriber."""
         self.stop()
         self._samples, self._sent, self._asked, self._start = samples, 0, self._now(), None
         self._output, new = self._publisher.acquire(rate)
@@ -46,7 +46,7 @@ class SpeechSender:
         self._timer = self._node.create_timer(_CHUNK / 2, self._tick)
 
     def stop(self) -> None:
-        """Fall silent."""
+        """Stop the current sound."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Style requests: of a face that a tracker publishes on ``tracked_face``, of a clip, of a style file."""
+"""Makes style requests from a face that a tracker publishes on ``tracked_face``, from a clip or from a style file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_NUMBERS = 1024
 
 
 class StyleRecorder:
-    """Keeps the last 30 s of a tracked face and makes a style request of them."""
+    """Keeps the last 30 s of a tracked face and makes style requests from them."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
@@ -33,7 +33,7 @@ class StyleRecorder:
         self.arrived = 0
 
     def add(self, message: Any, now: int) -> None:
-        """Store a FaceMotion of 52 ARKit weights that came at ``now`` (ns); others raise MotionError."""
+        """Store a FaceMotion of 52 ARKit weights that arrived at ``now`` (ns); others raise MotionError."""
         row = row_from_message(message, _LAYOUT)
         stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9 or now / 1e9
         if self._times and stamp <= self._times[-1]:
@@ -47,7 +47,7 @@ class StyleRecorder:
             del self._times[0], self._rows[0]
 
     def request(self, seconds: float) -> Any:
-        """SetStyle.Request of the last ``seconds``. Raises StyleError when too little was seen."""
+        """SetStyle.Request from the last ``seconds``. Raises StyleError if too little was recorded."""
         times = np.array(self._times)
         used = np.flatnonzero(times >= times[-1] - seconds) if len(times) else np.zeros(0, int)
         span = float(times[-1] - times[used[0]]) if len(used) else 0.0
@@ -70,9 +70,9 @@ def style_of_clip(name: str, clip: MotionClip) -> Any:
 
 
 def style_of_file(name: str, numbers: NDArray[np.float32], rate: float) -> Any:
-    """SetStyle.Request of what a style file holds: a vector (``rate`` 0), or rows (T, 55) of ARKit motion.
+    """SetStyle.Request from the content of a style file: a vector (``rate`` 0), or rows (T, 55) of ARKit motion.
 
-    ``name`` is a label. Raises StyleError for numbers that are neither.
+    ``name`` is a label. Raises StyleError for other content.
     """
     if rate:
         if len(numbers) % _LAYOUT.width:

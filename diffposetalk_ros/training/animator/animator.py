@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phonemes with times, the sound, and a style -> facial motion in the ARKit layout."""
+"""Converts timed phonemes, the sound and a style to facial motion in the ARKit layout."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def animate(
     """Facial motion (frames, 55) float32 of speech: 52 ARKit weights 0..1, head rotation in rad.
 
     phones: (start s, end s, ARPABET) in order; samples (n,) at 16 kHz, clean speech, may be shorter
-    than the motion; frame i shows the moment (i + 0.5) / fps. What the mouth articulates depends on phones and
-    style only; head, brows, eyes, smile and asymmetry also on the sound and on rng. Raises ConfigError for a frame
+    than the motion; frame i shows the moment (i + 0.5) / fps. The articulation depends only on phones and
+    style; head, brows, eyes, smile and asymmetry also depend on the sound and on rng. Raises ConfigError for a frame
     count below 1, sound of another shape, and phonemes out of order or unknown.
     """
     if frames < 1 or fps <= 0:
@@ -88,7 +88,7 @@ def animate_signals(voice: Prosody, style: StyleParameters, rng: np.random.Gener
 
 
 def eye_traits(style: StyleParameters) -> Traits:
-    """What `EyeProcess` needs of a style; the other traits are 0."""
+    """The traits of a style that `EyeProcess` needs; the others are 0."""
     values = dict.fromkeys(TRAITS, 0.0)
     values |= {
         'blink_rate': style.blink_rate,

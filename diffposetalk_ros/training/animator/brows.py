@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brows, squint and smile: raises before accents and at phrases, frowns, smiles that come and go."""
+"""Brows, squint and smile: raises before accents and at phrases, random frowns and smiles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Expression:
 
 
 def _spells(times: Floats, rate: float, rng: np.random.Generator, lengths: tuple[float, float]) -> Floats:
-    """Movements that come ``rate`` times a second on average and last between the two lengths, s."""
+    """Random movements, ``rate`` per second on average, that last between the two lengths, s."""
     duration = float(times[-1]) + 4.0 if len(times) else 1.0
     onsets = rng.gamma(1.5, 1 / (1.5 * rate), int(duration * rate * 2) + 4).cumsum() - 4.0
     count = len(onsets)
@@ -40,9 +40,9 @@ def _spells(times: Floats, rate: float, rng: np.random.Generator, lengths: tuple
 
 
 def expression(voice: Prosody, rng: np.random.Generator) -> Expression:
-    """Which accents and phrases move the brows, and how far; frowns and smiles come by themselves.
+    """Brow movements at accents and phrases; frowns and smiles are random.
 
-    A raise begins 60 to 200 ms before its accent. Inner and outer brow share most of it.
+    A raise begins 60 to 200 ms before its accent. Inner and outer brow mostly move together.
     """
     times, frames = voice.times, len(voice.times)
     accents = np.array(voice.accents, np.float32).reshape(-1, 2)
@@ -60,7 +60,7 @@ def expression(voice: Prosody, rng: np.random.Generator) -> Expression:
     inner = raises(times, onsets, np.where(apart, 0.9, 0.1) * size * rng.random(count), rise, hold, fall)
     lift = np.clip(common + 0.12 * voice.pitch * voice.speaking + 0.1 * drift(frames, 60, rng), 0, 1.3)
     frown = np.maximum(_spells(times, 0.16, rng, (0.2, 2.0)) - 0.5 * common, 0)
-    # A smile is likelier when nobody speaks, and goes while the lips are busy.
+    # A smile is likelier when nobody speaks, and weaker during speech.
     smile = _spells(times, 0.11, rng, (0.5, 3.0)) * (1.15 - 0.35 * voice.speaking)
     smile = smile + 0.18 * drift(frames, 45, rng)
     squint = 0.5 * np.maximum(smile, 0) + 0.4 * frown + 0.35 * _spells(times, 0.25, rng, (0.1, 0.8))

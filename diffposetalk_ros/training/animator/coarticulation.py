@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phonemes with times -> smooth articulator trajectories, and the moments at which the lips must meet.
+"""Converts timed phonemes to smooth articulator trajectories, and finds the moments at which the lips must meet.
 
-A trajectory is the dominance-weighted mean of all targets, each segment counting with the integral
+A trajectory is the dominance-weighted mean of all targets. The weight of a segment is the integral
 of a bell (sech^2, exponential flanks as in Cohen and Massaro's dominance functions) over its
 duration. That integral is a difference of tanh, so the trajectory is exact in continuous time and
-is evaluated only where a frame needs it.
+is evaluated only at the frames.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 
-# Half-width (s) of the bell of each articulator: the jaw and the protrusion are slow, the lips and
-# the tongue tip fast. Grouped, because one tanh table serves a group.
+# Half-width (s) of the bell of each articulator. The jaw and the protrusion are slow; the lips and
+# the tongue tip are fast. The articulators of a group share one tanh table.
 _WIDTHS: Final = {
     0.052: ('jaw',),
     0.058: ('pucker', 'funnel', 'stretch'),
     0.034: ('close', 'bite', 'tongue', 'teeth', 'upper', 'lower', 'dental'),
 }
-_LEAD: Final = {0.052: 0.005, 0.058: 0.020, 0.034: 0.0}  # s that a group runs ahead of the sound
+_LEAD: Final = {0.052: 0.005, 0.058: 0.020, 0.034: 0.0}  # s by which a group leads the sound
 _GROUPS: Final = tuple(
     (width, _LEAD[width], [ARTICULATORS.index(name) for name in names]) for width, names in _WIDTHS.items()
 )
 
-_MINIMUM_CLOSURE = 0.046  # s; longer than a 25 fps frame, so that every closure owns a frame centre
+_MINIMUM_CLOSURE = 0.046  # s; longer than a 25 fps frame, so that every closure covers a frame centre
 _CLOSURE_RAMP = 0.045
 _RESTING_PAUSE = 0.18  # s; shorter pauses do not bring the lips together
 
@@ -119,7 +119,7 @@ def _held(start: float, end: float, release: float) -> tuple[float, float]:
 def closure_gate(phones: Sequence[Phone], times: Floats) -> Floats:
     """How closed the lips are for /p b m/: 1 = together, shape (len(times),).
 
-    Held over the whole of /m/ and over all but the burst of /p b/; never shorter than a frame.
+    The hold covers nearly all of /m/ and all but the burst of /p b/; it is never shorter than a frame.
     """
     spans = []
     for start, end, sound in split_phones(phones):
@@ -139,7 +139,7 @@ def rest_gate(phones: Sequence[Phone], times: Floats) -> Floats:
     duration = float(times[-1]) if len(times) else 0.0
     spans = []
     for start, end in pause_spans(phones, duration):
-        # A pause at an edge of the clip is taken to go on beyond it.
+        # A pause at an edge of the clip is assumed to continue beyond it.
         begin = start + 0.10 if start > 0 else -1.0
         stop = end - 0.06 if end < duration else end + 1.0
         spans.append((min(begin, stop), stop))
@@ -147,7 +147,7 @@ def rest_gate(phones: Sequence[Phone], times: Floats) -> Floats:
 
 
 def viseme_targets(phones: Sequence[Phone], frames: int, fps: float = 25.0) -> Floats:
-    """The eight style-free dimensions VISEMES that correlations are measured against.
+    """The eight dimensions VISEMES without style, as the ground truth for correlations.
 
     Shape (frames, 8), values 0..1; frame i is taken at (i + 0.5) / fps seconds. Lip closure and
     bite include the hold of the gates, as the animation does.

@@ -22,7 +22,7 @@ _BREATH_DEPTH = 0.003  # rad
 
 
 def _posture(voice: Prosody, rhythm: float, rng: np.random.Generator) -> Floats:
-    """Resting places of the head (frames, 3), about unit deviation: new ones at phrases and now and then between."""
+    """Postures of the head (frames, 3), about unit deviation; they change at phrases and sometimes in between."""
     duration = float(voice.times[-1]) + 1.0
     between = rng.gamma(2.0, 0.5 / rhythm, int(duration * rhythm * 2) + 3).cumsum() - 1.0
     phrases = [moment + rng.normal(0, 0.12) for span in voice.pauses for moment in span]
@@ -34,7 +34,7 @@ def _posture(voice: Prosody, rhythm: float, rng: np.random.Generator) -> Floats:
     places = np.zeros((len(moments) + 1, 3))
     places[0] = rng.normal(0, 1, 3)
     for index in range(len(moments)):
-        # A place is remembered a little, so that the head neither wanders off nor jumps from side to side.
+        # Each posture depends partly on the last one, so the head neither drifts away nor jumps from side to side.
         step = rng.normal(0, 1, 3) * (0.35 + 0.65 * rng.random())
         places[index + 1] = 0.45 * places[index] + 0.95 * step
     return shifts(voice.times, moments, places, spans)
@@ -43,8 +43,8 @@ def _posture(voice: Prosody, rhythm: float, rng: np.random.Generator) -> Floats:
 def head_rotation(voice: Prosody, style: StyleParameters, rng: np.random.Generator) -> Floats:
     """Rotation vector (rad) of the head, shape (frames, 3).
 
-    Movement grows with loudness, accents nod the head down, phrases end low and start raised. Which
-    accents nod, and where the head rests, come from rng.
+    Movement increases with loudness, accents nod the head down, phrases end low and start raised. rng decides
+    which accents have nods, and the postures.
     """
     times, rhythm, turn = voice.times, style.head_rhythm, style.head_turn
     frames = len(times)
@@ -60,7 +60,7 @@ def head_rotation(voice: Prosody, style: StyleParameters, rng: np.random.Generat
     rotation = mixed * share * style.head_range
     accents = np.array(voice.accents, np.float32).reshape(-1, 2)
     nods = rng.random(len(accents)) < 0.3 + 0.6 * accents[:, 1]
-    # A quick rhythm also means quick nods.
+    # A fast rhythm also makes nods fast.
     fall = float(np.clip(0.15 / np.sqrt(rhythm / 0.45), 0.09, 0.24))
     strength = style.head_nod * accents[nods, 1] * rng.uniform(0.5, 1.3, int(nods.sum()))
     late = accents[nods, 0] + rng.uniform(0.0, 0.12, int(nods.sum()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lower face: articulators and style -> ARKit weights, with lips that really meet."""
+"""Lower face: converts articulators and style to ARKit weights, with complete lip closures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ['lower_face', 'paired']
 
 _JAW_SPAN: Final = 0.6  # jawOpen of a full /aa/ in the neutral style
 _SOUND_LAG: Final = 0.012
-# s that the mouth follows the labels: the sound before a /p b/ dies away while the lips are shut already, so
-# the gap that is heard is centred 10 ms (people, aligned) to 19 ms (engines' own times) after the labels' hold.
-_REST_PRESS: Final = 0.22  # share of a closure's lip pressure that is left in a pause
+# s by which the mouth lags the labels. The sound before a /p b/ dies away after the lips have closed, so the
+# audible gap is centred 10 ms (people, aligned) to 19 ms (engines' own times) after the labels' hold.
+_REST_PRESS: Final = 0.22  # share of a closure's lip pressure that remains in a pause
 
 
 def _limit(values: Floats) -> Floats:
-    """Bend values above about 0.8 towards 1 without a corner."""
+    """Soft limit: compress values above about 0.8 smoothly towards 1."""
     positive = np.maximum(values, 0)
     return np.asarray(positive / np.sqrt(np.sqrt(1 + positive**4)), np.float32)
 
@@ -42,9 +42,8 @@ def paired(name: str, values: Floats, asymmetry: float) -> dict[str, Floats]:
 def lower_face(phones: Sequence[Phone], style: StyleParameters, times: Floats) -> dict[str, Floats]:
     """ARKit weights by name, each (len(times),), of jaw, mouth, cheeks, nose and tongue.
 
-    A deterministic function of phonemes and style. Where the lips are closed, everything that parts
-    them is 0 and mouthClose equals jawOpen, which is what brings the lips together on an ARKit face
-    whose jaw is open.
+    It is a deterministic function of phonemes and style. Where the lips are closed, all weights that part
+    them are 0, and mouthClose equals jawOpen, which closes the lips of an ARKit face whose jaw is open.
     """
     times = times - np.float32(_SOUND_LAG)
     position = dict(zip(ARTICULATORS, articulate(phones, times, style.softness).T, strict=True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building blocks of natural movement: bumps, shifts of a resting place, and smooth noise."""
+"""Building blocks of natural movement: bumps, shifts of a resting position, and smooth noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Reals = NDArray[Any]
 
 
 def _ease(part: Reals) -> Floats:
-    """Minimum-jerk course from 0 to 1 (Flash and Hogan 1985)."""
+    """Minimum-jerk curve from 0 to 1 (Flash and Hogan 1985)."""
     part = np.clip(part, 0, 1)
     return np.asarray(part**3 * (10 - 15 * part + 6 * part**2), np.float32)
 
@@ -34,7 +34,7 @@ def bumps(times: Floats, onsets: Reals, strengths: Reals, rise: float, fall: flo
 def raises(times: Floats, onsets: Reals, strengths: Reals, rise: Reals, hold: Reals, fall: Reals) -> Floats:
     """Movements that go up within ``rise`` s from the onset, stay for ``hold`` s and go back within ``fall`` s.
 
-    All arguments but the times are (n,); where movements overlap the larger one shows. Shape (len(times),).
+    All arguments except the times are (n,). If movements overlap, the larger one is used. Shape (len(times),).
     """
     if len(onsets) == 0:
         return np.zeros(len(times), np.float32)
@@ -45,7 +45,7 @@ def raises(times: Floats, onsets: Reals, strengths: Reals, rise: Reals, hold: Re
 
 
 def shifts(times: Floats, moments: Reals, places: Reals, spans: Reals) -> Floats:
-    """A place that changes: from places[k] to places[k + 1] within spans[k] s, beginning at moments[k] s.
+    """A position that changes from places[k] to places[k + 1] within spans[k] s, beginning at moments[k] s.
 
     ``places`` (n + 1, axes); shape (len(times), axes).
     """
@@ -60,5 +60,5 @@ def drift(frames: int, period: float, rng: np.random.Generator) -> Floats:
     width = max(period / 6.0, 0.5)
     noise = gaussian_filter1d(rng.standard_normal(frames + int(8 * width) + 1), width)
     noise = noise[int(4 * width) : int(4 * width) + frames]
-    # The exact deviation of the filtered noise, not that of this piece: short pieces may be calm.
+    # Divide by the theoretical deviation of the filtered noise, not by that of this piece: short pieces may be calm.
     return np.asarray(noise * np.sqrt(2 * np.sqrt(np.pi) * width), np.float32)

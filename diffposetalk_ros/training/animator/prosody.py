@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a head and a pair of brows react to in speech: loudness, pitch, accents and phrases."""
+"""Prosody that drives head and brows: loudness, pitch, accents and phrases."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Prosody:
 
 
 def energy_envelope(samples: NDArray[np.float32]) -> Floats:
-    """Loudness every 10 ms, 0..1: decibels from 35 below the loud parts up to them, 40 ms smooth.
+    """Loudness every 10 ms, 0..1: a range of 35 dB up to the level of the loud parts, smoothed over 40 ms.
 
     samples (n,) float32 at 16 kHz; shape (n // 160,). All 0 for silence.
     """
@@ -62,7 +62,7 @@ def pitch_contour(samples: NDArray[np.float32]) -> Floats:
     """Pitch every 40 ms in octaves around the clip's median, 0 where unvoiced.
 
     Autocorrelation of 64 ms at 4 kHz. samples (n,) at 16 kHz; shape (n // 640,). Only the shape of
-    the contour matters here, so octave errors are clipped rather than mended.
+    the contour matters here, so octave errors are clipped, not corrected.
     """
     points = len(samples) // _PITCH_HOP
     if points < 1:
@@ -117,7 +117,7 @@ def prosody(samples: NDArray[np.float32], phones: Sequence[Phone], times: Floats
 def _strengths(
     ticks: Floats, salience: Floats, peaks: NDArray[np.intp], phones: Sequence[Phone]
 ) -> list[tuple[float, float]]:
-    """Accents that stand out from the clip: the upper half of the peaks, those in speech only."""
+    """Accents that stand out in the clip: the higher peaks, only those during speech."""
     if len(peaks) == 0 or not phones:
         return []
     heights = salience[peaks]

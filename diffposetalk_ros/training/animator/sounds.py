@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sounds of languages in IPA: where jaw, lips and tongue go for each, and how much it matters.
+"""The sounds of languages in IPA: targets of jaw, lips and tongue for each, and their dominance.
 
-A sound is a base symbol of the International Phonetic Alphabet and marks. Marks that lips show change the base's
-target (palatalised, labialised, dental, retroflex); the others (length, aspiration, nasality, tone) leave it as it
-is: an unaspirated p closes the lips as much as an aspirated one, and a nasal vowel is shaped like the oral one.
-English ARPABET is a view of the same table (`ARPABET`).
+A sound is a base symbol of the International Phonetic Alphabet with diacritics. Visible marks change the target
+(palatalised, labialised, dental, retroflex). The others (length, aspiration, nasality, tone) do not: an unaspirated p
+closes the lips as much as an aspirated one, and a nasal vowel has the shape of the oral one.
+English ARPABET is mapped to the same table (`ARPABET`).
 
 Columns of a target (all 0..1):
 
@@ -121,7 +121,7 @@ _TARGETS: Final[dict[str, tuple[float, ...]]] = {PAUSE: _SILENCE} | _CONSONANTS 
 BASES: Final = tuple(_TARGETS)
 """Every sound that has a target of its own."""
 
-# Sounds whose face is that of another, or of another with a mark; clicks as the nearest stop.
+# Sounds with the same target as another one, or as another one with a mark; clicks use the nearest stop.
 _LIKE: Final = {
     'g': 'ɡ', 'ɱ': 'ʋ', 'ʙ': 'b', 'ɓ': 'b', 'ʘ': 'p', 'ʈ': 'ṭ', 'ɖ': 'ḍ', 'ɳ': 'ṇ', 'ɭ': 'ḷ', 'ɽ': 'ṛ',
     'ɗ': 'd', 'ɾ': 'r', 'ɫ': 'l', 'ɬ': 'l', 'ɮ': 'l', 'ɺ': 'l', 'ʟ': 'l', 'ɻ': 'ʐ', 'ɦ': 'h', 'ʔ': 'h',
@@ -154,8 +154,8 @@ BILABIALS: Final = frozenset('pbm')
 LABIODENTALS: Final = frozenset('fv')
 """Sounds for which the lower lip touches the upper teeth."""
 
-# Dominance: how strongly a sound insists on its own value of an articulator. Weak ones are
-# overrun by their neighbours, which is coarticulation. (vowel, consonant, silence) by articulator.
+# Dominance: how strongly a sound enforces its own value of an articulator. Weak sounds take the values
+# of their neighbours (coarticulation). (vowel, consonant, silence) by articulator.
 _CLASS_WEIGHT: Final = {
     'jaw': (1.0, 0.7, 0.6), 'close': (1.0, 1.0, 1.0), 'pucker': (1.0, 0.3, 0.5), 'funnel': (1.0, 0.3, 0.5),
     'stretch': (1.0, 0.4, 0.5), 'bite': (1.0, 1.0, 1.0), 'tongue': (1.0, 1.0, 1.0), 'teeth': (1.0, 1.0, 1.0),
@@ -180,13 +180,13 @@ def _split(symbol: str) -> tuple[str, str]:
 
 
 def base_of(sound: str) -> str:
-    """The base, one of BASES, of a sound that `sounds` gave."""
+    """The base, one of BASES, of a sound that `sounds` returned."""
     return _split(sound)[0]
 
 
 @lru_cache(maxsize=1024)
 def target(sound: str) -> tuple[float, ...]:
-    """Where the articulators go for a sound that `sounds` gave: one value 0..1 per column."""
+    """Articulator target of a sound that `sounds` returned: one value 0..1 per column."""
     base, marks = _split(sound)
     values = dict(zip(ARTICULATORS, _TARGETS[base], strict=True))
     for mark in marks:
@@ -205,7 +205,7 @@ def target(sound: str) -> tuple[float, ...]:
 
 @lru_cache(maxsize=1024)
 def weight(sound: str) -> tuple[float, ...]:
-    """How strongly a sound insists on each column of its target."""
+    """Dominance of a sound for each column of its target."""
     base, marks = _split(sound)
     column = 2 if base == PAUSE else 0 if base in _VOWELS else 1
     strong = _STRONG.get(base, ()) + (('pucker',) if _LABIALISED in marks else ())
@@ -214,9 +214,9 @@ def weight(sound: str) -> tuple[float, ...]:
 
 @lru_cache(maxsize=4096)
 def sounds(label: str) -> tuple[str, ...]:
-    """The sounds of a phone, in order: one, or two for a diphthong or an affricate without a target of its own.
+    """The sounds of a phone, in order: one, or two for a diphthong or an affricate without its own target.
 
-    ``label`` is ARPABET (in capitals, or of two letters and more; stress digits are ignored), IPA, or a name of a
+    ``label`` is ARPABET (in capitals, or with two or more letters; stress digits are ignored), IPA, or a name of a
     pause. Raises ConfigError for anything else.
     """
     text = label.strip()
@@ -224,7 +224,7 @@ def sounds(label: str) -> tuple[str, ...]:
     name = _ALLOPHONES.get(name, name) if text != 'q' else name
     if name in PAUSES:
         return (PAUSE,)
-    # A single small letter is IPA: r is a trill and y a vowel there.
+    # A single lower-case letter is IPA, where r is a trill and y a vowel.
     if name in ARPABET and (len(name) > 1 or text[0].isupper()):
         return ARPABET[name]
     found = _ipa(text)
@@ -236,7 +236,7 @@ def sounds(label: str) -> tuple[str, ...]:
 
 
 def _ipa(text: str) -> tuple[str, ...]:
-    """Sounds of an IPA symbol with its marks; nothing where it holds a symbol that is none."""
+    """Sounds of an IPA symbol with its marks; nothing if it contains a symbol that is not IPA."""
     letters = unicodedata.normalize('NFD', text).replace('c\u0327', 'ç')
     out: list[str] = []
     k = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The animator's own style vector: how somebody talks, independent of what is said."""
+"""The animator's own style parameters: how somebody talks, independent of the words."""
 
 from __future__ import annotations
 
@@ -160,14 +160,14 @@ NAMED_STYLES: Final[dict[str, StyleParameters]] = {
 
 
 def named_style(name: str) -> StyleParameters:
-    """Look a ready-made style up. Raises StyleError that lists the names."""
+    """Look up a named style. Raises StyleError that lists the names."""
     try:
         return NAMED_STYLES[name]
     except KeyError:
         raise StyleError(f'no animator style {name!r}; there are {", ".join(NAMED_STYLES)}') from None
 
 
-# Chance that a sampled style uses an expression at all; the rest of the time it stays near neutral.
+# Probability that a sampled style uses an expression at all; otherwise it stays near neutral.
 _EXPRESSION_CHANCE: Final = {
     'smile': 0.6, 'mouth_frown': 0.3, 'dimple': 0.5, 'cheek': 0.5, 'nose': 0.25, 'mouth_shift': 0.3,
     'brow_up': 0.55, 'brow_inner': 0.3, 'brow_down': 0.4, 'upper_lip': 0.6, 'lower_lip': 0.6,
@@ -178,7 +178,7 @@ _LOG_SPACED: Final = frozenset({'articulation', 'blink_rate', 'head_rhythm', 'ga
 
 
 def sample_style(rng: np.random.Generator) -> StyleParameters:
-    """Draw a style: every third a variation of a named one, the others over the whole ranges.
+    """Draw a style: a third are variations of named ones, the others cover the whole ranges.
 
     Opposites (smile and frown, raised and lowered brows) exclude each other. Deterministic in rng.
     """
@@ -193,7 +193,7 @@ def sample_style(rng: np.random.Generator) -> StyleParameters:
         elif name in _LOG_SPACED:
             values[name] = float(low * (high / low) ** draw)
         elif low < 0:
-            # Baselines around zero: middle values more often than extremes.
+            # Baselines around zero: middle values are more frequent than extremes.
             values[name] = (low + high) / 2 + (high - low) / 2 * (2 * draw - 1) * float(rng.uniform(0.4, 1.0))
         else:
             values[name] = low + (high - low) * draw

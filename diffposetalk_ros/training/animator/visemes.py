@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phones with times -> articulatory targets that follow each other without gaps."""
+"""Converts timed phones to articulatory targets without gaps."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def split_phones(phones: Sequence[Phone]) -> list[Phone]:
 
 
 def segments(phones: Sequence[Phone]) -> Segments:
-    """Lay the phones of a clip end to end.
+    """Segments of the phones of a clip, without gaps.
 
     phones: (start s, end s, label) in order of time. Raises ConfigError where they overlap by more
     than 5 ms, run backwards or carry an unknown label.

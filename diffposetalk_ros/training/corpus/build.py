@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say a planned corpus and write it: FLAC clips, `clips.jsonl` and `manifest.json`, resumable."""
+"""Synthesises a planned corpus and writes FLAC clips, `clips.jsonl` and `manifest.json`; resumable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, En
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
-FORMAT = 6  # of the files and of the plan: an older folder is not gone on with
+FORMAT = 6  # of the files and of the plan; an older folder is not continued
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
 ENGINES: dict[str, Callable[[Path | None], Engine]] = {
     'flite': lambda _: Flite(),
@@ -50,7 +50,7 @@ def join_speech(
 ) -> Clip:
     """Sentences at 16 kHz with silence of `pauses` [len(parts) + 1] seconds around and between them.
 
-    The voiced part is scaled to an RMS of `level_db` dBFS, less where the peak would pass 0.95.
+    The voiced part is scaled to an RMS of `level_db` dBFS, or less if the peak would exceed 0.95.
     """
     sound: list[npt.NDArray[np.float32]] = []
     phones: list[Phone] = []
@@ -107,7 +107,7 @@ def _record(plan: ClipPlan, clip: Clip) -> dict[str, Any]:
 
 
 def read_clips(folder: Path) -> list[dict[str, Any]]:
-    """The records of `clips.jsonl` (empty if there is none); a torn last line is left out."""
+    """The records of `clips.jsonl` (empty if there is none); an incomplete last line is left out."""
     path = folder / 'clips.jsonl'
     rows = path.read_text(encoding='utf-8').split('\n')[:-1] if path.is_file() else []
     return [json.loads(row) for row in rows]
@@ -122,7 +122,7 @@ def _open_manifest(out: Path, recipe: dict[str, Any]) -> None:
     else:
         out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({'recipe': recipe, 'complete': False}, indent=2) + '\n', encoding='utf-8')
-    # Records are appended: cut a line that an interrupted run left half written.
+    # Records are appended, so remove a line that an interrupted run left incomplete.
     clips = out / 'clips.jsonl'
     if clips.is_file():
         whole = clips.read_bytes()
@@ -158,7 +158,7 @@ def build_corpus(
 
     `copies` is the share of clips of recorded voices that WORLD converts to other speakers, `kokoro` the
     archive with Kokoro's speakers.
-    A second call with the same arguments goes on where the first was interrupted. `progress` is called with
+    A second call with the same arguments continues where the first was interrupted. `progress` is called with
     (clips done, clips in all). Errors: CorpusError if an engine or text is not installed (naming the apt
     package) or if `out` holds another corpus.
     """
@@ -180,7 +180,7 @@ def build_corpus(
             batch = plans[first : first + _BATCH]
             if done.issuperset(plan.id for plan in batch):
                 continue
-            # A batch is said as a whole, because espeak's sound depends on what it said before.
+            # A batch is spoken as a whole, because espeak's sound depends on its previous utterances.
             rows = []
             for plan, clip in _say(engines, batch):
                 record = _record(plan, clip)
@@ -197,7 +197,7 @@ def build_corpus(
 
 
 def _say(engines: dict[str, Engine], plans: Sequence[ClipPlan]) -> list[tuple[ClipPlan, Clip]]:
-    """Clips of the plans, engine by engine, without those that hold a line an engine fails on."""
+    """Clips of the plans, engine by engine, without clips with a line that the engine fails on."""
     said: list[tuple[ClipPlan, Clip]] = []
     for name, engine in engines.items():
         mine = [plan for plan in plans if plan.engine == name]

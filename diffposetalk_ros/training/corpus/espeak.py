@@ -54,10 +54,10 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """Voices are `language+variant`, e.g. 'en-us+klatt2' or 'it+f3'. English comes in ARPABET, others in IPA."""
+    """Voices are `language+variant`, e.g. 'en-us+klatt2' or 'it+f3'. English phones are ARPABET, others IPA."""
 
     def __init__(self) -> None:
-        """Check that the library is there; CorpusError names the apt package where it is missing."""
+        """Check that the library is installed; otherwise CorpusError names the apt package."""
         _load()
 
     def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
@@ -67,7 +67,7 @@ class Espeak:
         (espeak_Terminate hangs), so each call has its own process: equal `lines` give equal sound.
         """
         said: list[Speech | None] = [None] * len(lines)
-        # Names in IPA are a choice for the whole process, and English is labelled by espeak's own names.
+        # IPA names can only be chosen for the whole process, and English uses espeak's own names.
         for english in (True, False):
             mine = [k for k, line in enumerate(lines) if (line.language == 'en') == english]
             if not mine:
@@ -120,7 +120,7 @@ class _Library:
         k = 0
         while events[k].type != _EVENT_END:
             if events[k].type == _EVENT_PHONEME:
-                name = events[k].id.string.decode('utf-8', 'ignore')  # cut off after eight bytes
+                name = events[k].id.string.decode('utf-8', 'ignore')  # truncated after eight bytes
                 self._events.append((events[k].audio_position / 1000, name))
             k += 1
         return 0

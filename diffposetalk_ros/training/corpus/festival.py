@@ -18,7 +18,7 @@ from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Phone, Sp
 
 @dataclass(frozen=True)
 class FestivalVoice:
-    """A voice: the call that chooses it, its folder of festival's voices, its Debian packages and its letters."""
+    """A voice: the call that selects it, its folder among festival's voices, its Debian packages and its letters."""
 
     call: str
     folder: str
@@ -43,7 +43,7 @@ def _english(voice: str, phones: Sequence[Phone], duration: float) -> tuple[Phon
     return to_arpabet('festival', phones, duration)
 
 
-# A sentence that festival fails on must not end the run: it only leaves no segment file.
+# If festival fails on a sentence, the run must not end; the sentence then has no segment file.
 _PRELUDE = """
 (define (say path text)
   (unwind-protect
@@ -76,7 +76,7 @@ class Festival:
     def __init__(
         self, voices: Mapping[str, FestivalVoice] = FESTIVAL_VOICES, naming: Naming = _english
     ) -> None:
-        """Check that the program and the voices are there; CorpusError names the apt packages."""
+        """Check that the program and the voices are installed; otherwise CorpusError names the apt packages."""
         self._voices, self._naming = voices, naming
         folder = Path('/usr/share/festival/voices')
         program = shutil.which('festival')
@@ -103,7 +103,7 @@ class Festival:
                 missing = [k for k in waiting if not (folder / f'{k}.segs').is_file()]
                 if code != 0 and len(missing) == len(lines):
                     raise CorpusError(f'festival ended with {code} at {lines[missing[0]].text!r}')
-                # A crash (an empty sentence is one) costs the first line that is missing; go on behind it.
+                # A crash (for example, on an empty sentence) loses the first missing line; continue after it.
                 waiting = missing[1:] if code != 0 else []
             return [self._read(line.voice, folder / str(k)) for k, line in enumerate(lines)]
 
@@ -121,14 +121,12 @@ class Festival:
                 voice = line.voice
                 rows.append(f'({self._voices[voice].call})'.encode())
             if line.language != 'en':
-                pass  # the other voices are said as they are
-            elif (
-                voice == 'slt-hts'
-            ):  # the HTS engine takes its own speaking rate and ignores Duration_Stretch
+                pass  # other voices are used unchanged
+            elif voice == 'slt-hts':  # the HTS engine has its own speaking rate and ignores Duration_Stretch
                 rate = f'(list "-r" {1 / line.stretch:.4f})'
                 params = f'(set! hts_engine_params (cons {rate} cmu_us_slt_arctic_hts::hts_engine_params))'
                 rows.append(params.encode())
-            else:  # the intonation model of the diphone voices is at 105 Hz as recorded
+            else:  # the intonation model of the diphone voices has a default mean of 105 Hz
                 rows.append(f"(Parameter.set 'Duration_Stretch {line.stretch:.3f})".encode())
                 pitch = (
                     f"(set! int_lr_params '((target_f0_mean {105 * line.pitch:.1f}) (target_f0_std 14)"

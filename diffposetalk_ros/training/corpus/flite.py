@@ -48,7 +48,7 @@ class Flite:
     """The voices awb, rms, slt (statistical) and kal16 (diphone). One instance per process is enough."""
 
     def __init__(self) -> None:
-        """Load the library and its voices; CorpusError names the apt package where it is missing."""
+        """Load the library and its voices. CorpusError names a missing apt package."""
         try:
             self._library = ctypes.CDLL('libflite.so.1', mode=ctypes.RTLD_GLOBAL)
             for name in ('cmulex', 'usenglish'):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hibari, a small neural voice (PyPI, Apache-2.0, voice inside the wheel): the most human of the engines.
+"""hibari, a small neural voice (PyPI, Apache-2.0, voice inside the wheel).
 
-Its network does not tell when a phone starts; pocketsphinx finds that out (10 ms in the median, see
+Its network gives no phone times, so pocketsphinx aligns them (median error 10 ms, see
 `training/corpus/alignment.py`). A line whose words it does not know is left out.
 """
 
@@ -22,7 +22,7 @@ class Hibari:
     """The voice heart (American English, female); stretch is the engine's own, pitch is fixed."""
 
     def __init__(self) -> None:
-        """Load the network; CorpusError names the package."""
+        """Load the network. CorpusError names a missing package."""
         try:
             from hibari import Hibari as Engine
         except ImportError as error:
@@ -30,7 +30,7 @@ class Hibari:
         self._engine = Engine()
 
     def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
-        """Say each line; None where the phones could not be timed."""
+        """Say each line; None if its phones could not be aligned."""
         return [self._say(line) for line in lines]
 
     def _say(self, line: Line) -> Speech | None:

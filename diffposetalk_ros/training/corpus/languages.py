@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Languages of the corpus besides English: who speaks them, and sentences to say.
+"""Languages of the corpus besides English: their voices and sentences.
 
 The sentences are the messages of Django's user interface (PyPI `Django`, BSD-3-Clause), which people translated into
 a hundred languages: up to 1100 short, whole sentences each. espeak-ng turns them into phones. For Mandarin it reads
@@ -68,7 +68,7 @@ LANGUAGES: Final = {
 """By the code that espeak-ng and the report use."""
 
 _OTHER_LETTERS: Final = frozenset({'ar', 'bn', 'cmn', 'el', 'fa', 'hi', 'ja', 'ko', 'ru', 'uk'})
-# Where these spell a foreign word in Latin letters, espeak-ng reads English.
+# In these languages, espeak-ng reads foreign words in Latin letters as English.
 _MARKUP = frozenset('%{}<>\n&@/_=\\()[]"`')
 _LENGTH = (12, 140)  # characters
 _HELD_OUT = 8  # one sentence in so many is for the evaluation only
@@ -78,7 +78,7 @@ _HELD_OUT = 8  # one sentence in so many is for the evaluation only
 def sentences_of(code: str, held_out: bool) -> tuple[str, ...]:
     """Sentences of a language of LANGUAGES or of English ('en'), sorted: those of the evaluation, or the others.
 
-    Raises CorpusError where Django is not installed or the language is unknown.
+    Raises CorpusError if Django is not installed or the language is unknown.
     """
     if code not in LANGUAGES and code != 'en':
         raise CorpusError(f'language {code!r} is unknown; choose of {", ".join(LANGUAGES)}')
@@ -88,7 +88,7 @@ def sentences_of(code: str, held_out: bool) -> tuple[str, ...]:
             "the sentences of other languages are Django's translations; run: pip install Django"
         )
     found: set[str] = set()
-    # English is what the messages are translated from: the keys of a full translation.
+    # English is the source language of the messages, that is, the keys of a full translation.
     locale = LANGUAGES['de' if code == 'en' else code].locale
     for path in Path(spec.submodule_search_locations[0]).rglob(f'locale/{locale}/LC_MESSAGES/django.mo'):
         with path.open('rb') as file:
@@ -107,9 +107,9 @@ def _speakable(text: str, code: str) -> bool:
 
 
 def spoken_form(code: str, text: str) -> str:
-    """What espeak-ng is given to read for a sentence: pinyin with tone numbers in Mandarin, kana in Japanese.
+    """Text of a sentence for espeak-ng: pinyin with tone numbers for Mandarin, kana for Japanese.
 
-    Raises CorpusError where the package that writes them is missing.
+    Raises CorpusError if the package that writes them is missing.
     """
     try:
         if code == 'cmn':

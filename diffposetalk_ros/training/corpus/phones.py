@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phone names of the engines -> the 39 ARPABET phones for English, IPA for other languages, and SIL."""
+"""Maps phone names of the engines to the 39 ARPABET phones for English, to IPA for other languages, and to SIL."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _RADIO = {
     'en': 'N', 'dx': 'D', 'nx': 'N', 'hv': 'HH',
 }  # fmt: skip
 
-# espeak-ng mnemonics of the English dialects; a mnemonic of two phones shares its time 60:40, none extends
-# the phone before it.
+# espeak-ng mnemonics of the English dialects. Two phones share the time of a mnemonic 60:40; a mnemonic without
+# phones extends the phone before it.
 _ESPEAK = {
     '_': 'SIL', '_:': 'SIL', '_!': 'SIL', '_|': 'SIL', '_;_': 'SIL', '_::': 'SIL', '?': '', ';': '', '|': '',
     't': 'T', 't#': 'D', 't2': 'T', 't[': 'T', 'd[': 'D', 'n': 'N', 'n-': 'N', 'n^': 'N', 'l': 'L', 'l/': 'L',
@@ -63,7 +63,7 @@ def arpabet_of(engine: str, name: str) -> tuple[str, ...]:
     return (known,)
 
 
-# espeak-ng 1.51 writes some IPA in letters of its own.
+# espeak-ng 1.51 uses its own letters for some IPA symbols.
 _ESPEAK_IPA = {
     'r\u031d': 'ʒ', 'r\u031d\u030a': 'ʃ', 'sx': 'ɧ', 's.': 'ʂ', 'z.': 'ʐ', 'ts.': 'tʂ', 'ts.h': 'tʂ', 'ts.h.': 'tʂ',
     'r.': 'ɽ', 't.': 'ʈ', 'd.': 'ɖ', 'n.': 'ɳ', 'l.': 'ɭ', 'i.': 'ɨ', 'i̪': 'ɨ', 'ε': 'ɛ', 'onɡ': 'ʊŋ', 'iɜ': 'i',
@@ -73,12 +73,12 @@ _IPA_ORNAMENT = re.compile(
 )  # glottal ties, variants, tones, switches of language
 
 
-# In these languages it writes y for the vowel of Cyrillic ы and и.
+# In these languages, it writes y for the vowel of Cyrillic ы and и.
 _ESPEAK_VOWELS = {'ru': {'y': 'ɨ'}, 'uk': {'y': 'ɪ'}}
 
 
 def ipa_of(name: str, language: str = '') -> str:
-    """IPA of a phone as espeak-ng 1.51 writes it; nothing where it only lengthens or colours the phone before."""
+    """IPA of a phone as espeak-ng 1.51 writes it; nothing if it only lengthens or modifies the phone before."""
     name = _ESPEAK_VOWELS.get(language, {}).get(name, name)
     name = _ESPEAK_IPA.get(name, name)
     bare = _IPA_ORNAMENT.sub('', name)
@@ -95,7 +95,7 @@ def to_ipa(
 ) -> tuple[Phone, ...]:
     """Phones of espeak-ng in IPA, in time order -> IPA and SIL that cover the samples [n] at `rate` Hz.
 
-    An event without a name is a pause where nothing sounds for 60 ms, else it lengthens the phone before.
+    An event without a name is a pause if there is no sound for 60 ms; otherwise it lengthens the phone before.
     """
     loud = float(np.abs(samples.astype(np.int32)).max(initial=1))
     named = []
@@ -115,7 +115,7 @@ def to_arpabet(engine: str, phones: Sequence[Phone], duration: float) -> tuple[P
 
 
 def covering(phones: Sequence[tuple[Phone, tuple[str, ...]]], duration: float) -> tuple[Phone, ...]:
-    """Phones under their new names (none: the phone before goes on) that cover [0, duration] seconds.
+    """Phones with their new names (none: the phone before is extended) that cover [0, duration] seconds.
 
     Neighbouring silences are merged, phones of no length dropped, and the last phone is cut or extended
     with SIL so that the list ends at `duration`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which clip says which sentences, with which voice and how: a list that follows from a seed alone."""
+"""Plan of the corpus: sentences, voice and manner of each clip. It depends only on the seed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from diffposetalk_ros.training.corpus.text import is_held_out
 HOLD_OUT = ('flite:rms', 'espeak:en-GB-scotland+m3')
 
 # Share of the hours by voice; `*` stands for all English voices of an engine, `+` for its voices of all languages of
-# LANGUAGES. A little more than half is English, so that it loses nothing; espeak has less than a quarter.
-# rms joins only where it is not held out.
+# LANGUAGES. A little more than half is English, so that English does not get worse; espeak has under a quarter.
+# rms is used only if it is not held out.
 _SHARES = {
     'flite:awb': 0.06, 'flite:slt': 0.06, 'flite:kal16': 0.03, 'flite:rms': 0.06,
     'festival:ked': 0.05, 'festival:kal': 0.03, 'festival:slt-hts': 0.05,
     'hibari:heart': 0.05, 'kokoro:*': 0.16, 'espeak:*': 0.04, 'kokoro:+': 0.27, 'espeak:+': 0.20,
 }  # fmt: skip
-# Kokoro speaks the languages it learned oftener than those of which it knows only the phones.
+# Kokoro's share is larger for languages it was trained on than for those of which it knows only the phones.
 _KOKORO_LANGUAGES = tuple(
     code
     for code, language in LANGUAGES.items()
@@ -38,12 +38,12 @@ _SENTENCES_PER_CLIP = ((1, 2, 3, 4), (0.15, 0.35, 0.35, 0.15))
 
 
 def _letter_s(language: str) -> float:
-    """Seconds that a character of running text takes: one of Mandarin, Japanese or Korean is a syllable."""
+    """Seconds per character of running text; in Mandarin, Japanese and Korean a character is a syllable."""
     return {'cmn': 0.25, 'ja': 0.16, 'ko': 0.16}.get(language, 0.06)
 
 
 class Conversion(NamedTuple):
-    """Another speaker made of a recorded one: median pitch in Hz and a factor on the formants."""
+    """Conversion of a recorded voice to another speaker: median pitch in Hz and a factor on the formants."""
 
     pitch_hz: float
     formant: float
@@ -67,7 +67,7 @@ class ClipPlan:
         return self.lines[0].voice
 
     def expected_seconds(self) -> float:
-        """Rough length before it is said: 60 ms a letter, 0.45 s a sentence, and the pauses."""
+        """Estimated length: 60 ms per letter, 0.45 s per sentence, and the pauses."""
         return sum((_letter_s(x.language) * len(x.text) + 0.45) * x.stretch for x in self.lines) + sum(
             self.pauses
         )
@@ -112,7 +112,7 @@ def _foreign_voice(rng: np.random.Generator, engine: str) -> tuple[str, str]:
         return code, f'{LANGUAGES[code].espeak}+{ESPEAK_VARIANTS[rng.integers(len(ESPEAK_VARIANTS))]}'
     own = LANGUAGES[code].speakers
     others = KOKORO_VOICES
-    # A third of the clips of a language with speakers of its own is said by others, who are many.
+    # In a language with its own speakers, a third of the clips use other speakers, to add variety.
     voices = own if own and rng.random() < 2 / 3 else others
     return code, voices[rng.integers(len(voices))]
 
@@ -128,7 +128,7 @@ def plan_corpus(
 
     A share of `copies` of the training clips of recorded voices is converted to other speakers.
     Dev sentences are chosen by their text (`is_held_out`), so no seed ever trains on them. Training clips
-    are ordered so that every beginning of the list has the voices in their shares.
+    are ordered so that the voices have their shares in every prefix of the list.
     """
     known = {
         *_SHARES,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every speech engine takes and gives: a line to say, and sound with phoneme times."""
+"""Input and output of every speech engine: a line of text, and sound with phoneme times."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CORPUS_RATE = 16000  # Hz, of every clip on disk
 
 
 class CorpusError(DiffPoseTalkError):
-    """A corpus that cannot be built: an engine is missing, or the folder holds another corpus."""
+    """The corpus cannot be built: an engine is missing, or the folder holds another corpus."""
 
 
 class Phone(NamedTuple):
-    """One phone and its time in seconds; `name` is an engine's own name, ARPABET (English) or IPA."""
+    """One phone and its time in seconds; `name` is the engine's own name, ARPABET (English) or IPA."""
 
     start: float
     end: float

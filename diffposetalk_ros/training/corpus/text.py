@@ -14,7 +14,7 @@ CMUDICT = Path('/usr/share/festival/dicts/cmu/cmudict-0.4.out')
 
 _EXAMPLE = re.compile(r'"([^"]+)"')
 _PLAIN = re.compile(r"[A-Za-z' ,.\-?!;:]+")
-# Senses that WordNet itself marks as offensive: their examples are left out.
+# Examples of senses that WordNet itself marks as offensive are left out.
 _RUDE_GLOSS = re.compile(r'obscen|vulgar|slur|offensive|disparag|derogat|profan|taboo|sexual|genital', re.I)
 _RUDE_WORD = re.compile(
     r'\b(?:fuck|shit|piss|cunt|bitch|bastard|whor|slut|nigg|negro|faggot|queer|dyke|arse|ass\b|asses|crap|damn|'
@@ -34,7 +34,7 @@ def dictionary_words(path: Path = CMUDICT) -> frozenset[str]:
 
 
 def is_speakable(sentence: str, words: frozenset[str]) -> bool:
-    """4 to 22 plain words, all in the dictionary and none rude."""
+    """Whether it has 4 to 22 plain words, all in the dictionary and none rude."""
     if not _PLAIN.fullmatch(sentence) or _RUDE_WORD.search(sentence):
         return False
     spoken = [word.lower().strip("'") for word in re.findall(r"[A-Za-z']+", sentence)]
@@ -42,7 +42,7 @@ def is_speakable(sentence: str, words: frozenset[str]) -> bool:
 
 
 def examples(gloss: str) -> list[str]:
-    """Quoted example sentences of one WordNet gloss; none where the gloss marks the sense as offensive."""
+    """Quoted example sentences of one WordNet gloss; none if the gloss marks the sense as offensive."""
     quoted = [example.strip().rstrip(';,').strip() for example in _EXAMPLE.findall(gloss)]
     return [] if _RUDE_GLOSS.search(_EXAMPLE.sub('', gloss)) else quoted
 
@@ -63,5 +63,5 @@ def read_sentences(folder: Path = WORDNET, words: frozenset[str] | None = None) 
 
 
 def is_held_out(sentence: str) -> bool:
-    """True for about 1 % of all sentences, whatever the seed: these are said in the dev split only."""
+    """True for about 1 % of all sentences, independent of the seed. They are used only in the dev split."""
     return zlib.crc32(sentence.lower().encode()) % 100 == 0

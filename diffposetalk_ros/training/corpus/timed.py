@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phone times for engines that do not tell them: pocketsphinx aligns what was said with what should be."""
+"""Phone times for engines that do not give them: pocketsphinx aligns the speech with its text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['timed_speech']
 def timed_speech(sound: npt.NDArray[np.float32], rate: int, text: str) -> Speech | None:
     """Speech at CORPUS_RATE of mono ``sound`` [n] in [-1, 1] at ``rate`` Hz that says ``text``.
 
-    Times are right to 10 ms in the median (`training/corpus/alignment.py`). None where alignment fails.
+    The median error of the times is 10 ms (`training/corpus/alignment.py`). None if the alignment fails.
     """
     samples = soxr.resample(sound, rate, CORPUS_RATE)
     try:

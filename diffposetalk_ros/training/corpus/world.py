@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other speakers from recorded ones: new pitch and vocal tract length by the WORLD vocoder, same timing."""
+"""Makes new speakers from recorded ones: the WORLD vocoder changes pitch and vocal tract length, not timing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def load_world() -> ModuleType:
 def convert_voice(
     samples: npt.NDArray[np.float32], rate: int, pitch_hz: float, formant: float
 ) -> npt.NDArray[np.float32]:
-    """Copy speech [n] at `rate` Hz to a voice of median pitch `pitch_hz` and formants times `formant`.
+    """Convert speech [n] at `rate` Hz to a voice of median pitch `pitch_hz` and formants times `formant`.
 
-    Returns float32 [n]: events stay where they are, since WORLD analyses and synthesises on one 5 ms grid.
+    Returns float32 [n]. Events keep their times, since WORLD analyses and synthesises on one 5 ms grid.
     Source: Morise et al. 2016, "WORLD: a vocoder-based high-quality speech synthesis system".
     """
     world = load_world()
@@ -41,7 +41,7 @@ def convert_voice(
     source = np.minimum(bins / formant, bins[-1])
     below = np.minimum(source.astype(np.int64), bins[-1] - 1)
     part = source - below
-    # Interpolated as logarithm: the envelope spans 100 dB.
+    # Interpolate the logarithm, because the envelope spans 100 dB.
     levels = np.log(envelope)
     warped = np.ascontiguousarray(np.exp(levels[:, below] * (1 - part) + levels[:, below + 1] * part))
 

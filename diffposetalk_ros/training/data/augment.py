@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation of mel power, with which a model trained on synthesised speech follows people.
+"""Augmentation of mel power, so that a model trained on synthesised speech generalises to people.
 
-Working on mel power instead of samples costs a hundredth of the time. Each function keeps the shape
+Working on mel power instead of samples takes a hundredth of the time. Each function keeps the shape
 (N, T, n_mels) and draws from the generator it is given.
 """
 
@@ -57,7 +57,7 @@ def _reverberate(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> 
     on = (torch.rand(count, generator=rng) < config.reverberation).float()
     time = _uniform(0.08, 0.5, (count,), rng)
     level = _uniform(0.02, 0.25, (count,), rng) * on
-    # The tail obeys a first-order recursion; 40 frames of 10 ms hold all of it that matters.
+    # The tail is a first-order recursion; 40 frames of 10 ms contain its relevant part.
     taps = torch.exp(-13.8 * torch.arange(40) * 0.01 / time[:, None]) * level[:, None]
     taps[:, 0] = 1.0
     padded = functional.pad(power.permute(2, 0, 1), (39, 0))
@@ -87,7 +87,7 @@ def _add_noise(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Te
 
 def _mask_bands(power: Tensor, config: AugmentConfig, rng: torch.Generator) -> Tensor:
     """Silence one band of up to eight filters (SpecAugment's frequency masking, Park et al. 2019), so
-    that no phone hangs on a single cue."""
+    that no phone depends on a single cue."""
     count, _, bands = power.shape
     on = torch.rand((count, 1), generator=rng) < config.mask
     first = torch.randint(0, bands, (count, 1), generator=rng)

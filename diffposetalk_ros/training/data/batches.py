@@ -75,8 +75,8 @@ class BatchSource:
 
 
 def _normalise(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Causal normalisation, in most takes after an earlier stretch of the same speech: streams are
-    mostly long, but each begins without a past."""
+    """Causal normalisation. For most takes it starts with the state after an earlier part of the same speech, because
+    most of a stream has a long past, although each stream begins without one."""
     state = None
     if rng.random() < 0.7:
         past = power[: int(rng.integers(30, len(power)))]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speech after a lossy codec, because nearly all recordings of people went through one.
+"""Passes speech through a lossy codec, as nearly all recordings of people have been.
 
-The codecs are libsndfile's; none of them moves the sound in time (cross-correlation at 16 kHz).
+The codecs are libsndfile's. None of them shifts the sound in time (checked by cross-correlation at 16 kHz).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ['CODECS', 'coded']
 
-# Format, encoding, and range of the compression level: at 16 kHz from about 50 down to 10 kbit/s.
+# Format, encoding, and range of the compression level, at 16 kHz from about 50 down to 10 kbit/s.
 CODECS: tuple[tuple[str, str, tuple[float, float] | None], ...] = (
     ('MP3', 'MPEG_LAYER_III', (0.3, 0.95)),
     ('OGG', 'OPUS', (0.8, 0.98)),

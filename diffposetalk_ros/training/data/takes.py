@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes: runs of corpus speech, animated in one style, from which training windows are cut.
+"""Takes: stretches of corpus speech, animated in one style, from which training windows are cut.
 
-A take lasts 8.4 s, like the runs the reference draws (docs/method.md, 8.2, 8.3): two halves of 100 frames, ten
-frames apart for the style encoder and adjacent for the denoiser.
+A take lasts 8.4 s, like the runs that the reference draws (docs/method.md, 8.2, 8.3). It has two halves of 100
+frames, ten frames apart for the style encoder and adjacent for the denoiser.
 """
 
 from __future__ import annotations
@@ -107,15 +107,15 @@ def read_clips(corpus: Path, split: str) -> list[Clip]:
 def join_speech(
     clips: list[Clip], rng: np.random.Generator, need: int, long_pauses: float = 0.0
 ) -> tuple[NDArray[np.float32], list[_Phone]]:
-    """Utterances joined with pauses until ``need`` samples are there; phones cover the whole.
+    """Utterances joined with pauses to ``need`` samples; phones cover all of them.
 
-    ``long_pauses``: share of pauses of 3 to 10 s, in which somebody listens or idles.
+    ``long_pauses``: share of pauses of 3 to 10 s, as when somebody listens or idles.
     """
     pieces: list[NDArray[np.float32]] = []
     phones: list[_Phone] = []
     length = 0
     while length < need:
-        # Mostly short breaths between sentences, now and then a pause long enough to idle in.
+        # Mostly short pauses between sentences, sometimes one that is long enough to idle in.
         pause = rng.uniform(0.1, 0.7) if rng.random() < 0.8 else rng.uniform(0.7, 3.0)
         if long_pauses and rng.random() < long_pauses:
             pause = rng.uniform(3.0, 10.0)
@@ -176,7 +176,7 @@ def make_takes(
 
 
 def build_takes(corpus: Path, out: Path, count: int, seed: int = 0, split: str = 'train') -> None:
-    """Animate `count` takes of a corpus split, each in a style of its own, into `out`.
+    """Animate `count` takes of a corpus split, each in its own style, and write them to `out`.
 
     Deterministic for a seed. Raises ConfigError when the corpus is missing or the split is empty.
     """

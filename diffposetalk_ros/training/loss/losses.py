@@ -78,10 +78,10 @@ def truncate(values: Tensor, end: Tensor, mode: str = 'zero') -> Tensor:
 def condition_dropout(
     conditions: Collection[str], mode: str, uniform: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Items whose (style, audio) is replaced by null: bool (N) each, or None for a condition not guided by.
+    """Items whose (style, audio) is replaced by null: bool (N) each, or None for a condition without guidance.
 
     ``uniform`` (N, 2) holds draws from [0, 1). With both conditions and 'incremental', the first column
-    decides: 0.55 keep all, 0.35 lose the style, 0.10 lose both. Otherwise style takes the first column and
+    decides: 0.55 keep all, 0.35 lose the style, 0.10 lose both. Otherwise style uses the first column and
     audio the second (docs/method.md, 9.2 step 7). Only the audio of the current window becomes null.
     """
     style, audio = 'style' in conditions, 'audio' in conditions
