@@ -40,6 +40,7 @@ _GROUPS: Final[dict[str, dict[str, str]]] = {
         'export': 'write the ONNX graphs of a model folder',
         'corpus': 'synthesise a training corpus with phoneme times',
         'train': 'train the embedded model from a corpus',
+        'tune-audio': 'teach the audio encoder of a model other languages',
         'train-style': 'train only the style encoder (corpus, or LMDB of FLAME motion)',
         'train-denoiser': 'train only the denoiser (corpus, or LMDB of FLAME motion)',
         'distill': 'distill a trained model into a faster one',

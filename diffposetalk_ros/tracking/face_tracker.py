@@ -126,7 +126,7 @@ def _mediapipe() -> tuple[Any, Any]:
         import mediapipe
     except ModuleNotFoundError as error:
         raise VideoError(
-            f'the face tracker needs mediapipe ({reason_of(error)}); pip install "diffposetalk_ros[track]"'
+            f'the face tracker needs mediapipe ({reason_of(error)}); in the clone, run: pip install ".[track]"'
         ) from error
     except OSError as error:
         raise VideoError(
@@ -136,7 +136,7 @@ def _mediapipe() -> tuple[Any, Any]:
     if number not in QUIET_VERSIONS:
         raise VideoError(
             f'mediapipe {number} is not one of the versions known to open no network connection; '
-            'pip install "diffposetalk_ros[track]", which brings one'
+            'in the clone, run: pip install ".[track]", which brings one'
         )
     return mediapipe.tasks.vision, mediapipe
 

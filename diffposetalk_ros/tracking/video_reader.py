@@ -164,7 +164,7 @@ def _open(source: str) -> Any:
         import av
     except ModuleNotFoundError as error:
         raise VideoError(
-            'reading video needs PyAV, which is not installed; pip install "diffposetalk_ros[track]"'
+            'reading video needs PyAV, which is not installed; in the clone, run: pip install ".[track]"'
         ) from error
     camera = is_camera(source)
     if not camera:

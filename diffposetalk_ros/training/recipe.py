@@ -233,13 +233,19 @@ def run_recipe(corpus: Path, work: Path, out: Path, recipe: Recipe) -> None:
         save_file(_nonverbal_stage(corpus, work, out, recipe), out / NONVERBAL)
         save_file(encode_named_styles(corpus, style, material.mean, material.std), out / STYLES)
     else:
-        for kept in (NONVERBAL, STYLES):
-            if recipe.start != out and (recipe.start / kept).is_file():
-                shutil.copyfile(recipe.start / kept, out / kept)
-        _refresh_reference(out)
+        carry_over(recipe.start, out)
     for name in (NONVERBAL, STYLES):
         if (out / name).is_file():
             ordinary_rights(out / name)
+
+
+def carry_over(start: Path, out: Path) -> None:
+    """Copy the nonverbal network and the named styles of the model folder ``start`` to the new one in ``out``."""
+    for kept in (NONVERBAL, STYLES):
+        if start != out and (start / kept).is_file():
+            shutil.copyfile(start / kept, out / kept)
+            ordinary_rights(out / kept)
+    _refresh_reference(out)
 
 
 def _refresh_reference(folder: Path) -> None:

@@ -44,7 +44,7 @@ class BaseFolder:
         path = self.find(name)
         if path is None:
             raise ConfigError(
-                f'{str(name)[:80]!r} is not below {self.folder}; use a file in it, or start the node with another '
+                f'{str(name)[:80]!r} is not below {self.folder}; copy the file there, or start the node with another '
                 'files.folder (/ allows every file)'
             )
         return path

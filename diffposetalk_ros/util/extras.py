@@ -35,4 +35,4 @@ def install_hint(error: ModuleNotFoundError) -> str | None:
     module = (error.name or '').partition('.')[0]
     if module not in EXTRAS:
         return None
-    return f'{module} is not installed; pip install "diffposetalk_ros[{EXTRAS[module]}]"'
+    return f'{module} is not installed; in the clone, run: pip install ".[{EXTRAS[module]}]"'

@@ -166,7 +166,7 @@ def write_mp4(
         import av
     except ImportError as error:
         raise ConfigError(
-            'MP4 needs PyAV, which is not installed; pip install "diffposetalk_ros[render]", or write .gif'
+            'MP4 needs PyAV, which is not installed; in the clone, run: pip install ".[render]", or write .gif'
         ) from error
 
     sound, sound_rate = (None, 0) if audio is None else _read_sound(Path(audio), duration)

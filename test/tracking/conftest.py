@@ -15,9 +15,7 @@ from diffposetalk_ros.tracking.model_file import find_face_model
 
 @pytest.fixture(scope='session')
 def face_model() -> Path:
-    pytest.importorskip(
-        'mediapipe', reason='mediapipe is not installed: pip install "diffposetalk_ros[track]"'
-    )
+    pytest.importorskip('mediapipe', reason='mediapipe is not installed: pip install ".[track]"')
     try:
         return find_face_model()
     except ModelError as error:

@@ -25,7 +25,7 @@ def test_what_leads_out_is_refused_with_one_answer(tmp_path: Path, name: str) ->
     (base.folder / 'link').symlink_to(tmp_path)
     assert base.find(name) is None
     with pytest.raises(
-        ConfigError, match='is not below .*/base; use a file in it, or start the node with another'
+        ConfigError, match='is not below .*/base; copy the file there, or start the node with another'
     ):
         base.require(name)
 

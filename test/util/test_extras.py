@@ -38,7 +38,7 @@ def test_pictures_without_the_extra(
     monkeypatch.setitem(sys.modules, module, None)
     assert main(['render', str(motion), '-o', str(tmp_path / f'face.{ending}')]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and 'pip install "diffposetalk_ros[render]"' in lines[0]
+    assert len(lines) == 1 and 'pip install ".[render]"' in lines[0]
 
 
 def test_a_chart_without_the_extra(
@@ -48,4 +48,4 @@ def test_a_chart_without_the_extra(
     save_motion(motion, MotionClip(np.zeros((2, 55), np.float32), 25, arkit_layout()))
     monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
     assert main(['plot', str(motion), '-o', str(tmp_path / 'm.png')]) == 1
-    assert 'diffposetalk_ros[render]' in capsys.readouterr().err
+    assert '.[render]' in capsys.readouterr().err

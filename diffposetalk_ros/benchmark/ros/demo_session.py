@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -35,6 +36,8 @@ _LOG_HEADER = re.compile(r'^\[[A-Z]+\] \[[\d.]+\] \[(\S+)\]: ')
 """Of a line of ROS's log: severity, time and node."""
 _PATIENCE = 20.0
 """Longest wait for the page before the player starts, s."""
+_DISCOVERY = 1.0
+"""Time for the nodes of a domain to be found, s."""
 _PORTS = 50
 """Ports that are tried for the page."""
 
@@ -49,6 +52,7 @@ class DemoOptions:
     """What to play and how. ``audio`` None: listen to ``topic`` instead of starting a player.
 
     ``port``: first to try for the page; None: no page.
+    ``shared``: others may use this domain.
     """
 
     audio: Path | None
@@ -57,6 +61,7 @@ class DemoOptions:
     loop: bool = False
     parameters: dict[str, Value] = field(default_factory=dict)
     port: int | None = None
+    shared: bool = False
 
 
 class DemoSession:
@@ -79,6 +84,8 @@ class DemoSession:
             # The user's own sender need not set stamps.
             self._kind = default_kind() if self.options.audio is None else stamped_kind()
             self._node, self._executor = self._stack.enter_context(private_node('diffposetalk_demo'))
+            if self.options.shared:
+                self._refuse_a_twin()
             self.collector = MotionCollector(self._node, f'{_NODE}/info')
             self.sound = SoundCollector(self._node, self._kind)
             self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
@@ -91,6 +98,18 @@ class DemoSession:
                 self._children['viewer'] = self._processes.start('viewer_node', self._page(), remaps)
             self._stack = self._stack.pop_all()
         return self
+
+    def _refuse_a_twin(self) -> None:
+        """Raise ConfigError if the domain has an avatar already: both would answer to the same name."""
+        deadline = time.monotonic() + _DISCOVERY
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+            if _NODE in self._node.get_node_names():
+                domain = os.environ.get('ROS_DOMAIN_ID', '0')
+                raise ConfigError(
+                    f'ROS_DOMAIN_ID {domain} has a node named {_NODE} already, perhaps of another demo; stop it, or '
+                    'unset ROS_DOMAIN_ID, and this demo has a domain of its own'
+                )
 
     def _page(self) -> dict[str, Value]:
         """Parameters of the viewer node."""

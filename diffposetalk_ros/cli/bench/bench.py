@@ -90,7 +90,7 @@ def _tables(options: argparse.Namespace) -> Iterator[Table]:
 
 def _device_tables(options: argparse.Namespace) -> Iterator[Table]:
     if find_spec('torch') is None or find_spec('transformers') is None:
-        raise ConfigError("--device needs torch and transformers; pip install 'diffposetalk_ros[torch]'")
+        raise ConfigError("--device needs torch and transformers; in the clone, run: pip install '.[torch]'")
     from diffposetalk_ros.benchmark.speed.full_size import full_size_table
     from diffposetalk_ros.benchmark.speed.served import ServedConfig, served_tables
     from diffposetalk_ros.model.torch.backend import usable_device

@@ -27,13 +27,13 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk calibrate-joints`."""
     parser.add_argument('--map', type=Path, required=True, help='joint map to start from')
-    parser.add_argument('-o', '--output', type=Path, required=True, help='joint map to write')
+    parser.add_argument('-o', '--output', type=Path, help='joint map to write; required without --dry-run')
     parser.add_argument(
         '--channels', nargs='+', help='channels to step through (default: all that move a joint)'
     )
     parser.add_argument('--seconds', type=float, default=3.0, help='time for one channel, s (default 3)')
     parser.add_argument(
-        '--dry-run', action='store_true', help='print which joints would move, without moving them'
+        '--dry-run', action='store_true', help='print which joints would move; move and write nothing'
     )
 
 
@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
     if not 1.0 <= options.seconds <= 60.0:
         raise ConfigError(f'--seconds {options.seconds}; use 1 to 60')
+    if options.output is None and not options.dry_run:
+        raise ConfigError('no --output; name the joint map to write')
     joint_map = load_joint_map(options.map)
     known = channels_used(joint_map)
     for name in options.channels or []:
@@ -64,6 +66,8 @@ def run(options: argparse.Namespace) -> int:
                     joint_map, answer = scale_channel(joint_map, channel, _factor(answer)), 'r'
             if answer == 'q':
                 break
+    if options.dry_run:
+        return 0
     options.output.write_text(dump_joint_map(joint_map), encoding='utf-8')
     load_joint_map(options.output)
     print(f'wrote {options.output} with {len(joint_map.joints)} joints')

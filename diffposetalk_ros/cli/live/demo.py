@@ -32,6 +32,8 @@ _LONGEST_VIDEO = 120.0
 _MARGIN = 0.5
 _SILENT_PEAK = 1e-4
 """Peak below which a sound is silence (-80 dBFS); half of it is one step of 16 bits."""
+_RESULTS = ('motion.npz', 'motion.csv', 'motion.png', 'latency.json', 'face.png', 'face.mp4', 'sound.wav')
+"""Files of a run; those of the run before are removed."""
 _FIRST_VIEWER = 30.0
 """Longest wait for somebody to open the page, s."""
 
@@ -103,17 +105,21 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
         log = args.out / 'demo.log'
         log.touch()
+        for old in _RESULTS:
+            (args.out / old).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f'{args.out} is not writable ({error.strerror}); use --out') from error
     interactive = sys.stdout.isatty() and not args.no_page and not args.seconds
     with nullcontext() if args.topic else _speech(args.audio) as audio:
         # A topic is somebody else's, in the domain that is set.
+        shared = bool(args.topic or os.environ.get('ROS_DOMAIN_ID'))
         variables = {} if args.topic else choose_domain()
         if variables:
             words = ' '.join(f'{name}={value}' for name, value in variables.items())
             print(f'to reach it from another terminal: export {words}')
         port = None if args.no_page else args.port
-        options = DemoOptions(audio, args.topic or 'audio', args.burst, args.keep_running, parameters, port)
+        topic = args.topic or 'audio'
+        options = DemoOptions(audio, topic, args.burst, args.keep_running, parameters, port, shared)
         # A burst is sent long before its face is due.
         tail = 1.0 + float(parameters.get('playout.delay', 0.0))
         with recorded_demo(variables) if variables else nullcontext(), DemoSession(options, log) as session:
@@ -252,6 +258,7 @@ def _write(session: DemoSession, out: Path, video: bool) -> int:
         write_image(out / 'face.png', clip_sheet(clip))
         pictures += ', face.png'
         if video:
+            print('writing the video ...', flush=True)
             pictures += _write_video(session, clip, out)
     print(f'written to {out}: motion.npz, motion.csv, latency.json, demo.log{pictures}')
     return report.speaking_frames

@@ -25,8 +25,8 @@ from typing import Final
 from diffposetalk_ros.errors import ConfigError
 
 __all__ = [
-    'ARPABET', 'ARTICULATORS', 'BASES', 'BILABIALS', 'LABIODENTALS', 'PAUSE', 'PAUSES', 'base_of', 'sounds',
-    'target', 'weight',
+    'ARPABET', 'ARTICULATORS', 'BASES', 'BILABIALS', 'LABIODENTALS', 'PAUSE', 'PAUSES', 'base_of', 'is_vowel',
+    'sounds', 'target', 'weight',
 ]  # fmt: skip
 
 ARTICULATORS: Final = (
@@ -177,6 +177,11 @@ def _split(symbol: str) -> tuple[str, str]:
     """Base and marks of a sound."""
     bare = symbol.rstrip(_MARKS)
     return bare, symbol[len(bare) :]
+
+
+def is_vowel(sound: str) -> bool:
+    """Whether a sound that `sounds` gave is a vowel."""
+    return base_of(sound) in _VOWELS
 
 
 def base_of(sound: str) -> str:

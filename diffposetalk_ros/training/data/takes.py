@@ -88,7 +88,7 @@ class Clip:
     phones: tuple[_Phone, ...]
 
 
-def read_clips(corpus: Path, split: str) -> list[Clip]:
+def read_clips(corpus: Path, split: str, english: bool | None = None) -> list[Clip]:
     """Clips of a corpus split. Raises ConfigError where there is no corpus."""
     try:
         lines = (corpus / 'clips.jsonl').read_text(encoding='utf-8').splitlines()
@@ -100,7 +100,7 @@ def read_clips(corpus: Path, split: str) -> list[Clip]:
     return [
         Clip(corpus / record['audio'], tuple((a, b, p) for a, b, p in record['phones']))
         for record in records
-        if record['split'] == split
+        if record['split'] == split and english in (None, record.get('language', 'en') == 'en')
     ]
 
 
@@ -151,11 +151,13 @@ def make_takes(
     count: int,
     seed: int,
     style: Callable[[np.random.Generator], StyleParameters] = sample_style,
+    english: bool | None = None,
 ) -> Iterator[Take]:
     """Animate ``count`` takes, each in a style from ``style(rng)``. Raises ConfigError without a corpus."""
-    clips = read_clips(corpus, split)
+    clips = read_clips(corpus, split, english)
     if not clips:
-        raise ConfigError(f'corpus {corpus} has no clips of split {split!r}')
+        what = {None: 'clips', True: 'English clips', False: 'clips of other languages'}[english]
+        raise ConfigError(f'corpus {corpus} has no {what} of split {split!r}')
     before, after = MARGIN
     need = (FRAMES + before + after) * _SAMPLES_PER_FRAME
     for index in range(count):
@@ -175,12 +177,14 @@ def make_takes(
         )
 
 
-def build_takes(corpus: Path, out: Path, count: int, seed: int = 0, split: str = 'train') -> None:
+def build_takes(
+    corpus: Path, out: Path, count: int, seed: int = 0, split: str = 'train', english: bool | None = None
+) -> None:
     """Animate `count` takes of a corpus split, each in its own style, and write them to `out`.
 
     Deterministic for a seed. Raises ConfigError when the corpus is missing or the split is empty.
     """
-    first = next(make_takes(corpus, split, 1, seed))
+    first = next(make_takes(corpus, split, 1, seed, english=english))
     out.mkdir(parents=True, exist_ok=True)
     arrays = {
         name: np.lib.format.open_memmap(
@@ -188,7 +192,7 @@ def build_takes(corpus: Path, out: Path, count: int, seed: int = 0, split: str =
         )
         for name in Take.__annotations__
     }
-    takes = make_takes(corpus, split, count, seed)
+    takes = make_takes(corpus, split, count, seed, english=english)
     for index, take in enumerate(tqdm(takes, total=count, desc='takes', unit='take')):
         if not np.isfinite(take.motion).all():
             raise DiffPoseTalkError(f'take {index} of {corpus} has motion that is not finite')

@@ -18,6 +18,8 @@ import { Traces } from './traces.js';
 import { WakeLock } from './wake_lock.js';
 
 const query = new URLSearchParams(window.location.search);
+// At once: a kiosk shows no panel while the head is loaded.
+if (query.has('kiosk')) document.body.classList.add('kiosk');
 const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
 const SPARING = 120; // ms between two pictures of the head while a camera is read and WebGL runs on the processor
 const LOST = 1500; // ms of silence after which a visitor sees that the connection is gone
@@ -70,10 +72,7 @@ class Viewer {
     const { clock, panel } = this;
     this.studio = new Studio({ link, clock, notices, panel, channels: rig.channels });
     this.panel.studio = this.studio;
-    if (query.has('kiosk')) {
-      document.body.classList.add('kiosk');
-      wakeLock.keep(true);
-    }
+    if (query.has('kiosk')) wakeLock.keep(true);
     if (query.get('panel') === '0') this.panel.toggle();
     // Where the browser lets pages sound by themselves (a robot's kiosk), no click is needed.
     this.sound.enable().then(() => this.panel.hearing());

@@ -3,6 +3,11 @@
 
 import { speechBlock } from './link.js';
 
+const REFUSED = {
+  NotAllowedError: 'the browser does not let this page use a microphone; allow it in the address bar and try again',
+  NotFoundError: 'this machine has no microphone; connect one and try again',
+};
+
 export class Microphone {
   // clock: robot time; hear(block): sends a piece, rejects where it is refused; ended(error): it stopped by itself.
   constructor(clock, hear, ended) {
@@ -22,7 +27,12 @@ export class Microphone {
 
   async start() {
     const sound = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: sound });
+    let stream;
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ audio: sound });
+    } catch (error) {
+      throw new Error(REFUSED[error.name] ?? error.message);
+    }
     this.stop();
     const context = new AudioContext({ latencyHint: 'interactive' });
     this.context = context;

@@ -14,13 +14,13 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-pytest.importorskip('rclpy', reason='rclpy is not importable')
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 soundfile = pytest.importorskip('soundfile')
 av = pytest.importorskip('av')
 
 from diffposetalk_ros.benchmark.ros.demo_session import DemoOptions, DemoSession  # noqa: E402
-from diffposetalk_ros.errors import ModelError  # noqa: E402
+from diffposetalk_ros.errors import ConfigError, ModelError  # noqa: E402
 from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
@@ -126,3 +126,20 @@ def test_user_errors_end_in_one_line(case: str, model_folder: Path, tmp_path: Pa
     assert done.returncode == 1
     assert 'Traceback' not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_domain_that_has_an_avatar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second demo in the domain of the first would answer to the same name."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(202 + os.getpid() % 20))
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    first = rclpy.create_node('diffposetalk', context=context)
+    try:
+        with (
+            pytest.raises(ConfigError, match='has a node named diffposetalk already.*unset ROS_DOMAIN_ID'),
+            DemoSession(DemoOptions(None, shared=True), tmp_path / 'log'),
+        ):
+            pass
+    finally:
+        first.destroy_node()
+        rclpy.try_shutdown(context=context)

@@ -14,7 +14,7 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('diffposetalk_ros.msg', reason='the messages are not built')
-pytest.importorskip('mediapipe', reason='mediapipe is not installed: pip install "diffposetalk_ros[track]"')
+pytest.importorskip('mediapipe', reason='mediapipe is not installed: pip install ".[track]"')
 
 from builtin_interfaces.msg import Time  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
