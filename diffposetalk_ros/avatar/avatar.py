@@ -155,8 +155,11 @@ class Avatar:
             self.presenter.hear(intake.ring.epoch, intake.origin, now, intake.received, intake.newest, piece)
         self.worker.notify()
 
-    def poll(self, now: int) -> None:
-        """Call once per frame: detects pause and end of the utterance by time-out and advances a style transition."""
+    def poll(self, now: int) -> bool:
+        """Detects pause and end of the utterance by time-out and advances a style transition.
+
+        Returns whether to call it again within a frame; while nothing goes on, a tenth of a second later will do.
+        """
         if self._clock_jumped:
             self._clock_jumped = False
             self.intake.abandon()
@@ -167,6 +170,7 @@ class Avatar:
         if changed:
             self.worker.call(lambda generator: generator.set_style(vector))
             self.model.restyle(self._idle, vector, self._config)
+        return changed or self.intake.open
 
     def _note_slack(self, now: int) -> None:
         """How far ahead of the clock the generated frames reach, while somebody speaks."""

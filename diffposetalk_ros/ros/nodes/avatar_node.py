@@ -76,6 +76,8 @@ _LOOK = NS_PER_SECOND // 2
 """ns between two looks for a publisher of audio_info."""
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance."""
+_POLL_AT_REST = 0.1
+"""The same while nobody speaks: each look costs the executor a millisecond and more."""
 
 
 class DiffPoseTalkNode(ManagedNode):
@@ -162,7 +164,9 @@ class DiffPoseTalkNode(ManagedNode):
             )
         # On the steady clock: after a clock jump there is work to do even while simulated time is stopped.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        undo.callback(self.destroy_timer, self.create_timer(_POLL, self._poll, clock=steady))
+        self._poll_period = _POLL
+        self._polls = self.create_timer(_POLL, self._poll, clock=steady)
+        undo.callback(self.destroy_timer, self._polls)
         diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
         self._active = True
@@ -207,6 +211,7 @@ class DiffPoseTalkNode(ManagedNode):
             return
         for chunk, passed in heard:
             avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
+        self._poll_every(_POLL)
 
     def _info_is_awaited(self, now: int) -> bool:
         """Whether the format of messages without one is still to be announced. Until then no sound is used."""
@@ -257,7 +262,13 @@ class DiffPoseTalkNode(ManagedNode):
     # ---- output ----------------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        self.avatar.poll(self.get_clock().now().nanoseconds)
+        self._poll_every(_POLL if self.avatar.poll(self.get_clock().now().nanoseconds) else _POLL_AT_REST)
+
+    def _poll_every(self, seconds: float) -> None:
+        if seconds != self._poll_period:
+            self._poll_period = seconds
+            self._polls.timer_period_ns = round(seconds * NS_PER_SECOND)
+            self._polls.reset()  # the new period begins now
 
     def _publish_due(self, now: int) -> int:
         """On the publishing thread: publish what is due at ``now``; returns when something is due next."""
