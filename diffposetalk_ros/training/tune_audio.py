@@ -53,6 +53,8 @@ class Tuning:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ConfigError(f'a share of {self.share} of the new weights; use 0 to 1')
+        if self.takes < self.readouts.batch:
+            raise ConfigError(f'{self.takes} takes; one batch needs {self.readouts.batch}')
 
 
 def nearest_english() -> Tensor:
@@ -104,7 +106,7 @@ class _Loss:
         mel = torch.cat([self._mel(english), self._mel(others)]).to(device)
         features = module(mel)
         with torch.no_grad():
-            before = self._present(mel[:half])
+            before = self._present.to(device)(mel[:half])
         kept, learned = self._speech(features[:half], english), self._speech(features[half:], others)
         terms = {f'english {name}': 0.5 * value for name, value in kept.items()}
         terms |= {f'others {name}': 0.5 * value for name, value in learned.items()}
@@ -121,7 +123,7 @@ def tune_audio(corpus: Path, work: Path, start: Path, out: Path, tuning: Tuning 
     """Write to ``out`` the model in ``start`` with an audio encoder that knows the languages of ``corpus``.
 
     Takes and checkpoints are kept below ``work``; an interrupted run is continued. Raises ConfigError without a
-    log-mel encoder, or if the corpus lacks English or other languages.
+    log-mel encoder, if the corpus lacks English or other languages, or if ``work`` holds another number of takes.
     """
     tuning = tuning or Tuning()
     stored = load_model(start)
@@ -136,6 +138,11 @@ def tune_audio(corpus: Path, work: Path, start: Path, out: Path, tuning: Tuning 
             build_takes(corpus, folder, tuning.takes, tuning.seed + english, english=english)
         statistics = torch.from_numpy(mean), torch.from_numpy(std)
         takes, augmentation = TakeSet.load(folder), AugmentConfig()
+        if len(takes) != tuning.takes:
+            raise ConfigError(
+                f'{folder} holds {len(takes)} takes, not {tuning.takes}; delete it, choose another --work, or give '
+                f'--takes {len(takes)}'
+            )
         sources.append(BatchSource(takes, *statistics, seed=tuning.seed + english, augmentation=augmentation))
     trainee = AudioTrainee(stored.model.config.logmel)
     trainee.encoder.load_state_dict(present.state_dict())

@@ -197,6 +197,23 @@ def test_a_new_style_begins_where_the_old_one_was_going(scene) -> None:
     assert 0 < np.abs(later - before).max() < 0.01 * np.abs(style.goal - before).max()
 
 
+def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
+    s = scene()
+    assert not s.avatar.poll(s.now), 'nobody speaks'
+    s.live(hello[: RATE // 2])
+    assert s.avatar.poll(s.now), 'the end of the utterance is to be found'
+    for _ in range(150):
+        s.tick()
+    assert not s.avatar.poll(s.now), 'the utterance is over'
+    s.avatar.style.by_name('lively', 0.3)
+    s.avatar.poll(s.now)
+    s.now += 100 * MS
+    assert s.avatar.poll(s.now), 'a style is on its way'
+    s.now += NS
+    s.avatar.poll(s.now)
+    assert not s.avatar.poll(s.now), 'it has arrived'
+
+
 def test_whole_clips_are_made_beside_the_live_networks(scene) -> None:
     made: list[object] = []
 

@@ -79,6 +79,15 @@ def test_a_corpus_needs_english_and_other_languages(
         tune_audio(corpus(tmp_path / 'c', languages), tmp_path / 'work', find_model(), tmp_path / 'out', FEW)
 
 
+def test_takes_of_an_earlier_run_are_not_taken_for_others(tmp_path: Path) -> None:
+    speech = corpus(tmp_path / 'corpus', ('en', 'de'))
+    tune_audio(speech, tmp_path / 'work', find_model(), tmp_path / 'out', FEW)
+    with pytest.raises(ConfigError, match='holds 2 takes, not 3'):
+        tune_audio(speech, tmp_path / 'work', find_model(), tmp_path / 'out', replace(FEW, takes=3))
+    with pytest.raises(ConfigError, match='1 takes; one batch needs 2'):
+        replace(FEW, takes=1)
+
+
 def test_a_share_lies_between_0_and_1() -> None:
     with pytest.raises(ConfigError, match='share of 1.5'):
         Tuning(share=1.5)

@@ -33,7 +33,7 @@ _MARGIN = 0.5
 _SILENT_PEAK = 1e-4
 """Peak below which a sound is silence (-80 dBFS); half of it is one step of 16 bits."""
 _RESULTS = ('motion.npz', 'motion.csv', 'motion.png', 'latency.json', 'face.png', 'face.mp4', 'sound.wav')
-"""Files of a run; those of the run before are removed."""
+"""Files of a run."""
 _FIRST_VIEWER = 30.0
 """Longest wait for somebody to open the page, s."""
 
@@ -105,8 +105,6 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
         log = args.out / 'demo.log'
         log.touch()
-        for old in _RESULTS:
-            (args.out / old).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f'{args.out} is not writable ({error.strerror}); use --out') from error
     interactive = sys.stdout.isatty() and not args.no_page and not args.seconds
@@ -229,6 +227,13 @@ def _show(session: DemoSession) -> None:
     print(f'\r{line}' if live else line, end='' if live else '\n', flush=True)
 
 
+def remove_old_results(out: Path, spoken: Path | None) -> None:
+    """Remove the files of the run before from ``out``, but not the sound file that was ``spoken``."""
+    for old in (out / name for name in _RESULTS):
+        if spoken is None or old.resolve() != spoken.resolve():
+            old.unlink(missing_ok=True)
+
+
 def _write(session: DemoSession, out: Path, video: bool) -> int:
     from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns
     from diffposetalk_ros.benchmark.ros.latency_report import measure, plot, write_report
@@ -236,6 +241,7 @@ def _write(session: DemoSession, out: Path, video: bool) -> int:
 
     collector = session.collector
     clip = collector.clip()
+    remove_old_results(out, session.options.audio)
     for suffix in ('.npz', '.csv'):
         save_motion(out / f'motion{suffix}', clip)
     stamps = [stamp_ns(frame) for frame in collector.frames]

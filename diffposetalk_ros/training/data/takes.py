@@ -89,7 +89,10 @@ class Clip:
 
 
 def read_clips(corpus: Path, split: str, english: bool | None = None) -> list[Clip]:
-    """Clips of a corpus split. Raises ConfigError where there is no corpus."""
+    """Clips of a corpus split, with ``english`` only those in English (True) or in other languages (False).
+
+    Raises ConfigError where there is no corpus.
+    """
     try:
         lines = (corpus / 'clips.jsonl').read_text(encoding='utf-8').splitlines()
     except OSError as error:
@@ -182,7 +185,8 @@ def build_takes(
 ) -> None:
     """Animate `count` takes of a corpus split, each in its own style, and write them to `out`.
 
-    Deterministic for a seed. Raises ConfigError when the corpus is missing or the split is empty.
+    ``english``: see `read_clips`. Deterministic for a seed. Raises ConfigError when the corpus is missing or the split
+    is empty.
     """
     first = next(make_takes(corpus, split, 1, seed, english=english))
     out.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,8 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 aiohttp = pytest.importorskip('aiohttp')
 
+from diffposetalk_ros.cli.live.demo import remove_old_results  # noqa: E402
+
 ROOT = Path(__file__).parents[3]
 SPEAKING = 2
 """This state of the face, and those after it, come from speech."""
@@ -208,3 +210,12 @@ def test_nothing_in_a_pipe_and_no_pipe_are_told(tmp_path: Path, demos: list[Demo
     demos += [typed, empty]
     assert typed.wait() == 1 and 'nothing is piped into -' in typed.text
     assert empty.wait() == 1 and 'no sound arrived on' in empty.text
+
+
+def test_new_results_replace_those_of_the_run_before_but_not_what_was_spoken(tmp_path: Path) -> None:
+    for name in ('face.mp4', 'sound.wav', 'motion.csv', 'notes.txt'):
+        (tmp_path / name).write_text(name)
+    remove_old_results(tmp_path, tmp_path / 'sound.wav')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['notes.txt', 'sound.wav']
+    remove_old_results(tmp_path, None)
+    assert [path.name for path in tmp_path.iterdir()] == ['notes.txt']
