@@ -185,8 +185,8 @@ def build_takes(
 ) -> None:
     """Animate `count` takes of a corpus split, each in its own style, and write them to `out`.
 
-    ``english``: see `read_clips`. Deterministic for a seed. Raises ConfigError when the corpus is missing or the split
-    is empty.
+    ``english``: see `read_clips`. Deterministic for a seed. Raises ConfigError when the corpus is missing or the
+    split is empty.
     """
     first = next(make_takes(corpus, split, 1, seed, english=english))
     out.mkdir(parents=True, exist_ok=True)
