@@ -75,9 +75,11 @@ _LONGEST_TRANSITION = (
 _LOOK = NS_PER_SECOND // 2
 """ns between two looks for a publisher of audio_info."""
 _POLL = 0.02
-"""Seconds between two looks for a pause or the end of an utterance."""
+"""Seconds between two looks for a pause or the end of an utterance. Messages of its sound give the occasion."""
+_POLL_IN_PAUSE = 0.03
+"""The same by the timer, which waits while messages arrive, because each turn of the executor costs a millisecond."""
 _POLL_AT_REST = 0.1
-"""The same while nobody speaks: each look costs the executor a millisecond and more."""
+"""The same while nobody speaks."""
 
 
 class DiffPoseTalkNode(ManagedNode):
@@ -164,8 +166,9 @@ class DiffPoseTalkNode(ManagedNode):
             )
         # On the steady clock: after a clock jump there is work to do even while simulated time is stopped.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._poll_period = _POLL
-        self._polls = self.create_timer(_POLL, self._poll, clock=steady)
+        self._polled = 0
+        self._poll_period = _POLL_IN_PAUSE
+        self._polls = self.create_timer(_POLL_IN_PAUSE, self._poll, clock=steady)
         undo.callback(self.destroy_timer, self._polls)
         diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
@@ -211,7 +214,10 @@ class DiffPoseTalkNode(ManagedNode):
             return
         for chunk, passed in heard:
             avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
-        self._poll_every(_POLL)
+        if not 0 <= now - self._polled < _POLL * NS_PER_SECOND:
+            self._poll()
+        self._poll_every(_POLL_IN_PAUSE)
+        self._polls.reset()
 
     def _info_is_awaited(self, now: int) -> bool:
         """Whether the format of messages without one is still to be announced. Until then no sound is used."""
@@ -262,7 +268,8 @@ class DiffPoseTalkNode(ManagedNode):
     # ---- output ----------------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        self._poll_every(_POLL if self.avatar.poll(self.get_clock().now().nanoseconds) else _POLL_AT_REST)
+        self._polled = self.get_clock().now().nanoseconds
+        self._poll_every(_POLL_IN_PAUSE if self.avatar.poll(self._polled) else _POLL_AT_REST)
 
     def _poll_every(self, seconds: float) -> None:
         if seconds != self._poll_period:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.audio.sender_clock import PublisherClock
@@ -20,10 +21,11 @@ _AT_ONCE = 0.01
 
 
 class AudioSubscription:
-    """Two subscriptions of one topic: a reliable one with room for ten minutes, and a best-effort one.
+    """A reliable subscription with room for ten minutes, and a best-effort one as soon as a publisher needs it.
 
     A best-effort publisher does not match a reliable subscription, and a best-effort subscription loses bursts
-    of a reliable publisher. The second subscription therefore ignores reliable publishers.
+    of a reliable publisher. The second subscription therefore ignores reliable publishers. It is only made when
+    the middleware reports a best-effort publisher, because it would read each message of the others once more.
 
     Args:
         node: node that subscribes.
@@ -46,20 +48,21 @@ class AudioSubscription:
         self.knows_publishers = True
         self._told_mixed = False
         self._clocks: dict[bytes, PublisherClock] = {}
-        self._made = [self._subscribe(kind, topic, self._on_message, qos.AUDIO)]
-        self.topic: str = self._made[0].topic_name
-        if self._made[0].qos_profile.reliability != ReliabilityPolicy.BEST_EFFORT:
-            self._made.append(
-                self._subscribe(kind, topic, self._on_best_effort, qos.AUDIO_BEST_EFFORT, 'best_effort')
-            )
+        self._kind, self._name = kind, topic
+        self._best_effort: Any = None
+        self._first = self._subscribe(
+            self._on_message,
+            qos.AUDIO,
+            events=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+        )
+        self.topic: str = self._first.topic_name
 
     def _subscribe(
         self,
-        kind: Any,
-        topic: str,
         handle: Callable[[Any, Mapping[str, Any]], None],
         profile: QoSProfile,
         name: str = '',
+        events: SubscriptionEventCallbacks | None = None,
     ) -> Any:
         """A subscription that reads all waiting messages at once.
 
@@ -78,14 +81,25 @@ class AudioSubscription:
                 handle(*taken)
 
         made = self._node.create_subscription(
-            kind, topic, on_message, copy(profile), qos_overriding_options=qos.overridable(name)
+            self._kind,
+            self._name,
+            on_message,
+            copy(profile),
+            event_callbacks=events,
+            qos_overriding_options=qos.overridable(name),
         )
         return made
 
+    def _on_incompatible(self, _: Any) -> None:
+        """A best-effort publisher was found; in everything else the first subscription accepts any publisher."""
+        if self._best_effort is None:
+            self._best_effort = self._subscribe(self._on_best_effort, qos.AUDIO_BEST_EFFORT, 'best_effort')
+
     def destroy(self) -> None:
         """Destroy the subscriptions."""
-        for subscription in self._made:
-            self._node.destroy_subscription(subscription)
+        for subscription in (self._first, self._best_effort):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
 
     def _on_message(self, message: Any, info: Mapping[str, Any]) -> None:
         publisher = _publisher(info)
@@ -116,27 +130,30 @@ class AudioSubscription:
         return self._clocks.setdefault(publisher, PublisherClock()).sent(source + ahead, now)
 
     def _is_reliable(self, publisher: bytes) -> bool:
+        if not self.knows_publishers:
+            return self._reliable_ones_exist()
         if publisher not in self._reliable:
             infos = self._node.get_publishers_info_by_topic(self.topic)
             reliable = {
                 bytes(info.endpoint_gid[:16]): info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
                 for info in infos
             }
-            if not self.knows_publishers:
-                # Before Kilted, rclpy does not tell the publisher of a message. If both kinds of publishers exist,
-                # only the reliable ones are used, because late duplicates would be worse.
-                mixed = len(set(reliable.values())) == 2
-                if mixed and not self._told_mixed:
-                    self._told_mixed = True
-                    self._node.get_logger().warning(
-                        f'{self.topic} has reliable and best-effort publishers; on this release of ROS 2 the node '
-                        'then uses only the reliable ones: stop one kind'
-                    )
-                return any(reliable.values())
             if publisher not in reliable:
                 return bool(reliable) and all(reliable.values())
             self._reliable |= reliable
         return self._reliable[publisher]
+
+    def _reliable_ones_exist(self) -> bool:
+        """Before Kilted, rclpy does not tell the publisher of a message. If both kinds of publishers exist, only the
+        reliable ones are used, because late duplicates would be worse."""
+        reliable = self._first.get_publisher_count()
+        if 0 < reliable < self._best_effort.get_publisher_count() and not self._told_mixed:
+            self._told_mixed = True
+            self._node.get_logger().warning(
+                f'{self.topic} has reliable and best-effort publishers; on this release of ROS 2 the node '
+                'then uses only the reliable ones: stop one kind'
+            )
+        return reliable > 0
 
 
 def _publisher(info: Mapping[str, Any]) -> bytes:
