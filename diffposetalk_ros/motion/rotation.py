@@ -45,17 +45,15 @@ def quaternion_to_vector(quaternion: ArrayLike) -> Floats:
 
 def multiply(a: ArrayLike, b: ArrayLike) -> Floats:
     """Hamilton product: first rotation b, then a. (..., 4) each."""
-    ax, ay, az, aw = np.moveaxis(np.asarray(a, np.float64), -1, 0)
-    bx, by, bz, bw = np.moveaxis(np.asarray(b, np.float64), -1, 0)
-    return np.stack(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ],
-        axis=-1,
-    )
+    p, q = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    ax, ay, az, aw = p[..., 0], p[..., 1], p[..., 2], p[..., 3]
+    bx, by, bz, bw = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    product = np.empty(np.broadcast_shapes(p.shape, q.shape))
+    product[..., 0] = aw * bx + ax * bw + ay * bz - az * by
+    product[..., 1] = aw * by - ax * bz + ay * bw + az * bx
+    product[..., 2] = aw * bz + ax * by - ay * bx + az * bw
+    product[..., 3] = aw * bw - ax * bx - ay * by - az * bz
+    return product
 
 
 def conjugate(quaternion: ArrayLike) -> Floats:

@@ -49,6 +49,7 @@ PAIRED: Final = tuple(
 )  # fmt: skip
 """Left and right column of the mouth's channels that a lopsided face moves unequally. Not mouthPress: pressed lips
 must meet on both sides."""
+_PAIRED = np.array(PAIRED).T
 _MEASURED = np.array([_OUTER, _DOWN, _SQUINT, _SMILE])
 _TOUCHED = sorted(
     {
@@ -112,10 +113,9 @@ def apply_signals(motion: Floats, signals: Floats, level: Floats) -> Floats:
     for pair, share in ((_MOUTH_SIDE, 1.0), (_JAW_SIDE, 0.6)):
         out[:, pair[0]] += share * np.maximum(side, 0)
         out[:, pair[1]] += share * np.maximum(-side, 0)
-    for one, other in PAIRED:
-        mean = (out[:, one] + out[:, other]) / 2
-        extra = np.float32(0.8) * (lopsided - level[..., _LOPSIDED_SIGNAL])
-        out[:, one] += mean * extra
-        out[:, other] -= mean * extra
+    mean = (out[:, _PAIRED[0]] + out[:, _PAIRED[1]]) / 2
+    extra = mean * (np.float32(0.8) * (lopsided - level[..., _LOPSIDED_SIGNAL]))[:, None]
+    out[:, _PAIRED[0]] += extra
+    out[:, _PAIRED[1]] -= extra
     out[:, _TOUCHED] = np.clip(out[:, _TOUCHED], 0, 1)
     return out

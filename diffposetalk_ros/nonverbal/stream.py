@@ -100,10 +100,12 @@ class NonverbalStream:
         numbers.
         """
         self._seed = seed = self._seed if seed is None else seed
-        self._shown = self.traits.scaled(self.amounts).vector
+        self._aim: tuple[Traits, Amounts, Floats] | None = None
+        self._shown = self._wanted()
         self._noise = FrameNoise(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, TARGET)
         self._eyes = EyeProcess(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, 25.0)
         self._mel_stream = LogMelStream()
+        self._silent: dict[int, Floats] = {}
         self._mel = np.zeros((0, 64), np.float32)
         self._first_mel = 0
         self._pending = np.zeros(0, np.float32)
@@ -130,6 +132,7 @@ class NonverbalStream:
         whole = len(joined) // 640 * 640
         self._pending = joined[whole:]
         if whole:
+            self._silent = {}
             self._mel = np.concatenate([self._mel, self._mel_stream.push(joined[:whole])])
 
     def frames(self, articulated: Floats) -> Floats:
@@ -177,8 +180,7 @@ class NonverbalStream:
         block = self._frame // FRAMES_PER_KNOT
         while self._knots.count < block + 3:
             self._next_block()
-        wanted = self.traits.scaled(self.amounts).vector
-        self._shown = self._shown + np.float32(_FOLLOW) * (wanted - self._shown)
+        self._shown = self._shown + np.float32(_FOLLOW) * (self._wanted() - self._shown)
         traits = Traits(self._shown)
         stop = len(self._knots.last) - (self._knots.count - block - 3)
         self._gain = self._gain + np.float32(_FOLLOW) * (self._gain_wanted - self._gain)
@@ -194,6 +196,13 @@ class NonverbalStream:
         self._frame += 1
         self._drop_mel()
         return traits, signals, eyes
+
+    def _wanted(self) -> Floats:
+        """Traits (40,) to follow. They are scaled again only after a change, because every frame asks for them."""
+        aim = self._aim
+        if aim is None or aim[0] is not self.traits or aim[1] is not self.amounts:
+            self._aim = aim = self.traits, self.amounts, self.traits.scaled(self.amounts).vector
+        return aim[2]
 
     def _pace(self) -> Floats:
         """Pace that the network must draw for the current style, limited to its training range."""
@@ -231,8 +240,9 @@ class NonverbalStream:
 
     def _silence(self, rows: int) -> Floats:
         """Audio input of the stream if silence follows."""
-        quiet = copy(self._mel_stream).push(np.zeros(160 * rows, np.float32))
-        return np.asarray(quiet, np.float32)
+        if rows not in self._silent:  # an idle face asks for the same again and again
+            self._silent[rows] = copy(self._mel_stream).push(np.zeros(160 * rows, np.float32))
+        return self._silent[rows]
 
     def _speaking(self) -> float:
         start = MEL_PER_FRAME * self._frame

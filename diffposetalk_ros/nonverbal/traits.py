@@ -43,11 +43,12 @@ TRAIT_RANGES: Final[dict[str, tuple[float, float, str]]] = {
     'jaw_offset': (-0.15, 0.5, '1'),
 }
 """Name -> (lowest, highest, unit). Level: mean. Spread: standard deviation. Pace: rms velocity over spread.
-jaw_gain, jaw_offset: what
-the jaw opens is jaw_gain times what the articulating network gives this style, plus jaw_offset."""
+jaw_gain, jaw_offset: the jaw opens by jaw_gain times what the articulating network gives this style, plus
+jaw_offset."""
 
 TRAITS: Final = tuple(TRAIT_RANGES)
 """Names of the traits in the order of `Traits.vector`."""
+_PLACE = {name: index for index, name in enumerate(TRAITS)}
 
 _LOW, _HIGH = (np.array([span[i] for span in TRAIT_RANGES.values()], np.float32) for i in (0, 1))
 _COUNT = len(SIGNALS)
@@ -90,7 +91,7 @@ class Traits:
         object.__setattr__(self, 'vector', np.clip(vector, _LOW, _HIGH))
 
     def __getitem__(self, name: str) -> float:
-        return float(self.vector[TRAITS.index(name)])
+        return float(self.vector[_PLACE[name]])
 
     @property
     def level(self) -> Floats:
@@ -110,7 +111,7 @@ class Traits:
     def replaced(self, name: str, value: float) -> Traits:
         """Copy with one trait replaced."""
         vector = self.vector.copy()
-        vector[TRAITS.index(name)] = value
+        vector[_PLACE[name]] = value
         return Traits(vector)
 
     def scaled(self, amounts: Amounts) -> Traits:
@@ -122,7 +123,7 @@ class Traits:
             ('blink_rate', amounts.blinks), ('gaze_rate', min(amounts.gaze, 1.5)),
             ('gaze_yaw_spread', amounts.gaze), ('gaze_pitch_spread', amounts.gaze),
         ):  # fmt: skip
-            vector[TRAITS.index(name)] *= factor
+            vector[_PLACE[name]] *= factor
         return Traits(vector)
 
     def as_dict(self) -> dict[str, float]:

@@ -59,13 +59,7 @@ def _limited(one: Row, other: Row) -> Row:
 
 
 def _rotation(before: Row, first: Row, second: Row, after: Row, part: float) -> Row:
-    base = vector_to_quaternion(first)
-    inverse = conjugate(base)
-
-    def away(vector: Row) -> Row:
-        return quaternion_to_vector(multiply(inverse, vector_to_quaternion(vector)))
-
-    zero = np.zeros(3)
-    back, ahead, beyond = away(before), away(second), away(after)
-    turned = _hermite(zero, ahead, (ahead - back) / 2, beyond / 2, part)
+    base, *others = vector_to_quaternion(np.stack([first, before, second, after]))
+    back, ahead, beyond = quaternion_to_vector(multiply(conjugate(base), others))
+    turned = _hermite(np.zeros(3), ahead, (ahead - back) / 2, beyond / 2, part)
     return np.asarray(quaternion_to_vector(multiply(base, vector_to_quaternion(turned))))

@@ -146,7 +146,7 @@ class AudioSubscription:
     def _reliable_ones_exist(self) -> bool:
         """Before Kilted, rclpy does not tell the publisher of a message. If both kinds of publishers exist, only the
         reliable ones are used, because late duplicates would be worse."""
-        reliable = self._first.get_publisher_count()
+        reliable: int = self._first.get_publisher_count()
         if 0 < reliable < self._best_effort.get_publisher_count() and not self._told_mixed:
             self._told_mixed = True
             self._node.get_logger().warning(
