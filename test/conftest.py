@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A DDS domain of this machine only, chosen before anything imports rclpy; and a small model to run."""
+"""Settings that hold before anything imports NumPy, torch or rclpy; and a small model to run."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ else:
     hypothesis.settings.register_profile('no_deadline', deadline=None)
     hypothesis.settings.load_profile('no_deadline')
 
+# One thread for the linear algebra of each process. The networks of the tests are small, and as many processes as
+# there are processors run at once: more threads would spend most of their time waiting for each other.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+# A DDS domain of this machine only.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 _domain = int(os.environ.setdefault('ROS_DOMAIN_ID', str(100 + os.getpid() % 100)))
 _worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
