@@ -30,6 +30,7 @@ MEL_PER_FRAME = 4
 """Mel frames in a motion frame of 40 ms."""
 _WINDOW = 400
 _FFT = 512
+_HANN = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
 _LOWEST_HZ, _HIGHEST_HZ = 40.0, 7600.0
 _FLOOR = 1e-6
 """Added to the mel power before the logarithm: about the noise of 16-bit audio."""
@@ -69,10 +70,15 @@ def mel_power(samples: NDArray[np.float32], n_mels: int = 64) -> NDArray[np.floa
         n_mels: number of bands.
 
     Returns:
-        (T, n_mels) power, float32.
+        (T, n_mels) power, float32. Raises AudioError without a whole window.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::HOP]
-    spectrum = np.fft.rfft(frames * np.hanning(_WINDOW + 1)[:-1].astype(np.float32), _FFT)
+    if len(samples) < _WINDOW:
+        raise AudioError(f'{len(samples)} samples; a mel frame needs {_WINDOW}')
+    # sliding_window_view takes as long as the transform of the few frames of a live stream.
+    step = samples.strides[0]
+    shape = (len(samples) - _WINDOW) // HOP + 1, _WINDOW
+    frames = np.lib.stride_tricks.as_strided(samples, shape, (HOP * step, step), writeable=False)
+    spectrum = np.fft.rfft(frames * _HANN, _FFT)
     power = spectrum.real**2 + spectrum.imag**2
     mel: NDArray[np.float32] = (power @ mel_filterbank(n_mels).T / _WINDOW).astype(np.float32)
     return mel
