@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,14 @@ def curve(times: np.ndarray) -> np.ndarray:
     return 0.3 + 0.3 * np.sin(2 * np.pi * times)
 
 
+@cache
+def jaw_of(names: tuple[str, ...]) -> str:
+    return next(name for name in names if arkit_name(name) == 'jawOpen')
+
+
 def weights(time: float, names: tuple[str, ...]) -> dict[str, float]:
     values = dict.fromkeys(names, 0.0)
-    jaw = next(name for name in names if arkit_name(name) == 'jawOpen')
-    values[jaw] = float(curve(np.array(time)))
+    values[jaw_of(names)] = float(curve(np.array(time)))
     return values
 
 
