@@ -32,6 +32,8 @@ AudioSource = str | Path | BinaryIO
 """A path, or a binary file that can seek; '-' is standard input."""
 
 _BLOCK = 1 << 20
+_UNKNOWN_LENGTH = 2**62
+"""libsndfile gives at least this as the length of a FLAC whose writer could not seek back."""
 _KNOWN = 'wav, flac, ogg, mp3, m4a, aac, webm or mp4'
 
 
@@ -204,7 +206,12 @@ class _SoundFile:
         self.rate, self.channels = int(source.samplerate), int(source.channels)
         self.frames: int | None = int(source.frames)
         # Lossy formats state their length only roughly; any other file that ends early is damaged.
-        self.tolerance = None if source.format in ('MP3', 'MPEG', 'OGG') else 0
+        rough = source.format in ('MP3', 'MPEG', 'OGG') or source.subtype.startswith('MPEG')
+        self.tolerance = None if rough else 0
+        if self.frames >= _UNKNOWN_LENGTH:
+            self.frames = None
+            # soundfile seeks after each read, which libsndfile cannot do without the length.
+            source.seekable = lambda: False
 
     def read(self, count: int) -> NDArray[np.float32]:
         import soundfile

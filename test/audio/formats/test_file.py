@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import io
 import logging
 import os
 import struct
@@ -238,6 +239,55 @@ def test_containers_of_phones_and_browsers_are_read(tmp_path, name, codec, pictu
     assert abs(shift) < 2500
     part = out[8000 + shift : 24000 + shift]
     assert np.corrcoef(part, sound[8000 : 8000 + len(part)])[0, 1] > 0.95
+
+
+def test_a_flac_whose_writer_could_not_seek_is_read_to_its_end(tmp_path):
+    soundfile.write(tmp_path / 'a.flac', PCM, 16000)
+    data = bytearray((tmp_path / 'a.flac').read_bytes())
+    data[21] &= 0xF0  # the low half of this byte and the next four hold the length
+    data[22:26] = bytes(4)
+    (tmp_path / 'a.flac').write_bytes(data)
+    np.testing.assert_array_equal(read_audio(tmp_path / 'a.flac'), PCM.astype('f4') / 32768)
+    assert audio_duration(tmp_path / 'a.flac') == 1.5
+
+
+def test_the_rough_length_of_an_mp3_in_a_wav_is_not_believed(tmp_path):
+    (tmp_path / 'a.wav').write_bytes(mp3_in_wav(VOICE))
+    sound = read_audio(tmp_path / 'a.wav')
+    assert soundfile.info(tmp_path / 'a.wav').frames > len(sound)  # this is the fault of such a file
+    assert 0 <= len(sound) - len(VOICE) < 3000
+
+
+class Pipe(io.RawIOBase):
+    """A file in memory that cannot seek."""
+
+    def __init__(self):
+        self.written = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.written += data
+        return len(data)
+
+
+def mp3_in_wav(sound):
+    """A WAV with MP3 as FFmpeg writes it to a pipe: nothing tells the number of samples."""
+    av = pytest.importorskip('av', reason='PyAV is not installed')
+    stream = Pipe()
+    with av.open(stream, 'w', format='wav') as container:
+        track = container.add_stream('libmp3lame', rate=16000)
+        track.layout = 'mono'
+        resampler = av.AudioResampler(
+            format=track.format, layout='mono', rate=16000, frame_size=track.frame_size
+        )
+        made = av.AudioFrame.from_ndarray(np.asarray(sound, 'f4')[None], format='flt', layout='mono')
+        made.sample_rate = 16000
+        for frame in [*resampler.resample(made), *resampler.resample(None)]:
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    return bytes(stream.written)
 
 
 def test_a_film_without_sound_says_so(tmp_path):
