@@ -21,6 +21,10 @@ Image = NDArray[np.uint8]
 
 _MAX_SIDE = 1280
 """Pixels; larger pictures are made smaller while they are decoded, for a face is cut out at 256."""
+_EVEN = 0.7
+"""Shortest time between two pictures, in periods of ``max_fps``."""
+_PIXEL_SHAPES = (0.25, 4.0)
+"""Width over height of a pixel; files that ask for more are taken to be damaged."""
 _CAMERA_FORMAT = {'linux': 'v4l2', 'darwin': 'avfoundation', 'win32': 'dshow'}
 
 
@@ -42,7 +46,8 @@ class VideoReader:
 
     ``source`` is a file, or a camera by number or device. Times come from the file, so a variable frame
     rate is kept; pictures whose time does not increase are left out and counted in ``dropped``. Rotation
-    metadata of phones is applied. ``damaged`` counts packets that cannot be decoded.
+    metadata of phones and pixels that are not square are applied. ``damaged`` counts packets that cannot be
+    decoded.
 
     Raises VideoError for what cannot be opened or holds no pictures.
     """
@@ -81,7 +86,9 @@ class VideoReader:
         """Decode. Raises VideoError when nothing at all can be decoded."""
         first: float | None = None
         last = -1.0
+        due = -float('inf')
         frames = 0
+        pixel = _pixel_shape(self._stream)
         for frame in self._decoded():
             frames += 1
             time = frame.time
@@ -92,12 +99,14 @@ class VideoReader:
             if time <= last:
                 self.dropped += 1
                 continue
-            if time < self._start or (last >= 0 and time < last + self._period - 1e-4):
+            if time < self._start or time < due - 1e-4:
                 continue
             if self._seconds is not None and time >= self._start + self._seconds:
                 return
             last = time
-            yield VideoFrame(time, _upright(frame))
+            # A picture that comes early does not put the next one off: 32 a second are not thinned to 16.
+            due = max(due + self._period, time + _EVEN * self._period)
+            yield VideoFrame(time, _upright(frame, pixel))
         if frames == 0:
             raise VideoError(f'{self.source} holds no picture that can be decoded; record or copy it again')
 
@@ -205,10 +214,20 @@ def _is_cover(stream: Any) -> bool:
     return bool(int(getattr(stream, 'disposition', 0) or 0) & 0x400)
 
 
-def _upright(frame: Any) -> Image:
-    """A decoded frame as RGB (height, width, 3), turned as the file asks, its longer side at most _MAX_SIDE."""
-    shrink = max(1.0, max(frame.width, frame.height) / _MAX_SIDE)
-    width, height = (max(2, round(side / shrink)) for side in (frame.width, frame.height))
+def _pixel_shape(stream: Any) -> float:
+    """Width over height of a pixel as shown; 1 where the file does not tell it."""
+    shape = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
+    return shape if _PIXEL_SHAPES[0] <= shape <= _PIXEL_SHAPES[1] else 1.0
+
+
+def _upright(frame: Any, pixel: float) -> Image:
+    """A decoded frame as RGB (height, width, 3), turned as the file asks, its longer side at most _MAX_SIDE.
+
+    ``pixel``: see `_pixel_shape`.
+    """
+    shown = (frame.width * max(1.0, pixel), frame.height * max(1.0, 1 / pixel))
+    shrink = max(1.0, max(shown) / _MAX_SIDE)
+    width, height = (max(2, round(side / shrink)) for side in shown)
     image = frame.reformat(width, height, format='rgb24').to_ndarray()
     turns = round((frame.rotation or 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns))

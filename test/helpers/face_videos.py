@@ -14,9 +14,13 @@ from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 
 
 def write_video(
-    path: Path, images: Iterable[np.ndarray], times: Sequence[float], pix_fmt: str = 'yuv420p'
+    path: Path,
+    images: Iterable[np.ndarray],
+    times: Sequence[float],
+    pix_fmt: str = 'yuv420p',
+    pixel: tuple[int, int] = (1, 1),
 ) -> None:
-    """Encode pictures (height, width, 3) shown at ``times`` s."""
+    """Encode pictures (height, width, 3) shown at ``times`` s. ``pixel``: its width and height as shown."""
     import av
 
     with av.open(str(path), 'w') as file:
@@ -26,6 +30,7 @@ def write_video(
         for image, time in zip(images, times, strict=True):
             if not stream.codec_context.is_open:
                 stream.height, stream.width = image.shape[:2]
+                stream.codec_context.sample_aspect_ratio = Fraction(*pixel)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format='rgb24')
             frame.pts, frame.time_base = round(time * 90000), Fraction(1, 90000)
             file.mux(stream.encode(frame))

@@ -50,6 +50,21 @@ def test_sixty_pictures_a_second_are_thinned_to_thirty(tmp_path: Path) -> None:
     assert np.diff(times) == pytest.approx(1 / 30, abs=1e-3)
 
 
+@pytest.mark.parametrize(('fps', 'fewest'), [(32, 30), (35, 26), (40, 26), (50, 25), (120, 30)])
+def test_a_rate_above_thirty_is_thinned_to_25_or_more(tmp_path: Path, fps: int, fewest: int) -> None:
+    write_video(tmp_path / 'v.mp4', _images(2 * fps), np.arange(2 * fps) / fps)
+    times, _, _ = _read(tmp_path / 'v.mp4')
+    assert 2 * fewest - 1 <= len(times) <= 63 and np.diff(times).max() < 2.1 / min(fps, 50)
+
+
+@pytest.mark.parametrize(('pixel', 'shape'), [((4, 3), (48, 85)), ((1, 2), (96, 64)), ((1, 1000), (48, 64))])
+def test_pixels_that_are_not_square_become_square(
+    tmp_path: Path, pixel: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    write_video(tmp_path / 'v.mp4', _images(3), np.arange(3) / 25, pixel=pixel)
+    assert _read(tmp_path / 'v.mp4')[1][0].shape == (*shape, 3)
+
+
 def test_a_part_of_a_video(tmp_path: Path) -> None:
     write_video(tmp_path / 'v.mp4', _images(50), np.arange(50) / 25)
     times, _, video = _read(tmp_path / 'v.mp4', start=0.5, seconds=1.0)

@@ -116,7 +116,9 @@ def test_ten_seconds_before_the_camera_make_a_style_and_no_picture_leaves(
                 "!document.getElementById('style-told').textContent.startsWith('Read')"
                 " && document.getElementById('style-told').textContent"
             )
-            if 'pictures a second are too few' not in told:
+            # A picture that comes half a second late ends the stretch that a style is taken from.
+            late = any(len(values) < 200 for values, _ in source.styles_taken[-1:])
+            if 'pictures a second are too few' not in told and not late:
                 break
         else:
             pytest.skip(f'this machine is too busy: {told}')
@@ -138,7 +140,7 @@ def test_ten_seconds_before_the_camera_make_a_style_and_no_picture_leaves(
         for request in visitor.requests
     ), visitor.requests
     # The clip shows the drawn motion, at some moment of the video that repeats.
-    ((values, fps),) = source.styles_taken
+    values, fps = source.styles_taken[-1]
     assert fps == 25 and 200 <= len(values) <= 260
     _assert_same(values, motion)
     (tmp_path / 'me.json').write_text(text)
@@ -194,6 +196,34 @@ def test_style_files_are_loaded(browser: Browser, suffix: str) -> None:
         assert len(source.styles_taken) == 1
     finally:
         browser.call('Page.navigate', url='about:blank')
+        source.close()
+
+
+def test_a_slow_camera_is_told_and_the_head_waits_for_it(
+    tracker: dict[str, Path], motion: np.ndarray, tmp_path: Path
+) -> None:
+    from diffposetalk_ros.viewer.render import render_frames
+
+    write_y4m(tmp_path / 'slow.y4m', render_frames(motion[:20], (640, 512)), fps=10)
+    visitor = Browser((480, 360), camera=tmp_path / 'slow.y4m')
+    source = TalkingSource(tracker=tracker)
+    try:
+        visitor.open(source.server.address)
+        visitor.wait(READY)
+        assert not visitor.run('viewer.studio.slow')
+        visitor.run("document.getElementById('camera').click()")
+        told = visitor.wait(
+            "document.getElementById('seen-why').textContent.startsWith('Only')"
+            " && document.getElementById('seen-why').textContent",
+            60,
+        )
+        assert int(told.split()[1]) <= 11 and told.endswith('More light or fewer open programs help.')
+        assert 0 < visitor.run("document.getElementById('seen').value") <= 0.35
+        assert visitor.run('viewer.studio.slow')
+        visitor.run("document.getElementById('camera').click()")
+        assert not visitor.run('viewer.studio.slow')
+    finally:
+        visitor.close()
         source.close()
 
 

@@ -2,8 +2,9 @@
 // The visitor's camera: each picture is read in this browser, and only the numbers of readingBlock leave it.
 
 import { readingBlock, readingOf } from './face_reading.js';
+import { PictureRate } from './picture_rate.js';
 
-const RATE = 25; // pictures a second at most
+const RATE = 30; // pictures a second at most
 const LARGEST = 640; // pixels of the longer side that the tracker gets
 const [WIDE, HIGH] = [64, 48]; // points of the picture whose brightness is looked at
 const WAYS_OUT = {
@@ -18,6 +19,7 @@ export class Camera {
     Object.assign(this, { clock, channels, see, ended });
     this.page = crypto.getRandomValues(new Uint32Array(2)).join('-');
     this.pen = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    this.rate = new PictureRate(RATE);
     this.stream = null;
   }
 
@@ -47,6 +49,7 @@ export class Camera {
       this.video = video;
       this.before = null;
       this.shown = -1;
+      this.rate.restart();
       video.srcObject = stream;
       await video.play();
     } catch (error) {
@@ -55,7 +58,7 @@ export class Camera {
       throw error;
     }
     if (window.MediaStreamTrackProcessor) this.watch(stream.getTracks()[0]).catch((error) => this.fail(error));
-    else this.timer = setInterval(() => this.poll(), 1000 / RATE);
+    else this.timer = setInterval(() => this.poll(), 500 / RATE);
   }
 
   async load() {
@@ -90,14 +93,12 @@ export class Camera {
   // Pictures straight from the camera, past the graphics processor, which may be busy with the head.
   async watch(track) {
     const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable.getReader();
-    let last = -Infinity;
     for (;;) {
       const { value: frame, done } = await reader.read();
       if (done) return;
       try {
         const now = performance.now();
-        if (!this.on || now - last < 950 / RATE) continue;
-        last = now;
+        if (!this.on || !this.rate.wanted(now)) continue;
         const { width, height } = frame.visibleRect;
         const data = new Uint8ClampedArray(4 * width * height);
         await frame.copyTo(data, { format: 'RGBA' });
@@ -111,7 +112,7 @@ export class Camera {
   // The same for browsers that do not hand out pictures of a camera.
   poll() {
     const { video, pen } = this;
-    if (!video.videoWidth || video.currentTime === this.shown) return;
+    if (!video.videoWidth || video.currentTime === this.shown || !this.rate.wanted(performance.now())) return;
     this.shown = video.currentTime;
     const share = Math.min(1, LARGEST / Math.max(video.videoWidth, video.videoHeight));
     const width = Math.round(video.videoWidth * share);

@@ -21,7 +21,7 @@ const query = new URLSearchParams(window.location.search);
 // At once: a kiosk shows no panel while the head is loaded.
 if (query.has('kiosk')) document.body.classList.add('kiosk');
 const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
-const SPARING = 120; // ms between two pictures of the head while a camera is read and WebGL runs on the processor
+const SPARING = 120; // ms between two pictures of the head while a camera needs the processor
 const LOST = 1500; // ms of silence after which a visitor sees that the connection is gone
 
 const byId = (id) => document.getElementById(id);
@@ -122,8 +122,9 @@ class Viewer {
       this.state = state;
       this.report();
     }
-    // Where the processor draws, the visitor's camera comes first.
-    if (this.studio.camera.on && this.head.software && time - this.painted < SPARING) return;
+    // The visitor's camera comes first where the processor draws, and where its pictures are read too slowly.
+    const sparing = this.studio.slow || (this.studio.camera.on && this.head.software);
+    if (sparing && time - this.painted < SPARING) return;
     this.painted = time;
     // A face at rest costs nothing.
     if (this.head.stale || this.row.some((value, i) => value !== this.shown[i])) {

@@ -10,6 +10,7 @@ const WAITING = 4; // readings on their way to the robot, at most: a slow line s
 const NEAR = 60; // pixels between the outer corners of the eyes; the node refuses less than 24
 const DARK = 0.15; // brightness of a face, 0 to 1
 const AWAY = 0.8; // cosine of the angle between the face and the camera
+const FEW = 20; // pictures a second below which short blinks are missed; the node refuses less than 12
 const SMOOTH = 60; // ms in which the mirrored head follows
 
 // The row of a face in a mirror: left is right, and it turns and leans the other way.
@@ -21,12 +22,16 @@ export function mirrored(row, channels) {
   return [...other.map((from, i) => row[from < 0 ? i : from]), row[52], -row[53], -row[54]];
 }
 
-// How well a face is seen: a number in 0..1, and what would help.
-export function seen(reading) {
+// How well a face is seen: a number in 0..1, and what would help. rate: pictures read a second, null if unknown.
+export function seen(reading, rate = null) {
   if (reading === null) return [0, 'No face is seen. Sit before the camera.'];
   if (reading.eyes < NEAR) return [Math.max(0.1, (0.6 * reading.eyes) / NEAR), 'Come nearer.'];
   if (reading.light < DARK) return [0.4, 'Your face is dark. Turn to a window or a lamp.'];
   if (reading.matrix[8] < AWAY) return [0.5, 'Turn to the camera.'];
+  if (rate !== null && rate < FEW) {
+    const words = `Only ${Math.round(rate)} pictures a second are read; 25 are best. More light or fewer open programs help.`;
+    return [Math.max(0.1, (0.6 * rate) / FEW), words];
+  }
   return [1, 'Your face is seen well.'];
 }
 
@@ -82,7 +87,7 @@ export class Studio {
   }
 
   see(block, reading) {
-    const [share, words] = seen(reading);
+    const [share, words] = seen(reading, this.camera.rate.perSecond);
     byId('seen').value = share;
     if (byId('seen-why').textContent !== words) byId('seen-why').textContent = words;
     if (!this.recording) byId('take').disabled = reading === null;
@@ -98,6 +103,12 @@ export class Studio {
         this.camera.fail(error);
       },
     );
+  }
+
+  // Whether the camera is read so slowly that everything else has to wait for it.
+  get slow() {
+    const rate = this.camera.on ? this.camera.rate.perSecond : null;
+    return rate !== null && rate < FEW;
   }
 
   // The row to draw instead of the robot's, or null. interval: ms since the last picture.
