@@ -59,6 +59,10 @@ class CommanderConfig:
 
 _EARLY = 0.9
 """Commands that follow each other within a smaller share of the period would exceed the limits of speed."""
+_SHORTEST = 0.5
+"""Share of the period after which another single position is sent."""
+_REGAIN = 0.2
+"""Share of its pace that the motion to rest regains with each command after a late one."""
 
 
 class JointCommander:
@@ -79,6 +83,8 @@ class JointCommander:
         self._state = self.limiter.at_rest()
         self._time: int | None = None
         self._called: int | None = None
+        self._sent: int | None = None
+        self._step, self._share = self._period, 1.0
         self._stopped = False
         self._heard: int | None = None
         self._ramp_from: tuple[int, JointState, float] | None = None
@@ -144,8 +150,44 @@ class JointCommander:
         if self._time <= now:
             self._decide(self._time)
             self._time += self._period
-            self._state = self._next(self._state, self._time)
+            self._state = self._next(self._state, self._time, self._period)
         return self._time
+
+    def next_position(self, now: int) -> int | None:
+        """Compute the position to send at ``now``, for outputs that carry a single position.
+
+        Returns its time, one period after ``now``, or None if nothing is to be sent because the last position
+        was sent less than half a period ago. Speed and acceleration hold by the times that `sent` is told: the
+        joints move for as long as has passed since then, at most one period, and continue at the speed at which
+        the last position was reached. A late call is therefore not compensated.
+        """
+        passed = self._period if self._sent is None else now - self._sent
+        if 0 <= passed < _SHORTEST * self._period and self._time is not None:
+            return None
+        if passed < 0:  # the clock was set back
+            passed = self._period
+        step = max(1, min(passed, self._period))
+        ramping = self.mode is CommanderMode.RAMPING and self._time is not None
+        if ramping:
+            step = max(1, min(step, round(passed * (self._share + _REGAIN))))
+        else:
+            self._slow_down()
+        begin = now + self._period - step
+        if self._ramp_from is not None:
+            since, state, seconds = self._ramp_from
+            self._ramp_from = (begin if self._time is None else since + begin - self._time, state, seconds)
+        self._decide(begin)
+        if ramping and self.mode is CommanderMode.TRACKING:
+            self._slow_down()
+        self._step, self._time = step, now + self._period
+        self._state = self._next(self._state, self._time, step)
+        return self._time
+
+    def sent(self, now: int) -> None:
+        """The position of the last `next_position` has been sent, at the latest at ``now``."""
+        if self._sent is not None and now > self._sent:
+            self._share = min(1.0, self._step / (now - self._sent))
+        self._sent = now
 
     def plan(self) -> Trajectory:
         """Known motion from the newest command on, then the motion to rest: (T,) s, (T, J) each.
@@ -204,12 +246,17 @@ class JointCommander:
         self.mode = CommanderMode.RAMPING
         self._ramp_from = (now, self._state, self.limiter.ramp_time(self._state))
 
-    def _next(self, state: JointState, moment: int) -> JointState:
+    def _slow_down(self) -> None:
+        """Continue at the speed at which the last position was reached."""
+        self._state, self._share = self.limiter.slowed(self._state, self._share), 1.0
+
+    def _next(self, state: JointState, moment: int, step: int) -> JointState:
+        """State at ``moment``, ``step`` ns after ``state``."""
         if self.mode is CommanderMode.TRACKING:
             targets, rates = self._targets(np.array([moment], np.int64))
             known = self.frames.known_until or moment
             self.missing_look_ahead = max(0, moment + int(self._delays[-1]) - known) / NS_PER_SECOND
-            return self.limiter.step(state, targets[0], rates[0])
+            return self.limiter.step(state, targets[0], rates[0], step / NS_PER_SECOND)
         if self.mode is CommanderMode.RAMPING and self._ramp_from is not None:
             since, begin, _ = self._ramp_from
             q, v, a = self.limiter.ramp(begin, np.array([(moment - since) / NS_PER_SECOND]))

@@ -131,22 +131,36 @@ class JointLimiter:
         low, high, fastest = stop_reach(state, self.map.acceleration, self.map.jerk)
         return bool(self._inside(state, low, high, fastest).all() and self._clear(low, high).all())
 
-    def step(self, state: JointState, target: Floats, velocity: Floats | None = None) -> JointState:
-        """State one period later, tracking ``target`` (R,) that moves with ``velocity`` (R,).
+    def slowed(self, state: JointState, share: float) -> JointState:
+        """``state`` at ``share`` (0 to 1) of its speed; at a standstill if it could not stop safely from there."""
+        slow = JointState(state.position, share * state.velocity, share**2 * state.acceleration)
+        if share == 1.0 or self.safe(slow):
+            return slow
+        return JointState(state.position, np.zeros_like(slow.velocity), np.zeros_like(slow.velocity))
+
+    def step(
+        self,
+        state: JointState,
+        target: Floats,
+        velocity: Floats | None = None,
+        seconds: float | None = None,
+    ) -> JointState:
+        """State ``seconds`` later (None: one period), tracking ``target`` (R,) that moves with ``velocity`` (R,).
 
         ``state`` must be safe; the result is safe too.
         """
         joint_map = self.map
+        period = self._otg.delta_time = self.period if seconds is None else seconds
         most, jerk = joint_map.acceleration, joint_map.jerk
         brake: JointState | None = None
         proposed = self._propose(state, np.clip(target, joint_map.lower, joint_map.upper), velocity)
         if proposed is None:
             self.refused += 1
-            return self._clipped(stop_motion(state, most, jerk, self.period))
+            return self._clipped(stop_motion(state, most, jerk, period))
         low, high, fastest = stop_reach(proposed, most, jerk)
         good = self._inside(proposed, low, high, fastest)
         if not good.all():
-            brake = stop_motion(state, most, jerk, self.period)
+            brake = stop_motion(state, most, jerk, period)
             proposed = _choose(good, proposed, brake)
             low, high, _ = stop_reach(proposed, most, jerk)
         touching = ~self._clear(low, high)
@@ -156,7 +170,7 @@ class JointLimiter:
             tolerance = 1e-12 * (1 + np.abs(state.position))  # rounding errors must not add up over hours
             adding = (self._positive[touching] > 0) & (high > before_high + tolerance)
             adding |= (self._negative[touching] < 0) & (low < before_low - tolerance)
-            brake = brake or stop_motion(state, most, jerk, self.period)
+            brake = brake or stop_motion(state, most, jerk, period)
             proposed = _choose(~np.asarray(adding.any(axis=0)), proposed, brake)
         return self._clipped(proposed)
 

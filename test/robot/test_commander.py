@@ -138,6 +138,75 @@ def test_a_tick_that_comes_late_is_not_made_up_for(seed: int, rate: float) -> No
         assert (moved[first:last].sum(axis=0) <= JOINTS['speed'] * span * (1 + 1e-5)).all()
 
 
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([20.0, 50.0, 100.0]), st.floats(0.0, 0.6), st.booleans())
+def test_single_positions_hold_the_caps_by_the_times_they_are_sent(
+    seed: int, rate: float, lateness: float, talk: bool
+) -> None:
+    """The tick comes late, or its position is sent late, by up to seconds; the input may stall too."""
+    rng = np.random.default_rng(seed)
+    commander = JointCommander(EXAMPLE, CommanderConfig(rate=rate))
+    period = round(NS / rate)
+    grid = sent = BEGIN
+    times, positions, silent = [], [], BEGIN
+    for _ in range(120):
+        grid = max(grid + period, sent // period * period)
+        late = rng.exponential(lateness / rate) if rng.random() < 0.9 else rng.uniform(0, 1.0) * lateness
+        now = max(grid + round(late * NS), sent + 1000)
+        if now > silent:
+            commander.show(now, talking((now - BEGIN) / NS) if talk else rng.random(WIDTH), now)
+            if rng.random() < 0.02:
+                silent = now + round(rng.uniform(0.1, 1.0) * NS)
+        due = commander.next_position(now)
+        if due is None:
+            assert now - sent < period / 2
+            continue
+        assert due == now + period
+        sent = now + round(rng.exponential(0.1 * lateness / rate) * NS)
+        times.append(sent)
+        positions.append(commander.positions())
+        commander.sent(sent)
+    moved, passed = np.diff(positions, axis=0), np.diff(times)[:, None] / NS
+    assert np.abs(moved).max() > 0, 'they move at all'
+    assert (np.abs(moved) <= JOINTS['speed'] / rate * (1 + 1e-5)).all(), 'one command is one period'
+    speed = moved / passed
+    assert (np.abs(speed) <= JOINTS['speed'] * (1 + 1e-5)).all()
+    change = np.diff(speed, axis=0) / ((passed[1:] + passed[:-1]) / 2)
+    # What nobody knew when it was computed, that the next one would be late, may add to the braking.
+    assert (np.abs(change) <= JOINTS['acceleration'] * 1.2).all()
+
+
+def test_single_positions_on_time_are_those_of_the_grid() -> None:
+    grid, single = JointCommander(EXAMPLE), JointCommander(EXAMPLE)
+    for k in range(200):
+        now = BEGIN + k * 20_000_000
+        if k < 120 or k > 160:  # it goes to rest in between
+            for commander in (grid, single):
+                commander.show(now, talking(k * 0.02), now)
+        assert single.next_position(now) == grid.advance(now)
+        single.sent(now)
+        np.testing.assert_allclose(single.positions(), grid.positions(), atol=1e-12)
+
+
+@pytest.mark.parametrize('rate', [20.0, 50.0])
+def test_single_positions_come_to_rest_though_every_tick_is_late(rate: float) -> None:
+    commander, now = JointCommander(EXAMPLE, CommanderConfig(rate=rate)), BEGIN
+    row = np.ones(WIDTH)
+    row[EXAMPLE.layout.head_rotation] = 1.0
+    for _ in range(100):
+        now += round(NS / rate)
+        commander.show(now, row, now)
+        commander.next_position(now)
+        commander.sent(now)
+    assert np.abs(commander.positions() - EXAMPLE.expand(EXAMPLE.rest)).max() > 0.4
+    for _ in range(60):
+        now += round(2.5 * NS / rate)
+        commander.next_position(now)
+        commander.sent(now)
+    assert commander.mode is CommanderMode.RESTING
+    np.testing.assert_allclose(commander.positions(), EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
+
+
 @pytest.mark.parametrize('cut', [0.95, 1.05, 1.17, 1.31])
 def test_input_that_stops_in_mid_word_ends_at_rest_in_half_a_second(cut: float) -> None:
     commander = JointCommander(EXAMPLE)

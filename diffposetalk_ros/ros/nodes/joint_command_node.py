@@ -5,7 +5,8 @@ face_motion, head_pose, face_motion_chunk ---> map, caps ---> joint_trajectory |
 
 Every trajectory contains the known motion and then the path to rest, so the controller brings the robot to
 rest if no further messages arrive. The other two outputs carry single positions: with them, the node moves to
-rest when its input is stale, on ~/emergency_stop and on deactivate.
+rest when its input is stale, on ~/emergency_stop and on deactivate. The caps then hold by the times at which the
+positions are published.
 
     joint_command_node --ros-args -p map_file:=my_robot.yaml -p output:=forward
     ros2 lifecycle set /joint_command configure        then activate; --autostart does both
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -51,7 +54,7 @@ from diffposetalk_ros.ros.messages.joints import (
 )
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
-from diffposetalk_ros.ros.support.clock_watch import ClockWatch
+from diffposetalk_ros.ros.support.clock_watch import ClockWatch, with_clock
 from diffposetalk_ros.ros.support.entry_point import (
     create_node,
     non_ros_args,
@@ -73,6 +76,8 @@ _FARTHEST = 600 * NS_PER_SECOND
 """Frames farther ahead are of another clock: nobody speaks that long in advance."""
 _FRESH = NS_PER_SECOND
 """joint_states count for so long (ns)."""
+_RECENT = 50
+"""Commands whose shortest computation is expected of the next one."""
 _OUTPUTS = ('trajectory', 'forward', 'joint_state')
 _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('map_file', '', 'Joint map; empty: config/joint_map.yaml of this package'),
@@ -127,6 +132,7 @@ class JointCommandNode(ManagedNode):
         undo = self._configured
         undo.callback(self._forget_commander)
         self._commander = JointCommander(joint_map, config)
+        self._took = deque([0], maxlen=_RECENT)
         self._head: np.ndarray | None = None
         self._layout = joint_map.layout
         self._fits: bool | None = None
@@ -175,7 +181,8 @@ class JointCommandNode(ManagedNode):
         undo = self._activated
         result = self._open_publishers(state)
         undo.callback(self.destroy_timer, self.create_timer(1.0 / commander.config.rate, self._tick))
-        undo.callback(self.destroy_timer, self.create_timer(1.0, self._diagnose))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        undo.callback(self.destroy_timer, self.create_timer(1.0, self._diagnose, clock=steady))
         undo.callback(self._go_to_rest)  # move to rest within the caps first, then stop sending
         self._active = True
         return result
@@ -276,21 +283,39 @@ class JointCommandNode(ManagedNode):
     # ---- output ----------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        self._command(self._now())
+        self._command(self._now)
 
-    def _command(self, now: int) -> None:
-        commander = self.commander
-        due = commander.advance(now)
-        names, position = commander.map.names, commander.positions()
-        if self._speaking and commander.mode is CommanderMode.TRACKING:
-            self._missing.append(commander.missing_look_ahead)
+    def _command(self, clock: Callable[[], int]) -> None:
+        """Send the next command; ``clock`` tells the time in ns."""
+        commander, now = self.commander, clock()
         if self._output == 'trajectory':
-            self._commands.publish(trajectory_message(commander.plan(), names, due, now))
-        elif self._output == 'forward':
-            self._commands.publish(Float64MultiArray(data=position.tolist()))
-        else:
-            speed = commander.map.expand_rates(commander.state.velocity)
-            self._commands.publish(state_message(names, due, position, speed))
+            due = commander.advance(now)
+            self._note_look_ahead()
+            self._commands.publish(trajectory_message(commander.plan(), commander.map.names, due, now))
+            return
+        planned = now + min(self._took, default=0)
+        moment = commander.next_position(planned)
+        if moment is None:
+            return
+        self._note_look_ahead()
+        message, ready = self._position_message(moment), clock()
+        self._took.append(max(0, ready - now))
+        if ready < planned:
+            time.sleep((planned - ready) / NS_PER_SECOND)
+        self._commands.publish(message)
+        commander.sent(clock())
+
+    def _position_message(self, due: int) -> Any:
+        commander = self.commander
+        position = commander.positions()
+        if self._output == 'forward':
+            return Float64MultiArray(data=position.tolist())
+        speed = commander.map.expand_rates(commander.state.velocity)
+        return state_message(commander.map.names, due, position, speed)
+
+    def _note_look_ahead(self) -> None:
+        if self._speaking and self.commander.mode is CommanderMode.TRACKING:
+            self._missing.append(self.commander.missing_look_ahead)
 
     def _go_to_rest(self) -> None:
         """Send the commands to rest. A busy machine may need longer, at most four times as long plus a second."""
@@ -300,7 +325,7 @@ class JointCommandNode(ManagedNode):
         now, begin, period = self._now(), time.monotonic(), 1.0 / commander.config.rate
         longest = 4 * (commander.limiter.ramp_time(commander.state) + 3 * period) + 1.0
         while time.monotonic() - begin < longest and rclpy.ok(context=self.context):
-            self._command(now + round((time.monotonic() - begin) * NS_PER_SECOND))
+            self._command(lambda: now + round((time.monotonic() - begin) * NS_PER_SECOND))
             if commander.mode is CommanderMode.RESTING:
                 break
             time.sleep(period)
@@ -334,7 +359,8 @@ class JointCommandNode(ManagedNode):
         }
         now = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name().lstrip('/')
-        self._diagnostics.publish(to_message([Status('joints', level, text, values)], now, name))
+        statuses = with_clock(self, [Status('joints', level, text, values)])
+        self._diagnostics.publish(to_message(statuses, now, name))
 
     # ---- inside ----------------------------------------------------------------------------------
 
