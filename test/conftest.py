@@ -43,15 +43,61 @@ os.environ['ROS_DOMAIN_ID'] = str((_domain + _worker) % 233)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Files that take longest, in which those that mostly wait for other processes alternate with those that compute.
+LONGEST = (
+    'benchmark/ros/test_demo_session.py',
+    'viewer/test_page.py',
+    'cli/live/test_demo.py',
+    'tracking/test_track_video.py',
+    'ros/nodes/test_viewer_node.py',
+    'avatar/test_avatar.py',
+    'ros/test_signals.py',
+    'benchmark/test_benchmark.py',
+    'launch/test_launch_run.py',
+    'model/test_gpu_rules.py',
+    'benchmark/ros/test_live_bench.py',
+    'ros/test_lifecycle.py',
+    'benchmark/ros/test_start_bench.py',
+    'benchmark/test_quality.py',
+    'ros/test_demo_topic.py',
+    'viewer/test_page_camera.py',
+    'launch/test_launch_arguments.py',
+    'model/torch/test_sample_window.py',
+    'cli/live/test_ctl.py',
+    'benchmark/test_page_attacks.py',
+    'benchmark/ros/test_robot_bench.py',
+    'training/test_published.py',
+    'ros/nodes/test_motion_recorder_node.py',
+    'nonverbal/test_stream.py',
+    'ros/nodes/test_avatar_node.py',
+    'training/test_recipe.py',
+    'ros/support/test_entry_point.py',
+    'cli/test_bad_input.py',
+    'ros/test_message_fuzz.py',
+    'training/corpus/test_engines.py',
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that no process has one of them left when the others are done."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 @pytest.fixture(scope='session')
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the real architecture that runs in milliseconds: random weights, test fixture only.
 
-    Where torch is not installed, the embedded model itself.
+    It has graphs, as the embedded model has: a node that runs it does not import torch. Where torch or onnx is not
+    installed, it is the embedded model itself.
     """
-    if find_spec('torch') is None:
+    if find_spec('torch') is None or find_spec('onnx') is None:
         return Path(__file__).parents[1] / 'models' / 'embedded'
-    return write_tiny_model(tmp_path_factory.mktemp('model'), ('neutral', 'lively'), n_motions=40)
+    from diffposetalk_ros.model.onnx.export import export_onnx
+
+    folder = write_tiny_model(tmp_path_factory.mktemp('model'), ('neutral', 'lively'), n_motions=40)
+    export_onnx(folder)
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

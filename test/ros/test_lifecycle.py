@@ -83,12 +83,12 @@ def test_cycles_leave_nothing_behind(stage: Stage, monkeypatch: pytest.MonkeyPat
 
     cycle()
     before, count = possessions(stage), objects()
-    for _ in range(14):
+    for _ in range(6):
         cycle()
     assert possessions(stage) == before
     # rclpy's callback group keeps a dead weak reference of every entity it ever had, 23 in a cycle.
-    assert objects() - count < 14 * 30, 'objects of Python left per cycle'
-    assert len(avatars) == 15 and not any(avatar() for avatar in avatars)
+    assert objects() - count < 6 * 30, 'objects of Python left per cycle'
+    assert len(avatars) == 7 and not any(avatar() for avatar in avatars)
     stage.until(lambda: stage.client.count_publishers('face_motion') == 0)
     assert stage.audio.get_subscription_count() == 0
     speaks(stage)

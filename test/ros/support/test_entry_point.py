@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,31 +33,67 @@ NODES = {
 }
 
 
+MISTYPED = [['-p', 'x'], ['--params-file', '/no/such.yaml']]
+SEVERAL = """
+import json, os, runpy, sys, tempfile
+module, answers = sys.argv[1], []
+for words in json.loads(sys.argv[2]):
+    with tempfile.TemporaryFile('w+') as out, tempfile.TemporaryFile('w+') as err:
+        kept = [os.dup(1), os.dup(2)]
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        sys.argv = [module, *words]
+        try:
+            runpy.run_module(module, run_name='__main__', alter_sys=True)
+            code = 'no end'
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, before in enumerate(kept, 1):
+            os.dup2(before, number)
+        for file in (out, err):
+            file.seek(0)
+        answers.append([code, out.read(), err.read()])
+print(json.dumps(answers))
+"""
+"""Runs a module as ``python -m`` does, once for each list of words. Most of the time is its imports."""
+
+
+@cache
+def answers(name: str) -> dict[tuple[str, ...], tuple[int, str, str]]:
+    """Arguments -> (status, stdout, stderr) of a node, for all that is asked of it here."""
+    if name == 'mujoco_node':
+        pytest.importorskip('mujoco')
+    asked = [['--help'], *(['--ros-args', *words] for words in [['-p', f'{NODES[name]}:=[1, 2]'], *MISTYPED])]
+    command = [sys.executable, '-c', SEVERAL, f'diffposetalk_ros.ros.nodes.{name}', json.dumps(asked)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return {tuple(words): tuple(told) for words, told in zip(asked, json.loads(done.stdout), strict=True)}
+
+
 def refused(name: str, *words: str) -> str:
     """The last line of a node that must end by itself."""
-    command = [sys.executable, '-m', f'diffposetalk_ros.ros.nodes.{name}', '--ros-args', *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    lines = done.stderr.splitlines()
+    status, _, told = answers(name)[('--ros-args', *words)]
+    assert status == 2, told
+    lines = told.splitlines()
     # rcl logs a line of its own.
-    assert all('[rcl]' in line for line in lines[:-1]), done.stderr
+    assert all('[rcl]' in line for line in lines[:-1]), told
     return lines[-1]
 
 
 @pytest.mark.parametrize('name', NODES)
 def test_a_value_of_another_type_is_told_in_a_line(name: str) -> None:
-    if name == 'mujoco_node':
-        pytest.importorskip('mujoco')
     line = refused(name, '-p', f'{NODES[name]}:=[1, 2]')
     program = {'motion_recorder_node': 'motion_recorder'}.get(name, name)
     assert line.startswith(f'{program}: ') or name == 'avatar_node'
     assert NODES[name] in line
 
 
-@pytest.mark.parametrize('name', ['avatar_node', 'joint_command_node', 'avatars_node'])
+@pytest.mark.parametrize('name', NODES)
 def test_arguments_ros_does_not_understand_are_told_in_a_line(name: str) -> None:
-    assert 'NAME:=VALUE' in refused(name, '-p', 'x')
-    assert '/no/such.yaml' in refused(name, '--params-file', '/no/such.yaml')
+    for words, told in zip(MISTYPED, ('NAME:=VALUE', '/no/such.yaml'), strict=True):
+        assert told in refused(name, *words)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +111,11 @@ def test_where_ros_cannot_write_its_log_the_way_out_is_told(words: list[str], tm
 
 @pytest.mark.parametrize('name', NODES)
 def test_help_teaches_and_starts_nothing(name: str) -> None:
-    if name == 'mujoco_node':
-        pytest.importorskip('mujoco')
-    command = [sys.executable, '-m', f'diffposetalk_ros.ros.nodes.{name}', '--help']
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0 and not done.stderr
+    status, told, errors = answers(name)[('--help',)]
+    assert status == 0 and not errors
     program = {'avatar_node': 'diffposetalk_node', 'motion_recorder_node': 'motion_recorder'}.get(name, name)
-    assert done.stdout.startswith(f'usage: {program} ') and f'\n    {program} -' in done.stdout
-    assert name == 'avatars_node' or re.search(rf'^  {NODES[name]} +\S', done.stdout, re.M)
+    assert told.startswith(f'usage: {program} ') and f'\n    {program} -' in told
+    assert name == 'avatars_node' or re.search(rf'^  {NODES[name]} +\S', told, re.M)
 
 
 def test_told_to_end_while_it_begins_a_node_ends_quietly(capsys: pytest.CaptureFixture[str]) -> None:
