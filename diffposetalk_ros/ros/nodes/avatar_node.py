@@ -30,7 +30,6 @@ from diffposetalk_ros.audio.chunk import AudioFormat
 from diffposetalk_ros.avatar import parameters
 from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.barge_in import VoiceInterrupt
-from diffposetalk_ros.avatar.status import ERROR, Status
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
 from diffposetalk_ros.playout.lookahead import FramesAhead
@@ -55,7 +54,7 @@ from diffposetalk_ros.ros.messages.stamps import time_message
 from diffposetalk_ros.ros.messages.style import style_reference
 from diffposetalk_ros.ros.nodes.generate_action import GenerateAction
 from diffposetalk_ros.ros.support.audio_subscription import AudioSubscription
-from diffposetalk_ros.ros.support.clock_watch import NO_CLOCK, clock_is_missing
+from diffposetalk_ros.ros.support.clock_watch import with_clock
 from diffposetalk_ros.ros.support.declare_parameters import declare
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
@@ -221,7 +220,7 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _info_is_awaited(self, now: int) -> bool:
         """Whether the format of messages without one is still to be announced. Until then no sound is used."""
-        if self._info_topic is None or self._reader.told:
+        if self._info_topic is None or self._reader.told or self._reader.refuses:
             return False
         if not 0 <= now - self._info_looked < _LOOK:
             self._info_looked = now
@@ -355,9 +354,7 @@ class DiffPoseTalkNode(ManagedNode):
         avatar.lost_messages = self._ear.lost
         senders = self.count_publishers(self._ear.topic)
         statuses = avatar.diagnose(now.nanoseconds, senders, self._assumed_format())
-        if clock_is_missing(self):
-            statuses.append(Status('clock', ERROR, NO_CLOCK))
-        self._diagnostics.publish(to_message(statuses, now.to_msg(), name))
+        self._diagnostics.publish(to_message(with_clock(self, statuses), now.to_msg(), name))
 
     # ---- services --------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
@@ -36,6 +37,7 @@ from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.diagnostics import to_message
 from diffposetalk_ros.ros.messages.images import compressed_picture, picture
 from diffposetalk_ros.ros.messages.motion import frame_message
+from diffposetalk_ros.ros.support.clock_watch import with_clock
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
 from diffposetalk_ros.tracking.face_tracker import FaceTracker
@@ -117,7 +119,7 @@ class FaceTrackerNode(ManagedNode):
             self._subscribe(
                 CompressedImage, 'image/compressed', self._on_compressed, qos_profile_sensor_data, undo
             )
-        timer = self.create_timer(1.0, self._diagnose)
+        timer = self.create_timer(1.0, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._activated.callback(self.destroy_timer, timer)
         return result
 
@@ -247,7 +249,8 @@ class FaceTrackerNode(ManagedNode):
         }
         name = self.get_fully_qualified_name().lstrip('/')
         stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(to_message([Status('face tracker', level, text, values)], stamp, name))
+        statuses = with_clock(self, [Status('face tracker', level, text, values)])
+        self._diagnostics.publish(to_message(statuses, stamp, name))
 
     # ---- inside ------------------------------------------------------------------------------------------
 

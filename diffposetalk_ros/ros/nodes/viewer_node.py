@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -43,6 +44,7 @@ from diffposetalk_ros.ros.messages.diagnostics import to_message
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints
+from diffposetalk_ros.ros.support.clock_watch import with_clock
 from diffposetalk_ros.ros.support.entry_point import declared, run_node
 from diffposetalk_ros.ros.viewer.avatar_client import AvatarClient, checked_number
 from diffposetalk_ros.ros.viewer.on_demand_publisher import OnDemandPublisher
@@ -138,7 +140,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         )
         self._tracked = self._spoken = False
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
-        self.create_timer(1.0, self._look_around)
+        self.create_timer(1.0, self._look_around, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._address_file = self._write_address(value['address_file'])
 
     @property
@@ -293,7 +295,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         viewers = self._server.viewers
         status = Status('page', OK, f'{viewers} viewers', {'viewers': viewers, **self._server.counts})
         now = self.get_clock().now().to_msg()
-        self._diagnostics.publish(to_message([status], now, self.get_name()))
+        self._diagnostics.publish(to_message(with_clock(self, [status]), now, self.get_name()))
 
     # ---- commands of pages -----------------------------------------------------------------------
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 
-__all__ = ['NO_CLOCK', 'ClockWatch', 'clock_is_missing']
+from diffposetalk_ros.avatar.status import ERROR, Status
+
+__all__ = ['NO_CLOCK', 'ClockWatch', 'clock_is_missing', 'with_clock']
 
 NO_CLOCK = (
     'use_sim_time is true and nobody publishes /clock, so nothing moves; '
@@ -22,6 +25,14 @@ def clock_is_missing(node: Any) -> bool:
     """Whether ``node`` follows simulated time that has not begun."""
     clock = node.get_clock()
     return bool(clock.ros_time_is_active) and clock.now().nanoseconds == 0
+
+
+def with_clock(node: Any, statuses: Sequence[Status]) -> list[Status]:
+    """``statuses`` of ``node`` and, if simulated time is missing, an error that says so.
+
+    Publish them by a timer of the steady clock, because other timers then stand still.
+    """
+    return [*statuses, Status('clock', ERROR, NO_CLOCK)] if clock_is_missing(node) else list(statuses)
 
 
 class ClockWatch:
