@@ -191,7 +191,7 @@ def open_stream(
     style: Style = NEUTRAL,
     *,
     sample_rate: int = AUDIO_SAMPLE_RATE,
-    hop: int = 2,
+    hop: int = StreamConfig.hop,
     look_ahead: int = 1,
     seed: int = 0,
     sampling: SamplingConfig | None = None,

@@ -174,7 +174,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'stream.hop',
-        2,
+        1,
         'Number k of new frames committed per window (adds a delay of k frames)',
         'frames',
         1,
@@ -192,7 +192,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.18,
+        0.15,
         'Delay from a sound to its frame on the face; audio_out has the same delay',
         's',
         0.0,

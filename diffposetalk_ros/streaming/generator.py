@@ -54,7 +54,7 @@ class StreamConfig:
     Raises ConfigError for a blend outside 0 to 1.
     """
 
-    hop: int = 2
+    hop: int = 1
     look_ahead: int = 1
     blend: float = 0.5
     seed: int = 0

@@ -112,7 +112,7 @@ def test_synthesised_speech_is_seen_and_heard_within_120_ms(scene, hello, stampe
     assert [at - begin for at, _ in stage.heard] == [i * TICK for i in range(100)]
 
 
-@pytest.mark.parametrize('values', [{'playout.min_delay': 0.18}, {}])
+@pytest.mark.parametrize('values', [{'playout.min_delay': 0.15}, {}])
 def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
     stage = scene(**values)
     if values:
@@ -122,7 +122,7 @@ def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
     else:
         stage.now += TICK  # the first chunk is recorded
         stage.live(hello[:RATE])
-    start = START + 180 * MS
+    start = START + 150 * MS
     assert 0 <= stage.first_shown + (0 if values else TICK) - start < TICK
 
 

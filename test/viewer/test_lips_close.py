@@ -36,8 +36,8 @@ def _as_stream(sound: FloatArray, style: str) -> FloatArray:
     [
         (_as_file, 'neutral', 23),
         (_as_stream, 'neutral', 23),
-        (_as_stream, 'smiling', 23),
-        (_as_stream, 'lively', 23),
+        (_as_stream, 'smiling', 22),
+        (_as_stream, 'lively', 22),
         (_as_stream, 'small_articulation', 23),
         (_as_stream, 'big_articulation', 22),
     ],

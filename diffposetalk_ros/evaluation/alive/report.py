@@ -123,7 +123,7 @@ def live_run(model: LoadedModel, config: StreamConfig | None = None) -> Run:
 def measure_styles(
     run: Run, clips: Sequence[Floats], styles: Sequence[str], seeds: Sequence[int], hop: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Means over clips and seeds, weighted by length. ``hop``: frames of a hop, whose seams are measured."""
+    """Means over clips and seeds, weighted by length. ``hop``: frames of a hop; from 2 on, its seams are measured."""
     out = {}
     for style in styles:
         found, seams, blinks = [], [], []
@@ -132,7 +132,7 @@ def measure_styles(
                 motion = run(clip, style, seed)
                 found.append(aliveness(motion, 25.0))
                 blinks += [blink for blink in blink_events(motion, 25.0) if blink.well_formed]
-                if hop:
+                if hop > 1:
                     at = range(hop, len(motion), hop)
                     seams.append((seam_ratio(motion[:, 52:55], at), seam_ratio(motion[:, 14:42], at)))
         weights = np.array([one['seconds'] for one in found])
@@ -149,7 +149,7 @@ def measure_styles(
         mean['blinks_partial'] = (
             float(np.mean([blink.partial for blink in blinks])) if blinks else float('nan')
         )
-        if hop:
+        if hop > 1:
             mean['seam_head'], mean['seam_mouth'] = (float(x) for x in np.mean(seams, axis=0))
         out[style] = mean
     return out

@@ -26,6 +26,7 @@ from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.nonverbal.smile import spread_as_smile
 from diffposetalk_ros.offline.generator import Generator
+from diffposetalk_ros.streaming.generator import StreamConfig
 from diffposetalk_ros.training.animator import animate, sample_style
 
 __all__ = ['measure_alive']
@@ -55,10 +56,9 @@ def measure_alive(
     """
     rng = np.random.default_rng(0)
     speech = [joined_speech(clips, _CLIP_SECONDS, rng).samples for _ in range(6)]
-    hop = 2
     ways = {
         'Offline (diffposetalk generate)': (offline_run(generator), 0),
-        'Live (the hops of the node)': (live_run(generator.model), hop),
+        'Live (the hops of the node)': (live_run(generator.model), StreamConfig.hop),
     }
     report = AliveReport(
         {
