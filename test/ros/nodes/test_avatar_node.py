@@ -40,7 +40,11 @@ def stage(model_folder: Path) -> Iterator[Stage]:
     made.close()
 
 
-def test_speech_becomes_motion_in_time(stage: Stage) -> None:
+@pytest.mark.parametrize('backend', ['onnx', 'torch'])
+def test_speech_becomes_motion_in_time(stage: Stage, backend: str) -> None:
+    if backend == 'torch':
+        pytest.importorskip('torch')
+    assert stage.set('model.backend', backend).successful
     stage.start()
     stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
     stage.speak(1.0)
