@@ -137,6 +137,11 @@ class AudioReader:
         return self._fallback
 
     @property
+    def refuses(self) -> bool:
+        """Whether the last `on_info` told a format that cannot be read."""
+        return bool(self._refusal)
+
+    @property
     def dropped(self) -> int:
         """Bytes that belonged to no whole frame."""
         return sum(stream.dropped for stream in self._streams.values())
