@@ -158,7 +158,7 @@ class DiffPoseTalkNode(ManagedNode):
             undo.callback(AudioSubscription(self, self._audio_class, 'listen', self._on_listen).destroy)
         self._subscribe(StyleReference, 'style_reference', self._on_style, qos.STYLE, undo)
         self._info_topic: str | None = None
-        self._info_looked, self._info_expected = 0, False
+        self._info_looked, self._info_expected = -_LOOK, False
         if not has_portaudio_form():
             self._info_topic = self._subscribe(
                 message_class('AudioInfo'), 'audio_info', self._on_info, qos.AUDIO_INFO, undo
