@@ -23,6 +23,12 @@ __all__ = ['AudioIntake', 'IntakeCounters']
 _PAUSE = 20_000_000
 """A message is overdue by so much (ns), or half its length, before the sound counts as paused."""
 
+_BREAK = NS_PER_SECOND // 10
+"""A sender that is ahead of time pauses when nothing comes for so long (ns), or twice the length of a message."""
+
+_ENDS = 2 * NS_PER_SECOND // 5
+"""Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
+
 _LIVE = NS_PER_SECOND // 4
 """A sender is live when it has kept the pace of its sound for so long (ns)."""
 
@@ -170,7 +176,12 @@ class AudioIntake:
         heard = self._clock.time_of(self._clock.samples / self._clock.rate)
         patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)
-        if silent > max(_PAUSE, self._chunk_ns // 2) and not self._paused:
+        paused = silent > max(_PAUSE, self._chunk_ns // 2)
+        if now > heard - _ENDS and now - self.last_arrival > max(_BREAK, 2 * self._chunk_ns):
+            paused = (
+                True  # a burst is shown with little delay, so its last frames must be there before its end
+            )
+        if paused and not self._paused:
             self._paused = True
             self._pause()
         if silent <= patience:

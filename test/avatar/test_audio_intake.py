@@ -127,6 +127,24 @@ def test_a_pause_is_told_once_long_before_the_end() -> None:
     assert len(paused) == 2
 
 
+def test_the_pause_after_a_burst_is_told_before_the_sound_is_over() -> None:
+    told: list[int] = []
+    ring = AudioRingBuffer(20.0)
+    intake = AudioIntake(ring, ring.reset, 0.3, lambda: told.append(ring.end))
+    samples = sound(3.0, 16000)
+    for begin in range(0, 32000, 320):  # two seconds at once
+        intake.push(AudioChunk(MonoAudio(samples[begin : begin + 320]), 16000, None), START)
+    at = [now for now in range(START, START + 3 * NS, 10_000_000) if intake.poll(now) or told.count(32000)]
+    assert told == [32000] and 0.3 * NS <= START + 2 * NS - at[0] <= 0.5 * NS
+    # A source that is 0.2 s ahead of time and goes on sending does not pause.
+    intake, told[:] = AudioIntake(ring, ring.reset, 0.3, lambda: told.append(ring.end)), []
+    for begin in range(0, 48000, 320):
+        now = START + max(0, begin - 3200) * NS // 16000
+        intake.push(AudioChunk(MonoAudio(samples[begin : begin + 320]), 16000, None), now)
+        assert not intake.poll(now + 19_000_000)
+    assert not told
+
+
 def test_after_a_stall_stale_sound_is_left_out_and_counted() -> None:
     """The process stood still for 3 s; then all messages of that time come at once."""
     for stamped in (True, False):

@@ -112,6 +112,15 @@ def test_synthesised_speech_is_seen_and_heard_within_120_ms(scene, hello, stampe
     assert [at - begin for at, _ in stage.heard] == [i * TICK for i in range(100)]
 
 
+def test_the_end_of_a_burst_is_shown_without_a_hold(scene, hello) -> None:
+    stage = scene()
+    stage.burst(hello[: 2 * RATE])
+    while len(stage.heard) < 100:
+        stage.tick()
+    assert stage.avatar.presenter.status.underflows == 0
+    assert PlayoutState.HOLDING not in stage.states
+
+
 @pytest.mark.parametrize('values', [{'playout.min_delay': 0.15}, {}])
 def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
     stage = scene(**values)
