@@ -67,7 +67,7 @@ class ClipQuality:
             reasons.append('the face does not move at all; this is a picture, not a person speaking')
         if self.stretch < MIN_SECONDS and self.cuts:
             reasons.append(
-                f'the video is cut {self.cuts} times and shows one face for {self.stretch:.1f} s at most; '
+                f'the video is cut {_times(self.cuts)} and shows one face for {self.stretch:.1f} s at most; '
                 f'give {MIN_SECONDS:g} s in one take'
             )
         elif self.seconds < MIN_SECONDS:
@@ -103,7 +103,8 @@ class ClipQuality:
         if 0 < self.others <= 0.2:
             notes.append(f'a second face is in {self.others:.0%} of the pictures')
         if self.cuts:
-            notes.append(f'{self.cuts} cuts: only the longest take is used')
+            many = 'cut' if self.cuts == 1 else 'cuts'
+            notes.append(f'{self.cuts} {many}: only the longest take is used')
         if 25 < self.angle <= 45:
             notes.append(f'the head is turned by {self.angle:.0f} degrees: one side of the face is guessed')
         if self.light < 0.15 or self.contrast < 0.05:
@@ -131,6 +132,10 @@ class ClipQuality:
         )
 
 
+def _times(count: int) -> str:
+    return {1: 'once', 2: 'twice'}.get(count, f'{count} times')
+
+
 def cuts(track: FaceTrack) -> NDArray[np.intp]:
     """Frames (C,) before which the scene changes, or the face jumps implausibly in position or size."""
     scenes = np.flatnonzero(track.change > max(_SCENE, _SCENE_TIMES * float(np.median(track.change))))
@@ -150,8 +155,10 @@ def best_stretch(track: FaceTrack) -> tuple[int, int]:
     found = np.flatnonzero(track.found)
     if not len(found):
         return 0, 0
-    breaks = {*cuts(track).tolist(), *found[1:][np.diff(track.times[found]) > _GAP].tolist()}
-    begins = [0, *(i for i in range(1, len(found)) if found[i] in breaks), len(found)]
+    # A cut often hides the face for a picture or two, so it counts from the next picture with a face.
+    after_cuts = np.searchsorted(found, cuts(track))
+    after_gaps = np.flatnonzero(np.diff(track.times[found]) > _GAP) + 1
+    begins = np.unique([0, *after_cuts, *after_gaps, len(found)])
     parts = [(int(found[a]), int(found[b - 1])) for a, b in zip(begins[:-1], begins[1:], strict=True)]
     first, last = max(parts, key=lambda part: track.times[part[1]] - track.times[part[0]])
     return first, last + 1

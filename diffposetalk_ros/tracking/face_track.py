@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,12 @@ class FaceReading:
     light: float = 0.0
     contrast: float = 0.0
     landmarks: Floats | None = None
+
+    def without_details(self) -> FaceReading:
+        """The same with the middle of the landmarks instead of all, which is what a track needs of them."""
+        if self.landmarks is None:
+            return self
+        return replace(self, landmarks=self.landmarks.mean(axis=0, keepdims=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,30 +25,37 @@ def small(frame: VideoFrame) -> VideoFrame:
     return VideoFrame(frame.time, np.ascontiguousarray(frame.image[::step, ::step]))
 
 
-def write_preview(path: Path, pictures: Sequence[VideoFrame], motion: MotionClip) -> int:
+def write_preview(path: Path, pictures: Iterable[VideoFrame], motion: MotionClip) -> int:
     """Write an MP4 with the pictures at the left and the head at the right; returns the number of frames.
 
-    ``pictures`` are those of `small`, in order. Raises VideoError without pictures, ConfigError without PyAV.
+    ``pictures`` are those of `small`, in order; they are taken one by one, so that a long video can be read
+    meanwhile. Raises VideoError without pictures, ConfigError without PyAV.
     """
     from diffposetalk_ros.viewer.render_file import write_mp4
 
-    if not pictures:
+    rest = iter(pictures)
+    first = next(rest, None)
+    if first is None:
         raise VideoError('no picture was kept for the preview')
-    width = pictures[0].image.shape[1] // 2 * 2
-    return write_mp4(
-        path, _frames(pictures, motion, width), motion.fps, (width + _SIDE, _SIDE), None, motion.duration
-    )
+    width = first.image.shape[1] // 2 * 2
+    frames = _frames(first, rest, motion, width)
+    return write_mp4(path, frames, motion.fps, (width + _SIDE, _SIDE), None, motion.duration)
 
 
-def _frames(pictures: Sequence[VideoFrame], motion: MotionClip, width: int) -> Iterator[NDArray[np.uint8]]:
+def _frames(
+    first: VideoFrame, rest: Iterator[VideoFrame], motion: MotionClip, width: int
+) -> Iterator[NDArray[np.uint8]]:
     from diffposetalk_ros.viewer.render import render_frames
 
-    times = np.array([p.time for p in pictures])
-    grid = times[0] + np.arange(len(motion.values)) / motion.fps
-    nearest = np.clip(np.searchsorted(times, grid), 0, len(times) - 1)
-    for head, index in zip(render_frames(motion.values, (_SIDE, _SIDE)), nearest, strict=True):
+    picture = first
+    for index, head in enumerate(render_frames(motion.values, (_SIDE, _SIDE))):
+        while picture.time < first.time + index / motion.fps - 1e-9:
+            later = next(rest, None)
+            if later is None:
+                break
+            picture = later
         side = np.zeros((_SIDE, width, 3), np.uint8)
-        image = pictures[index].image[:_SIDE, :width]
+        image = picture.image[:_SIDE, :width]
         top = (_SIDE - len(image)) // 2
         side[top : top + len(image), : image.shape[1]] = image
         yield np.concatenate([side, head], axis=1)

@@ -66,10 +66,10 @@ def track_video(
     with FaceTracker(model) as tracker, VideoReader(source, start, seconds) as video:
         for frame in video:
             reading = tracker.track(frame.image, frame.time)
-            times.append(frame.time)
-            readings.append(reading)
             if watch is not None:
                 watch(frame, reading)
+            times.append(frame.time)
+            readings.append(reading.without_details())
         dropped, damaged = video.dropped, video.damaged
     if not times:
         raise VideoError(f'{source} shows no picture from {start:g} s on; it ends before')

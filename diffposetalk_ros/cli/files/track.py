@@ -67,20 +67,27 @@ def run(options: argparse.Namespace) -> int:
             'name a video or a camera, and the file to write: diffposetalk track VIDEO -o MOTION'
         )
     from diffposetalk_ros.motion.files.motion_file import save_motion
+    from diffposetalk_ros.tracking.video_reader import VideoReader, is_camera
     from diffposetalk_ros.util.output_file import check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))
     if options.preview is not None:
         check_output(options.preview, ('.mp4',))
     pictures: list[VideoFrame] = []
-    keep = pictures.append if options.preview is not None else None
+    # A file is read again for the preview, for the pictures of a long video do not fit into the memory.
+    again = not is_camera(options.source)
+    keep = pictures.append if options.preview is not None and not again else None
     tracked = track_with_progress(options.source, options.start, options.seconds, options.model, keep)
     save_motion(options.output, tracked.motion)
     _report(options, tracked)
     if options.preview is not None:
-        from diffposetalk_ros.tracking.preview import write_preview
+        from diffposetalk_ros.tracking.preview import small, write_preview
 
-        frames = write_preview(options.preview, pictures, tracked.motion)
+        if again:
+            with VideoReader(options.source, options.start, options.seconds) as video:
+                frames = write_preview(options.preview, map(small, video), tracked.motion)
+        else:
+            frames = write_preview(options.preview, pictures, tracked.motion)
         print(f'written: {options.preview}, {frames} frames')
     return 0
 
