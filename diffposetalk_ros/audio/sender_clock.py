@@ -24,6 +24,10 @@ _SAME = 30_000_000
 """Clocks that differ by less (ns) are the same clock: a sound card may take as long."""
 _STEP = NS_PER_SECOND
 """Ages do not grow by more (ns) for any other reason than a clock that was set."""
+_WENT_BACK = NS_PER_SECOND // 2
+"""Stamps that go back by more (ns) are of a clock that was set."""
+_STAYED = NS_PER_SECOND // 10
+"""Lateness (ns) that lasts to the end of an utterance is the clock's from the next one on."""
 _LIVE = NS_PER_SECOND // 4
 """A source is live when it has kept the pace of its sound for so long (ns)."""
 _PATIENCE = NS_PER_SECOND // 2
@@ -126,11 +130,15 @@ class SenderClock:
         if self._now is not None and now < self._now - NS_PER_SECOND:
             self._forget()  # the receiver's own clock was set
         age = now - stamp - length
-        went_back = self._end is not None and stamp < self._end - NS_PER_SECOND // 2
+        went_back = self._end is not None and stamp < self._end - _WENT_BACK
         self._end = stamp + length
+        if begins and self._steady(late_by=_STAYED):
+            # The utterance before was late to its end, so a clock was set by less than `_STEP`.
+            self._set(min(recent for _, recent in self._recent), now)
         self._note(now, age)
         late = age - self.offset
-        if late > _STEP and (begins or went_back or not self._known or self._steady(late_by=_STEP)):
+        set_back = went_back and late > _WENT_BACK
+        if set_back or late > _STEP and (begins or not self._known or self._steady(late_by=_STEP)):
             self._set(age if begins or went_back else min(recent for _, recent in self._recent), now)
         elif not self._known and age > _SAME:
             self._set(age, now)
@@ -152,6 +160,8 @@ class SenderClock:
 
     def _steady(self, late_by: int) -> bool:
         """Whether all messages of a period were late by this amount and are not catching up."""
+        if not self._recent:
+            return False
         (first, old), (last, new) = self._recent[0], self._recent[-1]
         elapsed = last - first
         steady = elapsed >= _PATIENCE and new - old > -0.2 * elapsed

@@ -14,15 +14,24 @@ CHUNK = 20 * MS
 
 
 def live(
-    clock: SenderClock, seconds: float, offset: float, begin: int = T0, drift: float = 0.0, late=None
+    clock: SenderClock,
+    seconds: float,
+    offset: float,
+    begin: int = T0,
+    drift: float = 0.0,
+    late=None,
+    begins=True,
 ) -> list[int]:
-    """Live sound whose stamps are ``offset`` s ahead; returns by how much the corrected stamps are off, in ns."""
+    """Live sound whose stamps are ``offset`` s ahead; returns by how much the corrected stamps are off, in ns.
+
+    ``begins``: an utterance begins; otherwise the one before goes on.
+    """
     out = []
     for i in range(round(seconds * 50)):
         spoken = begin + i * CHUNK
         stamp = spoken + round(offset * NS) + round(drift * i * CHUNK)
         arrived = spoken + CHUNK + (0 if late is None else int(late[i % len(late)]) * MS)
-        clock.observe(stamp, CHUNK, arrived, i == 0)
+        clock.observe(stamp, CHUNK, arrived, begins and i == 0)
         out.append(stamp + clock.offset - spoken)
     return out
 
@@ -80,6 +89,21 @@ def test_a_clock_that_is_set_is_followed(step: float) -> None:
     live(clock, 2.0, 0.0)
     off = live(clock, 3.0, step, T0 + 2 * NS)
     assert set(off[30:]) == {0}
+
+
+@pytest.mark.parametrize('step', [-0.6, -0.9, -2.0])
+def test_a_clock_that_is_set_back_while_somebody_speaks_is_followed_at_once(step: float) -> None:
+    clock = SenderClock()
+    live(clock, 2.0, 0.0)
+    assert set(live(clock, 3.0, step, T0 + 2 * NS, begins=False)) == {0}
+
+
+@pytest.mark.parametrize('step', [-0.15, -0.3, -0.45])
+def test_a_clock_that_is_set_back_a_little_is_known_from_the_next_utterance_on(step: float) -> None:
+    clock = SenderClock()
+    live(clock, 2.0, 0.0)
+    live(clock, 3.0, step, T0 + 2 * NS, begins=False)
+    assert set(live(clock, 1.0, step, T0 + 7 * NS)) == {0}
 
 
 def test_a_clock_that_was_ahead_and_is_corrected() -> None:
