@@ -139,15 +139,18 @@ def test_the_demo_ends_its_processes(model_folder: Path, tmp_path: Path) -> None
     process = start(
         ['-m', 'diffposetalk_ros.cli.main', 'demo', *options], tmp_path, 'demo', ROS_DOMAIN_ID=domain
     )
-    log = tmp_path / 'demo.log'
-    deadline = time.monotonic() + 90
-    while 'speaking' not in log.read_text():
-        assert time.monotonic() < deadline and process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) == 3
-    process.terminate()
-    assert process.wait(60) == 0
+    try:
+        log = tmp_path / 'demo.log'
+        deadline = time.monotonic() + 90
+        while 'speaking' not in log.read_text():
+            assert time.monotonic() < deadline and process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) == 3
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
     text = log.read_text() + (out / 'demo.log').read_text()
     assert 'stopped' in text and 'Traceback' not in text
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
