@@ -73,6 +73,11 @@ class PublisherClock:
         self._offset: int | None = None
         self._seen = 0
 
+    @property
+    def ahead(self) -> int:
+        """By how much the publisher's clock is ahead, at least: a message cannot arrive before it was sent."""
+        return max(0, -(self._offset or 0))
+
     def sent(self, stamp: int, now: int) -> int:
         """Time on the receiver's clock at which a message with this ``stamp``, read at ``now``, was sent."""
         age = now - stamp
@@ -117,6 +122,14 @@ class SenderClock:
             return float('nan')
         (first, low), (last, high) = seen[0], seen[-1]
         return (high - low) / (last - first)
+
+    def expect_ahead(self, ahead: int) -> None:
+        """The clock of the sender's machine is ``ahead`` (`PublisherClock.ahead`); used until live sound tells more.
+
+        A burst alone does not tell whether its stamps are ahead because of the clock or because it is early.
+        """
+        if not self._known and ahead > _SAME and abs(self.offset + ahead) > _SAME:
+            self.offset = -ahead
 
     def observe(self, stamp: int, length: int, now: int, begins: bool) -> int:
         """A message of ``length`` with the time ``stamp`` of its first sample arrived at ``now``.

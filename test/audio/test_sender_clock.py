@@ -112,6 +112,37 @@ def test_a_clock_that_was_ahead_and_is_corrected() -> None:
     assert set(live(clock, 2.0, 0.0, T0 + NS // 2)) == {0}
 
 
+def burst(clock: SenderClock, ahead: float) -> set[int]:
+    """Four seconds of sound sent within a tenth, in order from now on by a clock that is ``ahead`` s; the offsets."""
+    out = set()
+    for i in range(200):
+        clock.observe(T0 + round(ahead * NS) + i * CHUNK, CHUNK, T0 + i * MS // 2, i == 0)
+        out.add(clock.offset)
+    return out
+
+
+@pytest.mark.parametrize('ahead', [0.6, 4.9, 10.0])
+def test_a_burst_from_a_machine_whose_clock_is_ahead_is_not_late(ahead: float) -> None:
+    clock, publisher = SenderClock(), PublisherClock()
+    publisher.sent(T0 + round(ahead * NS), T0)
+    clock.expect_ahead(publisher.ahead)
+    assert burst(clock, ahead) == {-round(ahead * NS)}
+    publisher.sent(T0 + round(ahead * NS) + 2 * MS, T0 + MS)  # this one travelled faster: the same clock
+    clock.expect_ahead(publisher.ahead)
+    assert clock.offset == -round(ahead * NS)
+    # A burst in good time from a machine of the same clock remains what it is.
+    assert burst(SenderClock(), 0.0) == {0}
+
+
+def test_stamps_of_a_third_machine_are_not_taken_for_those_of_the_publisher() -> None:
+    """The publisher, whose clock is 3 s ahead, passes on sound that a machine with the right time has stamped."""
+    clock = SenderClock()
+    clock.expect_ahead(3 * NS)
+    assert set(live(clock, 2.0, 0.0)) == {0}
+    clock.expect_ahead(3 * NS)
+    assert clock.offset == 0
+
+
 def test_one_stamp_for_a_whole_sentence_is_no_clock() -> None:
     clock = SenderClock()
     for i in range(200):

@@ -211,6 +211,7 @@ class DiffPoseTalkNode(ManagedNode):
             avatar.bad_messages += 1
             self._warn(f'audio ignored: {error}')
             return
+        avatar.intake.sender.expect_ahead(self._ear.ahead)
         for chunk, passed in heard:
             avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
         if not 0 <= now - self._polled < _POLL * NS_PER_SECOND:

@@ -35,6 +35,7 @@ class AudioSubscription:
             simulated time).
 
     ``lost`` counts messages that publishers sent and that never arrived, where the middleware numbers them.
+    ``ahead``: by how much (ns) the clock of the newest message's publisher is ahead, at least.
     ``knows_publishers``: whether rclpy says who sent a message, as it does from Kilted on.
     """
 
@@ -42,7 +43,7 @@ class AudioSubscription:
         self, node: Any, kind: Any, topic: str, callback: Callable[[Any, int, int | None], None]
     ) -> None:
         self._node, self._callback = node, callback
-        self.lost = 0
+        self.lost = self.ahead = 0
         self._sequence: dict[bytes, int] = {}
         self._reliable: dict[bytes, bool] = {}
         self.knows_publishers = True
@@ -127,7 +128,10 @@ class AudioSubscription:
             return None
         # Ages use the clock of this machine, which the middleware also uses for its stamps.
         ahead = now - time.time_ns()
-        return self._clocks.setdefault(publisher, PublisherClock()).sent(source + ahead, now)
+        clock = self._clocks.setdefault(publisher, PublisherClock())
+        sent = clock.sent(source + ahead, now)
+        self.ahead = clock.ahead
+        return sent
 
     def _is_reliable(self, publisher: bytes) -> bool:
         if not self.knows_publishers:

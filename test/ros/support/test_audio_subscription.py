@@ -120,6 +120,7 @@ def test_when_a_message_was_sent_is_known_though_it_is_read_late(scene: Scene) -
     _, now, sent = scene.heard[1]
     assert sent is not None and now - begin >= 390_000_000
     assert sent - begin < now - begin - 200_000_000
+    assert scene.ear.ahead < 1_000_000, 'both have the same clock'
 
 
 def test_a_reliable_publisher_is_read_by_one_subscription_alone(scene: Scene) -> None:
