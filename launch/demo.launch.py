@@ -46,11 +46,13 @@ def generate_launch_description():
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(shared_file('launch', 'avatar.launch.py'))
             ),
-            # Without a face there is nothing to show.
+            # Without a face there is nothing to show. After Ctrl-C a second shutdown would be an error of launch.
             RegisterEventHandler(
                 OnProcessExit(
                     target_action=lambda action: isinstance(action, LifecycleNode),
-                    on_exit=[Shutdown(reason='the avatar has ended')],
+                    on_exit=lambda event, context: (
+                        None if context.is_shutdown else Shutdown(reason='the avatar has ended')
+                    ),
                 ),
                 condition=UnlessCondition(LaunchConfiguration('respawn')),
             ),

@@ -85,8 +85,13 @@ def prefix(tmp_path: Path) -> Path:
     return made
 
 
-def run(prefix: Path, file: str, arguments: dict[str, str], life: float = 0.0) -> list[dict[str, Any]]:
-    """The calls of a launch that ends by itself, or after some restarts where it would go on."""
+def run(
+    prefix: Path, file: str, arguments: dict[str, str], life: float = 0.0, interrupt: int = 0
+) -> list[dict[str, Any]]:
+    """The calls of a launch that ends by itself, or after some restarts where it would go on.
+
+    ``interrupt``: it is ended with Ctrl-C when that many programs have started.
+    """
     record = prefix / 'record'
     record.unlink(missing_ok=True)
     environment = os.environ | {
@@ -98,14 +103,15 @@ def run(prefix: Path, file: str, arguments: dict[str, str], life: float = 0.0) -
     with (prefix / 'log').open('wb') as log:
         process = subprocess.Popen(
             [sys.executable, '-c', PROGRAM, str(ROOT / 'launch' / file), *words],
-            env=environment, stdout=log, stderr=log,
+            env=environment, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         deadline = time.monotonic() + 60.0
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-            starts = record.read_text().count('"diffposetalk_node"') if record.exists() else 0
-            if starts >= 2 and arguments.get('respawn') == 'true':
-                process.send_signal(signal.SIGINT)
+            calls = record.read_text() if record.exists() else ''
+            restarted = calls.count('"diffposetalk_node"') >= 2 and arguments.get('respawn') == 'true'
+            if restarted or 0 < interrupt <= calls.count('\n'):
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does
                 break
         assert process.wait(60) == 0, (prefix / 'log').read_text()
     return [json.loads(line) for line in record.read_text().splitlines()]
@@ -225,6 +231,15 @@ def test_the_demo_ends_with_its_avatar(index: Path) -> None:
     log = (index / 'log').read_text()
     assert 'diffposetalk_node-1] was required: shutting down' in log
     assert log.index('was required') < log.index('[audio_player_node-2]: process has finished')
+
+
+def test_ctrl_c_is_no_error_if_the_avatar_ends_first(index: Path) -> None:
+    slow = 'lambda number, frame: (time.sleep(3), sys.exit(0))'
+    page = index / 'lib' / 'diffposetalk_ros' / 'viewer_node'
+    page.write_text(page.read_text().replace('lambda number, frame: sys.exit(0)', slow) + 'time.sleep(60)\n')
+    run(index, 'demo.launch.py', {}, life=60.0, interrupt=3)
+    log = (index / 'log').read_text()
+    assert log.index('[diffposetalk_node-1]: process has') < log.index('[viewer_node-3]: process has')
 
 
 def test_the_page_can_be_left_out(index: Path) -> None:
