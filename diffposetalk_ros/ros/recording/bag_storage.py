@@ -53,8 +53,8 @@ def is_bag(path: Path) -> bool:
 def bag_files(path: Path) -> list[Path]:
     """The files of a bag in the order of their first messages; ``path`` is one of them, or their folder.
 
-    A warning lists files that metadata.yaml names but that are missing. Raises MotionError for a folder without any,
-    or for a pipe.
+    A warning lists files that are empty, and those that metadata.yaml names but that are missing. Raises MotionError
+    for a folder without any file, or with empty ones only, or for a pipe.
     """
     if not path.is_dir():
         files = [path]
@@ -70,10 +70,21 @@ def bag_files(path: Path) -> list[Path]:
             raise MotionError(f'{file}: a pipe or device cannot be read as a bag; copy it to a file first')
     if path.is_dir():
         _warn_of_missing(path, files)
+        files = _without_empty(path, files)
     if len(files) < 2:
         return files
     begins = {file: next((message.time for _, message in file_messages(file)), 0) for file in files}
     return sorted(files, key=lambda file: (begins[file], file.name))
+
+
+def _without_empty(folder: Path, files: list[Path]) -> list[Path]:
+    """Files that hold something. A recorder that stopped as it began a file leaves an empty one."""
+    empty = [file for file in files if file.stat().st_size == 0]
+    if len(empty) == len(files):
+        raise MotionError(f'{folder}: all files of this bag are empty (0 bytes)')
+    if empty:
+        _log.warning('%s: empty files are skipped: %s', folder, ', '.join(file.name for file in empty))
+    return [file for file in files if file not in empty]
 
 
 def _warn_of_missing(folder: Path, files: list[Path]) -> None:

@@ -222,6 +222,22 @@ def test_a_split_bag_is_read_in_the_order_of_its_times(
     assert ('take_12.mcap' in caplog.text) == metadata
 
 
+@pytest.mark.parametrize('name', ['take_2.mcap', 'take_2.db3'])
+def test_an_empty_file_does_not_cost_the_bag(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip('mcap_ros2', reason='mcap-ros2-support is not installed')
+    folder = tmp_path / 'take'
+    _bag_of(folder, [range(10), range(10, 20)], ['take_0.mcap', 'take_1.mcap'])
+    (folder / name).touch()
+    assert len(motion_bag.read_motion_bag(folder).values) == 20
+    assert f'empty files are skipped: {name}' in caplog.text
+    for file in folder.glob('*.mcap'):
+        file.write_bytes(b'')
+    with pytest.raises(MotionError, match='all files of this bag are empty'):
+        motion_bag.read_motion_bag(folder)
+
+
 def _as_sqlite(source: Path, target: Path, with_definitions: bool) -> None:
     """The messages of an .mcap file as rosbag2_storage_sqlite3 lays them out."""
     from contextlib import closing
