@@ -102,7 +102,7 @@ class ClipQuality:
             notes.append(f'the face is seen in {self.face:.0%} of the pictures')
         if 0 < self.others <= 0.2:
             notes.append(f'a second face is in {self.others:.0%} of the pictures')
-        if self.cuts:
+        if self.cuts and self.stretch < 0.95 * self.seconds:
             many = 'cut' if self.cuts == 1 else 'cuts'
             notes.append(f'{self.cuts} {many}: only the longest take is used')
         if 25 < self.angle <= 45:

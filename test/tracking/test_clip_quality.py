@@ -68,6 +68,12 @@ def test_a_cut_that_hides_the_face_ends_the_take_too(lost: int) -> None:
     assert '1 cut: only the longest take is used' in clip_quality(track).warnings()
 
 
+def test_a_cut_that_costs_nothing_is_no_warning() -> None:
+    change = np.full(300, 0.002)
+    change[298] = 0.1
+    assert clip_quality(make_track(300, change=change)).warnings() == []
+
+
 @pytest.mark.parametrize(('places', 'words'), [([60], 'cut once'), ([60, 110], 'cut twice')])
 def test_cuts_that_leave_too_little_are_refused(places: list[int], words: str) -> None:
     change = np.full(150, 0.002)
