@@ -71,16 +71,16 @@ def test_synthesised_speech_ahead_of_time_is_no_clock() -> None:
 
 
 @pytest.mark.parametrize('drift', [-200e-6, 200e-6])
-def test_drift_is_followed_for_twenty_minutes(drift: float) -> None:
+def test_drift_is_followed_for_an_hour(drift: float) -> None:
     clock = SenderClock()
     rng = np.random.default_rng(0)
-    off = np.array(live(clock, 1200.0, 0.0, drift=drift, late=rng.exponential(8, 997).astype(int)))
+    off = np.array(live(clock, 3600.0, 0.0, drift=drift, late=rng.exponential(8, 997).astype(int)))
     print(
         f'corrected stamps are off by {np.abs(off).max() / MS:.1f} ms at most, drift {1e6 * clock.drift:.0f} ppm'
     )
     assert np.abs(off).max() <= 45 * MS
     assert clock.drift == pytest.approx(-drift, abs=60e-6)
-    assert abs(clock.offset / NS + 1200 * drift) < 0.045
+    assert abs(clock.offset / NS + 3600 * drift) < 0.045
 
 
 @pytest.mark.parametrize('step', [-3.0, -8.0, 3.0])
