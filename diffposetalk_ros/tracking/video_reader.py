@@ -68,10 +68,11 @@ class VideoReader:
             raise VideoError(f'{self.source} holds no moving picture; name a video')
         self._stream: Any = videos[0]
         self._stream.thread_type = 'AUTO'
-
-    @property
-    def duration(self) -> float | None:
+        # PyAV 19 does not tell it once the file is closed.
+        self.duration = self._duration()
         """Length of the part that is read in seconds, as far as the file tells it."""
+
+    def _duration(self) -> float | None:
         stream, container = self._stream, self._container
         if stream.duration is not None and stream.time_base is not None:
             whole = float(stream.duration * stream.time_base)
