@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
+pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
