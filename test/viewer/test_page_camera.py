@@ -39,7 +39,9 @@ def tracker() -> dict[str, Path]:
 
 @pytest.fixture(scope='module')
 def motion() -> np.ndarray:
-    return speaking_motion(250)
+    """Forth and back: the camera repeats the video, and a jump at its end would be a cut."""
+    forth = speaking_motion(250)
+    return np.concatenate([forth, forth[::-1]])
 
 
 @pytest.fixture(scope='module')
@@ -47,7 +49,8 @@ def video(tmp_path_factory: pytest.TempPathFactory, motion: np.ndarray) -> Path:
     from diffposetalk_ros.viewer.render import render_frames
 
     path = tmp_path_factory.mktemp('camera') / 'head.y4m'
-    write_y4m(path, render_frames(motion, (320, 256)))
+    forth = list(render_frames(motion[:250], (320, 256)))
+    write_y4m(path, forth + forth[::-1])
     return path
 
 
