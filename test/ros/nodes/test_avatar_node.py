@@ -136,6 +136,8 @@ def test_sender_and_node_meet_on_their_defaults(model_folder: Path) -> None:
         assert stage.lifecycle.configure() and stage.lifecycle.activate()
         stage.until(lambda: sender.listeners)
         sender.announce(1)
+        # With ros-drivers' messages, no sound is used before the format has arrived on its own topic.
+        stage.until(lambda: has_portaudio_form() or stage.node._reader.told)
         noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE).astype(np.float32)
         sender.publish(noise, stage.client.get_clock().now().nanoseconds)
         stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
@@ -157,7 +159,8 @@ def test_bad_audio_is_survived(stage: Stage) -> None:
         message = audio_to_message(np.zeros(5, np.float32), RATE, Time().to_msg(), KIND)
         message.audio.info.channels = 3
         stage.audio.publish(message)
-    stage.until(lambda: stage.node.avatar.bad_messages >= 3)
+    # The rate of ros-drivers' messages is not their own, so only the empty one is bad.
+    stage.until(lambda: stage.node.avatar.bad_messages >= (3 if has_portaudio_form() else 1))
     assert stage.lifecycle.state() == 'active'
     stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
     stage.speak(3.0)
