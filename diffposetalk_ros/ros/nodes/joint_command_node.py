@@ -76,6 +76,8 @@ _FARTHEST = 600 * NS_PER_SECOND
 """Frames farther ahead are of another clock: nobody speaks that long in advance."""
 _FRESH = NS_PER_SECOND
 """joint_states count for so long (ns)."""
+_DISCOVERY = 0.5
+"""Seconds for which a node that has just been activated waits for the first joint_states."""
 _RECENT = 50
 """Commands whose shortest computation is expected of the next one."""
 _OUTPUTS = ('trajectory', 'forward', 'joint_state')
@@ -173,11 +175,8 @@ class JointCommandNode(ManagedNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start at the robot's current position (joint_states, if received) and begin to send commands."""
         commander = self.commander
-        names = [commander.map.names[i] for i in commander.map.driven]
-        # An old message of a driver that has ended does not give the robot's position.
-        fresh = 0 <= self._now() - self._measured_at < _FRESH
-        if fresh and all(name in self._measured for name in names):
-            commander.start_at([self._measured[name] for name in names])
+        # A node that was started again after a crash finds the joints anywhere. It has not received joint_states yet.
+        self._waits_until: float | None = None if self._start_at_robot() else time.monotonic() + _DISCOVERY
         undo = self._activated
         result = self._open_publishers(state)
         undo.callback(self.destroy_timer, self.create_timer(1.0 / commander.config.rate, self._tick))
@@ -186,6 +185,17 @@ class JointCommandNode(ManagedNode):
         undo.callback(self._go_to_rest)  # move to rest within the caps first, then stop sending
         self._active = True
         return result
+
+    def _start_at_robot(self) -> bool:
+        """Start at the measured position; returns whether it is known."""
+        commander = self.commander
+        names = [commander.map.names[i] for i in commander.map.driven]
+        # An old message of a driver that has ended does not give the robot's position.
+        fresh = 0 <= self._now() - self._measured_at < _FRESH
+        known = fresh and all(name in self._measured for name in names)
+        if known:
+            commander.start_at([self._measured[name] for name in names])
+        return known
 
     def _forget_commander(self) -> None:
         self._commander, self._units = None, None
@@ -283,6 +293,10 @@ class JointCommandNode(ManagedNode):
     # ---- output ----------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        if self._waits_until is not None:
+            if not self._start_at_robot() and time.monotonic() < self._waits_until:
+                return
+            self._waits_until = None
         self._command(self._now)
 
     def _command(self, clock: Callable[[], int]) -> None:
@@ -319,6 +333,8 @@ class JointCommandNode(ManagedNode):
 
     def _go_to_rest(self) -> None:
         """Send the commands to rest. A busy machine may need longer, at most four times as long plus a second."""
+        if self._waits_until is not None:
+            return  # nothing was sent yet
         commander = self.commander
         stopped = commander.stopped
         commander.stop()

@@ -218,6 +218,32 @@ def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench:
     assert abs(first - begin) < 0.2 * abs(far), 'on the way from there'
 
 
+def test_a_node_that_is_started_again_waits_for_the_position_of_the_joints(bench: Bench) -> None:
+    """Configured and activated at once, as after a crash, while the driver tells where the joints are."""
+    driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
+    commands = bench.listen(Float64MultiArray, 'commands')
+    joint, far = EXAMPLE.driven[0], float(EXAMPLE.upper[0])
+    position = [0.0] * len(EXAMPLE.names)
+    position[joint] = far
+    message = JointState(name=list(EXAMPLE.names), position=position)
+    bench.talker.create_timer(0.02, lambda: driver.publish(message))
+    node = bench.node(output='forward')
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.spin(20.0, until=lambda: bool(commands))
+    assert abs(commands[0].data[joint] - far) < 0.2 * abs(far)
+
+
+def test_without_joint_states_a_node_begins_at_rest_after_a_moment(bench: Bench) -> None:
+    commands = bench.listen(Float64MultiArray, 'commands')
+    node = bench.node(output='forward')
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.spin(20.0, until=lambda: bool(commands))
+    joint = EXAMPLE.driven[0]
+    assert commands and commands[0].data[joint] == pytest.approx(EXAMPLE.rest[0], abs=1e-6)
+
+
 def test_emergency_stop(bench: Bench) -> None:
     node = bench.node(output='joint_state')
     received = bench.listen(JointState, 'joint_command')
