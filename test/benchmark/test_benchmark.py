@@ -53,7 +53,7 @@ def test_live_makes_every_frame(model: LoadedModel) -> None:
 
 def test_avatars_all_get_their_hops(model: LoadedModel) -> None:
     run = run_avatars(model.backend, next(iter(model.styles.values())), DEFAULT, 2, 0.4, model=model)
-    assert run.hops == 10
+    assert run.hops == 20
 
 
 def test_hops_that_take_longer_than_they_last_are_missed(model: LoadedModel) -> None:

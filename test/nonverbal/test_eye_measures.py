@@ -14,4 +14,6 @@ from diffposetalk_ros.nonverbal.eye_measures import _open_lid
 @pytest.mark.parametrize('size', [101, 121, 241])
 def test_open_lid_is_the_running_percentile(frames: int, size: int) -> None:
     lid = np.random.default_rng(frames).random(frames)
-    np.testing.assert_array_equal(_open_lid(lid, size), percentile_filter(lid, 20, size=size, mode='nearest'))
+    # Padded by hand, because SciPy 1.15 returns zeros for a filter longer than the array.
+    wanted = percentile_filter(np.pad(lid, size, mode='edge'), 20, size=size)[size:-size]
+    np.testing.assert_array_equal(_open_lid(lid, size), wanted)

@@ -210,6 +210,7 @@ def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench:
 
     bench.spin(20.0, until=heard)
     assert node._measured
+    bench.spin(0.2)  # what was published last arrives too
     node._measured_at -= age * NS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.spin(20.0, until=lambda: bool(commands))

@@ -427,7 +427,7 @@ def test_style_from_a_tracked_face(stack: Stack) -> None:
             page = await connect(client, stack.port)
             publishing = asyncio.create_task(publish())
             await page.until(lambda: page.told.get('tracker', {}).get('present'))
-            answer = await page.ask(do='record', seconds=2)
+            answer = await page.ask(do='record', seconds=4)
             ended = True
             await publishing
             assert answer['ok'] and answer['style'] == 'recorded', answer
