@@ -172,8 +172,8 @@ def test_single_positions_hold_the_caps_by_the_times_they_are_sent(
     speed = moved / passed
     assert (np.abs(speed) <= JOINTS['speed'] * (1 + 1e-5)).all()
     change = np.diff(speed, axis=0) / ((passed[1:] + passed[:-1]) / 2)
-    # What nobody knew when it was computed, that the next one would be late, adds to the braking: in a thousand runs up
-    # to 1.23 times the cap with talking motion, and 2.12 times with random input.
+    # What nobody knew when it was computed, that the next one would be late, adds to the braking: in a thousand runs
+    # up to 1.23 times the cap with talking motion, and 2.12 times with random input.
     assert (np.abs(change) <= JOINTS['acceleration'] * (1.5 if talk else 3.0)).all()
 
 
