@@ -20,6 +20,10 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['AudioIntake', 'IntakeCounters']
 
+_PAUSE = 25_000_000
+"""Live sound pauses when nothing comes for so long (ns). Frames without the sound that is still to come are generated
+then: in time for the next one, 50 ms after the sound by default, and not for every message that is a little late."""
+
 _BREAK = NS_PER_SECOND // 10
 """A sender that is ahead of time pauses when nothing comes for so long (ns), or twice the length of a message."""
 
@@ -55,8 +59,7 @@ class AudioIntake:
     Each utterance is one epoch of the ring; ``begin`` starts the next (`InferenceWorker.reset`).
     ``pause`` is called when no more sound arrives, long before the utterance counts as over
     (`InferenceWorker.preview`). ``origin`` is the time (ns) of sample 0. ``too_late`` (ns): sound that arrives this
-    long after it was spoken is not used. ``overdue`` (ns): live sound has paused when nothing has come for so long.
-    ``sender``: estimate of the sender's clock.
+    long after it was spoken is not used. ``sender``: estimate of the sender's clock.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class AudioIntake:
         self._clock: SampleClock | None = None
         self._open = False
         self._chunk_ns = 0
-        self.too_late, self.overdue = 10 * NS_PER_SECOND, 25_000_000
+        self.too_late = 10 * NS_PER_SECOND
         self.sender = SenderClock()
         self._pace: deque[tuple[int, int]] = deque(maxlen=1000)
 
@@ -174,12 +177,9 @@ class AudioIntake:
         heard = self._clock.time_of(self._clock.samples / self._clock.rate)
         patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)
-        paused = silent > self.overdue
-        if now > heard - _ENDS and now - self.last_arrival > max(_BREAK, 2 * self._chunk_ns):
-            paused = (
-                True  # a burst is shown with little delay, so its last frames must be there before its end
-            )
-        if paused and not self._paused:
+        # A burst is shown with little delay, so its last frames must be there before its end.
+        ends = now > heard - _ENDS and now - self.last_arrival > max(_BREAK, 2 * self._chunk_ns)
+        if (silent > _PAUSE or ends) and not self._paused:
             self._paused = True
             self._pause()
         if silent <= patience:

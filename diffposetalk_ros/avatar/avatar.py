@@ -19,14 +19,7 @@ from diffposetalk_ros.avatar.audio_intake import AudioIntake
 from diffposetalk_ros.avatar.barge_in import InterruptHold
 from diffposetalk_ros.avatar.live_model import LiveModel
 from diffposetalk_ros.avatar.parameters import NodeConfig
-from diffposetalk_ros.avatar.settings import (
-    amounts,
-    overdue,
-    playout_config,
-    start_delay,
-    stream_config,
-    too_late,
-)
+from diffposetalk_ros.avatar.settings import amounts, playout_config, start_delay, stream_config, too_late
 from diffposetalk_ros.avatar.style_control import StyleControl
 from diffposetalk_ros.avatar.style_reference import StyleReference
 from diffposetalk_ros.errors import ModelError, StyleError
@@ -95,7 +88,7 @@ class Avatar:
         self._hold = InterruptHold(config.interrupt_hold)
         self._front = AudioFrontEnd(config.audio_voice_only)
         self.intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
-        self.intake.too_late, self.intake.overdue = too_late(config), overdue(config)
+        self.intake.too_late = too_late(config)
         self.playout = Playout(
             self.timeline,
             model.layout,
@@ -132,7 +125,7 @@ class Avatar:
         self._config = config
         if self._worker is not None:
             self.intake.end_timeout = config.audio_end_timeout
-            self.intake.too_late, self.intake.overdue = too_late(config), overdue(config)
+            self.intake.too_late = too_late(config)
             self._hold.pause = config.interrupt_hold
             self.presenter.update(playout_config(config), config.playout_max_shift)
             stream = stream_config(config)

@@ -12,7 +12,7 @@ from diffposetalk_ros.playout.start_delay import StartDelay
 from diffposetalk_ros.streaming.generator import StreamConfig
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
-__all__ = ['amounts', 'overdue', 'playout_config', 'start_delay', 'stream_config', 'too_late']
+__all__ = ['amounts', 'playout_config', 'start_delay', 'stream_config', 'too_late']
 
 
 def stream_config(config: NodeConfig) -> StreamConfig:
@@ -60,17 +60,6 @@ def start_delay(config: NodeConfig) -> StartDelay:
     return StartDelay(
         round(config.playout_delay * NS_PER_SECOND), round(config.playout_min_delay * NS_PER_SECOND)
     )
-
-
-def overdue(config: NodeConfig) -> int:
-    """Time without sound (ns) after which frames have to be generated without the sound that is still to come.
-
-    The newest final frame is 80 ms (right context of the audio encoder), half a frame and up to a hop less one frame
-    behind the sound. When it has been shown, provisional frames must follow; they take up to 25 ms. A shorter time
-    would generate them for every message that is a little late.
-    """
-    behind = 0.1 + (config.stream_hop - 1) / 25
-    return round(max(0.02, config.playout_delay - behind - 0.025) * NS_PER_SECOND)
 
 
 def too_late(config: NodeConfig) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,10 @@ def test_ten_seconds_before_the_camera_make_a_style_and_no_picture_leaves(
             if 'pictures a second are too few' not in told and not late:
                 break
         else:
+            busy = 'too few' in told or os.getloadavg()[0] > (os.cpu_count() or 1)
+            assert busy, (
+                f'takes of {[len(values) for values, _ in source.styles_taken]} pictures on an idle machine'
+            )
             pytest.skip(f'this machine is too busy: {told}')
         assert told.startswith('This is how you speak.')
         assert visitor.wait('viewer.state === 2'), 'the head shows what it has learned'

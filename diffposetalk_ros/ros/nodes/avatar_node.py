@@ -216,8 +216,7 @@ class DiffPoseTalkNode(ManagedNode):
             avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
         if not 0 <= now - self._polled < _POLL * NS_PER_SECOND:
             self._poll()
-        self._poll_every(_POLL_IN_PAUSE)
-        self._polls.reset()
+        self._poll_after(_POLL_IN_PAUSE)
 
     def _info_is_awaited(self, now: int) -> bool:
         """Whether the format of messages without one is still to be announced. Until then no sound is used."""
@@ -269,13 +268,14 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _poll(self) -> None:
         self._polled = self.get_clock().now().nanoseconds
-        self._poll_every(_POLL_IN_PAUSE if self.avatar.poll(self._polled) else _POLL_AT_REST)
+        self._poll_after(_POLL_IN_PAUSE if self.avatar.poll(self._polled) else _POLL_AT_REST)
 
-    def _poll_every(self, seconds: float) -> None:
+    def _poll_after(self, seconds: float) -> None:
+        """Look again ``seconds`` from now."""
         if seconds != self._poll_period:
             self._poll_period = seconds
             self._polls.timer_period_ns = round(seconds * NS_PER_SECOND)
-            self._polls.reset()  # the new period begins now
+        self._polls.reset()
 
     def _publish_due(self, now: int) -> int:
         """On the publishing thread: publish what is due at ``now``; returns when something is due next."""

@@ -307,7 +307,7 @@ class JointCommandNode(ManagedNode):
             self._note_look_ahead()
             self._commands.publish(trajectory_message(commander.plan(), commander.map.names, due, now))
             return
-        planned = now + min(self._took, default=0)
+        planned = now + min(self._took)
         moment = commander.next_position(planned)
         if moment is None:
             return
