@@ -30,6 +30,15 @@ def test_labels_name_the_row() -> None:
     assert top1_retrieval(CODES[order], CODES) < 0.1
 
 
+def test_only_rivals_are_mistaken_for_it() -> None:
+    twice = np.concatenate([CODES, CODES])
+    person = np.arange(200) % 100
+    assert top1_retrieval(twice, twice) == 0.0
+    assert top1_retrieval(twice, twice, rivals=person[:, None] != person[None]) == 1.0
+    with pytest.raises(StyleError, match='rivals'):
+        top1_retrieval(twice, twice, rivals=np.ones((200, 100), bool))
+
+
 @pytest.mark.parametrize(
     ('queries', 'gallery'), [(CODES, CODES[:, 1:]), (CODES, CODES[:5]), (CODES[:0], CODES)]
 )

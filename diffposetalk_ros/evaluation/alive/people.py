@@ -3,26 +3,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.evaluation.retrieval import top1_retrieval
+from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.layout import arkit_layout
 
-__all__ = ['read_tracks']
+__all__ = ['people_found', 'read_tracks']
+
+Floats = NDArray[np.float32]
 
 _SHORTEST = 60
 
 
-def read_tracks(folder: Path) -> list[NDArray[np.float32]]:
-    """Motion (F, 55) at 25 frames/s of every track .npz of a folder with 2.4 s or more.
+def read_tracks(folder: Path) -> dict[str, Floats]:
+    """Motion (F, 55) at 25 frames/s of every track .npz of a folder with 2.4 s or more, by file name.
 
-    A track holds ``weights`` (F, 52) with their ``names``, ``head_rotation`` (F, 3) in rad (face axes), and
-    ``fps`` 25. Raises MotionError for a folder without tracks or a file that is not a track.
+    Files named PERSON_1.npz and PERSON_2.npz are clips of one person. A track holds ``weights`` (F, 52) with their
+    ``names``, ``head_rotation`` (F, 3) in rad (face axes), and ``fps`` 25. Raises MotionError for a folder without
+    tracks or a file that is not a track.
     """
-    layout, found = arkit_layout(), []
+    layout = arkit_layout()
+    found: dict[str, Floats] = {}
     for path in sorted(folder.glob('*.npz')):
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -38,7 +45,37 @@ def read_tracks(folder: Path) -> list[NDArray[np.float32]]:
         if rate != 25.0:
             raise MotionError(f'{path} has {rate:g} frames/s; tracks have 25')
         if len(motion) >= _SHORTEST:
-            found.append(motion)
+            found[path.stem] = motion
     if not found:
         raise MotionError(f'{folder} contains no tracks (.npz)')
     return found
+
+
+def people_found(model: LoadedModel, tracks: Mapping[str, Floats]) -> dict[str, float]:
+    """How often the style of a person finds that person among the clips of all others: measure -> share, 0..1.
+
+    Tracks are named as `read_tracks` names them. Two measures compare the halves of each track. If some people have
+    several tracks, a third looks for each of these with the others. Columns of the styles count alike: they are
+    centred and divided by their deviation over the styles compared. Clips of the same person are not rivals.
+    """
+    person = np.array([name.rpartition('_')[0] or name for name in tracks])
+    others = person[:, None] != person[None]
+    first = np.stack([model.style_of(track[: len(track) // 2]) for track in tracks.values()])
+    second = np.stack([model.style_of(track[len(track) // 2 :]) for track in tracks.values()])
+    first, second = np.split(_standardised(np.concatenate([first, second])), 2)
+    found = {
+        'second half finds the first': top1_retrieval(second, first, rivals=others),
+        'first half finds the second': top1_retrieval(first, second, rivals=others),
+    }
+    same = ~others
+    np.fill_diagonal(same, False)
+    query, target = np.nonzero(same)
+    if len(query):
+        whole = _standardised(np.stack([model.style_of(track) for track in tracks.values()]))
+        share = top1_retrieval(whole[query], whole, target, others[query])
+        found[f'another clip of the person is found ({len(query)} cases)'] = share
+    return found
+
+
+def _standardised(styles: Floats) -> Floats:
+    return np.asarray((styles - styles.mean(0)) / (styles.std(0) + 1e-6), np.float32)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.evaluation.alive.measures import aliveness, seam_ratio
-from diffposetalk_ros.evaluation.retrieval import top1_retrieval
 from diffposetalk_ros.model.backend import SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.layout import arkit_layout
@@ -23,7 +22,7 @@ from diffposetalk_ros.offline.generator import Generator
 from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 
 __all__ = [
-    'BARS', 'PEOPLE', 'AliveReport', 'Bar', 'Run', 'arrivals', 'halves_found', 'live_run', 'markdown',
+    'BARS', 'PEOPLE', 'AliveReport', 'Bar', 'Run', 'arrivals', 'live_run', 'markdown',
     'measure_styles', 'offline_run', 'write',
 ]  # fmt: skip
 
@@ -187,16 +186,6 @@ def _facts(motion: Floats) -> dict[str, float]:
     levels = [name for name in TRAITS if name.endswith('_level')]
     spreads = ['brow_inner_spread', 'brow_outer_spread', 'smile_spread', 'squint_spread']
     return found | {name: traits[name] for name in (*levels, *spreads, 'blink_rate')}
-
-
-def halves_found(model: LoadedModel, tracks: Sequence[Floats]) -> float:
-    """Share of tracks whose second half finds its first half, by style, among all."""
-    first = np.stack([model.style_of(track[: len(track) // 2]) for track in tracks])
-    second = np.stack([model.style_of(track[len(track) // 2 :]) for track in tracks])
-    both = np.concatenate([first, second])
-    scale = both.std(0) + 1e-6
-    middle = both.mean(0)
-    return float(top1_retrieval((second - middle) / scale, (first - middle) / scale))
 
 
 def _value(value: float) -> str:

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk_ros.evaluation.alive.people import read_tracks
+from diffposetalk_ros.evaluation.alive.people import people_found, read_tracks
 from diffposetalk_ros.evaluation.alive.realism import told_apart
 from diffposetalk_ros.evaluation.alive.report import (
     AliveReport,
     Floats,
     arrivals,
-    halves_found,
     live_run,
     measure_styles,
     offline_run,
@@ -84,11 +83,13 @@ def measure_alive(
             say(f'{way}: what arrives of {random_styles} styles')
             report.arrival[way] = arrivals(run, speech[:4], sources, generator.model)
     if tracks is not None:
-        people = read_tracks(tracks)
+        named = read_tracks(tracks)
+        people = list(named.values())
         say(f'styles of {len(people)} tracks of people')
         run = offline_run(generator)
         report.people = arrivals(run, speech[:4], people, generator.model)
-        report.people['second half finds the first, top-1'] = halves_found(generator.model, people)
+        found = people_found(generator.model, named)
+        report.people |= {f'{measure}, top-1': share for measure, share in found.items()}
         report.settings['tracks of people'] = str(len(people))
         say('whether generated faces can be told from people')
         plain = Generator(_without_nonverbal(generator.model))

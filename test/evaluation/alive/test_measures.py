@@ -10,9 +10,10 @@ import pytest
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.evaluation.alive.measures import aliveness, head_bands, seam_ratio, spread_of
-from diffposetalk_ros.evaluation.alive.people import read_tracks
+from diffposetalk_ros.evaluation.alive.people import people_found, read_tracks
 from diffposetalk_ros.evaluation.alive.realism import auc, told_apart, with_tracker_noise
 from diffposetalk_ros.evaluation.alive.report import AliveReport, markdown
+from diffposetalk_ros.model.loader import open_model
 from diffposetalk_ros.motion.layout import arkit_layout
 
 LAYOUT = arkit_layout()
@@ -88,13 +89,33 @@ def test_tracks_are_read_and_others_refused(tmp_path: Path) -> None:
         head_rotation=np.zeros((80, 3), np.float32),
         fps=25.0,
     )
-    (track,) = read_tracks(tmp_path)
+    (track,) = (found := read_tracks(tmp_path)).values()
+    assert list(found) == ['a']
     assert track.shape == (80, 55) and track[0, LAYOUT.index('jawOpen')] == 0.5
     np.savez(tmp_path / 'b.npz', weights=weights)
     with pytest.raises(MotionError, match=r'b\.npz'):
         read_tracks(tmp_path)
     with pytest.raises(MotionError, match='no tracks'):
         read_tracks(tmp_path / 'nowhere')
+
+
+def test_a_person_is_looked_for_among_others() -> None:
+    turning, smiling, nodding = waves(0.5, 6.0), waves(2.0, 2.0), waves(1.0, 1.0)
+    smiling[:, [LAYOUT.index(f'mouthSmile{side}') for side in ('Left', 'Right')]] = 0.6
+    nodding[:, [52, 53]] = 3 * nodding[:, [53, 52]]
+    model = open_model('embedded')
+    # The clips of `a` are equal: a measure that took the second for another person would call it a miss.
+    tracks = {'a_1': turning, 'a_2': turning, 'b_1': smiling, 'c': nodding}
+    assert people_found(model, tracks) == {
+        'second half finds the first': 1.0,
+        'first half finds the second': 1.0,
+        'another clip of the person is found (2 cases)': 1.0,
+    }
+    # Whoever is moved in another clip as somebody else moves is taken for that person.
+    tracks = {'a_1': turning, 'a_2': smiling, 'b_1': smiling, 'c': turning}
+    assert people_found(model, tracks)['another clip of the person is found (2 cases)'] == 0.0
+    del tracks['a_2']
+    assert len(people_found(model, tracks)) == 2
 
 
 def test_trembling_is_told_from_gliding_and_like_from_like_is_not() -> None:
