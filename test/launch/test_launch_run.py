@@ -145,7 +145,7 @@ def test_demo_speaks(bench: Bench, model_folder: Path) -> None:
     bench.launch('demo.launch.py', **values)
     bench.becomes('active', '/stage/diffposetalk')
     bench.wait(lambda: FaceMotion.SPEAKING in states, 'nobody speaks')
-    assert ('viewer', '/stage') in bench.node.get_node_names_and_namespaces()
+    bench.wait(lambda: ('viewer', '/stage') in bench.node.get_node_names_and_namespaces(), 'no page')
     assert bench.stop() == 0
 
 
