@@ -36,7 +36,7 @@ from diffposetalk_ros.errors import (
     MotionError,
     StyleError,
 )
-from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
+from diffposetalk_ros.model.backend import LIVE_SAMPLING, FloatArray, SamplingConfig
 from diffposetalk_ros.model.clip_style import clip_style, style_frames
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import NEUTRAL, LoadedModel, open_model
@@ -212,7 +212,7 @@ def open_stream(
 
     Raises StyleError, AudioError or ConfigError for what cannot be used.
     """
-    live = SamplingConfig(steps=4, scale_audio=1.0) if sampling is None else sampling
+    live = LIVE_SAMPLING if sampling is None else sampling
     generator = model_stream(
         model,
         StreamConfig(hop=hop, look_ahead=look_ahead, seed=seed, sampling=live),

@@ -171,7 +171,11 @@ def test_a_stream_begins_again_and_changes_its_style(model: dpt.LoadedModel, spe
 def test_a_stream_begins_with_the_settings_of_the_node(model: dpt.LoadedModel, speech: np.ndarray) -> None:
     node = config_from({})
     live = dpt.SamplingConfig(
-        node.sampler_solver, node.sampler_steps, node.sampler_guidance_audio, node.sampler_guidance_style
+        node.sampler_solver,
+        node.sampler_steps,
+        node.sampler_guidance_audio,
+        node.sampler_guidance_style,
+        spacing=node.sampler_spacing,
     )
     default = dpt.open_stream(model)
     explicit = dpt.open_stream(

@@ -61,7 +61,7 @@ class LiveModel:
         network, sampling = self.loaded.backend.config, stream_config(config).sampling
         branches_for(network, True, sampling)
         scale_code(network, True, sampling)
-        timesteps(network.n_diff_steps, sampling.steps)
+        timesteps(network.n_diff_steps, sampling.steps, sampling.spacing)
 
     def idle_motion(self, style: FloatArray | None, config: NodeConfig) -> IdleMotion:
         """Idle motion of the face in a style."""

@@ -12,7 +12,9 @@ from typing import Any, Literal
 import yaml
 
 from diffposetalk_ros.audio.formats.pcm import PCM_FORMATS
+from diffposetalk_ros.diffusion.schedule import SPACINGS
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.model.backend import LIVE_SAMPLING
 
 __all__ = [
     'PARAMETERS', 'ParameterSpec', 'Value', 'config_from', 'read_assignment', 'reject_reason', 'to_yaml',
@@ -247,8 +249,16 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         when='inactive',
     ),
     ParameterSpec('idle.enabled', True, 'Blinks, gaze shifts and head sway while nobody speaks'),
-    ParameterSpec('sampler.solver', 'ddim', 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')),
-    ParameterSpec('sampler.steps', 4, 'Network evaluations per window', '1', 1, 500),
+    ParameterSpec(
+        'sampler.solver', LIVE_SAMPLING.solver, 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')
+    ),
+    ParameterSpec('sampler.steps', LIVE_SAMPLING.steps, 'Network evaluations per window', '1', 1, 500),
+    ParameterSpec(
+        'sampler.spacing',
+        LIVE_SAMPLING.spacing,
+        'How they lie between noise and motion; quadratic serves a few steps, even serves many',
+        choices=SPACINGS,
+    ),
     ParameterSpec(
         'sampler.guidance_audio', 1.0, 'Guidance scale of the audio; 1: no guidance, fastest', '1', 0.0, 10.0
     ),
@@ -339,6 +349,7 @@ class NodeConfig:
     idle_enabled: bool
     sampler_solver: str
     sampler_steps: int
+    sampler_spacing: str
     sampler_guidance_audio: float
     sampler_guidance_style: float
     sampler_seed: int

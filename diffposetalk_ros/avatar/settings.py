@@ -20,6 +20,7 @@ def stream_config(config: NodeConfig) -> StreamConfig:
     sampling = SamplingConfig(
         solver=config.sampler_solver,
         steps=config.sampler_steps,
+        spacing=config.sampler_spacing,
         scale_audio=config.sampler_guidance_audio,
         scale_style=config.sampler_guidance_style,
     )

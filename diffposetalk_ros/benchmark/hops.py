@@ -117,10 +117,10 @@ def hop_table(
     seconds = sum(clip.duration for clip in clips)
     note = (
         f'{len(clips)} clips, {seconds:.0f} s of real speech; {sampling.solver}, {sampling.steps} steps, '
-        f"guidance {sampling.scale_audio:g}. Delay: from the end of a frame's sound until its window can "
-        'begin, at most; computing, messages and playout come on top. Closures, viseme r, LVE: against the '
-        'training animator, as in docs/evaluation.md. Seam: speed of the lips over window borders relative to '
-        'elsewhere; with k = 1 every frame is a border. Processor: of one core, for generating alone.'
+        f"{sampling.spacing} spacing, guidance {sampling.scale_audio:g}. Delay: from the end of a frame's sound "
+        'until its window can begin, at most; computing, messages and playout come on top. Closures, viseme r, LVE: '
+        'against the training animator, as in docs/evaluation.md. Seam: speed of the lips over window borders '
+        'relative to elsewhere; with k = 1 every frame is a border. Processor: of one core, for generating alone.'
     )
     columns = (
         'k', 'L', 'delay [ms]', 'closure recall', 'precision', 'viseme r', 'LVE [mm]', 'seam', 'processor [%]',

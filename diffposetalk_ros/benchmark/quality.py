@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import timed
 from diffposetalk_ros.evaluation import metrics
 from diffposetalk_ros.evaluation.comparison import Contender, Floats, masked_vertices, perform, score
+from diffposetalk_ros.evaluation.contenders import parse_sampler
 from diffposetalk_ros.evaluation.reference import clip_seed, reference_motion
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.evaluation.style_scores import style_scores
@@ -28,12 +29,12 @@ _HOP = 2
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """``samplers``: (solver, steps); ``reference``: steps of the ancestral sampler they are compared with.
+    """``samplers``: see `parse_sampler`; ``reference``: steps of the ancestral sampler they are compared with.
     ``styles``: how many the generated motion has to be found among."""
 
-    samplers: tuple[tuple[str, int], ...] = (
-        ('ddim', 1), ('ddim', 2), ('ddim', 4), ('ddim', 8),
-        ('dpmpp_2m', 2), ('dpmpp_2m', 4), ('dpmpp_2m', 8),
+    samplers: tuple[str, ...] = (
+        'ddim:1', 'ddim:2', 'ddim:2:quadratic', 'ddim:4', 'ddim:4:quadratic', 'ddim:8',
+        'dpmpp_2m:2', 'dpmpp_2m:4', 'dpmpp_2m:8',
     )  # fmt: skip
     reference: int = 500
     styles: int = 20
@@ -166,5 +167,5 @@ def _runs(base: SamplingConfig, settings: QualitySettings) -> Iterator[tuple[str
     """(name, sampling, draw of the noise), the reference first."""
     yield f'ddpm {base.steps}', base, 0
     yield f'ddpm {base.steps}, other seed', base, 1
-    for solver, steps in settings.samplers:
-        yield f'{solver} {steps}', replace(base, solver=solver, steps=steps), 0
+    for name in settings.samplers:
+        yield name.replace(':', ' '), parse_sampler(name, base), 0

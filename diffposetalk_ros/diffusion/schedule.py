@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
 
-__all__ = ['NoiseSchedule', 'Timesteps', 'make_schedule', 'timesteps']
+__all__ = ['SPACINGS', 'NoiseSchedule', 'Timesteps', 'make_schedule', 'timesteps']
+
+SPACINGS = ('even', 'quadratic')
+"""How a sampler's steps can lie in the schedule; see `timesteps`."""
 
 _F32 = NDArray[np.float32]
 _BETA_FIRST, _BETA_LAST = 1e-4, 0.02
@@ -101,12 +104,20 @@ def make_schedule(name: str, steps: int) -> NoiseSchedule:
     return NoiseSchedule(*(tuple(float(v) for v in array) for array in arrays))
 
 
-def timesteps(total: int, count: int) -> list[tuple[int, int]]:
-    """``count`` pairs (t, t_prev) spread evenly over T = ``total`` steps, from T to 0.
+def timesteps(total: int, count: int, spacing: str = 'even') -> list[tuple[int, int]]:
+    """``count`` pairs (t, t_prev) of the T = ``total`` steps, from T to 0.
 
-    Raises ConfigError unless 1 <= count <= total.
+    ``spacing`` is 'even' or 'quadratic' (t proportional to the square of the steps that are left; Song et al. 2021,
+    appendix D.3). Quadratic steps are denser at little noise, where a few even steps leave the lips a little open.
+    Raises ConfigError for another spacing or unless 1 <= count <= total.
     """
     if not 1 <= count <= total:
         raise ConfigError(f'{count} sampling steps; use 1 to {total}')
-    times = [round(total * (count - i) / count) for i in range(count + 1)]
+    if spacing not in SPACINGS:
+        raise ConfigError(f'spacing {spacing!r} of the sampling steps; use {" or ".join(SPACINGS)}')
+    left = range(count, -1, -1)
+    if spacing == 'even':
+        times = [round(total * n / count) for n in left]
+    else:  # near 0, where squares would repeat, the times go down one by one
+        times = [max(n, int(total * (n / count) ** 2 + 0.5)) for n in left]
     return list(zip(times[:-1], times[1:], strict=True))

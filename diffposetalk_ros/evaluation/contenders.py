@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -31,14 +32,22 @@ predicts the sample."""
 
 
 _SLOW_STEPS = 50
+_SAMPLER = re.compile(r'(ddpm|ddim|dpmpp_2m):([1-9][0-9]*)(?::(even|quadratic))?')
 
 
 def parse_sampler(text: str, base: SamplingConfig) -> SamplingConfig:
-    """'SOLVER:STEPS' -> settings with the scales of ``base``. Raises ConfigError for another form."""
-    solver, _, steps = text.partition(':')
-    if solver not in ('ddpm', 'ddim', 'dpmpp_2m') or not steps.isdecimal() or int(steps) < 1:
-        raise ConfigError(f'sampler {text!r}; use ddpm:N, ddim:N or dpmpp_2m:N with N network evaluations')
-    return replace(base, solver=solver, steps=int(steps))
+    """'SOLVER:STEPS' or 'SOLVER:STEPS:SPACING' -> settings with the scales of ``base``.
+
+    Raises ConfigError for another form.
+    """
+    match = _SAMPLER.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f'sampler {text!r}; use ddpm:N, ddim:N or dpmpp_2m:N with N network evaluations, '
+            'and :quadratic after it for quadratic spacing'
+        )
+    solver, steps, spacing = match.groups('even')
+    return replace(base, solver=solver, steps=int(steps), spacing=spacing)
 
 
 def main_sampler(samplers: Sequence[str]) -> str:

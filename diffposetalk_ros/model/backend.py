@@ -16,7 +16,8 @@ from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.motion.regions import RegionValues, by_column
 
 __all__ = [
-    'Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'check_motion', 'noise_scale', 'sampling_for',
+    'LIVE_SAMPLING', 'Backend', 'FloatArray', 'SamplingConfig', 'WindowRequest', 'check_motion', 'noise_scale',
+    'sampling_for',
 ]  # fmt: skip
 
 FloatArray = NDArray[np.float32]
@@ -39,6 +40,7 @@ class SamplingConfig:
         flexibility: noise of ancestral steps, from 0 (the smaller variance, as in the official code) to 1.
         mouth_noise: 0 to 1, replaces `ModelConfig.mouth_noise`, or None. Less noise makes the mouth vary less,
             while the rest of the face keeps its full variation.
+        spacing: 'even' or 'quadratic', how the steps lie between noise and motion (`diffusion.schedule.timesteps`).
     """
 
     solver: str = 'ddim'
@@ -50,6 +52,11 @@ class SamplingConfig:
     threshold: tuple[float, float, float] | None = None
     flexibility: float = 0.0
     mouth_noise: float | None = None
+    spacing: str = 'even'
+
+
+LIVE_SAMPLING = SamplingConfig('ddim', 2, scale_audio=1.0, spacing='quadratic')
+"""Default of the live node: two evaluations per window, without guidance."""
 
 
 def sampling_for(config: ModelConfig, sampling: SamplingConfig) -> SamplingConfig:

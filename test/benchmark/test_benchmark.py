@@ -87,6 +87,7 @@ def test_installed_size() -> None:
 def test_the_default_is_the_nodes_default() -> None:
     node = config_from({})
     assert (DEFAULT.solver, DEFAULT.steps) == (node.sampler_solver, node.sampler_steps)
+    assert DEFAULT.spacing == node.sampler_spacing
     assert DEFAULT.scale_audio == node.sampler_guidance_audio
     assert DEFAULT.scale_style == node.sampler_guidance_style
 

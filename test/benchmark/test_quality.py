@@ -51,7 +51,7 @@ def test_table_of_every_setting(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main([*words, '--scales', '1.5:1', '-o', str(tmp_path / 'q')]) == 0
     table = json.loads((tmp_path / 'q.json').read_text())['tables'][0]
     assert [row[0] for row in table['rows'][:3]] == ['ddpm 3', 'ddpm 3, other seed', 'ddim 1']
-    assert len(table['rows']) == 9 and '2 clips (set0, set1)' in table['note']
+    assert len(table['rows']) == 11 and '2 clips (set0, set1)' in table['note']
     assert table['title'] == 'Guidance scales 1.5 and 1'
     assert table['rows'][0][-1] is None and table['rows'][2][-1].endswith(
         ('recall', 'precision', 'LVE', 'FDD', 'style')

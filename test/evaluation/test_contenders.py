@@ -25,6 +25,8 @@ MakeClip = Callable[..., SpeechClip]
 def test_sampler_names() -> None:
     base = SamplingConfig(scale_audio=2.0)
     assert parse_sampler('dpmpp_2m:4', base) == SamplingConfig('dpmpp_2m', 4, scale_audio=2.0)
+    wanted = SamplingConfig('ddim', 2, scale_audio=2.0, spacing='quadratic')
+    assert parse_sampler('ddim:2:quadratic', base) == wanted
     for wrong in ('ddim', 'ddim:0', 'ddim:x', 'euler:4', ''):
         with pytest.raises(ConfigError, match='sampler'):
             parse_sampler(wrong, base)

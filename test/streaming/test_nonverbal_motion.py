@@ -11,13 +11,13 @@ import pytest
 from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import StyleError
-from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.model.backend import LIVE_SAMPLING
 from diffposetalk_ros.model.loader import LoadedModel, open_model
 from diffposetalk_ros.motion.files.motion_file import load_motion
 from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 from diffposetalk_ros.util.resources import demo_clip
 
-LIVE = StreamConfig(sampling=SamplingConfig(steps=4, scale_audio=1.0))
+LIVE = StreamConfig(sampling=LIVE_SAMPLING)
 
 
 @pytest.fixture(scope='module')

@@ -12,13 +12,13 @@ from diffposetalk_ros.benchmark.speed.requests import speech_like, window_reques
 from diffposetalk_ros.benchmark.speed.steady import run_steady
 from diffposetalk_ros.benchmark.table import Cell, Table
 from diffposetalk_ros.benchmark.timing import Timing, timed
-from diffposetalk_ros.model.backend import Backend, SamplingConfig
+from diffposetalk_ros.model.backend import LIVE_SAMPLING, Backend, SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.offline.generator import Generator
 
 __all__ = ['DEFAULT', 'embedded_tables']
 
-DEFAULT = SamplingConfig('ddim', 4, 1.0, 1.0)
+DEFAULT = LIVE_SAMPLING
 """The default sampling of the node."""
 _HOP = 2
 
@@ -35,7 +35,8 @@ def embedded_tables(model: LoadedModel, full: bool) -> Iterator[Table]:
 
 
 def _setting() -> str:
-    return f'{DEFAULT.solver}, {DEFAULT.steps} steps, scales {DEFAULT.scale_audio:g} and {DEFAULT.scale_style:g}.'
+    steps = f'{DEFAULT.solver}, {DEFAULT.steps} steps, {DEFAULT.spacing} spacing'
+    return f'{steps}, scales {DEFAULT.scale_audio:g} and {DEFAULT.scale_style:g}.'
 
 
 def _cells(timing: Timing, motion: float) -> tuple[Cell, ...]:
@@ -64,7 +65,7 @@ def _savings(model: LoadedModel, full: bool) -> Table:
         measure('torch, padded window of 100 frames', torch, DEFAULT, config.n_motions)
         measure('torch, window cut to the hop', torch, DEFAULT)
     measure('ONNX Runtime, window cut to the hop (the default)', model.backend, DEFAULT)
-    for steps in (1, 2, 8):
+    for steps in (1, 4, 8):
         measure('the same', model.backend, replace(DEFAULT, steps=steps))
     measure('equal scales: two branches', model.backend, replace(DEFAULT, scale_audio=1.5, scale_style=1.5))
     measure('different scales: three branches', model.backend, replace(DEFAULT, scale_audio=1.5))

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from diffposetalk_ros.benchmark.speed.embedded import DEFAULT
 from diffposetalk_ros.benchmark.speed.full_size import FULL_SIZE, device_name, full_size_model
 from diffposetalk_ros.benchmark.speed.in_process import run_avatars
 from diffposetalk_ros.benchmark.speed.requests import speech_like
@@ -25,6 +24,7 @@ from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerato
 __all__ = ['ServedConfig', 'host_table', 'served_tables']
 
 _MIB = 1 << 20
+_PLAIN = SamplingConfig('ddim', 4, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def served_tables(device: str, config: ServedConfig | None = None) -> Iterator[T
         avatars: list[tuple[Cell, ...]] = []
         for precision in config.precisions:
             backend = TorchBackend.load(folder, f'{device}/{precision}')
-            for sampling in (DEFAULT, SamplingConfig('ddim', 8, 1.15, 3.0)):
+            for sampling in (_PLAIN, SamplingConfig('ddim', 8, 1.15, 3.0)):
                 hops.append((precision, *_hops(backend, sampling, config.hops)))
             avatars += [(precision, *row) for row in _avatars(backend, device, config)]
             del backend
@@ -68,7 +68,7 @@ def served_tables(device: str, config: ServedConfig | None = None) -> Iterator[T
     yield Table(
         'Full size: avatars in one process',
         f'{place}. Every avatar speaks and all hops fall due at once, every '
-        f'{1000 * config.hop // config.model.fps} ms, {DEFAULT.solver}, {DEFAULT.steps} steps, scales of 1; a hop '
+        f'{1000 * config.hop // config.model.fps} ms, {_PLAIN.solver}, {_PLAIN.steps} steps, scales of 1; a hop '
         'that is not done when the next one is due is missed. Memory: what a run added at its peak, per avatar, '
         'weights left out.',
         (
@@ -99,7 +99,7 @@ def _hops(backend: Backend, sampling: SamplingConfig, count: int) -> tuple[Cell,
 def _avatars(backend: Backend, device: str, config: ServedConfig) -> Iterator[tuple[Cell, ...]]:
     for count in tqdm(config.avatars, desc='avatars', unit='run', leave=False):
         before = _memory(device, fresh=True)
-        run = run_avatars(backend, None, DEFAULT, count, config.seconds, config.hop)
+        run = run_avatars(backend, None, _PLAIN, count, config.seconds, config.hop)
         after = _memory(device)
         used = [(b - a) / _MIB / count if a is not None and b is not None else None for a, b in zip(
             before, after, strict=True
@@ -149,7 +149,7 @@ def host_table(config: ServedConfig | None = None) -> Table:
     config = config or ServedConfig(avatars=(64, 256, 512), seconds=4.0)
     rows = []
     for count in config.avatars:
-        run = run_avatars(_Free(config.model), None, DEFAULT, count, config.seconds, config.hop)
+        run = run_avatars(_Free(config.model), None, _PLAIN, count, config.seconds, config.hop)
         rows.append((count, *run.busy, run.busy[0] / count))
     note = (
         'Networks that compute nothing. What is left: a thread for each avatar, windows, noise, normalising '

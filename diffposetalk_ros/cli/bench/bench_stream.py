@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seconds', type=float, default=60.0, help='use at most this much speech, s (default 60)'
     )
-    parser.add_argument('--steps', type=int, default=4, help='network evaluations per window (default 4)')
+    parser.add_argument(
+        '--sampler', default='ddim:2:quadratic', help='SOLVER:STEPS[:SPACING] (default: as in the node)'
+    )
     parser.add_argument(
         '--scale-audio', type=float, default=1.0, help='guidance on speech (default 1, as in the node)'
     )
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.benchmark.hops import HopScore, hop_table
     from diffposetalk_ros.benchmark.table import machine, write_report
     from diffposetalk_ros.evaluation.comparison import evenly
+    from diffposetalk_ros.evaluation.contenders import parse_sampler
     from diffposetalk_ros.evaluation.speech_sets import load_clips
     from diffposetalk_ros.model.backend import SamplingConfig
     from diffposetalk_ros.model.loader import open_model
@@ -45,9 +48,7 @@ def run(options: argparse.Namespace) -> int:
     total = sum(clip.duration for clip in clips)
     chosen = evenly(clips, max(1, round(len(clips) * min(1.0, options.seconds / total))))
     model = open_model(options.model, 'onnx', 'cpu')
-    sampling = SamplingConfig(
-        solver='ddim', steps=options.steps, scale_audio=options.scale_audio, scale_style=1.0
-    )
+    sampling = parse_sampler(options.sampler, SamplingConfig(scale_audio=options.scale_audio))
 
     def show(made: HopScore) -> None:
         print(
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     )
     about = {
         'command': f'diffposetalk bench-stream CLIPS --model {model.folder.name} '
-        f'--seconds {options.seconds:g} --steps {options.steps}',
+        f'--seconds {options.seconds:g} --sampler {options.sampler}',
         **machine(),
     }
     for path in write_report(options.output, about, [table]):

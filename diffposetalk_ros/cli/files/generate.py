@@ -17,8 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffposetalk_ros.diffusion.schedule import SPACINGS
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.model.backend import LIVE_SAMPLING, SamplingConfig
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same motion (default 0)')
     parser.add_argument('--steps', type=int, default=8, help='network evaluations per window (default 8)')
     parser.add_argument('--solver', default='ddim', choices=('ddim', 'dpmpp_2m', 'ddpm'))
+    parser.add_argument(
+        '--spacing',
+        default='even',
+        choices=SPACINGS,
+        help='how the steps lie from noise to motion (default even)',
+    )
     parser.add_argument(
         '--scale-audio', type=float, default=1.25, help='guidance on speech (default 1.25; paper 1.15)'
     )
@@ -92,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--live',
         action='store_true',
-        help='generate hop by hop as the live node does, 4 steps without guidance: the frames of face_motion_chunk',
+        help='generate hop by hop as the live node does by default: the frames of face_motion_chunk',
     )
     parser.add_argument(
         '--fps', type=float, help='frame rate of the output, 10 to 120 (default: that of the model, 25)'
@@ -214,6 +221,7 @@ def sampling_from(options: argparse.Namespace) -> SamplingConfig:
         threshold,
         options.flexibility,
         options.mouth_noise,
+        options.spacing,
     )
 
 
@@ -236,7 +244,7 @@ def _live(
     from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 
-    config = StreamConfig(seed=seed, sampling=SamplingConfig(steps=4, scale_audio=1.0))
+    config = StreamConfig(seed=seed, sampling=LIVE_SAMPLING)
     stream, frames = model_stream(model, config, model.style(style)), []
     for block in audio_blocks(audio, refuse_silence=not allow_silence):
         frames += stream.push(block)

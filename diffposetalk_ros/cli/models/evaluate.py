@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='clips that such samplers process at once (default: number of cores, at most 4)',
     )
     parser.add_argument(
-        '--samplers', help='comma-separated SOLVER:STEPS; the others are compared with the first'
+        '--samplers', help='comma-separated SOLVER:STEPS[:SPACING]; the others are compared with the first'
     )
     parser.add_argument('--style', default='neutral', help='style of the model and of the reference')
     parser.add_argument('--scale-audio', type=float, help='guidance scale of speech')

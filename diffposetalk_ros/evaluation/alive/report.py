@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.evaluation.alive.measures import aliveness, seam_ratio
-from diffposetalk_ros.model.backend import SamplingConfig
+from diffposetalk_ros.model.backend import LIVE_SAMPLING, SamplingConfig
 from diffposetalk_ros.model.loader import LoadedModel
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.eye_measures import blink_events
@@ -106,7 +106,7 @@ def offline_run(generator: Generator, sampling: SamplingConfig | None = None) ->
 
 def live_run(model: LoadedModel, config: StreamConfig | None = None) -> Run:
     """Hop by hop, as the live node generates."""
-    base = config or StreamConfig(sampling=SamplingConfig(steps=4, scale_audio=1.0))
+    base = config or StreamConfig(sampling=LIVE_SAMPLING)
 
     def run(samples: Floats, style: Any, seed: int) -> Floats:
         chosen = StreamConfig(

@@ -175,7 +175,7 @@ class OnnxBackend:
             if len(self._plans) > 64:  # someone sweeps a scale
                 self._plans.clear()
             branches = branches_for(self.config, request.style is not None, sampling)
-            steps = timesteps(self._schedule.steps, sampling.steps)
+            steps = timesteps(self._schedule.steps, sampling.steps, sampling.spacing)
             times = tuple(t for t, _ in steps)
             coefficients = solver_coefficients(
                 sampling.solver, self._schedule, steps, self.config.target, sampling.flexibility,

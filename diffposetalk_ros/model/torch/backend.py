@@ -97,7 +97,7 @@ class TorchBackend:
         """
         if request.audio.shape[:2] != request.noise.shape[:2]:
             raise ModelError(f'audio features {request.audio.shape} do not fit noise {request.noise.shape}')
-        steps = timesteps(self._schedule.steps, sampling.steps)
+        steps = timesteps(self._schedule.steps, sampling.steps, sampling.spacing)
         arrays = self._arrays(request, sampling, [t for t, _ in steps])
         count = len(request.noise)
         if self._graphs:
@@ -187,7 +187,7 @@ class _Denoising:
 
     def __call__(self, given: Mapping[str, Tensor]) -> Tensor:
         sampling, schedule = self._sampling, self._schedule
-        steps = timesteps(schedule.steps, sampling.steps)
+        steps = timesteps(schedule.steps, sampling.steps, sampling.spacing)
         inpainting = Inpainting(given['target'], given['mask']) if 'target' in given else None
         rows = solver_coefficients(
             sampling.solver, schedule, steps, self._model.config.target, sampling.flexibility,

@@ -35,7 +35,7 @@ def sample_window(model: DiffPoseTalkModel, window: WindowRequest, sampling: Sam
     code = scale_code(config, window.style is not None, sampling)  # of distilled models
     scales = None if code is None else torch.tensor(code).expand(count, -1)
 
-    steps = timesteps(schedule.steps, sampling.steps)
+    steps = timesteps(schedule.steps, sampling.steps, sampling.spacing)
     inpainted = window.inpainting is not None
     coefficients = solver_coefficients(
         sampling.solver, schedule, steps, config.target, sampling.flexibility, inpainted
