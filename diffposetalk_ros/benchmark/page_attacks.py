@@ -2,9 +2,10 @@
 """What rude visitors cost: the memory of the page's server, and the longest pause that another viewer sees.
 
     python -m diffposetalk_ros.benchmark.page_attacks --seconds 60
+    python -m diffposetalk_ros.benchmark.page_attacks --port 8765 --process PID    the page of a running viewer_node
 
-The server is a process of its own that sends 50 frames a second, as the viewer node does; the attacks come from a
-second process, and the polite viewer measures from this one.
+Without ``--port`` the server is a process of its own that sends 50 frames a second, as the viewer node does. The
+attacks come from a second process, and the polite viewer measures from this one.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from diffposetalk_ros.benchmark.process_watch import ProcessWatch
 from diffposetalk_ros.benchmark.table import Table, machine
 from diffposetalk_ros.motion.rig import load_rig
-from diffposetalk_ros.viewer.page_messages import motion_block
+from diffposetalk_ros.viewer.page_messages import frame_due, motion_block
 from diffposetalk_ros.viewer.rig_file import pack_rig
 from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer
 
@@ -130,31 +132,54 @@ ATTACKS: dict[str, Callable[[int, float], Awaitable[None]]] = {
 }
 
 
-def attack_table(seconds: float) -> Table:
-    """Each attack for ``seconds``, one after the other on one server."""
+def attack_table(seconds: float, page: tuple[int, int] | None = None) -> Table:
+    """Each attack for ``seconds``, one after the other on one server.
+
+    ``page``: port on this machine and process of the server to attack; None: one that is started for this. Raises
+    ConfigError for a process that does not exist, OSError if nothing listens on the port.
+    """
     context = multiprocessing.get_context('spawn')
-    ours, theirs = context.Pipe()
-    server = context.Process(target=_serve, args=(theirs,), daemon=True)
-    server.start()
-    port = ours.recv()
-    watch = ProcessWatch(server.pid or 0)
+    server = None
+    if page is None:
+        ours, theirs = context.Pipe()
+        server = context.Process(target=_serve, args=(theirs,), daemon=True)
+        server.start()
+        page = ours.recv(), server.pid or 0
+    port, process = page
     rows = []
     try:
+        watch = ProcessWatch(process)
         asyncio.run(_view(port, 2.0))  # the cost of a first visitor is not part of the attack
         for name in ATTACKS:
             before = watch.sample().resident
             attacker = context.Process(target=_attack, args=(name, port, seconds), daemon=True)
             attacker.start()
-            frames, gap, most = asyncio.run(_view(port, seconds, watch))
+            seen = asyncio.run(_view(port, seconds, watch))
             attacker.join(10)
             attacker.kill()
-            rows.append((name, round(most - before, 1), round(1e3 * gap), round(frames / seconds, 1)))
+            rows.append(
+                (
+                    name,
+                    round(seen.resident - before, 1),
+                    round(1e3 * seen.gap),
+                    round(seen.frames / seconds, 1),
+                    round(1e3 * seen.late),
+                )
+            )
     finally:
-        server.kill()
+        if server is not None:
+            server.kill()
+    source = 'the server sends 50 frames a second' if server else 'the page of a running node'
     return Table(
         'Rude visitors of the page',
-        f'{seconds:g} s of each; the server sends 50 frames a second.',
-        ('attack', 'memory grown by at most [MiB]', 'longest gap of another viewer [ms]', 'its frames/s'),
+        f'{seconds:g} s of each; {source}.',
+        (
+            'attack',
+            'memory grown by at most [MiB]',
+            'longest gap of another viewer [ms]',
+            'its frames/s',
+            'its latest frame [ms after it is due]',
+        ),
         tuple(rows),
     )
 
@@ -183,11 +208,21 @@ def _attack(name: str, port: int, seconds: float) -> None:
     asyncio.run(run())
 
 
-async def _view(port: int, seconds: float, watch: ProcessWatch | None = None) -> tuple[int, float, float]:
-    """A polite viewer: frames seen, longest gap (s), and the most memory of the server meanwhile (MiB)."""
+@dataclass
+class _Seen:
+    """What a polite viewer saw: ``gap`` and ``late`` in s, the most memory of the server meanwhile in MiB."""
+
+    frames: int = 0
+    gap: float = 0.0
+    late: float = 0.0
+    resident: float = 0.0
+
+
+async def _view(port: int, seconds: float, watch: ProcessWatch | None = None) -> _Seen:
+    """A polite viewer, for ``seconds``."""
     import aiohttp
 
-    frames, gap, most = 0, 0.0, 0.0
+    seen = _Seen()
     async with (
         aiohttp.ClientSession() as client,
         client.ws_connect(f'http://127.0.0.1:{port}/socket') as link,
@@ -198,22 +233,31 @@ async def _view(port: int, seconds: float, watch: ProcessWatch | None = None) ->
             with contextlib.suppress(asyncio.TimeoutError):
                 message = await link.receive(timeout=1.0)
                 if message.type is aiohttp.WSMsgType.BINARY:
-                    frames += 1
-                    gap, last = max(gap, time.monotonic() - last), time.monotonic()
+                    due = frame_due(message.data)
+                    if due is not None:
+                        seen.frames += 1
+                        seen.gap, last = max(seen.gap, time.monotonic() - last), time.monotonic()
+                        seen.late = max(seen.late, time.time() - due)
                 elif message.type is not aiohttp.WSMsgType.TEXT:  # disconnected: the gap lasts until the end
                     break
-            if watch is not None and frames % 25 == 0:
-                most = max(most, watch.sample().resident)
+            if watch is not None and seen.frames % 25 == 0:
+                seen.resident = max(seen.resident, watch.sample().resident)
         await asyncio.sleep(max(0.0, end - time.monotonic()))
-    return frames, max(gap, time.monotonic() - last), most
+    seen.gap = max(seen.gap, time.monotonic() - last)
+    return seen
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--seconds', type=float, default=60.0, help='of each attack (default: %(default)s)')
-    seconds = parser.parse_args().seconds
+    parser.add_argument('--port', type=int, help='of a page that runs already, on this machine')
+    parser.add_argument('--process', type=int, help='process of that page')
+    args = parser.parse_args()
+    if (args.port is None) != (args.process is None):
+        parser.error('--port and --process go together')
+    page = None if args.port is None else (args.port, args.process)
     print('\n'.join(f'- {key}: {value}' for key, value in machine().items()))
-    print(attack_table(seconds).markdown())
+    print(attack_table(args.seconds, page).markdown())
 
 
 if __name__ == '__main__':

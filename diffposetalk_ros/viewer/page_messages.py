@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import AudioError, StyleError, VideoError
 
-__all__ = ['audio_block', 'motion_block', 'read_face', 'read_live', 'read_speech', 'read_style']
+__all__ = ['audio_block', 'frame_due', 'motion_block', 'read_face', 'read_live', 'read_speech', 'read_style']
 
 _HEAD = struct.Struct('<BBHId')
 _MOTION, _AUDIO, _SPEECH, _FACE, _STYLE = 1, 2, 3, 4, 5
@@ -26,6 +26,12 @@ def motion_block(row: ArrayLike, state: int, index: int, stamp_ns: int) -> bytes
     """Frame (D,) to be shown at ``stamp_ns``: number = frame index modulo 2**32, float32 values."""
     values = np.asarray(row, '<f4')
     return _HEAD.pack(_MOTION, state, len(values), index & 0xFFFFFFFF, stamp_ns / 1e6) + values.tobytes()
+
+
+def frame_due(block: bytes) -> float | None:
+    """When the frame of a block is to be shown, in s; None for a block that is no frame."""
+    kind, _, _, _, due = _HEAD.unpack_from(block)
+    return float(due) / 1e3 if kind == _MOTION else None
 
 
 def audio_block(samples: NDArray[np.float32], rate: int, due_ns: int) -> bytes:

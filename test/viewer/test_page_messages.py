@@ -11,6 +11,7 @@ import pytest
 from diffposetalk_ros.errors import AudioError, StyleError, VideoError
 from diffposetalk_ros.viewer.page_messages import (
     audio_block,
+    frame_due,
     motion_block,
     read_face,
     read_live,
@@ -29,11 +30,13 @@ def test_blocks_hold_what_was_put_in() -> None:
     kind, state, count, number, time = struct.unpack_from('<BBHId', block)
     assert (kind, state, count, number) == (1, 3, 55, 5)
     assert abs(time - stamp / 1e6) < 1e-3
+    assert frame_due(block) == pytest.approx(stamp / 1e9, abs=1e-6)
     assert np.allclose(np.frombuffer(block, '<f4', offset=16), np.arange(55) / 100)
 
     block = audio_block(np.array([0.0, 1.5, -2.0], np.float32), 22050, stamp)
     assert struct.unpack_from('<BBHI', block) == (2, 0, 0, 22050)
     assert np.frombuffer(block, '<i2', offset=16).tolist() == [0, 32767, -32767]
+    assert frame_due(block) is None
 
 
 def test_speech_comes_back_as_sound() -> None:
