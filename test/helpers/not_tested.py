@@ -11,6 +11,7 @@ __all__ = ['lines']
 
 _REMEDIES = (
     (r'[Cc]hromium', 'apt install chromium, then ./check'),
+    (r'Firefox', 'apt install firefox-esr xvfb, then ./check'),
     (r'\bnode\b|Node', 'apt install nodejs, then ./check'),
     (r'launch_ros|catkin', 'a ROS 2 installation; source it and use colcon test'),
     (r'rclpy|messages are not built|audio_common_msgs is not', './check on Linux x86-64, or a ROS 2 installation'),

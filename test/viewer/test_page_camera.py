@@ -207,6 +207,30 @@ def test_style_files_are_loaded(browser: Browser, suffix: str) -> None:
         source.close()
 
 
+def test_without_pictures_of_a_track_the_video_is_read(
+    visitor: Browser, tracker: dict[str, Path], motion: np.ndarray
+) -> None:
+    """Firefox and Safari have no MediaStreamTrackProcessor."""
+    source = TalkingSource(tracker=tracker)
+    try:
+        visitor.open(source.server.address)
+        visitor.wait(READY)
+        assert visitor.run('delete window.MediaStreamTrackProcessor')
+        visitor.run("viewer.head.draw = () => {}; document.getElementById('camera').click()")
+        visitor.wait('viewer.studio.target', 60)
+        smile = [ARKIT_BLENDSHAPES.index(f'mouthSmile{side}') for side in ('Left', 'Right')]
+        low, high = np.quantile(motion[:, smile].mean(1), [0.4, 0.6])
+        for side in (f'< {low}', f'> {high}'):  # the visitor's smile comes and goes
+            visitor.wait(
+                f'(viewer.studio.target?.[{smile[0]}] + viewer.studio.target?.[{smile[1]}]) / 2 {side}', 60
+            )
+        visitor.run("document.getElementById('camera').click()")
+        assert visitor.wait('!viewer.studio.camera.on')
+    finally:
+        visitor.call('Page.navigate', url='about:blank')
+        source.close()
+
+
 def test_a_slow_camera_is_told_and_the_head_waits_for_it(
     tracker: dict[str, Path], motion: np.ndarray, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ const LARGEST = 60e6; // bytes of a sound file
 const LONGEST = 300; // s of speech
 const RATE = 16000; // Hz, of speech to the robot
 const REPORTS = 5; // a minute, of faults to the node
+const PATIENCE = 4000; // ms from the click to the sound
 
 export class Panel {
   constructor({ link, sound, microphone, traces, notices, wakeLock, channels }) {
@@ -166,12 +167,20 @@ export class Panel {
   // In a demo, whoever turns on the sound hears the sample from its beginning.
   async firstListen() {
     await this.listen(true);
+    setTimeout(() => this.silentSpeaker(), PATIENCE);
     if (!this.sound.running || !this.setup.replay) return;
     if (this.interruptible) this.missed = true; // once this is over
     else this.speakSample();
   }
 
+  // Firefox waits without a word for a machine's loudspeaker.
+  silentSpeaker() {
+    if (this.sound.running || !this.sound.wanted) return;
+    this.notices.show('silent', 'The browser plays no sound. Is a loudspeaker connected?');
+  }
+
   hearing() {
+    if (this.sound.running || !this.sound.wanted) this.notices.clear('silent');
     byId('mute').checked = this.sound.wanted;
     byId('listen').hidden = this.sound.running || !this.sound.wanted;
   }
