@@ -19,6 +19,8 @@ __all__ = ['people_found', 'read_tracks']
 Floats = NDArray[np.float32]
 
 _SHORTEST = 60
+_LONG = 200
+"""Frames of a track whose halves are as long as a video must be for a style."""
 
 
 def read_tracks(folder: Path) -> dict[str, Floats]:
@@ -54,9 +56,10 @@ def read_tracks(folder: Path) -> dict[str, Floats]:
 def people_found(model: LoadedModel, tracks: Mapping[str, Floats]) -> dict[str, float]:
     """How often the style of a person finds that person among the clips of all others: measure -> share, 0..1.
 
-    Tracks are named as `read_tracks` names them. Two measures compare the halves of each track. If some people have
-    several tracks, a third looks for each of these with the others. Columns of the styles count alike: they are
-    centred and divided by their deviation over the styles compared. Clips of the same person are not rivals.
+    Tracks are named as `read_tracks` names them. The first measures compare the halves of each track: of all, and of
+    those of 8 s or more, if there are any. If some people have several tracks, the last looks for each of these with
+    the others. Columns of the styles count alike: they are centred and divided by their deviation over the styles
+    compared. Clips of the same person are not rivals.
     """
     person = np.array([name.rpartition('_')[0] or name for name in tracks])
     others = person[:, None] != person[None]
@@ -67,6 +70,13 @@ def people_found(model: LoadedModel, tracks: Mapping[str, Floats]) -> dict[str, 
         'second half finds the first': top1_retrieval(second, first, rivals=others),
         'first half finds the second': top1_retrieval(first, second, rivals=others),
     }
+    long = np.flatnonzero([len(track) >= _LONG for track in tracks.values()])
+    if len(long):
+        ways = ((second, first), (first, second))
+        share = float(
+            np.mean([top1_retrieval(half[long], other, long, others[long]) for half, other in ways])
+        )
+        found[f'halves of 4 s or more find each other ({2 * len(long)} cases)'] = share
     same = ~others
     np.fill_diagonal(same, False)
     query, target = np.nonzero(same)
