@@ -67,7 +67,7 @@ class _Knots:
 
 
 class NonverbalStream:
-    """One stream of one avatar. Feed sound, then ask for frames in order; `peek` looks ahead without moving on.
+    """One stream of one avatar. Feed sound, then ask for frames in order.
 
     Args:
         network: see `NonverbalNetwork`.
@@ -135,35 +135,30 @@ class NonverbalStream:
             self._silent = {}
             self._mel = np.concatenate([self._mel, self._mel_stream.push(joined[:whole])])
 
-    def frames(self, articulated: Floats) -> Floats:
+    def frames(self, articulated: Floats, ahead: int = 0) -> Floats:
         """The next n frames: ``articulated`` (n, 55), as the denoiser makes it, with nonverbal motion.
 
-        Sound that was not fed counts as silence.
+        Sound that was not fed counts as silence. The last ``ahead`` frames are a look ahead: they do not change the
+        state of the stream. Blocks that have not been drawn are not drawn for them, because they would be drawn twice
+        and without the sound that is still to arrive. The movement is continued in a straight line instead.
         """
+        if not len(articulated):
+            return np.zeros((0, len(self._mean)), np.float32)
         articulated = articulated * self._std + self._mean
-        signals, eyes, levels = [], [], []
-        for frame in articulated:
-            traits, row, lids = self._next_frame()
+        made = [self._next_frame() for _ in range(len(articulated) - ahead)]
+        if ahead:
+            other = copy(self)
+            other._go_straight_on(ahead)
+            made += [other._next_frame() for _ in range(ahead)]
+        for frame, (traits, _, _) in zip(articulated, made, strict=True):
             jaw, close = (float(frame[column]) for column in _JAW)
             frame[_JAW] = open_jaw(jaw, close, traits['jaw_gain'], traits['jaw_offset'])
-            signals.append(row)
-            eyes.append(lids)
-            levels.append(traits.level)
-        if not signals:
-            return np.zeros((0, len(self._mean)), np.float32)
+        signals = [row for _, row, _ in made]
+        eyes = [lids for _, _, lids in made]
+        levels = [traits.level for traits, _, _ in made]
         out = spread_as_smile(apply_signals(articulated, np.stack(signals), np.stack(levels)))
         out[:, _EYES] = np.stack(eyes)
         return np.asarray((out - self._mean) / self._std, np.float32)
-
-    def peek(self, articulated: Floats) -> Floats:
-        """Like `frames`, but the state of the stream does not change.
-
-        Blocks that have not been drawn are not drawn for this, because they would be drawn twice and without the
-        sound that is still to arrive. The current movement is continued in a straight line instead.
-        """
-        other = copy(self)
-        other._go_straight_on(len(articulated))
-        return other.frames(articulated)
 
     def _go_straight_on(self, frames: int) -> None:
         """Extrapolate the knots that are missing for the next ``frames`` frames."""

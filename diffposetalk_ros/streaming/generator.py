@@ -313,8 +313,7 @@ class StreamingGenerator:
             self.nonverbal.feed(self._unheard[:new])
             self._unheard, self._fed = self._unheard[new:], self._fed + new
             # The denoiser continues from its own frames; the returned frames also have head, eyes and brows.
-            final = self.nonverbal.frames(fresh[:count])
-            fresh = np.concatenate([final, self.nonverbal.peek(fresh[count:])])
+            fresh = self.nonverbal.frames(fresh, ahead=len(fresh) - count)
         return GeneratedFrames(window.commit_start, fresh, count)
 
     def _start(self, first: int, last: int) -> FloatArray:

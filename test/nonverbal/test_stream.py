@@ -58,7 +58,7 @@ def test_how_the_sound_is_cut_changes_nothing(speech: np.ndarray) -> None:
         fed += size
         # A frame may depend on the sound up to 80 ms after it.
         while len(rows) + 3 <= min(fed, len(speech)) // 640:
-            made.peek(articulated)
+            made.frames(articulated, ahead=len(articulated))
             rows.append(made.frames(articulated)[0])
     np.testing.assert_array_equal(np.array(rows), whole[: len(rows)])
 
