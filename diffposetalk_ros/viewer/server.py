@@ -127,11 +127,14 @@ class ViewerServer:
             raise ConfigError(f'the page needs aiohttp ({error}); pip install aiohttp') from error
         if not 0 <= options.port <= 65535:
             raise ConfigError(f'port {options.port}; use 1 to 65535, or 0 for any free one')
-        # A malformed request gets the answer 400, so that a port scan does not fill the log with tracebacks.
+        # A malformed request gets the answer 400, and a visitor may leave before the answer. Neither a port scan nor
+        # a flood may fill the log with tracebacks.
         self._log = logging.Logger(__name__)
         self._log.parent = logging.getLogger('aiohttp.server')
         self._log.addFilter(
-            lambda record: not (record.exc_info and isinstance(record.exc_info[1], malformed))
+            lambda record: (
+                not (record.exc_info and isinstance(record.exc_info[1], (malformed, ConnectionError)))
+            )
         )
         self._options = options
         self._open = is_loopback(options.host)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -151,6 +152,23 @@ def test_a_scan_of_ports_leaves_nothing_in_the_log(
     with socket.create_connection(('127.0.0.1', server.port), 5.0) as scanner:
         scanner.sendall(request_line + b'\r\n\r\n')
         assert b' 400 ' in scanner.recv(100)
+    assert not caplog.records
+
+
+def test_visitors_that_leave_before_the_answer_leave_nothing_in_the_log(
+    server: ViewerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    upgrade = (
+        b'GET /socket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+        b'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n'
+    )
+    links = [socket.create_connection(('127.0.0.1', server.port), 5.0) for _ in range(250)]
+    for link in links:  # more than are answered at once, so the last ones wait
+        link.sendall(upgrade)
+    for link in links:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))  # leave without a word
+        link.close()
+    assert talk(server.address, status) == 200  # answered after all of them
     assert not caplog.records
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ import rclpy  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
 from page_faces import face_block, page_faces  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
@@ -42,6 +44,7 @@ from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import chunk_from_message, default_kind, message_class  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message  # noqa: E402
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints  # noqa: E402
+from diffposetalk_ros.ros.nodes.viewer_node import ViewerNode  # noqa: E402
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
@@ -104,6 +107,20 @@ class Stack:
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
+
+
+def test_visitors_do_not_make_the_node_collect_what_it_began_with() -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    before = len(gc.get_objects())
+    node = ViewerNode(context=context, parameter_overrides=[Parameter('port', value=0)])
+    try:
+        assert len(gc.get_objects()) < before / 10
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.fixture(scope='module')
