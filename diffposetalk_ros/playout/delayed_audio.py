@@ -62,6 +62,11 @@ class DelayedAudio:
             moment = max(moment, piece.place + piece.length)
         return moment
 
+    def in_gap(self, clock: PresentationClock, moment: int) -> bool:
+        """Whether nothing sounds at ``moment``, because the sender paused before the sound that waits now."""
+        first = next((piece.place for owner, piece in self._waiting if owner is clock), moment)
+        return self.heard(clock) <= moment < first
+
     def heard(self, clock: PresentationClock) -> int:
         """Moment up to which the utterance of ``clock`` has been returned."""
         return self._heard[1] if self._heard[0] is clock else 0

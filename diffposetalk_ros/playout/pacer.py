@@ -59,9 +59,9 @@ class Pacer:
         held = self._timeline.at(int(position), provisional=True, epoch=clock.epoch)
         return held.epoch == clock.epoch and held.closed and position >= held.last - 0.5
 
-    def advance(self, clock: PresentationClock, now: int, quiet_until: int) -> None:
+    def advance(self, clock: PresentationClock, now: int, quiet_until: int, in_gap: bool = False) -> None:
         """Decide whether ``clock`` runs at ``now``. Up to the moment ``quiet_until``, its sound is silence, which may
-        be shortened."""
+        be shortened. ``in_gap``: there is no sound now, so no frame is missed."""
         before, self._last = self._last, now
         if clock.standing and quiet_until > clock.moment(now):
             # Silence does not wait for late frames.
@@ -89,7 +89,7 @@ class Pacer:
                 self._catch_up(
                     clock, now - before, round((held.last - 1 - position) / self._fps * NS_PER_SECOND)
                 )
-        else:
+        elif not in_gap:
             self._note_missing(clock, now)
 
     def sound_is_late(self, clock: PresentationClock, place: int, now: int) -> None:

@@ -181,7 +181,10 @@ class Presenter:
             self._playout.clock = clock
             self._pacer.begin()
         if clock is not None:
-            self._pacer.advance(clock, now, self._audio.quiet_until(clock, clock.moment(now)))
+            moment = clock.moment(now)
+            self._pacer.advance(
+                clock, now, self._audio.quiet_until(clock, moment), self._audio.in_gap(clock, moment)
+            )
 
     def _settle_delay(self, now: int) -> None:
         clock = self._newest

@@ -252,3 +252,28 @@ def test_a_corrected_clock_of_the_sender_does_not_hold_up_the_sound() -> None:
     ]
     assert not any(message[0] == 1 for _, message in heard)
     assert presenter.status.stale == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(('generated', 'late'), [(1840, 0), (1960, 1)])
+def test_frames_of_a_gap_in_the_sound_are_not_missed(generated: int, late: int) -> None:
+    """The sender pauses from 1 s to 1.8 s. The frames since then are generated only after its next message, which is
+    shown from 1.94 s on."""
+    timeline = MotionTimeline(55)
+    playout = Playout(timeline, LAYOUT, np.zeros(55), np.ones(55))
+    presenter = Presenter(timeline, playout, StartDelay(140 * MS, 140 * MS), 1, 25.0)
+    timeline.reset(1)
+    for now in range(0, 2400, 10):
+        if now % 20 == 0 and not 1000 <= now < 1800:
+            piece = AudioPiece(now * MS, CHUNK, False, now)
+            presenter.hear(1, T0, T0 + (now + 20) * MS, (now + 20) * MS, CHUNK, piece)
+        if now == 0:
+            timeline.merge(1, 0, np.zeros((23, 55), np.float32), 23)
+        if now == 1040:
+            timeline.preview(1, np.zeros((2, 55), np.float32))
+        if now == 1820:  # the first window after the gap ends what was previewed
+            timeline.merge(1, 23, np.zeros((2, 55), np.float32), 2)
+        if now == generated:
+            timeline.merge(1, 25, np.zeros((45, 55), np.float32), 45)
+        presenter.sample(T0 + now * MS)
+        presenter.due_audio(T0 + now * MS)
+    assert presenter.status.underflows == late
