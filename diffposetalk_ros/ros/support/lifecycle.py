@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from diffposetalk_ros.errors import DiffPoseTalkError
 from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.util.free_memory import return_freed_memory
 
 __all__ = ['ManagedNode', 'logged_transition']
 
@@ -93,6 +94,7 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Undo `on_configure`."""
         self._release()
+        return_freed_memory()
         return TransitionCallbackReturn.SUCCESS
 
     @logged_transition
