@@ -163,11 +163,12 @@ class MotionTimeline:
                 )
             for i in range(committed):
                 track.frames[start + i] = motion[i]
-            # After a pause, previewed frames stay until the worker has generated them.
+            # After a pause, previewed frames stay until the worker has generated them. Only a frame after these tells
+            # that there is more sound.
             kept = track.ahead[len(motion) :] if track.waiting else []
+            track.waiting = track.waiting and len(motion) <= len(track.ahead)
             track.end = start + committed
             track.ahead = [*motion[committed:], *kept]
-            track.waiting = bool(kept)
             self._revision += 1
             return True
 

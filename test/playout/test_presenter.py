@@ -270,10 +270,34 @@ def test_frames_of_a_gap_in_the_sound_are_not_missed(generated: int, late: int) 
             timeline.merge(1, 0, np.zeros((23, 55), np.float32), 23)
         if now == 1040:
             timeline.preview(1, np.zeros((2, 55), np.float32))
-        if now == 1820:  # the first window after the gap ends what was previewed
-            timeline.merge(1, 23, np.zeros((2, 55), np.float32), 2)
+        if now == 1820:  # the first window after the gap ends behind what was previewed
+            timeline.merge(1, 23, np.zeros((3, 55), np.float32), 3)
         if now == generated:
-            timeline.merge(1, 25, np.zeros((45, 55), np.float32), 45)
+            timeline.merge(1, 26, np.zeros((44, 55), np.float32), 44)
         presenter.sample(T0 + now * MS)
         presenter.due_audio(T0 + now * MS)
     assert presenter.status.underflows == late
+
+
+def test_the_end_of_an_utterance_is_not_late() -> None:
+    """Its last frames were previewed in the pause. They become final one by one, and only then it is closed."""
+    timeline = MotionTimeline(55)
+    playout = Playout(timeline, LAYOUT, np.zeros(55), np.ones(55))
+    presenter = Presenter(timeline, playout, StartDelay(140 * MS, 140 * MS), 1, 25.0)
+    timeline.reset(1)
+    motion = np.zeros((25, 55), np.float32)
+    for now in range(0, 2400, 10):
+        if now % 20 == 0 and now < 1000:
+            piece = AudioPiece(now * MS, CHUNK, False, now)
+            presenter.hear(1, T0, T0 + (now + 20) * MS, (now + 20) * MS, CHUNK, piece)
+        if now == 0:
+            timeline.merge(1, 0, motion[:23], 23)
+        if now == 1040:
+            timeline.preview(1, motion[23:])
+        if now in (2000, 2010):
+            timeline.merge(1, timeline.end, motion[timeline.end :], 1)
+        if now == 2050:
+            timeline.close(1)
+        presenter.sample(T0 + now * MS)
+        presenter.due_audio(T0 + now * MS)
+    assert presenter.status.underflows == 0

@@ -90,7 +90,7 @@ def test_what_was_previewed_stays_until_it_has_been_generated():
     timeline = MotionTimeline(3)
     timeline.merge(0, 0, ramp(0, 3), 2)
     timeline.preview(0, ramp(2, 7))
-    for start, last, waiting in [(2, 7, True), (4, 7, False), (6, 9, False)]:
+    for start, last, waiting in [(2, 7, True), (4, 7, True), (6, 9, False)]:
         timeline.merge(0, start, ramp(start, start + 3), 2)
         held = timeline.at(start, provisional=True)
         assert (held.end, held.last, held.waiting) == (start + 2, last, waiting)
