@@ -256,7 +256,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'sampler.spacing',
         LIVE_SAMPLING.spacing,
-        'How they lie between noise and motion; quadratic serves a few steps, even serves many',
+        'How the steps lie between noise and motion: quadratic is better for a few, even for many',
         choices=SPACINGS,
     ),
     ParameterSpec(

@@ -64,8 +64,7 @@ class DelayedAudio:
 
     def in_gap(self, clock: PresentationClock, moment: int) -> bool:
         """Whether nothing sounds at ``moment``, because the sender paused before the sound that waits now."""
-        first = next((piece.place for owner, piece in self._waiting if owner is clock), moment)
-        return self.heard(clock) <= moment < first
+        return self.waits_for(clock) and self.heard(clock) <= moment < self._waiting[0][1].place
 
     def heard(self, clock: PresentationClock) -> int:
         """Moment up to which the utterance of ``clock`` has been returned."""
