@@ -79,6 +79,8 @@ _POLL_IN_PAUSE = 0.03
 """The same by the timer, which waits while messages arrive, because each turn of the executor costs a millisecond."""
 _POLL_AT_REST = 0.1
 """The same while nobody speaks."""
+_PATIENCE = 0.1
+"""Seconds that requests may wait, other than to interrupt."""
 
 
 class DiffPoseTalkNode(ManagedNode):
@@ -126,6 +128,8 @@ class DiffPoseTalkNode(ManagedNode):
         ):
             made = self.create_service(service_kind, service, callback)
             self._configured.callback(self.destroy_service, made)
+            if service_kind is Trigger:
+                self.default_callback_group.never_wait(made)
         avatar = self._avatar
         action = GenerateAction(self, avatar.new_generator, lambda: avatar.style_and_sampling, avatar.files)
         self._configured.callback(action.close)
@@ -171,6 +175,8 @@ class DiffPoseTalkNode(ManagedNode):
         undo.callback(self.destroy_timer, self._polls)
         diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
+        undo.callback(setattr, self.default_callback_group, 'patience', 0.0)
+        self.default_callback_group.patience = _PATIENCE
         self._active = True
         self._publish_info()
         # Exclude the existing objects from garbage collection, which would take tens of milliseconds each time.

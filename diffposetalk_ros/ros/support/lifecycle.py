@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from diffposetalk_ros.errors import DiffPoseTalkError
 from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.ros.support.patient_group import PatientGroup
 from diffposetalk_ros.util.free_memory import return_freed_memory
 
 __all__ = ['ManagedNode', 'logged_transition']
@@ -72,12 +73,18 @@ class ManagedNode(LifecycleNode):  # type: ignore[misc,unused-ignore]
     """
 
     def __init__(self, name: str, **kwargs: Any) -> None:
+        self._group = PatientGroup()
         super().__init__(name, **kwargs)
         self._configured, self._activated = ExitStack(), ExitStack()
         self._active = False
         for service in self.services:
             if service.srv_type is ChangeState:
                 service.callback = self._refuse_unknown_transitions(service.callback)
+
+    @property
+    def default_callback_group(self) -> PatientGroup:
+        """The group of everything the node does, so that no two of its callbacks run at a time."""
+        return self._group
 
     def autostart(self) -> None:
         """Configure and activate, as far as that succeeds, like a lifecycle manager."""
