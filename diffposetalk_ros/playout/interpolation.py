@@ -8,10 +8,13 @@ overshoots. The head follows a Catmull-Rom curve in the tangent space of its fir
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.motion.rotation import (
+from diffposetalk_ros.motion.single_rotation import (
+    Vector,
     conjugate,
     multiply,
     quaternion_to_vector,
@@ -21,6 +24,7 @@ from diffposetalk_ros.motion.rotation import (
 __all__ = ['interpolate']
 
 Row = NDArray[np.float64]
+_Value = TypeVar('_Value', float, Row)
 
 
 def interpolate(
@@ -42,7 +46,7 @@ def interpolate(
     return row
 
 
-def _hermite(first: Row, second: Row, start: Row, end: Row, u: float) -> Row:
+def _hermite(first: _Value, second: _Value, start: _Value, end: _Value, u: float) -> _Value:
     """Cubic with the given values and slopes (per frame) at both ends."""
     rest = 1 - u
     return (
@@ -58,8 +62,15 @@ def _limited(one: Row, other: Row) -> Row:
     return np.where(product > 0, 2 * product / safe, 0.0)
 
 
-def _rotation(before: Row, first: Row, second: Row, after: Row, part: float) -> Row:
-    base, *others = vector_to_quaternion(np.stack([first, before, second, after]))
-    back, ahead, beyond = quaternion_to_vector(multiply(conjugate(base), others))
-    turned = _hermite(np.zeros(3), ahead, (ahead - back) / 2, beyond / 2, part)
-    return np.asarray(quaternion_to_vector(multiply(base, vector_to_quaternion(turned))))
+def _rotation(before: Row, first: Row, second: Row, after: Row, part: float) -> Vector:
+    base = vector_to_quaternion(first.tolist())
+    undo = conjugate(base)
+    back, ahead, beyond = (
+        quaternion_to_vector(multiply(undo, vector_to_quaternion(other.tolist())))
+        for other in (before, second, after)
+    )
+    x, y, z = (
+        _hermite(0.0, to, (to - since) / 2, on / 2, part)
+        for since, to, on in zip(back, ahead, beyond, strict=True)
+    )
+    return quaternion_to_vector(multiply(base, vector_to_quaternion((x, y, z))))

@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.layout import MotionLayout, layout_for
-from diffposetalk_ros.motion.rotation import (
-    flame_to_ros,
-    quaternion_to_vector,
-    ros_to_flame,
-    vector_to_quaternion,
-)
+from diffposetalk_ros.motion.rotation import flame_to_ros, quaternion_to_vector, ros_to_flame
+from diffposetalk_ros.motion.single_rotation import vector_to_quaternion
 from diffposetalk_ros.playout.lookahead import FramesAhead
 from diffposetalk_ros.ros.messages.stamps import duration_message
 from diffposetalk_ros.util.nanoseconds import to_nanoseconds
@@ -184,5 +180,5 @@ def _floats(values: NDArray[Any]) -> array.array[float]:
 
 def _set_orientation(quaternion: Any, row: Floats, layout: MotionLayout) -> None:
     if layout.head_rotation is not None:
-        values = vector_to_quaternion(flame_to_ros(row[layout.head_rotation])).tolist()
+        values = vector_to_quaternion(flame_to_ros(row[layout.head_rotation]).tolist())
         quaternion.x, quaternion.y, quaternion.z, quaternion.w = values
