@@ -57,9 +57,7 @@ def _hermite(first: _Value, second: _Value, start: _Value, end: _Value, u: float
 def _limited(one: Row, other: Row) -> Row:
     """Slope between two steps: their harmonic mean, 0 where they disagree in sign."""
     product = one * other
-    total = one + other
-    safe = np.where(total == 0, 1.0, total)
-    return np.where(product > 0, 2 * product / safe, 0.0)
+    return np.divide(2 * product, one + other, out=np.zeros_like(product), where=product > 0)
 
 
 def _rotation(before: Row, first: Row, second: Row, after: Row, part: float) -> Vector:

@@ -32,7 +32,7 @@ class Transition:
         self._head = layout.head_rotation
         self._offset: Row = np.zeros(layout.width)
         self._seconds: Row = np.zeros(layout.width)
-        self._start = 0
+        self._start, self._longest = 0, 0.0
 
     def begin(self, shown: Row, target: Row, start: int, seconds: Row) -> None:
         """Start at time ``start`` from ``shown`` (D,), the last frame; reach ``target`` within ``seconds`` (D,)."""
@@ -43,7 +43,7 @@ class Transition:
                 conjugate(vector_to_quaternion(target[self._head])),
             )
             self._offset[self._head] = quaternion_to_vector(turn)
-        self._start, self._seconds = start, seconds
+        self._start, self._seconds, self._longest = start, seconds, float(seconds.max())
 
     def weight(self, now: int) -> Row:
         """Remaining part of the offset per column: 1 at the start, 0 at the end and after it."""
@@ -56,9 +56,9 @@ class Transition:
 
     def apply(self, row: Row, now: int) -> Row:
         """``row`` (D,) of the new source plus the remaining offset."""
-        weight = self.weight(now)
-        if not weight.any():
+        if now - self._start >= self._longest * NS_PER_SECOND:
             return row
+        weight = self.weight(now)
         out: Row = row + weight * self._offset
         if self._head is not None:
             turn = vector_to_quaternion(weight[self._head] * self._offset[self._head])
