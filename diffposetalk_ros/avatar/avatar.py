@@ -153,7 +153,7 @@ class Avatar:
         piece = intake.push(heard.chunk, now, heard.message, heard.sent)
         if intake.origin is not None:
             self.presenter.hear(intake.ring.epoch, intake.origin, now, intake.received, intake.newest, piece)
-        self.worker.notify()
+        self.worker.notify_audio()
 
     def poll(self, now: int) -> bool:
         """Detects pause and end of the utterance by time-out and advances a style transition.

@@ -209,9 +209,10 @@ class StreamingGenerator:
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
             raise AudioError(f'audio of shape {samples.shape}; the generator needs (n,) mono samples')
-        self._features.push(samples)
-        if self.nonverbal is not None:
-            self._unheard = np.concatenate([self._unheard, samples])
+        if len(samples):
+            self._features.push(samples)
+            if self.nonverbal is not None:
+                self._unheard = np.concatenate([self._unheard, samples])
         return self._generate(limit)
 
     def finish(self, limit: int | None = None) -> list[GeneratedFrames]:

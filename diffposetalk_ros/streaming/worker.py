@@ -23,8 +23,6 @@ __all__ = ['InferenceWorker', 'WorkerConfig']
 
 _log = logging.getLogger(__name__)
 
-_NOTHING = np.zeros(0, np.float32)
-
 
 @dataclass(frozen=True)
 class WorkerConfig:
@@ -53,7 +51,7 @@ class InferenceWorker:
     """Owns the generator while it runs.
 
     * `start` makes the thread, and `stop` ends and joins it. Both may be called again.
-    * Call `notify` when new audio is in the ring buffer, or when the buffer was closed.
+    * Call `notify_audio` when new audio is in the ring buffer, and `notify` when the buffer was closed.
     * `reset` begins a new epoch in ring buffer and timeline. A window in flight is discarded.
     * `preview` puts provisional frames up to the end of the audio on the timeline as soon as all complete
       windows were generated. The face then goes on moving while the audio pauses.
@@ -87,6 +85,7 @@ class InferenceWorker:
         self._calls: deque[Callable[[StreamingGenerator], None]] = deque()
         self._reset_lock = threading.Lock()
         self._preview_at = -1
+        self._frames_heard = 0
         # Together with the epoch -1 this makes the first turn begin with a clean generator.
         self._epoch = -1
         self._cursor = 0
@@ -135,10 +134,17 @@ class InferenceWorker:
         return True
 
     def notify(self) -> None:
-        """Wake the thread because there is new audio or a new call."""
+        """Wake the thread because there is something to do."""
         with self._progress:
             self._requested += 1
         self._wake.set()
+
+    def notify_audio(self) -> None:
+        """Wake the thread if the new audio completes the sound of a frame; less is of no use to it."""
+        frames = self._audio.end // self._generator.model.samples_per_frame
+        if frames != self._frames_heard:
+            self._frames_heard = frames
+            self.notify()
 
     def call(self, function: Callable[[StreamingGenerator], None]) -> None:
         """Run ``function(generator)`` on the worker before the next window."""
@@ -156,6 +162,7 @@ class InferenceWorker:
             # Reset the timeline first, so that frames that the worker still delivers belong to an older epoch.
             self._timeline.reset(self._audio.epoch + 1)
             epoch = self._audio.reset()
+            self._frames_heard = 0
         self.notify()
         return epoch
 
@@ -205,10 +212,13 @@ class InferenceWorker:
             self.lost_samples += chunk.lost
             self._generator.push(np.zeros(chunk.lost, np.float32), limit=0)
         self._cursor = chunk.start + len(chunk.samples)
-        if len(chunk.samples):
-            self._generator.push(chunk.samples, limit=0)
         begin = time.perf_counter()
-        made = self._generator.finish(limit=1) if chunk.closed else self._generator.push(_NOTHING, limit=1)
+        if not chunk.closed:
+            made = self._generator.push(chunk.samples, limit=1)
+        else:
+            if len(chunk.samples):
+                self._generator.push(chunk.samples, limit=0)
+            made = self._generator.finish(limit=1)
         for frames in made:
             self.inference.add(time.perf_counter() - begin)
             merged = self._timeline.merge(self._epoch, frames.start, frames.motion, frames.committed)

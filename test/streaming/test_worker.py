@@ -65,7 +65,7 @@ class Rig:
     def say(self, audio: np.ndarray, message: int = 320) -> None:
         for i in range(0, len(audio), message):
             self.ring.append(audio[i : i + message])
-            self.worker.notify()
+            self.worker.notify_audio()
         self.ring.close()
         self.worker.notify()
 
@@ -235,3 +235,36 @@ def test_every_window_is_told(rig):
     rig.say(speech(6400))
     assert rig.worker.wait_idle(10)
     assert rig.told == [(0, i, 2) for i in range(0, 10, 2)]
+
+
+def test_the_thread_is_woken_once_a_frame_not_by_every_message(monkeypatch):
+    rig, pushed = Rig(poll=3600.0), list[int]()
+    push = StreamingGenerator.push
+
+    def counted(self, samples, limit=None):
+        pushed.append(len(samples))
+        return push(self, samples, limit)
+
+    monkeypatch.setattr(StreamingGenerator, 'push', counted)
+    rig.worker.start()
+    rig.worker.notify()
+    assert rig.worker.wait_idle(10)
+    for heard, fed in ((320, 0), (639, 0), (640, 640), (1279, 640), (1290, 1290)):
+        rig.ring.append(np.zeros(heard - rig.ring.end, 'f4'))
+        rig.worker.notify_audio()
+        assert rig.worker.wait_idle(10)
+        assert sum(pushed) == fed
+    assert rig.worker.stop()
+
+
+def test_the_next_utterance_wakes_the_thread_as_early_as_the_first():
+    rig, audio = Rig(poll=3600.0), speech(6400)
+    rig.worker.start()
+    for epoch in (0, 1):
+        rig.ring.append(audio)
+        rig.worker.notify_audio()
+        assert rig.worker.wait_idle(10)
+        assert (rig.timeline.epoch, rig.timeline.end) == (epoch, 8)
+        rig.worker.reset()
+        assert rig.worker.wait_idle(10)
+    assert rig.worker.stop()
