@@ -111,6 +111,12 @@ class Presenter:
         with self._lock:
             return self._audio.next
 
+    @property
+    def waits(self) -> bool:
+        """Whether an utterance waits to be presented, or to be continued, until more of it is there."""
+        with self._lock:
+            return any(clock.standing for clock in self._clocks)
+
     def look_ahead(self, now: int) -> FramesAhead | None:
         """Frames known at ``now`` that were not returned before; call until None."""
         with self._lock:

@@ -301,3 +301,26 @@ def test_the_end_of_an_utterance_is_not_late() -> None:
         presenter.sample(T0 + now * MS)
         presenter.due_audio(T0 + now * MS)
     assert presenter.status.underflows == 0
+
+
+def test_it_waits_until_frame_and_sound_begin_and_while_they_are_late() -> None:
+    timeline = MotionTimeline(55)
+    playout = Playout(timeline, LAYOUT, np.zeros(55), np.ones(55))
+    presenter = Presenter(timeline, playout, StartDelay(140 * MS, 140 * MS), 1, 25.0)
+    timeline.reset(1)
+    waited = []
+    for now in range(0, 1200, 20):
+        if now < 1000:
+            piece = AudioPiece(now * MS, CHUNK, False, now)
+            presenter.hear(1, T0, T0 + now * MS, (now + 20) * MS, CHUNK, piece)
+        if now == 200:  # 60 ms late
+            timeline.merge(1, 0, np.zeros((5, 55), np.float32), 5)
+        if now == 700:
+            timeline.merge(1, 5, np.zeros((20, 55), np.float32), 20)
+        presenter.sample(T0 + now * MS)
+        if presenter.waits:
+            waited.append(now)
+    assert waited[0] == 0
+    assert 180 in waited
+    assert not {300, 360, 800, 1000} & set(waited)
+    assert 680 in waited, 'longer than a frame is held'

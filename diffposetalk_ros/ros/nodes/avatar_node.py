@@ -305,9 +305,10 @@ class DiffPoseTalkNode(ManagedNode):
         return self._schedule.next if sound is None else min(sound, self._schedule.next)
 
     def _on_frames(self) -> None:
-        """On the worker's thread."""
+        """On the worker's thread. Frames of an utterance that is being presented need not be looked at before they
+        are due."""
         publish_thread = self._publish_thread
-        if publish_thread is not None:
+        if publish_thread is not None and (self._chunk is not None or self.avatar.presenter.waits):
             publish_thread.wake()
 
     def _on_publish_error(self, text: str) -> None:
