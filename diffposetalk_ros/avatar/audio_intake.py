@@ -53,6 +53,40 @@ class IntakeCounters:
     note: str = ''
 
 
+class _Pace:
+    """Messages of the last 4 s, 1000 at most: when they were sent, and how much sound they held. All in ns."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[int, int]] = deque()
+        self.sound = 0
+
+    @property
+    def elapsed(self) -> int:
+        """Time from the first to the last message."""
+        return self._messages[-1][0] - self._messages[0][0] if self._messages else 0
+
+    @property
+    def oldest(self) -> int:
+        """Sound of the first message."""
+        return self._messages[0][1]
+
+    @property
+    def newest(self) -> int:
+        """Sound of the last message."""
+        return self._messages[-1][1]
+
+    def add(self, sent: int, sound: int) -> None:
+        """Add a message. One that does not follow the last one closely begins anew."""
+        messages = self._messages
+        if messages and not 0 <= sent - messages[-1][0] < NS_PER_SECOND + 2 * sound:
+            messages.clear()
+            self.sound = 0
+        messages.append((sent, sound))
+        self.sound += sound
+        while len(messages) > 1000 or (sent - messages[0][0] > 4 * NS_PER_SECOND and len(messages) > 2):
+            self.sound -= messages.popleft()[1]
+
+
 class AudioIntake:
     """Belongs to the executor's thread; only the ring buffer is shared with the worker.
 
@@ -82,7 +116,7 @@ class AudioIntake:
         self._chunk_ns = 0
         self.too_late = 10 * NS_PER_SECOND
         self.sender = SenderClock()
-        self._pace: deque[tuple[int, int]] = deque(maxlen=1000)
+        self._pace = _Pace()
 
     @property
     def origin(self) -> int | None:
@@ -144,22 +178,15 @@ class AudioIntake:
     @property
     def speed(self) -> float:
         """Seconds of sound sent per second, over the last seconds; NaN unless sound has just been sent for 2 s."""
-        elapsed = self._pace[-1][0] - self._pace[0][0] if self._pace else 0
-        if elapsed < 2 * NS_PER_SECOND:
-            return float('nan')
-        return (sum(length for _, length in self._pace) - self._pace[-1][1]) / elapsed
+        pace = self._pace
+        return float('nan') if pace.elapsed < 2 * NS_PER_SECOND else (pace.sound - pace.newest) / pace.elapsed
 
     def _is_live(self, sent: int) -> bool:
         """Whether the sender sends in real time. Synthesised speech, which is faster, is never too late."""
-        if self._pace and not 0 <= sent - self._pace[-1][0] < NS_PER_SECOND + 2 * self._chunk_ns:
-            self._pace.clear()
-        self._pace.append((sent, self._chunk_ns))
-        while sent - self._pace[0][0] > 4 * NS_PER_SECOND and len(self._pace) > 2:
-            self._pace.popleft()
-        elapsed = sent - self._pace[0][0]
+        self._pace.add(sent, self._chunk_ns)
         # Measured over the last 4 s, so a synthesiser that stalls for a tenth of a second does not look live.
-        lengths = sum(length for _, length in self._pace) - self._pace[0][1]
-        return elapsed >= _LIVE and 2 * elapsed > lengths
+        elapsed = self._pace.elapsed
+        return elapsed >= _LIVE and 2 * elapsed > self._pace.sound - self._pace.oldest
 
     def _corrected(self, clock: SampleClock, stamp: int, sent: int) -> int:
         """The stamp on the receiver's clock."""
