@@ -8,6 +8,7 @@ same during speech, pauses and idling. Its rates are the style's traits; sources
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import cos, exp, pi
 from statistics import NormalDist
 from typing import Final
 
@@ -78,7 +79,7 @@ class _BlinkNow:
     depth: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class _State:
     frame: int = 0
     last_blink: float = -10.0
@@ -104,6 +105,11 @@ class EyeProcess:
         self._seed, self._stream, self._fps = seed, stream, fps
         self._state = _State()
 
+    def __copy__(self) -> EyeProcess:
+        other = object.__new__(EyeProcess)
+        other.__dict__.update(self.__dict__, _state=replace(self._state))
+        return other
+
     def frame(
         self, traits: Traits, head: NDArray[np.float32], speaking: float, brow: float, squint: float = 0.0
     ) -> NDArray[np.float32]:
@@ -122,7 +128,7 @@ class EyeProcess:
         self._blink(now, traits, shift)
         gaze = self._gaze(now, traits, head)
         row = self._weights(now, traits, gaze, brow, squint)
-        self._state = replace(self._state, frame=self._state.frame + 1)
+        self._state.frame += 1
         return row
 
     def _uniform(self, tag: int) -> NDArray[np.float64]:
@@ -134,17 +140,13 @@ class EyeProcess:
         # The reflex compensates head movement; the gaze follows a lasting posture within seconds.
         share = step / _POSTURE if state.frame else 1.0
         yaw, pitch = state.head
-        self._state = replace(
-            state,
-            paused=state.paused + step if quiet else 0.0,
-            spoke=0.0 if quiet else state.spoke + step,
-            head=(yaw + share * (float(head[1]) - yaw), pitch + share * (float(head[0]) - pitch)),
-        )
+        state.paused = state.paused + step if quiet else 0.0
+        state.spoke = 0.0 if quiet else state.spoke + step
+        state.head = yaw + share * (float(head[1]) - yaw), pitch + share * (float(head[0]) - pitch)
 
     def _blink(self, now: float, traits: Traits, shift: float) -> None:
         state, rate = self._state, traits['blink_rate'] / 60
-        debt = _LEAK * state.blink_debt + rate / self._fps
-        self._state = state = replace(state, blink_debt=debt)
+        state.blink_debt = debt = _LEAK * state.blink_debt + rate / self._fps
         chance = rate / self._fps * _urgency(debt)
         chance *= _PAUSE_GAIN if 0 < state.paused < _PAUSE_SPAN and now > 0.4 else _SPEECH_GAIN
         if now - state.last_blink < _REFRACTORY:
@@ -157,10 +159,8 @@ class EyeProcess:
         blinks = (*(b for b in state.blinks if now - b.time < 1.0), first)
         if double < _DOUBLE:
             blinks += (self._drawn(now + 1.6 * first.duration + 0.16, traits, 1),)
-        made = 1 + (double < _DOUBLE)
-        self._state = replace(
-            state, last_blink=blinks[-1].time, blinks=blinks, blink_debt=state.blink_debt - made
-        )
+        state.last_blink, state.blinks = blinks[-1].time, blinks
+        state.blink_debt -= 1 + (double < _DOUBLE)
 
     def _drawn(self, now: float, traits: Traits, which: int) -> _BlinkNow:
         length, partial, depth, jitter = self._uniform(_SHAPE + 16 * which)
@@ -180,8 +180,7 @@ class EyeProcess:
         state, rate = self._state, _HIDDEN * traits['gaze_rate'] / 60
         when, home, one, two = self._uniform(_SACCADE)
         # Not every draw is visible: some aims are near the current gaze.
-        debt = _LEAK * state.gaze_debt + rate / self._fps
-        self._state = state = replace(state, gaze_debt=debt)
+        state.gaze_debt = debt = _LEAK * state.gaze_debt + rate / self._fps
         chance = 2.2 * rate / self._fps * _urgency(debt)
         turn_begins = 0 < state.spoke <= 1 / self._fps and now > 0.2
         turn_ends = 0 < state.paused - 0.24 <= 1 / self._fps
@@ -209,13 +208,13 @@ class EyeProcess:
             aim = (aim[0] * scale, aim[1] * scale)
         distance = float(np.hypot(aim[0] - state.aim[0], aim[1] - state.aim[1]))
         visible = max(abs(aim[0] - state.aim[0]), abs(aim[1] - state.aim[1])) > _VISIBLE
-        debt = state.gaze_debt - visible
-        self._state = replace(state, before=state.aim, aim=aim, since=now, gaze_debt=debt)
+        state.before, state.aim, state.since = state.aim, aim, now
+        state.gaze_debt -= visible
         return distance
 
     def _gaze(self, now: float, traits: Traits, head: NDArray[np.float32]) -> tuple[float, float]:
         state = self._state
-        part = float(np.clip((now - state.since) / _SACCADE_TIME, 0, 1))
+        part = _clipped((now - state.since) / _SACCADE_TIME, 0, 1)
         part = part * part * (3 - 2 * part)
         reflex = (_REFLEX * (float(head[1]) - state.head[0]), _REFLEX * (float(head[0]) - state.head[1]))
         yaw, pitch = (
@@ -237,12 +236,16 @@ class EyeProcess:
         closing = self._closing(now)
         # The upper lid follows the eye down and up; brow and squint also move it a little.
         moved = 0.3 * down - 0.1 * max(brow, 0) + _LID_PER_SQUINT * squint
-        level = float(np.clip(traits['lid_level'] + moved, 0, 1))
+        level = _clipped(traits['lid_level'] + moved, 0, 1)
         lid = level + (0.96 - level) * closing
         wide = (traits['wide_level'] + 0.2 * up + 0.12 * max(brow, 0)) * (1 - closing)
         # 'In' of the left eye is to the subject's right.
         looks = (max(-left, 0), max(right, 0), max(left, 0), max(-right, 0), up, up, down, down)
-        return np.clip(np.array([lid, lid, wide, wide, *looks], np.float32), 0, 1)
+        return np.array([_clipped(weight, 0, 1) for weight in (lid, lid, wide, wide, *looks)], np.float32)
+
+
+def _clipped(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 def _own_spread(spread: float, head: float) -> float:
@@ -254,7 +257,7 @@ def _urgency(debt: float) -> float:
     """Factor on the probability of an event when ``debt`` more events were due than occurred.
 
     It keeps the rates within seconds, whatever else triggers or prevents events."""
-    return float(np.exp(np.clip(0.9 * debt, -2.5, 1.5)))
+    return exp(_clipped(0.9 * debt, -2.5, 1.5))
 
 
 def _lid(offset: float, blink: _BlinkNow) -> float:
@@ -265,4 +268,4 @@ def _lid(offset: float, blink: _BlinkNow) -> float:
     span = 2 * blink.duration
     fall, rise = _FALL * span, (1 - _FALL) * span
     part = -offset / fall if offset < 0 else offset / rise
-    return blink.depth * (0.5 + 0.5 * float(np.cos(np.pi * min(part, 1.0))))
+    return blink.depth * (0.5 + 0.5 * cos(pi * min(part, 1.0)))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.nonverbal.signals import SIGNALS
 
-__all__ = ['pace_behind', 'weights_of']
+__all__ = ['Marginals', 'pace_behind']
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
@@ -78,22 +78,30 @@ def _targets(level: Floats, spread: Floats) -> tuple[Reals, Reals, NDArray[np.bo
     return distance, deviation / distance, from_one
 
 
-def weights_of(position: Floats, level: Floats, spread: Floats) -> Floats:
-    """Signals (10,) for a style's level and spread (10,) from the network's output ``position`` (10,) in spreads."""
-    out = level + spread * position
-    drawn = position[_WEIGHTS].astype(np.float64)
-    normal = (np.log(np.maximum(1 + drawn * _UNIT, 0.02)) + _SKEW**2 / 2) / _SKEW
-    normal = _MIXED @ np.clip(normal, _LOWEST, _HIGHEST)
-    distance, variation, from_one = _targets(level, spread)
-    value = _threshold(np.where(from_one, -normal, normal) + np.interp(variation, _VARIATION, _PLACE))
-    relative = value / np.interp(variation, _VARIATION, _MEAN) - 1
-    away = distance * (1 + np.minimum(spread[_WEIGHTS] / _FINEST, 1) * relative)
-    out[_WEIGHTS] = np.clip(np.where(from_one, 1 - away, away), 0, 1)
-    return np.asarray(out, np.float32)
+class Marginals:
+    """The mapping for a style's ``level`` and ``spread`` (10,)."""
+
+    def __init__(self, level: Floats, spread: Floats) -> None:
+        self._level, self._spread = level, spread
+        self._distance, variation, self._from_one = _targets(level, spread)
+        self._place = np.interp(variation, _VARIATION, _PLACE)
+        self._mean = np.interp(variation, _VARIATION, _MEAN)
+        self._share = np.minimum(spread[_WEIGHTS] / _FINEST, 1)
+
+    def weights(self, position: Floats) -> Floats:
+        """Signals (10,) from the network's output ``position`` (10,) in spreads."""
+        out = self._level + self._spread * position
+        drawn = position[_WEIGHTS].astype(np.float64)
+        normal = (np.log(np.maximum(1 + drawn * _UNIT, 0.02)) + _SKEW**2 / 2) / _SKEW
+        normal = _MIXED @ normal.clip(_LOWEST, _HIGHEST)
+        value = _threshold(np.where(self._from_one, -normal, normal) + self._place)
+        away = self._distance * (1 + self._share * (value / self._mean - 1))
+        out[_WEIGHTS] = np.where(self._from_one, 1 - away, away).clip(0, 1)
+        return np.asarray(out, np.float32)
 
 
 def pace_behind(pace: Floats, level: Floats, spread: Floats) -> Floats:
-    """Pace (10,) 1/s that the network must draw so that the output of `weights_of` has the style's ``pace`` (10,).
+    """Pace (10,) 1/s that the network must draw so that the output of `Marginals` has the style's ``pace`` (10,).
 
     A weight that moves in bursts moves faster than the underlying signal, which is slightly skewed itself.
     """

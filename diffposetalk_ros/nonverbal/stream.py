@@ -19,7 +19,7 @@ from diffposetalk_ros.diffusion.noise import FrameNoise
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.nonverbal.blinks_and_gaze import EYE_CHANNELS, EyeProcess
 from diffposetalk_ros.nonverbal.jaw import open_jaw
-from diffposetalk_ros.nonverbal.marginals import pace_behind, weights_of
+from diffposetalk_ros.nonverbal.marginals import Marginals, pace_behind
 from diffposetalk_ros.nonverbal.network import (
     BLOCK,
     HIDDEN,
@@ -102,6 +102,7 @@ class NonverbalStream:
         self._seed = seed = self._seed if seed is None else seed
         self._aim: tuple[Traits, Amounts, Floats] | None = None
         self._shown = self._wanted()
+        self._person: tuple[Traits, Marginals] | None = None
         self._noise = FrameNoise(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, TARGET)
         self._eyes = EyeProcess(seed, (stream ^ _STREAM_TAG) & 0xFFFFFFFF, 25.0)
         self._mel_stream = LogMelStream()
@@ -175,13 +176,12 @@ class NonverbalStream:
         block = self._frame // FRAMES_PER_KNOT
         while self._knots.count < block + 3:
             self._next_block()
-        self._shown = self._shown + np.float32(_FOLLOW) * (self._wanted() - self._shown)
-        traits = Traits(self._shown)
+        traits, marginals = self._follow()
         stop = len(self._knots.last) - (self._knots.count - block - 3)
         self._gain = self._gain + np.float32(_FOLLOW) * (self._gain_wanted - self._gain)
         place = self._network.calibrated(frames_of_knot(self._knots.last[stop - 5 : stop]), self._gain)
         position = np.clip(place[self._frame % FRAMES_PER_KNOT], -_LIMIT, _LIMIT)
-        signals = weights_of(position, traits.level, traits.spread)
+        signals = marginals.weights(position)
         away = signals - traits.level
         eyes = self._eyes.frame(
             traits, signals[:3], self._speaking(), float(away[_BROW]), float(away[_SQUINT])
@@ -191,6 +191,15 @@ class NonverbalStream:
         self._frame += 1
         self._drop_mel()
         return traits, signals, eyes
+
+    def _follow(self) -> tuple[Traits, Marginals]:
+        """Move the traits shown towards those wanted; returns them, and what depends on nothing else."""
+        shown = self._shown + np.float32(_FOLLOW) * (self._wanted() - self._shown)
+        if self._person is None or (shown != self._shown).any():
+            traits = Traits(shown)
+            self._person = traits, Marginals(traits.level, traits.spread)
+        self._shown = shown
+        return self._person
 
     def _wanted(self) -> Floats:
         """Traits (40,) to follow. They are scaled again only after a change, because every frame asks for them."""

@@ -165,7 +165,8 @@ class LogMelFeatures:
         begin, end = start * MEL_PER_FRAME - self._left, stop * MEL_PER_FRAME + self._right
         there = min(end, heard * MEL_PER_FRAME)
         mel = self._mel[begin - self._mel_start : there - self._mel_start]
-        padded = np.pad(mel, ((0, end - there), (0, 0)), 'constant' if ends else 'edge')
+        beyond = np.zeros_like(mel[-1:]) if ends else mel[-1:]
+        padded = np.concatenate([mel, *[beyond] * (end - there)])
         features: FloatArray = self._backend.encode_mel(padded[None])[0]
         return features
 

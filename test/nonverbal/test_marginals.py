@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.nonverbal.marginals import pace_behind, weights_of
+from diffposetalk_ros.nonverbal.marginals import Marginals, pace_behind
 from diffposetalk_ros.nonverbal.signals import SIGNALS
 
 INNER, OUTER, DOWN, SQUINT, SMILE = (
@@ -21,7 +21,8 @@ def drawn(count: int, seed: int = 0) -> np.ndarray:
 
 def made(level: float, spread: float, count: int = 6000) -> np.ndarray:
     ones = np.ones(len(SIGNALS), np.float32)
-    return np.stack([weights_of(row, level * ones, spread * ones) for row in drawn(count).astype(np.float32)])
+    marginals = Marginals(level * ones, spread * ones)
+    return np.stack([marginals.weights(row) for row in drawn(count).astype(np.float32)])
 
 
 @pytest.mark.parametrize(('level', 'spread'), [(0.4, 0.05), (0.1, 0.06), (0.08, 0.12), (0.85, 0.1)])
