@@ -74,10 +74,10 @@ def mel_power(samples: NDArray[np.float32], n_mels: int = 64) -> NDArray[np.floa
     """
     if len(samples) < _WINDOW:
         raise AudioError(f'{len(samples)} samples; a mel frame needs {_WINDOW}')
-    # sliding_window_view takes as long as the transform of the few frames of a live stream.
-    step = samples.strides[0]
-    shape = (len(samples) - _WINDOW) // HOP + 1, _WINDOW
-    frames = np.lib.stride_tricks.as_strided(samples, shape, (HOP * step, step), writeable=False)
+    # NumPy's functions for strides take as long as the transform of the few frames of a live stream.
+    samples = np.ascontiguousarray(samples)
+    shape, step = ((len(samples) - _WINDOW) // HOP + 1, _WINDOW), samples.itemsize
+    frames = np.ndarray(shape, samples.dtype, samples, strides=(HOP * step, step))
     spectrum = np.fft.rfft(frames * _HANN, _FFT)
     power = spectrum.real**2 + spectrum.imag**2
     mel: NDArray[np.float32] = (power @ mel_filterbank(n_mels).T / _WINDOW).astype(np.float32)
