@@ -175,6 +175,8 @@ class DiffPoseTalkNode(ManagedNode):
         undo.callback(self.destroy_timer, self._polls)
         diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
+        for event in self._ear.events:
+            self.default_callback_group.never_wait(event)
         undo.callback(setattr, self.default_callback_group, 'patience', 0.0)
         self.default_callback_group.patience = _PATIENCE
         self._active = True

@@ -96,6 +96,11 @@ class AudioSubscription:
         if self._best_effort is None:
             self._best_effort = self._subscribe(self._on_best_effort, qos.AUDIO_BEST_EFFORT, 'best_effort')
 
+    @property
+    def events(self) -> list[Any]:
+        """Events that tell of a best-effort publisher, whose messages are lost until they are handled."""
+        return list(self._first.event_handlers)
+
     def destroy(self) -> None:
         """Destroy the subscriptions."""
         for subscription in (self._first, self._best_effort):

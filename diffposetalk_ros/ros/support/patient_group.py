@@ -38,7 +38,7 @@ class PatientGroup(MutuallyExclusiveCallbackGroup):  # type: ignore[misc,unused-
         self._urgent = WeakSet[Any]()
 
     def never_wait(self, entity: Any) -> None:
-        """Look for ``entity`` in every turn, although it is a service."""
+        """Look for ``entity`` in every turn, although it is a service or an event."""
         self._urgent.add(entity)
 
     def can_execute(self, entity: Any) -> bool:
