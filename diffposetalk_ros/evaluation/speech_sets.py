@@ -8,7 +8,6 @@ LibriVox public domain).
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError, ConfigError
 from diffposetalk_ros.training.corpus.alignment import Phone, align, normalise_text
+from diffposetalk_ros.training.corpus.asterisk import read_g722, read_texts
 
 __all__ = [
     'SpeechClip', 'Transcribed', 'asterisk_prompts', 'librivox_clips', 'load_clips', 'own_clips',
@@ -69,14 +69,6 @@ class SpeechClip:
         return len(self.samples) / AUDIO_SAMPLE_RATE
 
 
-def _read_g722(path: Path) -> NDArray[np.float32]:
-    import av
-
-    with av.open(str(path), format='g722') as container:
-        pieces = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
-    return np.concatenate(pieces).astype(np.float32) / 32768.0
-
-
 def speakable(text: str) -> bool:
     """Whether a text has only words, without stage directions and without digits (whose reading is unknown)."""
     return not re.search(r'[\[(<\d]', text) and len(normalise_text(text).split()) >= _MIN_WORDS
@@ -86,13 +78,11 @@ def asterisk_prompts(sounds: Path = ASTERISK_SOUNDS, text: Path = ASTERISK_TEXT)
     """Prompts of one woman with at least four words and 1 s (Debian's asterisk-core-sounds-en-g722)."""
     if not sounds.is_dir() or not text.is_file() or not any(sounds.glob('*.g722')):
         raise ConfigError(f'no Asterisk prompts at {sounds}; apt-get install asterisk-core-sounds-en-g722')
-    with gzip.open(text, 'rt', encoding='utf-8') as lines:
-        pairs = (line.split(':', 1) for line in lines if ':' in line and not line.startswith(';'))
-        words = {key.strip(): value.strip() for key, value in pairs}
+    words = read_texts(text)
     for path in sorted(sounds.rglob('*.g722')):
         key = path.relative_to(sounds).with_suffix('').as_posix()
         if speakable(words.get(key, '')):
-            samples = _read_g722(path)
+            samples = read_g722(path)
             if len(samples) >= _MIN_S * AUDIO_SAMPLE_RATE:
                 name = key.replace('/', '_')
                 yield Transcribed(f'asterisk_{name}', 'asterisk', 'asterisk', samples, words[key])

@@ -31,6 +31,9 @@ _PHONE_WEIGHTS = {
     **dict.fromkeys(('f', 'v', 'd', 't', 'y', 'ø'), 1.5),
     PAUSE: 0.6,
 }  # fmt: skip
+# Vowels whose rounding differs from that of the English vowel that sounds most alike are rare: their visemes have a
+# higher weight.
+_VISEME_FRAME_WEIGHTS = {'y': 4.0, 'ʏ': 4.0, 'ø': 4.0, 'œ': 4.0, 'ɯ': 4.0}
 
 
 class AudioTrainee(nn.Module):
@@ -49,16 +52,27 @@ class AudioTrainee(nn.Module):
 
 
 def speech_losses(
-    phones: nn.Module, visemes: nn.Module, features: Tensor, batch: Batch, first: int
+    phones: nn.Module,
+    visemes: nn.Module,
+    features: Tensor,
+    batch: Batch,
+    first: int,
+    like: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Cross-entropy against phone shares and weighted squared error of the eight viseme dimensions,
-    for features (N, F, C) of the frames from `first` on."""
+    for features (N, F, C) of the frames from `first` on.
+
+    ``like`` (P, P) maps the sounds of the batch to those that ``phones`` shall read; None maps each to itself.
+    """
     span = slice(first, first + features.shape[1])
     device = features.device
     share = batch.phones[:, span].to(device)
+    frame = share @ torch.tensor([_VISEME_FRAME_WEIGHTS.get(name, 1.0) for name in PHONES], device=device)
+    error = frame[..., None] * (visemes(features) - batch.visemes[:, span].to(device)) ** 2
+    if like is not None:
+        share = share @ like.to(device)
     weight = torch.tensor([_PHONE_WEIGHTS.get(name, 1.0) for name in PHONES], device=device)
     phone = -(share * weight * functional.log_softmax(phones(features), -1)).sum(-1).mean()
-    error = (visemes(features) - batch.visemes[:, span].to(device)) ** 2
     return {
         'phone': 0.3 * phone,
         'viseme': 10.0 * (error * torch.tensor(_VISEME_WEIGHTS, device=device)).mean(),

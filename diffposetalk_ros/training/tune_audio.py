@@ -102,12 +102,14 @@ class _Loss:
         """Losses of the encoder."""
         half = self._tuning.audio.batch // 2
         english, others = self._english.draw(step, half), self._others.draw(step, half)
-        others = replace(others, phones=others.phones @ self._near)
         mel = torch.cat([self._mel(english), self._mel(others)]).to(device)
         features = module(mel)
         with torch.no_grad():
             before = self._present.to(device)(mel[:half])
-        kept, learned = self._speech(features[:half], english), self._speech(features[half:], others)
+        kept, learned = (
+            self._speech(features[:half], english),
+            self._speech(features[half:], others, self._near),
+        )
         terms = {f'english {name}': 0.5 * value for name, value in kept.items()}
         terms |= {f'others {name}': 0.5 * value for name, value in learned.items()}
         return terms | {'keep': self._tuning.keep * ((features[:half] - before) ** 2).mean()}
@@ -115,8 +117,8 @@ class _Loss:
     def _mel(self, batch: Batch) -> Tensor:
         return batch.mel_for(0, FRAMES, self._trainee.encoder.context)
 
-    def _speech(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
-        return speech_losses(self._trainee.phones, self._trainee.visemes, features, batch, 0)
+    def _speech(self, features: Tensor, batch: Batch, like: Tensor | None = None) -> dict[str, Tensor]:
+        return speech_losses(self._trainee.phones, self._trainee.visemes, features, batch, 0, like)
 
 
 def tune_audio(corpus: Path, work: Path, start: Path, out: Path, tuning: Tuning | None = None) -> None:

@@ -50,16 +50,30 @@ def _name(code: str) -> str:
 
 
 def _rounding(tables: Sequence[Table]) -> Iterator[str]:
+    """Rows of the mean and, in brackets, the number of vowels; the last row is the mean over all vowels y and ø."""
     yield '| language | ' + ' | '.join(ROUNDED) + ' | y : u | ø : o |'
     yield '|---|' + '---:|' * (len(ROUNDED) + 2)
-    for table in tables:
-        for name, score in table.items():
-            values = {v: score.rounded(v) for v in ROUNDED}
-            if all(math.isnan(values[v]) for v in ('y', 'ø', 'ɯ')):
-                continue
-            cells = [_number(values[v]) for v in ROUNDED]
-            cells += [_number(values['y'] / values['u']), _number(values['ø'] / values['o'])]
-            yield f'| {name} | ' + ' | '.join(cells) + ' |'
+    scores = {name: score for table in tables for name, score in table.items()}
+    for name, score in scores.items():
+        values = {v: score.rounded(v) for v in ROUNDED}
+        if all(math.isnan(values[v]) for v in ('y', 'ø', 'ɯ')):
+            continue
+        counts = {v: round(score.rounding.get(v, (0, 0))[1]) for v in ROUNDED}
+        cells = [f'{values[v]:.2f} ({counts[v]})' if counts[v] else '-' for v in ROUNDED]
+        cells += [_number(values['y'] / values['u']), _number(values['ø'] / values['o'])]
+        yield f'| {name} | ' + ' | '.join(cells) + ' |'
+    ratios = _number(_mean_ratio(scores, 'y', 'u')), _number(_mean_ratio(scores, 'ø', 'o'))
+    yield '| all |' + ' |' * len(ROUNDED) + f' {ratios[0]} | {ratios[1]} |'
+
+
+def _mean_ratio(scores: Table, front: str, back: str) -> float:
+    """How much of the rounding of the back vowel the front vowels of all languages have, each vowel counted once."""
+    pairs = [
+        (score.rounded(front) / score.rounded(back), score.rounding[front][1])
+        for score in scores.values()
+        if front in score.rounding and back in score.rounding
+    ]
+    return sum(ratio * count for ratio, count in pairs) / sum(n for _, n in pairs) if pairs else math.nan
 
 
 def _lines(report: LanguageReport) -> Iterator[str]:

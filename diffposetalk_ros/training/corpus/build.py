@@ -20,12 +20,14 @@ from diffposetalk_ros.training.corpus.flite import Flite
 from diffposetalk_ros.training.corpus.hibari import Hibari
 from diffposetalk_ros.training.corpus.kokoro import Kokoro
 from diffposetalk_ros.training.corpus.phones import SIL
+from diffposetalk_ros.training.corpus.pico import Pico
 from diffposetalk_ros.training.corpus.plan import HOLD_OUT, ClipPlan, Conversion, plan_corpus
+from diffposetalk_ros.training.corpus.prompts import Prompts
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Engine, Line, Phone, Speech
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
-FORMAT = 6  # of the files and of the plan; an older folder is not continued
+FORMAT = 7  # of the files and of the plan; an older folder is not continued
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
 ENGINES: dict[str, Callable[[Path | None], Engine]] = {
     'flite': lambda _: Flite(),
@@ -33,6 +35,8 @@ ENGINES: dict[str, Callable[[Path | None], Engine]] = {
     'espeak': lambda _: Espeak(),
     'hibari': lambda _: Hibari(),
     'kokoro': Kokoro,
+    'pico': lambda _: Pico(),
+    'prompts': lambda _: Prompts(),
 }
 """Of the archive with Kokoro's speakers: only that engine needs a file."""
 

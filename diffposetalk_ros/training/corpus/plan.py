@@ -12,6 +12,8 @@ import numpy as np
 from diffposetalk_ros.training.corpus.espeak import ESPEAK_VARIANTS, ESPEAK_VOICES
 from diffposetalk_ros.training.corpus.kokoro import KOKORO_VOICES
 from diffposetalk_ros.training.corpus.languages import LANGUAGES, sentences_of
+from diffposetalk_ros.training.corpus.pico import PICO_VOICES
+from diffposetalk_ros.training.corpus.prompts import PROMPT_VOICES, prompt_texts
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line
 from diffposetalk_ros.training.corpus.text import is_held_out
 
@@ -23,7 +25,8 @@ HOLD_OUT = ('flite:rms', 'espeak:en-GB-scotland+m3')
 _SHARES = {
     'flite:awb': 0.06, 'flite:slt': 0.06, 'flite:kal16': 0.03, 'flite:rms': 0.06,
     'festival:ked': 0.05, 'festival:kal': 0.03, 'festival:slt-hts': 0.05,
-    'hibari:heart': 0.05, 'kokoro:*': 0.16, 'espeak:*': 0.04, 'kokoro:+': 0.27, 'espeak:+': 0.20,
+    'hibari:heart': 0.05, 'kokoro:*': 0.16, 'espeak:*': 0.04,
+    'kokoro:+': 0.20, 'espeak:+': 0.15, 'pico:+': 0.05, 'prompts:+': 0.07,
 }  # fmt: skip
 # Kokoro's share is larger for languages it was trained on than for those of which it knows only the phones.
 _KOKORO_LANGUAGES = tuple(
@@ -104,17 +107,28 @@ def _take(sentences: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
             yield sentences[k]
 
 
+def _any(rng: np.random.Generator, of: Sequence[str]) -> str:
+    return of[int(rng.integers(len(of)))]
+
+
 def _foreign_voice(rng: np.random.Generator, engine: str) -> tuple[str, str]:
     """A language and one of the engine's voices of it."""
-    codes = _KOKORO_LANGUAGES if engine == 'kokoro' else tuple(LANGUAGES)
-    code = codes[rng.integers(len(codes))]
+    if engine == 'prompts':
+        voice = _any(rng, tuple(PROMPT_VOICES))
+        return PROMPT_VOICES[voice].language, voice
+    if engine == 'pico':
+        code = _any(rng, tuple(PICO_VOICES))
+        return code, PICO_VOICES[code]
+    code = _any(rng, _KOKORO_LANGUAGES if engine == 'kokoro' else tuple(LANGUAGES))
     if engine == 'espeak':
-        return code, f'{LANGUAGES[code].espeak}+{ESPEAK_VARIANTS[rng.integers(len(ESPEAK_VARIANTS))]}'
+        return code, f'{LANGUAGES[code].espeak}+{_any(rng, ESPEAK_VARIANTS)}'
     own = LANGUAGES[code].speakers
-    others = KOKORO_VOICES
     # In a language with its own speakers, a third of the clips use other speakers, to add variety.
-    voices = own if own and rng.random() < 2 / 3 else others
-    return code, voices[rng.integers(len(voices))]
+    return code, _any(rng, own if own and rng.random() < 2 / 3 else KOKORO_VOICES)
+
+
+def _foreign_sentences(engine: str, language: str, voice: str) -> Sequence[str]:
+    return prompt_texts(voice) if engine == 'prompts' else sentences_of(language, held_out=False)
 
 
 def plan_corpus(
@@ -167,9 +181,10 @@ def plan_corpus(
             voice = speakers[engine][rng.integers(len(speakers[engine]))]
         elif voice == '+':
             language, voice = _foreign_voice(rng, engine)
-            if language not in foreign:
-                foreign[language] = _take(sentences_of(language, held_out=False), rng)
-        source = foreign.get(language, text)
+        texts = voice if engine == 'prompts' else language
+        if texts != 'en' and texts not in foreign:
+            foreign[texts] = _take(_foreign_sentences(engine, language, voice), rng)
+        source = foreign.get(texts, text)
         count = int(rng.choice(_SENTENCES_PER_CLIP[0], p=_SENTENCES_PER_CLIP[1]))
         chosen = [next(source) for _ in range(count)]
         while sum(map(len, chosen)) * _letter_s(language) < _SHORTEST_CLIP * _letter_s('en'):

@@ -70,6 +70,9 @@ def test_the_report_names_what_is_missing(tmp_path: Path, ideal: LanguageScore) 
         and '| it lp | Italian |' in page
         and 'apt install open-jtalk' in page
     )
+    y, u, o = (ideal.rounded(vowel) for vowel in 'yuo')
+    assert f'| fr | {y:.2f} (2) | {ideal.rounded("ø"):.2f} (1) | {u:.2f} (2) | {o:.2f} (1) |' in page
+    assert f'| all | | | | | | {y / u:.2f} | {ideal.rounded("ø") / o:.2f} |' in page
     assert (
         json.loads(data.read_text(encoding='utf-8'))['espeak']['fr']['klatt4']['closures']['bilabials'] == 5
     )
