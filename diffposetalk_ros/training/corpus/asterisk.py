@@ -25,5 +25,5 @@ def read_g722(path: Path) -> npt.NDArray[np.float32]:
 
     with av.open(str(path), format='g722') as container:
         pieces = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
-    samples: npt.NDArray[np.float32] = np.concatenate(pieces).astype(np.float32) / 32768
+    samples: npt.NDArray[np.float32] = np.concatenate(pieces).astype(np.float32) / np.float32(32768)
     return samples

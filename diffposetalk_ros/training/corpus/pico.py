@@ -43,5 +43,5 @@ class Pico:
         engine.rate = min(max(round(100 / line.stretch), 20), 500)  # per cent
         engine.pitch = min(max(round(100 * line.pitch), 50), 200)
         pcm = np.frombuffer(engine.speak(line.text), np.int16)
-        sound: npt.NDArray[np.float32] = pcm.astype(np.float32) / 32768
+        sound: npt.NDArray[np.float32] = pcm.astype(np.float32) / np.float32(32768)
         return sound
