@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
     )
     about = {
         'command': f'diffposetalk bench-stream CLIPS --model {model.folder.name} '
-        f'--seconds {options.seconds:g} --sampler {options.sampler}',
+        f'--hops {options.hops} --look-aheads {options.look_aheads} --seconds {options.seconds:g} '
+        f'--sampler {options.sampler}',
         **machine(),
     }
     for path in write_report(options.output, about, [table]):

@@ -22,15 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     parser.add_argument('--work', type=Path, default=Path('runs/tuned'), help='takes, checkpoints and logs')
     parser.add_argument(
-        '--takes', type=int, help='clips of 8.4 s of English, and of other languages (default 1500)'
+        '--takes', type=int, help='clips of 8.4 s of English, and of other languages (default 2000)'
     )
-    parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 3500)')
-    parser.add_argument('--share', type=float, default=0.5, help='share of the new weights (default 0.5)')
+    parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 7800)')
+    parser.add_argument('--share', type=float, default=1.0, help='share of the new weights (default 1)')
     parser.add_argument('--seed', type=int, default=0)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tune; the defaults are those of the shipped weights."""
+    """Tune and write the graphs of the new encoder."""
     from diffposetalk_ros.cli.checks import check_at_least, check_seed
     from diffposetalk_ros.model.onnx.export import export_onnx
     from diffposetalk_ros.training.tune_audio import Tuning, tune_audio

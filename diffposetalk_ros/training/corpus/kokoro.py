@@ -30,7 +30,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from diffposetalk_ros.training.corpus.languages import LANGUAGES, spoken_form
-from diffposetalk_ros.training.corpus.phones import SIL
+from diffposetalk_ros.training.corpus.phones import ESPEAK_VOWELS, SIL
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Phone, Speech
 
 _RATE: Final = 24000  # Hz, of the network
@@ -188,9 +188,7 @@ def espeak_phonemes(language: str, text: str) -> str:
     phonemes = unicodedata.normalize('NFD', _TONES.sub('', phonemes))
     if language == 'cmn':
         phonemes = phonemes.replace('ɜ', '')  # the third tone
-    if language in ('ru', 'uk'):
-        phonemes = phonemes.replace('y', 'ɨ')  # Cyrillic ы and и
-    for old, new in _SPELLING.items():
+    for old, new in {**ESPEAK_VOWELS.get(language, {}), **_SPELLING}.items():
         phonemes = phonemes.replace(old, new)
     if language == 'cmn':
         phonemes = re.sub('(?<=[ptkʦʨꭧ])h', 'ʰ', phonemes)

@@ -73,13 +73,14 @@ _IPA_ORNAMENT = re.compile(
 )  # glottal ties, variants, tones, switches of language
 
 
-# In these languages, it writes y for the vowel of Cyrillic ы and и.
-_ESPEAK_VOWELS = {'ru': {'y': 'ɨ'}, 'uk': {'y': 'ɪ'}}
+ESPEAK_VOWELS = {'ru': {'y': 'ɨ'}, 'uk': {'y': 'ɪ'}, 'pt-br': {'y': 'ɪ'}, 'vi': {'y': 'ɯ'}}
+"""In these languages espeak-ng writes y for an unrounded vowel: ы, и, the last one of "nome", and ư."""
 
 
 def ipa_of(name: str, language: str = '') -> str:
     """IPA of a phone as espeak-ng 1.51 writes it; nothing if it only lengthens or modifies the phone before."""
-    name = _ESPEAK_VOWELS.get(language, {}).get(name, name)
+    for old, new in ESPEAK_VOWELS.get(language, {}).items():
+        name = name.replace(old, new)
     name = _ESPEAK_IPA.get(name, name)
     bare = _IPA_ORNAMENT.sub('', name)
     bare = _ESPEAK_IPA.get(bare, bare)

@@ -83,8 +83,13 @@ def test_espeak_names_become_ipa(name: str, expected: str) -> None:
     assert ipa_of(name) == expected
 
 
-def test_a_russian_y_is_not_the_french_one() -> None:
-    assert ipa_of('y', 'ru') == 'ɨ' and ipa_of('y', 'fr') == 'y'
+@pytest.mark.parametrize(
+    ('language', 'expected'),
+    [('ru', 'ɨ'), ('uk', 'ɪ'), ('pt-br', 'ɪ'), ('vi', 'ɯ'), ('fr', 'y'), ('tr', 'y')],
+)
+def test_not_every_y_is_rounded(language: str, expected: str) -> None:
+    assert ipa_of('y', language) == expected
+    assert ipa_of('yə', language) == f'{expected}ə'
 
 
 def test_an_espeak_name_that_is_no_ipa_is_told() -> None:
