@@ -194,7 +194,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'playout.delay',
-        0.15,
+        0.145,
         'Delay from a sound to its frame on the face; audio_out has the same delay',
         's',
         0.0,
