@@ -25,7 +25,7 @@ from diffposetalk_ros.training.tune_audio import Tuning, nearest_english, tune_a
 from diffposetalk_ros.util.resources import find_model  # noqa: E402
 
 RUN = RunConfig(steps=2, batch=2, save_every=1, learning_rate=1e-3, ema=0.0)
-FEW = Tuning(takes=2, readouts=RUN, audio=RUN)
+FEW = Tuning(takes=2, readouts=RUN, audio=RUN, share=0.5)
 
 
 def corpus(folder: Path, languages: tuple[str, ...]) -> Path:
@@ -76,7 +76,13 @@ def test_a_corpus_needs_english_and_other_languages(
     tmp_path: Path, languages: tuple[str, ...], missing: str
 ) -> None:
     with pytest.raises(ConfigError, match=missing):
-        tune_audio(corpus(tmp_path / 'c', languages), tmp_path / 'work', find_model(), tmp_path / 'out', FEW)
+        tune_audio(
+            corpus(tmp_path / 'c', languages),
+            tmp_path / 'work',
+            find_model(),
+            tmp_path / 'out',
+            FEW,
+        )
 
 
 def test_takes_of_an_earlier_run_are_not_taken_for_others(tmp_path: Path) -> None:

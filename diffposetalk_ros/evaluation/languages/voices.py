@@ -21,8 +21,8 @@ import soxr
 
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.training.animator.sounds import BILABIALS
-from diffposetalk_ros.training.corpus.espeak import HELD_OUT_VARIANTS, Espeak
-from diffposetalk_ros.training.corpus.festival import Festival, FestivalVoice
+from diffposetalk_ros.training.corpus.engines.espeak import HELD_OUT_VARIANTS, Espeak
+from diffposetalk_ros.training.corpus.engines.festival import Festival, FestivalVoice
 from diffposetalk_ros.training.corpus.languages import LANGUAGES, sentences_of
 from diffposetalk_ros.training.corpus.phones import SIL, covering
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Engine, Line, Phone, Speech

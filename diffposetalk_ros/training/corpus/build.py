@@ -14,15 +14,15 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from diffposetalk_ros.training.corpus.espeak import Espeak
-from diffposetalk_ros.training.corpus.festival import Festival
-from diffposetalk_ros.training.corpus.flite import Flite
-from diffposetalk_ros.training.corpus.hibari import Hibari
-from diffposetalk_ros.training.corpus.kokoro import Kokoro
+from diffposetalk_ros.training.corpus.engines.espeak import Espeak
+from diffposetalk_ros.training.corpus.engines.festival import Festival
+from diffposetalk_ros.training.corpus.engines.flite import Flite
+from diffposetalk_ros.training.corpus.engines.hibari import Hibari
+from diffposetalk_ros.training.corpus.engines.kokoro import Kokoro
+from diffposetalk_ros.training.corpus.engines.pico import Pico
+from diffposetalk_ros.training.corpus.engines.prompts import Prompts
 from diffposetalk_ros.training.corpus.phones import SIL
-from diffposetalk_ros.training.corpus.pico import Pico
 from diffposetalk_ros.training.corpus.plan import HOLD_OUT, ClipPlan, Conversion, plan_corpus
-from diffposetalk_ros.training.corpus.prompts import Prompts
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Engine, Line, Phone, Speech
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world

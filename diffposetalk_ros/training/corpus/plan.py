@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffposetalk_ros.training.corpus.espeak import ESPEAK_VARIANTS, ESPEAK_VOICES
-from diffposetalk_ros.training.corpus.kokoro import KOKORO_VOICES
+from diffposetalk_ros.training.corpus.engines.espeak import ESPEAK_VARIANTS, ESPEAK_VOICES
+from diffposetalk_ros.training.corpus.engines.kokoro import KOKORO_VOICES
+from diffposetalk_ros.training.corpus.engines.pico import PICO_VOICES
+from diffposetalk_ros.training.corpus.engines.prompts import PROMPT_VOICES, prompt_texts
 from diffposetalk_ros.training.corpus.languages import LANGUAGES, sentences_of
-from diffposetalk_ros.training.corpus.pico import PICO_VOICES
-from diffposetalk_ros.training.corpus.prompts import PROMPT_VOICES, prompt_texts
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line
 from diffposetalk_ros.training.corpus.text import is_held_out
 

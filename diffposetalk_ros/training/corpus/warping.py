@@ -22,7 +22,7 @@ import torch
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, normalised_log_mel
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.model.store import load_model
-from diffposetalk_ros.training.corpus.espeak import Espeak
+from diffposetalk_ros.training.corpus.engines.espeak import Espeak
 from diffposetalk_ros.training.corpus.languages import LANGUAGES
 from diffposetalk_ros.training.corpus.phones import covering
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, Line, Phone, Speech

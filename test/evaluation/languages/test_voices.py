@@ -15,7 +15,7 @@ from diffposetalk_ros.evaluation.languages.voices import (  # noqa: E402
     recorded_clips,
 )
 from diffposetalk_ros.training.animator.sounds import sounds  # noqa: E402
-from diffposetalk_ros.training.corpus.espeak import ESPEAK_VARIANTS, ESPEAK_VOICES, HELD_OUT_VARIANTS  # noqa: E402
+from diffposetalk_ros.training.corpus.engines.espeak import ESPEAK_VARIANTS, ESPEAK_VOICES, HELD_OUT_VARIANTS  # noqa: E402
 from diffposetalk_ros.training.corpus.speech import CorpusError, Phone  # noqa: E402
 
 

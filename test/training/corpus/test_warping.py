@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soxr
 
-from diffposetalk_ros.training.corpus.espeak import Espeak
+from diffposetalk_ros.training.corpus.engines.espeak import Espeak
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, Line, Speech
 from diffposetalk_ros.training.corpus.warping import time_speech, warp
 

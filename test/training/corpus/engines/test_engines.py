@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.training.corpus.build import ENGINES
-from diffposetalk_ros.training.corpus.espeak import Espeak
-from diffposetalk_ros.training.corpus.festival import Festival, read_segments
-from diffposetalk_ros.training.corpus.flite import Flite
-from diffposetalk_ros.training.corpus.kokoro import Kokoro
+from diffposetalk_ros.training.corpus.engines.espeak import Espeak
+from diffposetalk_ros.training.corpus.engines.festival import Festival, read_segments
+from diffposetalk_ros.training.corpus.engines.flite import Flite
+from diffposetalk_ros.training.corpus.engines.kokoro import Kokoro
 from diffposetalk_ros.training.corpus.phones import ARPABET, SIL
 from diffposetalk_ros.training.corpus.speech import CorpusError, Engine, Line
 

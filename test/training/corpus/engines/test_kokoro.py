@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.training.corpus.kokoro import espeak_phonemes, settle_pauses, token_phones
+from diffposetalk_ros.training.corpus.engines.kokoro import espeak_phonemes, settle_pauses, token_phones
 from diffposetalk_ros.training.corpus.speech import CorpusError, Phone
 
 UNITS = np.array([4, 2, 2, 2, 2, 4, 6, 8], np.float32)  # of 25 ms; the ends included

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from diffposetalk_ros.training.corpus.pico import PICO_VOICES, Pico
+from diffposetalk_ros.training.corpus.engines.pico import PICO_VOICES, Pico
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line
 
 TEXTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffposetalk_ros.training.corpus.prompts import PROMPT_VOICES, Prompts, prompt_texts
+from diffposetalk_ros.training.corpus.engines.prompts import PROMPT_VOICES, Prompts, prompt_texts
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line
 
 TEXTS = {
