@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import MotionError
@@ -40,6 +40,8 @@ def test_timecodes_are_the_time_they_were_made_of(base, divider, start, part, lo
     frames = start * base + part + np.arange(300) * divider
     frames = np.floor(frames * 1000) / 1000
     keep = [i for i in range(300) if i not in lost]
+    # Without the highest number of every second, the labels count a lower rate.
+    assume((frames[keep] % base).max() == (frames % base).max())
     labels = [timecode(frames[i], base) for i in keep]
     found = seconds_of(labels)
     if found is None:
