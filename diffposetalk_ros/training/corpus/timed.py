@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Phone times for engines that do not give them: pocketsphinx aligns the speech with its text."""
+"""Phone times for English engines that give none: pocketsphinx aligns the speech with its text.
+
+`warping` does this for other languages.
+"""
 
 from __future__ import annotations
 
