@@ -16,6 +16,8 @@ from diffposetalk_ros.util.end_with_parent import end_with_parent
 
 __all__ = ['ChildProcesses']
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 class ChildProcesses:
     """Use as a context manager in the main thread. Output of the processes goes to the open file ``log``.
@@ -48,15 +50,20 @@ class ChildProcesses:
             command += ['-p', f'{name}:={json.dumps(value)}']  # quoted: a style may be called 5 or true
         for rule in remaps:
             command += ['-r', rule]
-        process = subprocess.Popen(
-            command,
-            stdout=self._log,
-            stderr=self._log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # this process passes on Ctrl-C in a terminal
-            preexec_fn=_prepare,
-        )
-        self._started.append(process)
+        # A Ctrl-C between the fork and the list would leave a process that nobody ends.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            process = subprocess.Popen(
+                command,
+                stdout=self._log,
+                stderr=self._log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # this process passes on Ctrl-C in a terminal
+                preexec_fn=_prepare,
+            )
+            self._started.append(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         return process
 
 
@@ -67,6 +74,7 @@ def _interrupt(number: int, frame: Any) -> None:
 def _prepare() -> None:
     """Make Ctrl-C work: a shell starts background processes with Ctrl-C ignored, and children inherit this."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     end_with_parent()
 
 
