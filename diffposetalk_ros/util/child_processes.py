@@ -8,15 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from diffposetalk_ros.util.end_with_parent import end_with_parent
 
 __all__ = ['ChildProcesses']
-
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class ChildProcesses:
@@ -50,9 +49,7 @@ class ChildProcesses:
             command += ['-p', f'{name}:={json.dumps(value)}']  # quoted: a style may be called 5 or true
         for rule in remaps:
             command += ['-r', rule]
-        # A Ctrl-C between the fork and the list would leave a process that nobody ends.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        try:
+        with _interrupts_held():
             process = subprocess.Popen(
                 command,
                 stdout=self._log,
@@ -62,9 +59,27 @@ class ChildProcesses:
                 preexec_fn=_prepare,
             )
             self._started.append(process)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         return process
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C until the end of the block: one between fork and list would leave a process that nobody ends.
+
+    A signal mask would not do, because any other thread may take the signal.
+    """
+    came: list[int] = []
+    former = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -74,7 +89,6 @@ def _interrupt(number: int, frame: Any) -> None:
 def _prepare() -> None:
     """Make Ctrl-C work: a shell starts background processes with Ctrl-C ignored, and children inherit this."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     end_with_parent()
 
 
