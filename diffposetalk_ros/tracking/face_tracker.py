@@ -22,6 +22,7 @@ from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.tracking.face_track import FaceReading
 from diffposetalk_ros.tracking.landmarks import face_features, frontal, nearest_rotation
 from diffposetalk_ros.tracking.model_file import find_face_model
+from diffposetalk_ros.util.extras import install_command
 
 __all__ = ['FaceTracker', 'QUIET_VERSIONS']
 
@@ -126,7 +127,7 @@ def _mediapipe() -> tuple[Any, Any]:
         import mediapipe
     except ModuleNotFoundError as error:
         raise VideoError(
-            f'the face tracker needs mediapipe ({reason_of(error)}); in the clone, run: pip install ".[track]"'
+            f'the face tracker needs mediapipe ({reason_of(error)}); {install_command("track")}'
         ) from error
     except OSError as error:
         raise VideoError(
@@ -136,7 +137,7 @@ def _mediapipe() -> tuple[Any, Any]:
     if number not in QUIET_VERSIONS:
         raise VideoError(
             f'mediapipe {number} is not one of the versions known to open no network connection; '
-            'in the clone, run: pip install ".[track]", which brings one'
+            f'{install_command("track")}, which brings one'
         )
     return mediapipe.tasks.vision, mediapipe
 

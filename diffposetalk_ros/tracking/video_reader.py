@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import VideoError, reason_of
+from diffposetalk_ros.util.extras import install_command
 
 __all__ = ['VideoFrame', 'VideoReader', 'is_camera', 'read_sound']
 
@@ -174,7 +175,7 @@ def _open(source: str) -> Any:
         import av
     except ModuleNotFoundError as error:
         raise VideoError(
-            'reading video needs PyAV, which is not installed; in the clone, run: pip install ".[track]"'
+            f'reading video needs PyAV, which is not installed; {install_command("track")}'
         ) from error
     camera = is_camera(source)
     if not camera:

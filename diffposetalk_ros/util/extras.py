@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-__all__ = ['EXTRAS', 'install_hint']
+import sys
+
+__all__ = ['EXTRAS', 'install_command', 'install_hint']
 
 EXTRAS = {
     'onnxruntime': 'onnx',
@@ -35,4 +37,9 @@ def install_hint(error: ModuleNotFoundError) -> str | None:
     module = (error.name or '').partition('.')[0]
     if module not in EXTRAS:
         return None
-    return f'{module} is not installed; in the clone, run: pip install ".[{EXTRAS[module]}]"'
+    return f'{module} is not installed; {install_command(EXTRAS[module])}'
+
+
+def install_command(extra: str) -> str:
+    """How to install an extra for this Python; an editable installation stays editable."""
+    return f'in the clone, run: {sys.executable} -m pip install -e ".[{extra}]"'

@@ -18,6 +18,7 @@ from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
 from diffposetalk_ros.motion.files.motion_file import MotionClip, write_atomically
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
+from diffposetalk_ros.util.extras import install_command
 from diffposetalk_ros.util.output_file import check_output, part_of
 from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
@@ -166,7 +167,7 @@ def write_mp4(
         import av
     except ImportError as error:
         raise ConfigError(
-            'MP4 needs PyAV, which is not installed; in the clone, run: pip install ".[render]", or write .gif'
+            f'MP4 needs PyAV, which is not installed; {install_command("render")}, or write .gif'
         ) from error
 
     sound, sound_rate = (None, 0) if audio is None else _read_sound(Path(audio), duration)

@@ -38,7 +38,7 @@ def test_pictures_without_the_extra(
     monkeypatch.setitem(sys.modules, module, None)
     assert main(['render', str(motion), '-o', str(tmp_path / f'face.{ending}')]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and 'pip install ".[render]"' in lines[0]
+    assert len(lines) == 1 and 'pip install -e ".[render]"' in lines[0]
 
 
 def test_a_chart_without_the_extra(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from diffposetalk_ros.benchmark.table import Table
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.util.extras import install_command
 
 __all__ = ['add_arguments', 'run']
 
@@ -90,7 +91,7 @@ def _tables(options: argparse.Namespace) -> Iterator[Table]:
 
 def _device_tables(options: argparse.Namespace) -> Iterator[Table]:
     if find_spec('torch') is None or find_spec('transformers') is None:
-        raise ConfigError("--device needs torch and transformers; in the clone, run: pip install '.[torch]'")
+        raise ConfigError(f'--device needs torch and transformers; {install_command("torch")}')
     from diffposetalk_ros.benchmark.speed.full_size import full_size_table
     from diffposetalk_ros.benchmark.speed.served import ServedConfig, served_tables
     from diffposetalk_ros.model.torch.backend import usable_device

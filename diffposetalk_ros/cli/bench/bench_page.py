@@ -31,10 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--rounds', type=int, default=3, help='runs of each view (default: %(default)s)')
     parser.add_argument(
-        '--pages', type=int, default=0, help='open so many fresh pages in mid-speech, and tell which sound'
+        '--pages',
+        type=int,
+        default=0,
+        help='open this many fresh pages during speech and count those that play sound',
     )
     parser.add_argument(
-        '--restarts', type=int, default=0, help='start the demo so many times again under an open page'
+        '--restarts', type=int, default=0, help='restart the demo this many times while a page stays open'
     )
     parser.add_argument('-o', '--output', type=Path, default=Path('page'), help='file name without suffix')
 

@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--languages', nargs='*', metavar='CODE',
-        help='measure the lips by language instead, with voices that are never trained on; no code for all',
+        help='measure the lips by language instead, with voices that the tunings left out; without CODE, all',
     )  # fmt: skip
     parser.add_argument('--seeds', type=int, default=5, help='seeds of --alive, from --seed on (default 5)')
     parser.add_argument(

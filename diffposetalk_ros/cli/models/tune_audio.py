@@ -22,10 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='model folder to write')
     parser.add_argument('--work', type=Path, default=Path('runs/tuned'), help='takes, checkpoints and logs')
     parser.add_argument(
-        '--takes', type=int, help='clips of 8.4 s of English, and of other languages (default 2000)'
+        '--takes',
+        type=int,
+        help='clips of 8.4 s of English, and as many of the other languages together (default 2000)',
     )
     parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 7800)')
-    parser.add_argument('--share', type=float, default=1.0, help='share of the new weights (default 1)')
+    parser.add_argument(
+        '--share',
+        type=float,
+        default=1.0,
+        help='weight of the new encoder in the mean of old and new, 0 to 1 (default 1: only the new)',
+    )
     parser.add_argument('--seed', type=int, default=0)
 
 

@@ -84,7 +84,7 @@ def _lines(report: LanguageReport) -> Iterator[str]:
     for name, value in report.settings.items():
         yield f'- {name}: {value}'
     yield ''
-    yield '## espeak-ng, variants that are never trained on'
+    yield '## espeak-ng, variants that the tunings left out'
     yield ''
     yield from _HEAD
     for code, score in report.espeak.items():

@@ -68,7 +68,9 @@ class FaceTrackerNode(ManagedNode):
     def __init__(self, name: str = 'face_tracker', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         for parameter, default, description in _PARAMETERS:
-            self.declare_parameter(parameter, default, ParameterDescriptor(description=description))
+            # The number of a camera is no string to rclpy.
+            about = ParameterDescriptor(description=description, dynamic_typing=parameter == 'camera')
+            self.declare_parameter(parameter, default, about)
         self._tracker: FaceTracker | None = None
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
@@ -104,7 +106,7 @@ class FaceTrackerNode(ManagedNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the camera, or subscribe to pictures, and start to track."""
         self._reset()
-        camera = self.get_parameter('camera').value
+        camera = str(self.get_parameter('camera').value)
         video = VideoReader(camera) if camera else None
         if video is not None:
             self._activated.callback(video.close)

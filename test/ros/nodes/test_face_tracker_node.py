@@ -155,8 +155,9 @@ def test_pictures_become_a_face_and_a_style(stage: Stage) -> None:
     assert stage.node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
 
 
-def test_a_camera_that_is_away_keeps_the_node_inactive(model: Path) -> None:
-    stage = Stage(model=str(model), camera='/dev/video97')
+@pytest.mark.parametrize('camera', ['/dev/video97', 97])
+def test_a_camera_that_is_away_keeps_the_node_inactive(model: Path, camera: Any) -> None:
+    stage = Stage(model=str(model), camera=camera)
     try:
         assert stage.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert stage.node.trigger_activate() == TransitionCallbackReturn.FAILURE

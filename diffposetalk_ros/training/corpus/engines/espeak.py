@@ -17,7 +17,7 @@ from diffposetalk_ros.training.corpus.phones import restore_stop_closures, to_ar
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Phone, Speech
 
 ESPEAK_VARIANTS = ('klatt', 'klatt2', 'klatt3', 'klatt3', 'f1', 'f3', 'f4', 'f5', 'm1', 'm2', 'm7')
-"""Voices of every language. `HELD_OUT_VARIANTS` are never trained on, in any language."""
+"""Voices of every language. `HELD_OUT_VARIANTS` are in no corpus since it has other languages than English."""
 HELD_OUT_VARIANTS = ('klatt4', 'f2', 'm3')
 ESPEAK_VOICES = tuple(
     f'{dialect}+{variant}'
