@@ -24,11 +24,12 @@ __all__ = ['AudioTrainee', 'speech_losses', 'train_audio']
 
 # Lip closure, rounding and bite matter most for the impression of a face and are hardest to recognise.
 _VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
-# Sounds whose errors appear as a missed or false closure have a higher weight. On real voices, n, t, d and ð are
-# mistaken for m, p and b.
+# Sounds whose errors appear as a missed or false closure have a higher weight. On real voices, t, n, d, k and ð are
+# mistaken for p, m and b.
 _PHONE_WEIGHTS = {
-    **dict.fromkeys(('p', 'b', 'm', 'n', 'ð', 'ʋ', 'β', 'ɸ'), 2.0),
-    **dict.fromkeys(('f', 'v', 'd', 't', 'y', 'ø'), 1.5),
+    **dict.fromkeys(('t', 'n'), 2.5),
+    **dict.fromkeys(('p', 'b', 'm', 'd', 'v', 'ð', 'ʋ', 'β', 'ɸ'), 2.0),
+    **dict.fromkeys(('f', 'k', 'y', 'ø'), 1.5),
     PAUSE: 0.6,
 }  # fmt: skip
 # Vowels whose rounding differs from that of the English vowel that sounds most alike are rare: their visemes have a

@@ -43,11 +43,11 @@ class Tuning:
     ``keep``: weight of the difference from the present features. ``share``: of the new weights in the result, 0 to 1.
     """
 
-    takes: int = 2000
+    takes: int = 3000
     readouts: RunConfig = RunConfig(steps=300, batch=16, learning_rate=1e-2, ema=0.97)
-    audio: RunConfig = RunConfig(steps=7800, batch=16, learning_rate=6e-4, ema=0.998)
-    keep: float = 3.0
-    share: float = 1.0
+    audio: RunConfig = RunConfig(steps=11_600, batch=16, learning_rate=6e-4, ema=0.998)
+    keep: float = 4.0
+    share: float = 0.78
     seed: int = 0
 
     def __post_init__(self) -> None:

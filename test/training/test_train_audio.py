@@ -34,8 +34,8 @@ def losses(sound: str, logits: Tensor | None = None, like: Tensor | None = None)
 
 
 def test_a_uniform_guess_costs_the_logarithm_of_the_number_of_sounds() -> None:
-    assert losses('k')['phone'] == pytest.approx(0.3 * math.log(len(PHONES)), rel=1e-5)
-    assert losses('p')['phone'] == pytest.approx(2 * losses('k')['phone'])
+    assert losses('s')['phone'] == pytest.approx(0.3 * math.log(len(PHONES)), rel=1e-5)
+    assert losses('p')['phone'] == pytest.approx(2 * losses('s')['phone'])
 
 
 def test_the_visemes_of_rare_rounded_vowels_weigh_four_times_as_much() -> None:

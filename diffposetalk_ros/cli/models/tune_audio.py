@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--takes',
         type=int,
-        help='clips of 8.4 s of English, and as many of the other languages together (default 2000)',
+        help='clips of 8.4 s of English, and as many of the other languages together (default 3000)',
     )
-    parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 7800)')
+    parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 11600)')
     parser.add_argument(
         '--share',
         type=float,
-        default=1.0,
-        help='weight of the new encoder in the mean of old and new, 0 to 1 (default 1: only the new)',
+        default=0.78,
+        help='weight of the new encoder in the mean of old and new, 0 to 1 (default %(default)s)',
     )
     parser.add_argument('--seed', type=int, default=0)
 

@@ -27,7 +27,7 @@ from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, CorpusError, En
 from diffposetalk_ros.training.corpus.text import read_sentences
 from diffposetalk_ros.training.corpus.world import convert_voice, load_world
 
-FORMAT = 7  # of the files and of the plan; an older folder is not continued
+FORMAT = 8  # of the files and of the plan; an older folder is not continued
 _BATCH = 48  # clips between two writes of clips.jsonl, and per run of festival
 ENGINES: dict[str, Callable[[Path | None], Engine]] = {
     'flite': lambda _: Flite(),
