@@ -17,19 +17,23 @@ from diffposetalk_ros.util.end_with_parent import end_with_parent
 
 __all__ = ['ChildProcesses']
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 class ChildProcesses:
     """Use as a context manager in the main thread. Output of the processes goes to the open file ``log``.
 
-    While it is open, SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
+    While it is open, SIGTERM raises KeyboardInterrupt, as Ctrl-C does. An error that the interrupt causes leaves the
+    block as KeyboardInterrupt too: rclpy turns one that arrives while it converts a message into a RuntimeError.
     """
 
     def __init__(self, log: Any) -> None:
         self._log = log
         self._started: list[subprocess.Popen[bytes]] = []
+        self._interrupted = False
 
     def __enter__(self) -> ChildProcesses:
-        self._handler = signal.signal(signal.SIGTERM, _interrupt)
+        self._handlers = {number: signal.signal(number, self._interrupt) for number in _ENDING}
         return self
 
     def __exit__(
@@ -38,7 +42,14 @@ class ChildProcesses:
         try:
             _end(self._started)
         finally:
-            signal.signal(signal.SIGTERM, self._handler)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+        if self._interrupted and isinstance(error, Exception):
+            raise KeyboardInterrupt from error
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt  # kill, like Ctrl-C, also ends the processes
 
     def start(
         self, module: str, parameters: Mapping[str, bool | int | float | str], remaps: Sequence[str] = ()
@@ -69,10 +80,7 @@ def _interrupts_held() -> Iterator[None]:
     A signal mask would not do, because any other thread may take the signal.
     """
     came: list[int] = []
-    former = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    former = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _ENDING}
     try:
         yield
     finally:
@@ -80,10 +88,6 @@ def _interrupts_held() -> Iterator[None]:
             signal.signal(number, handler)
     if came:
         signal.raise_signal(came[0])
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt  # kill, like Ctrl-C, also ends the processes
 
 
 def _prepare() -> None:

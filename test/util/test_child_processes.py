@@ -24,3 +24,19 @@ def test_a_process_that_starts_while_ctrl_c_arrives_is_ended(monkeypatch: pytest
     with pytest.raises(KeyboardInterrupt), ChildProcesses(subprocess.DEVNULL) as processes:
         processes.start('no_such_node', {})
     assert born and born[0].returncode is not None
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_error_that_an_interrupt_causes_is_an_interrupt(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), ChildProcesses(subprocess.DEVNULL):
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise RuntimeError('as of rclpy, which was converting a message') from None
+    assert signal.getsignal(number) is before
+
+
+def test_other_errors_are_not() -> None:
+    with pytest.raises(RuntimeError), ChildProcesses(subprocess.DEVNULL):
+        raise RuntimeError('of its own')
