@@ -8,7 +8,7 @@ The denoiser reads the features of the present encoder, so the new encoder must 
   languages must give features from which they read the right sounds. A sound that English lacks counts as the
   English sound whose lips are nearest.
 
-A share of the new weights below 1 mixes them with the present ones, which keeps more of English.
+The result is a mean of the new weights and the present ones, which keeps more of English.
 """
 
 from __future__ import annotations

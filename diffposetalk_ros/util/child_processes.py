@@ -23,14 +23,15 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 class ChildProcesses:
     """Use as a context manager in the main thread. Output of the processes goes to the open file ``log``.
 
-    While it is open, SIGTERM raises KeyboardInterrupt, as Ctrl-C does. An error that the interrupt causes leaves the
-    block as KeyboardInterrupt too: rclpy turns one that arrives while it converts a message into a RuntimeError.
+    While it is open, SIGTERM raises KeyboardInterrupt, as Ctrl-C does. rclpy turns one that arrives while it converts
+    a message into a RuntimeError, which leaves the block as KeyboardInterrupt again.
     """
 
     def __init__(self, log: Any) -> None:
         self._log = log
         self._started: list[subprocess.Popen[bytes]] = []
-        self._interrupted = False
+        self.interrupted = False
+        """Whether Ctrl-C or SIGTERM has come."""
 
     def __enter__(self) -> ChildProcesses:
         self._handlers = {number: signal.signal(number, self._interrupt) for number in _ENDING}
@@ -44,11 +45,11 @@ class ChildProcesses:
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
-        if self._interrupted and isinstance(error, Exception):
+        if self.interrupted and kind is RuntimeError:
             raise KeyboardInterrupt from error
 
     def _interrupt(self, number: int, frame: Any) -> None:
-        self._interrupted = True
+        self.interrupted = True
         raise KeyboardInterrupt  # kill, like Ctrl-C, also ends the processes
 
     def start(

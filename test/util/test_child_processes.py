@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.util.child_processes import ChildProcesses
 
 
@@ -40,3 +41,9 @@ def test_an_error_that_an_interrupt_causes_is_an_interrupt(number: signal.Signal
 def test_other_errors_are_not() -> None:
     with pytest.raises(RuntimeError), ChildProcesses(subprocess.DEVNULL):
         raise RuntimeError('of its own')
+    with pytest.raises(MotionError), ChildProcesses(subprocess.DEVNULL) as processes:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            assert processes.interrupted
+        raise MotionError('the disk is full')

@@ -99,6 +99,11 @@ class DemoSession:
             self._stack = self._stack.pop_all()
         return self
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or SIGTERM has come; rclpy may have turned it into a RuntimeError."""
+        return self._processes.interrupted
+
     def _refuse_a_twin(self) -> None:
         """Raise ConfigError if the domain has an avatar already: both would answer to the same name."""
         deadline = time.monotonic() + _DISCOVERY

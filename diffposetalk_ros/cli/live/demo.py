@@ -139,7 +139,9 @@ def _run(session: DemoSession, args: argparse.Namespace, tail: float, interactiv
             session.wait_for_viewer(_FIRST_VIEWER)
         session.play()
         session.watch(_show, 0.2 if sys.stdout.isatty() else 1.0, args.seconds, tail)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not session.interrupted:
+            raise
         if not session.collector.frames:
             print('\nstopped before the first frame of motion; nothing was written')
             return 130

@@ -30,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--share',
         type=float,
-        default=0.78,
-        help='weight of the new encoder in the mean of old and new, 0 to 1 (default %(default)s)',
+        help='weight of the new encoder in the mean of old and new, 0 to 1 (default 0.78)',
     )
     parser.add_argument('--seed', type=int, default=0)
 
@@ -48,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
     check_output_folder(options.work)
     check_seed(options)
     check_at_least(options, 1, 'takes', 'steps')
-    tuning = Tuning(seed=options.seed, share=options.share)
+    tuning = Tuning(seed=options.seed)
+    if options.share is not None:
+        tuning = replace(tuning, share=options.share)
     if options.takes:
         tuning = replace(tuning, takes=options.takes)
     if options.steps:

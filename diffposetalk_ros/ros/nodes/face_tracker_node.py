@@ -68,7 +68,7 @@ class FaceTrackerNode(ManagedNode):
     def __init__(self, name: str = 'face_tracker', **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
         for parameter, default, description in _PARAMETERS:
-            # The number of a camera is no string to rclpy.
+            # A camera may be given as a number, which rclpy does not take for a string.
             about = ParameterDescriptor(description=description, dynamic_typing=parameter == 'camera')
             self.declare_parameter(parameter, default, about)
         self._tracker: FaceTracker | None = None

@@ -15,7 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +27,8 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 aiohttp = pytest.importorskip('aiohttp')
 
-from diffposetalk_ros.cli.live.demo import remove_old_results  # noqa: E402
+
+from diffposetalk_ros.cli.live.demo import _run, remove_old_results  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 SPEAKING = 2
@@ -219,3 +222,20 @@ def test_new_results_replace_those_of_the_run_before_but_not_what_was_spoken(tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ['notes.txt', 'sound.wav']
     remove_old_results(tmp_path, None)
     assert [path.name for path in tmp_path.iterdir()] == ['notes.txt']
+
+
+@pytest.mark.parametrize('interrupted', [True, False])
+def test_an_interrupt_that_rclpy_turned_into_an_error_is_one(
+    interrupted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Session:
+        def __init__(self) -> None:
+            self.interrupted = interrupted
+            self.collector = SimpleNamespace(frames=[])
+
+        def activate(self) -> None:
+            raise RuntimeError('Unable to convert call argument')
+
+    with nullcontext() if interrupted else pytest.raises(RuntimeError):
+        assert _run(Session(), SimpleNamespace(no_page=True), 1.0, False) == 130  # type: ignore[arg-type]
+        assert 'nothing was written' in capsys.readouterr().out
