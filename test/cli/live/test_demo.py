@@ -27,7 +27,6 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 aiohttp = pytest.importorskip('aiohttp')
 
-
 from diffposetalk_ros.cli.live.demo import _run, remove_old_results  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
