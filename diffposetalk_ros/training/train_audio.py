@@ -27,14 +27,16 @@ _VISEME_WEIGHTS = (1.0, 2.0, 1.5, 1.5, 1.2, 2.0, 1.0, 1.0)
 # Sounds whose errors appear as a missed or false closure have a higher weight. On real voices, t, n, d, k and ð are
 # mistaken for p, m and b.
 _PHONE_WEIGHTS = {
-    **dict.fromkeys(('t', 'n'), 2.5),
-    **dict.fromkeys(('p', 'b', 'm', 'd', 'v', 'ð', 'ʋ', 'β', 'ɸ'), 2.0),
-    **dict.fromkeys(('f', 'k', 'y', 'ø'), 1.5),
+    'ʋ': 4.0,
+    **dict.fromkeys(('t', 'n', 'β'), 3.0),
+    **dict.fromkeys(('p', 'b'), 2.5),
+    **dict.fromkeys(('m', 'd', 'k', 'v', 'ð', 'ɸ'), 2.0),
+    **dict.fromkeys(('f', 'ŋ', 'y', 'ø'), 1.5),
     PAUSE: 0.6,
 }  # fmt: skip
 # Vowels whose rounding differs from that of the English vowel that sounds most alike are rare: their visemes have a
 # higher weight.
-_VISEME_FRAME_WEIGHTS = {'y': 4.0, 'ʏ': 4.0, 'ø': 4.0, 'œ': 4.0, 'ɯ': 4.0}
+_VISEME_FRAME_WEIGHTS = {**dict.fromkeys(('y', 'ʏ', 'ø', 'œ'), 12.0), 'ɯ': 8.0}
 
 
 class AudioTrainee(nn.Module):

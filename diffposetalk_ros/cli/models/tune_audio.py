@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help='clips of 8.4 s of English, and as many of the other languages together (default 3000)',
     )
-    parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 11600)')
+    parser.add_argument('--steps', type=int, help='steps of the audio encoder (default 22500)')
     parser.add_argument(
         '--share',
         type=float,
-        help='weight of the new encoder in the mean of old and new, 0 to 1 (default 0.78)',
+        help='weight of the new encoder in a mean of old and new, 0 to 1 (default 1)',
     )
     parser.add_argument('--seed', type=int, default=0)
 
