@@ -35,12 +35,12 @@ def losses(sound: str, logits: Tensor | None = None, like: Tensor | None = None)
 
 def test_a_uniform_guess_costs_the_logarithm_of_the_number_of_sounds() -> None:
     assert losses('s')['phone'] == pytest.approx(0.3 * math.log(len(PHONES)), rel=1e-5)
-    assert losses('p')['phone'] == pytest.approx(2 * losses('s')['phone'])
+    assert losses('p')['phone'] == pytest.approx(2.5 * losses('s')['phone'])
 
 
-def test_the_visemes_of_rare_rounded_vowels_weigh_four_times_as_much() -> None:
+def test_the_visemes_of_rare_rounded_vowels_weigh_twelve_times_as_much() -> None:
     assert losses('i')['viseme'] == pytest.approx(10 * 0.01 * 11.2 / 8, rel=1e-5)
-    assert losses('y')['viseme'] == pytest.approx(4 * losses('i')['viseme'])
+    assert losses('y')['viseme'] == pytest.approx(12 * losses('i')['viseme'])
 
 
 def test_a_sound_that_is_like_another_is_read_as_that_one() -> None:
