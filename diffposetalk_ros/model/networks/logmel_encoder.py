@@ -32,7 +32,7 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(x.transpose(1, 2)).transpose(1, 2)
         y = self.mix(torch.nn.functional.gelu(self.conv(y)))
-        out: Tensor = x[:, :, self.left : x.shape[2] - self.right] + y
+        out: Tensor = x[:, :, self.left : -self.right or None] + y
         return out
 
 

@@ -6,7 +6,8 @@ graph serves every solver and number of steps. Compared with `sample_window` it 
 change the result:
 
 * keys and values of the audio are projected once per window, for all branches with the same audio;
-* what does not depend on x_t (previous frames, person token, step embedding) is computed once per window;
+* what does not depend on x_t (previous frames, person token, step embedding, shapes) is computed once per
+  window;
 * the frame tokens of the first layer, which are equal in all branches, are computed once;
 * the last layer computes only the tokens that are read.
 """
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from diffposetalk_ros.model.networks.attention import Attention
 from diffposetalk_ros.model.networks.denoiser import Denoiser
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
+from diffposetalk_ros.model.onnx.operators import reshape, reshape_to, tile
 from diffposetalk_ros.model.onnx.trace import IR_VERSION, OPSET, trace
 
 __all__ = ['sampler_graph']
@@ -51,43 +53,44 @@ class _Window(nn.Module):
         person: Tensor,
         timesteps: Tensor,
         use_audio: Tensor,
+        indicator: Tensor,
     ) -> tuple[Tensor, ...]:
-        """(N, P, D), (N, P, C), (N, L, C), person (B, N, S), timesteps (K), use_audio (B) -> `_fixed_names`."""
-        net = self.denoising_net
-        past_count = previous_motion.shape[1]
+        """Make the values of `_fixed_names`.
+
+        Takes (N, P, D), (N, P, C), (N, L, C), person (B, N, S), timesteps (K), use_audio (B), indicator (N, L).
+        """
+        net, layers = self.denoising_net, self.denoising_net.layers()
+        past_count, dim, width = net.config.n_prev_motions, net.config.motion_dim, net.config.feature_dim
         tokens = 1 + past_count + audio.shape[1]
-        step_embedding = net.diff_step_map(net.step_table[timesteps])
         assert net.person_proj is not None
         token = net.person_proj(person.flatten(0, 1))[:, None] + _position(net, tokens, 0, 1)
+        token = token + net.diff_step_map(net.step_table[timesteps])[:, None, None]
+        weight, bias = net.feature_proj.weight, net.feature_proj.bias
+        past = F.linear(previous_motion, weight[:, :dim], bias) + _position(net, tokens, 1, 1 + past_count)
+        offset = bias + _position(net, tokens, 1 + past_count, tokens)
         if net.config.use_indicator:
-            flags = torch.zeros_like(previous_motion[..., :1])
-            previous_motion = torch.cat([previous_motion, flags], dim=-1)
-        past = net.feature_proj(previous_motion) + _position(net, tokens, 1, 1 + past_count)
-        position = _position(net, tokens, 1 + past_count, tokens)
-        first = net.layers()[0].self_attn
-        past_qkv = F.linear(past, first.in_proj_weight, first.in_proj_bias)
-        out = [step_embedding, token, position, past, past_qkv]
+            offset = offset + indicator[..., None] * weight[:, dim]
+        one = torch.ones(1, dtype=torch.long)
+        branches = torch._shape_as_tensor(use_audio)
+        repeats = torch.cat([branches, one, one])
+        by_branch = torch.cat([branches, -one, torch._shape_as_tensor(audio)[1:2], dim * one])
+        first = layers[0].self_attn
+        past_qkv = tile(_project(first, past), repeats)
+        fixed = [token, _project(first, token), tile(past, repeats), past_qkv, offset, repeats, by_branch]
         memory = torch.cat([previous_audio, audio], dim=1)
-
-        def branches(real: Tensor, null: Tensor) -> Tensor:
-            """(N, T, X) and one null row -> (R, T, X). Null audio replaces the current frames only."""
-            now = torch.where(use_audio[:, None, None, None], real[None, :, past_count:], null[None])
-            before = real[None, :, :past_count].expand(use_audio.shape[0], -1, -1, -1)
-            return torch.cat([before, now], dim=2).flatten(0, 1)
-
-        layers = net.layers()
-        for layer in layers:
+        real = torch.cat([_of_memory(layer, memory, layer is layers[-1]) for layer in layers], dim=-1)
+        null = torch.cat(
+            [_of_memory(layer, self.null_audio_feat, layer is layers[-1]) for layer in layers], dim=-1
+        )
+        # Null audio replaces the current frames only.
+        now = torch.where(use_audio[:, None, None, None], real[None, :, past_count:], null[None])
+        rows = torch.cat([tile(real[:, :past_count], repeats), now.flatten(0, 1)], dim=1)
+        *parts, last = rows.split_with_sizes([width] * (3 * len(layers) - 2), dim=-1)
+        for number, layer in enumerate(layers[:-1]):
+            key, value, aligned = parts[3 * number : 3 * number + 3]
             attention = layer.multihead_attn
-            width = attention.width
-            weight, bias = attention.in_proj_weight[width:], attention.in_proj_bias[width:]
-            real, null = F.linear(memory, weight, bias), F.linear(self.null_audio_feat, weight, bias)
-            aligned = branches(attention.out_proj(real[..., width:]), attention.out_proj(null[..., width:]))
-            if layer is layers[-1]:
-                out.append(aligned[:, past_count:])
-            else:
-                key, value = branches(real, null).chunk(2, dim=-1)
-                out += [_transposed(attention, key), attention.split_heads(value), aligned]
-        return tuple(out)
+            fixed += [_heads(attention, key).transpose(3, 4), _heads(attention, value), aligned]
+        return (*fixed, last[:, past_count:])
 
 
 class _Step(nn.Module):
@@ -112,13 +115,12 @@ class _Step(nn.Module):
         target: Tensor,
         mask: Tensor,
         threshold: Tensor,
-        indicator: Tensor,
         *fixed: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        branches = weights.shape[0]
-        out = self._thresholded(self._network(x, index, branches, indicator, *fixed), threshold)
-        out = (out.reshape(branches, -1, *out.shape[1:]) * weights[:, None, None, None]).sum(0)
-        row = coefficients[index]
+        by_branch, cache = fixed[6], fixed[7:]
+        out = self._thresholded(self._network(x, index, *fixed[:6], *cache), threshold)
+        out = (reshape_to(out, by_branch) * weights[:, None, None, None]).sum(0)
+        row = coefficients[index].split_with_sizes([1] * 6)
         clean = row[0] * x + row[1] * out
         clean = clean + mask * (target - clean)
         following = row[2] * x + row[3] * clean + row[4] * before + row[5] * step_noise[index]
@@ -128,52 +130,39 @@ class _Step(nn.Module):
         self,
         x: Tensor,
         index: Tensor,
-        branches: int,
-        indicator: Tensor,
-        step_embedding: Tensor,
         token: Tensor,
-        position: Tensor,
+        token_qkv: Tensor,
         past: Tensor,
         past_qkv: Tensor,
+        offset: Tensor,
+        repeats: Tensor,
         *cache: Tensor,
     ) -> Tensor:
         """Network output of the current frames, (R, L, D)."""
-        net, frames = self.denoising_net, x.shape[1]
-        if net.config.use_indicator:
-            x = torch.cat([x, indicator[..., None]], dim=-1)
-        person = token + step_embedding[index]
-        now = net.feature_proj(x) + position
-        layers = net.layers()
-        first = layers[0].self_attn
-
-        def project(rows: Tensor) -> Tensor:
-            return F.linear(rows, first.in_proj_weight, first.in_proj_bias)
-
-        def every(motion: Tensor) -> Tensor:
-            return motion.repeat(branches, 1, 1)
-
-        h = torch.cat([person, every(torch.cat([past, now], dim=1))], dim=1)
-        qkv = torch.cat([project(person), every(torch.cat([past_qkv, project(now)], dim=1))], dim=1)
+        net, layers = self.denoising_net, self.denoising_net.layers()
+        before_window = 1 + net.config.n_prev_motions
+        now = F.linear(x, net.feature_proj.weight[:, : net.config.motion_dim]) + offset
+        now_qkv = tile(_project(layers[0].self_attn, now), repeats)
+        qkv = torch.cat([token_qkv[index], past_qkv, now_qkv], dim=1)
+        h = torch.cat([token[index], past, tile(now, repeats)], dim=1)
         for number, layer in enumerate(layers):
             attention, last = layer.self_attn, layer is layers[-1]
+            if number:
+                qkv = _project(attention, h, of_query=not last)
+            if last:
+                h = h[:, before_window:]
             if last and number:
-                width = attention.width
-                key_value = F.linear(h, attention.in_proj_weight[width:], attention.in_proj_bias[width:])
-                key, value = key_value.chunk(2, dim=-1)
-                h = h[:, -frames:]
-                query = F.linear(h, attention.in_proj_weight[:width], attention.in_proj_bias[:width])
+                query = _heads(attention, _project(attention, h, of_key_value=False))
+                key, value = _heads(attention, qkv, 2)
             else:
-                if number:
-                    qkv = F.linear(h, attention.in_proj_weight, attention.in_proj_bias)
-                query, key, value = qkv.chunk(3, dim=-1)
+                query, key, value = _heads(attention, qkv, 3)
                 if last:
-                    query, h = query[:, -frames:], h[:, -frames:]
-            h = layer.norm1(h + _attend(attention, query, key, value))
+                    query = query[:, :, :, before_window:]
+            h = layer.norm1(h + _attend(attention, query, key.transpose(3, 4), value))
             mine = cache[3 * number :]
             attended = mine[0]
             if not last:
-                person = _cross_attend(layer.multihead_attn, h, *mine[:2])
-                attended = torch.cat([person, mine[2]], dim=1)
+                attended = torch.cat([_cross_attend(layer.multihead_attn, h, *mine[:2]), mine[2]], dim=1)
             h = layer.norm2(h + attended)
             h = layer.norm3(h + layer.linear2(F.gelu(layer.linear1(h))))
         out: Tensor = net.motion_dec(h)
@@ -202,32 +191,46 @@ def _position(net: Denoiser, tokens: int, start: int, stop: int) -> Tensor:
     return row.expand(1, stop - start, -1)
 
 
-def _transposed(attention: Attention, key: Tensor) -> Tensor:
-    """(N, T, C) -> (N, heads, C / heads, T), with the scale of the scores."""
-    width = attention.width // attention.heads
-    split = key.reshape(key.shape[0], key.shape[1], attention.heads, width)
-    scale: float = width**-0.5
-    return split.permute(0, 2, 3, 1) * scale
+def _project(attention: Attention, rows: Tensor, of_query: bool = True, of_key_value: bool = True) -> Tensor:
+    """Queries, keys and values, or a part of them, side by side."""
+    width = attention.width
+    part = slice(0 if of_query else width, 3 * width if of_key_value else width)
+    return F.linear(rows, attention.in_proj_weight[part], attention.in_proj_bias[part])
+
+
+def _heads(attention: Attention, stacked: Tensor, count: int = 1) -> Any:
+    """(R, T, count C) -> that many (R, 1, heads, T, C / heads); for one, the tensor itself."""
+    split = reshape(stacked, (0, -1, count, attention.heads, attention.width // attention.heads))
+    parts = split.permute(0, 2, 3, 1, 4)
+    return parts if count == 1 else parts.split_with_sizes([1] * count, dim=1)
 
 
 def _attend(attention: Attention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    query, value = attention.split_heads(query), attention.split_heads(value)
-    scores = torch.softmax(torch.matmul(query, _transposed(attention, key)), dim=-1)
-    return attention.merge_heads(torch.matmul(scores, value))
+    """Query and value (R, 1, heads, T, C / heads), key (R, 1, heads, C / heads, T) -> (R, T, C)."""
+    scores = torch.matmul(query, key) * (attention.width // attention.heads) ** -0.5
+    mixed = torch.matmul(torch.softmax(scores, dim=-1), value).permute(0, 3, 1, 2, 4)
+    out: Tensor = attention.out_proj(reshape(mixed, (0, -1, attention.width)))
+    return out
 
 
 def _cross_attend(attention: Attention, h: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Cross-attention of the person token, the only token that attends to more than its own frame."""
-    width = attention.width
-    query = F.linear(h[:, :1], attention.in_proj_weight[:width], attention.in_proj_bias[:width])
-    scores = torch.matmul(query.reshape(h.shape[0], attention.heads, 1, -1), key)
-    mixed = torch.matmul(torch.softmax(scores, dim=-1), value)
-    out: Tensor = attention.out_proj(mixed.reshape(h.shape[0], 1, width))
-    return out
+    query = _project(attention, h[:, :1], of_key_value=False)
+    split = reshape(query, (0, 1, attention.heads, 1, -1))
+    return _attend(attention, split, key, value)
+
+
+def _of_memory(layer: Any, memory: Tensor, last: bool) -> Tensor:
+    """Keys, values and the finished output of the frames' own tokens, side by side; for the last layer the output."""
+    attention = layer.multihead_attn
+    key_value = _project(attention, memory, of_query=False)
+    finished = attention.out_proj(key_value[..., attention.width :])
+    return finished if last else torch.cat([key_value, finished], dim=-1)
 
 
 def _fixed_names(layers: int) -> list[str]:
-    names = ['step_embedding', 'token', 'position', 'past', 'past_qkv']
+    """Values that a window makes and every step reads; the first two have a row for each step."""
+    names = ['token', 'token_qkv', 'past', 'past_qkv', 'offset', 'repeats', 'by_branch']
     for number in range(layers - 1):
         names += [f'key_{number}', f'value_{number}', f'aligned_{number}']
     return [*names, f'aligned_{layers - 1}']
@@ -248,7 +251,9 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
         frames = 4
     dim, width = config.motion_dim, config.feature_dim
     names = _fixed_names(config.n_layers)
-    window_names = ['previous_motion', 'previous_audio', 'audio', 'person', 'timesteps', 'use_audio']
+    window_names = [
+        'previous_motion', 'previous_audio', 'audio', 'person', 'timesteps', 'use_audio', 'indicator',
+    ]  # fmt: skip
     step_names = [
         'x', 'before', 'index', 'coefficients', 'step_noise', 'weights', 'target', 'mask', 'threshold',
     ]  # fmt: skip
@@ -259,21 +264,21 @@ def sampler_graph(model: DiffPoseTalkModel) -> Any:
         torch.randn(branches, count, config.person_dim),
         torch.ones(4, dtype=torch.long),
         torch.tensor([False, True, True]),
+        torch.ones(count, frames),
     )
     window = _Window(model).eval()
     with torch.no_grad():
         fixed = window(*example)
     motion = torch.randn(count, frames, dim)
-    indicator = torch.ones(count, frames)
     step_example = (
         motion, motion, torch.tensor(1), torch.zeros(4, 6), torch.randn(4, count, frames, dim),
-        torch.zeros(branches), motion, motion[..., :1], torch.tensor([0.9, 1.0, 4.0]), indicator, *fixed,
+        torch.zeros(branches), motion, motion[..., :1], torch.tensor([0.9, 1.0, 4.0]), *fixed,
     )  # fmt: skip
     once = _trace(window, example, window_names, names, {})
-    step_inputs = [*step_names, 'indicator', *names]
-    rows = {name: {0: 'rows', 1: 'frames'} for name in names[5:]}
-    rows.update({name: {0: 'rows', 2: 'tokens', 3: 'tokens_'} for name in names if name.startswith('key')})
-    rows.update({name: {0: 'rows', 2: 'tokens'} for name in names if name.startswith('value')})
+    step_inputs = [*step_names, *names]
+    rows = {name: {0: 'rows', 1: 'frames'} for name in names if name.startswith('aligned')}
+    rows.update({name: {0: 'rows', 4: 'tokens'} for name in names if name.startswith('key')})
+    rows.update({name: {0: 'rows', 3: 'tokens'} for name in names if name.startswith('value')})
     each = _trace(_Step(model.denoising_net), step_example, step_inputs, ['following', 'clean'], rows)
     return _assemble(once, each, window_names, names, config.use_indicator, (past, dim, width))
 
@@ -286,8 +291,9 @@ def _trace(
         'person': {0: 'B', 1: 'N'}, 'timesteps': {0: 'K'}, 'use_audio': {0: 'B'},
         'x': {0: 'N', 1: 'L'}, 'before': {0: 'N', 1: 'L'}, 'coefficients': {0: 'K'}, 'weights': {0: 'B'},
         'step_noise': {0: 'K', 1: 'n0', 2: 'n1', 3: 'n2'}, 'target': {0: 'k0', 1: 'k1', 2: 'k2'},
-        'mask': {0: 'w0', 1: 'w1'}, 'indicator': {0: 'N', 1: 'L'}, 'step_embedding': {0: 'K'},
-        'token': {0: 'rows'}, 'position': {1: 'L'}, 'past': {0: 'N'}, 'past_qkv': {0: 'N'}, **axes,
+        'mask': {0: 'w0', 1: 'w1'}, 'indicator': {0: 'N', 1: 'L'}, 'token': {0: 'K', 1: 'rows'},
+        'token_qkv': {0: 'K', 1: 'rows'}, 'past': {0: 'rows'}, 'past_qkv': {0: 'rows'}, 'offset': {0: 'N', 1: 'L'},
+        **axes,
     }  # fmt: skip
     return trace(
         module, example, inputs, outputs, {name: dynamic[name] for name in inputs if name in dynamic}
