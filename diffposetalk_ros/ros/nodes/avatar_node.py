@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ from diffposetalk_ros.ros.support.declare_parameters import declare
 from diffposetalk_ros.ros.support.entry_point import non_ros_args, run_node
 from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transition
 from diffposetalk_ros.ros.support.publish_thread import PublishThread
+from diffposetalk_ros.ros.support.quiet_executor import QuietExecutor
 from diffposetalk_ros.srv import ListStyles, SetStyle
 from diffposetalk_ros.util.log_throttle import LogThrottle
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
@@ -76,7 +78,8 @@ _LOOK = NS_PER_SECOND // 2
 _POLL = 0.02
 """Seconds between two looks for a pause or the end of an utterance. Messages of its sound give the occasion."""
 _POLL_IN_PAUSE = 0.03
-"""The same by the timer, which waits while messages arrive, because each turn of the executor costs a millisecond."""
+"""The same while no message gives it. The publishing thread asks for it, because a timer that is put off by every
+message wakes the executor every time."""
 _POLL_AT_REST = 0.1
 """The same while nobody speaks."""
 _PATIENCE = 0.1
@@ -170,9 +173,10 @@ class DiffPoseTalkNode(ManagedNode):
         # On the steady clock: after a clock jump there is work to do even while simulated time is stopped.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._polled = 0
-        self._poll_period = _POLL_IN_PAUSE
-        self._polls = self.create_timer(_POLL_IN_PAUSE, self._poll, clock=steady)
-        undo.callback(self.destroy_timer, self._polls)
+        self._poll_due = time.monotonic()
+        self._wants_poll = self.create_guard_condition(self._poll)
+        undo.callback(self.destroy_guard_condition, self._wants_poll)
+        self.default_callback_group.never_wait(self._wants_poll)
         diagnose = self.create_timer(self._config.diagnostics_period, self._diagnose, clock=steady)
         undo.callback(self.destroy_timer, diagnose)
         for event in self._ear.events:
@@ -280,15 +284,22 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _poll_after(self, seconds: float) -> None:
         """Look again ``seconds`` from now."""
-        if seconds != self._poll_period:
-            self._poll_period = seconds
-            self._polls.timer_period_ns = round(seconds * NS_PER_SECOND)
-        self._polls.reset()
+        self._poll_due = time.monotonic() + seconds
+
+    def _seconds_to_poll(self) -> float:
+        """On the publishing thread: ask the executor for a look if it is due; returns when the next one may be."""
+        seconds = self._poll_due - time.monotonic()
+        if seconds > 0:
+            return seconds
+        self._poll_after(_POLL_AT_REST)
+        self._wants_poll.trigger()
+        return _POLL_AT_REST
 
     def _publish_due(self, now: int) -> int:
         """On the publishing thread: publish what is due at ``now``; returns when something is due next."""
         avatar = self.avatar
         presenter = avatar.presenter
+        next_poll = now + round(self._seconds_to_poll() * NS_PER_SECOND)
         if self._schedule.jumped_back(now):
             avatar.on_clock_jump()
         for due in self._schedule.due(now):
@@ -303,8 +314,10 @@ class DiffPoseTalkNode(ManagedNode):
         if self._chunk is not None:
             while (ahead := presenter.look_ahead(now)) is not None:
                 self._chunk.publish(self._chunk_message(ahead))
-        sound = None if self._audio_out is None else presenter.next_audio
-        return self._schedule.next if sound is None else min(sound, self._schedule.next)
+        wakes = [next_poll, self._schedule.next]
+        if self._audio_out is not None and (sound := presenter.next_audio) is not None:
+            wakes.append(sound)
+        return min(wakes)
 
     def _on_frames(self) -> None:
         """On the worker's thread. Frames of an utterance that is being presented need not be looked at before they
@@ -460,7 +473,7 @@ def main(args: Sequence[str] | None = None) -> int:
     def spin(node: DiffPoseTalkNode) -> None:
         if '--autostart' in non_ros_args(args):
             node.autostart()
-        rclpy.spin(node)
+        rclpy.spin(node, QuietExecutor())
 
     finish = DiffPoseTalkNode.close
     return run_node('diffposetalk_node', DiffPoseTalkNode, args, spin, finish, about=__doc__, table=table)

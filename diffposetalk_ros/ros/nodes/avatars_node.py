@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from diffposetalk_ros.errors import ConfigError
@@ -36,6 +35,7 @@ from diffposetalk_ros.ros.support.entry_point import (
     until_shutdown,
 )
 from diffposetalk_ros.ros.support.logging import library_log
+from diffposetalk_ros.ros.support.quiet_executor import QuietExecutor
 from diffposetalk_ros.streaming.shared_backend import SharedBackend
 
 __all__ = ['BackendPool', 'make_avatars', 'main']
@@ -97,7 +97,7 @@ def _run(args: Sequence[str] | None) -> None:
     pool = BackendPool(options.limit)
     set_backend_factory(pool)
     nodes: list[DiffPoseTalkNode] = []
-    executor = SingleThreadedExecutor()
+    executor = QuietExecutor()
     try:
         with until_shutdown():
             nodes += create_node(lambda: make_avatars(options.avatars, options.prefix))
