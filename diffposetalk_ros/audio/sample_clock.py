@@ -72,15 +72,18 @@ class ClockConfig:
     """Limits, in seconds.
 
     ``tolerance``: allowed noise of the stamps (or half a chunk, if longer). ``arrival_tolerance``: the
-    same for messages without a stamp, whose time of arrival is used. ``max_gap``: longer gaps start a
-    new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
-    ``reorder``: largest number of chunks held back to wait for an earlier one. ``time_constant``: of the
-    drift correction. ``max_ahead``: a backlog of early audio beyond this starts a new utterance.
+    same for messages without a stamp, whose time of arrival is used. ``max_gap``: gaps longer than this,
+    and than one and a half chunks, start a new utterance. ``max_jump``: stamps or a clock set back by more
+    start a new utterance, and a chunk that is farther ahead waits for no earlier one. ``max_offset``: stamps
+    farther from the receiver's clock are not used. ``reorder``: largest number of chunks held back to wait for
+    an earlier one. ``time_constant``: of the drift correction. ``max_ahead``: a backlog of early audio beyond
+    this starts a new utterance.
     """
 
     tolerance: float = 0.015
     arrival_tolerance: float = 0.200
-    max_gap: float = 1.0
+    max_gap: float = 0.6
+    max_jump: float = 1.0
     max_offset: float = 5.0
     reorder: int = 1
     time_constant: float = 10.0
@@ -169,7 +172,7 @@ class SampleClock:
             return []
         actions: list[ClockAction] = []
         config = self.config
-        if self._last_now is not None and now < self._last_now - config.max_gap * NS_PER_SECOND:
+        if self._last_now is not None and now < self._last_now - config.max_jump * NS_PER_SECOND:
             self._restart(actions, 'the clock jumped backwards')
         self._last_now = now
         trusted = stamp > 0 and abs(stamp - now) <= config.max_offset * NS_PER_SECOND
@@ -202,11 +205,13 @@ class SampleClock:
             self._begin(chunk)
         error = self._error(chunk)
         tolerance = self._tolerance(chunk)
-        reorderable = tolerance < error <= self.config.max_gap * NS_PER_SECOND
+        reorderable = tolerance < error <= self.config.max_jump * NS_PER_SECOND
         if chunk.trusted and self.config.reorder and reorderable:
             self._held.append(chunk)
             self._held.sort(key=lambda held: held.stamp)
             return
+        while self._held and self._held[0].stamp < chunk.stamp:
+            self._accept(self._held.pop(0), actions)
         self._accept(chunk, actions)
 
     def _release(self, actions: list[ClockAction], keep: int) -> None:
@@ -219,7 +224,8 @@ class SampleClock:
 
     def _accept(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
         error, tolerance, samples = self._error(chunk), self._tolerance(chunk), chunk.samples
-        if error > self.config.max_gap * NS_PER_SECOND or -error > self.config.max_ahead * NS_PER_SECOND:
+        longest = max(self.config.max_gap * NS_PER_SECOND, 1.5 * self._length(samples))
+        if error > longest or -error > self.config.max_ahead * NS_PER_SECOND:
             gap = error / NS_PER_SECOND
             self._restart(actions, f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time')
             self._begin(chunk)
@@ -229,7 +235,7 @@ class SampleClock:
             actions.append(Silence(count))
         elif error < -self.config.tolerance * NS_PER_SECOND:
             if chunk.trusted and chunk.stamp < self._last_stamp:
-                if self._last_stamp - chunk.stamp > self.config.max_gap * NS_PER_SECOND:
+                if self._last_stamp - chunk.stamp > self.config.max_jump * NS_PER_SECOND:
                     self._restart(actions, 'stamps jumped backwards')
                     self._begin(chunk)
                 else:

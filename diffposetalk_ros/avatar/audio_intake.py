@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,12 @@ _BREAK = NS_PER_SECOND // 10
 
 _ENDS = 2 * NS_PER_SECOND // 5
 """Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
+
+_MISSED = 0.1
+"""`poll` ends the utterance before a gap is this much (s) longer than the time-out, so that it gets all of its frames."""
+
+_LONGEST_GAP = 1.0
+"""Generating the silence of a longer gap (s) takes too long, whatever the time-out."""
 
 _LIVE = NS_PER_SECOND // 4
 """A sender is live when it has kept the pace of its sound for so long (ns)."""
@@ -150,6 +156,7 @@ class AudioIntake:
             clock = SampleClock(chunk.rate)
         elif not self._open:
             clock.reset()
+        clock.config = replace(clock.config, max_gap=min(self.end_timeout + _MISSED, _LONGEST_GAP))
         counters, sound = self.counters, chunk.sound
         counters.messages += 1
         counters.invalid += sound.invalid

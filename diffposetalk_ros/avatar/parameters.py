@@ -168,8 +168,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec(
         'audio.end_timeout',
-        1.0,
-        'An utterance ends when no audio arrives for this time; shorter pauses are part of it',
+        0.5,
+        'An utterance ends when no audio arrives for this time; the silence of a shorter gap is part of it',
         's',
         0.05,
         10.0,

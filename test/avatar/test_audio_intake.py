@@ -191,3 +191,38 @@ def test_how_fast_sound_is_sent_is_known_after_two_seconds(speed: float) -> None
         intake.push(chunk, START + round(i * NS / 50 / speed))
         assert i > 90 * speed or np.isnan(intake.speed)
     assert intake.speed == pytest.approx(speed, rel=0.02)
+
+
+@pytest.mark.parametrize(('gap', 'utterances'), [(0.3, 1), (0.48, 1), (0.55, 2), (0.95, 2)])
+@pytest.mark.parametrize('stamped', [True, False])
+def test_after_a_longer_pause_no_silence_delays_the_next_word(
+    gap: float, utterances: int, stamped: bool
+) -> None:
+    ring = AudioRingBuffer(5.0)
+    ended: list[bool] = []
+    intake = AudioIntake(ring, lambda: ended.append(intake.open) or ring.reset(), 0.5)
+    samples = sound(0.4, 16000)
+    now = feed(intake, samples, 16000, list(range(320, len(samples), 320)), stamped)
+    first, resumes = ring.epoch, now + round(gap * NS)
+    for at in range(now, resumes + 60_000_000, 20_000_000):
+        intake.poll(at)
+        if at > resumes:
+            begin = at - 20_000_000
+            chunk = AudioChunk(MonoAudio(sound(0.02, 16000)), 16000, begin if stamped else None)
+            intake.push(chunk, at)
+    assert intake.counters.utterances == utterances == 1 + ring.epoch - first
+    # An utterance that ended was told so, and has all of its frames.
+    assert not any(ended)
+    if utterances == 2:
+        assert ring.end <= 960 and not intake.counters.gaps
+    else:
+        assert ring.end > 6400 + 4000
+
+
+def test_a_lost_message_of_a_second_is_silence() -> None:
+    intake = intake_of(AudioRingBuffer(9.0))
+    for begin in (0, 1, 3, 4):
+        now = START + (begin + 1) * NS
+        intake.push(AudioChunk(MonoAudio(sound(1.0, 16000)), 16000, START + begin * NS), now)
+        assert not intake.poll(now)
+    assert intake.counters.utterances == 1 and intake.counters.gaps == pytest.approx(1.0)

@@ -152,16 +152,16 @@ class DiffPoseTalkNode(ManagedNode):
         self._index = 0
         undo.callback(self._show_rest)
         told = AudioFormat(self._config.audio_rate, self._config.audio_channels, self._config.audio_format)
-        self._reader = AudioReader(
-            told, self._config.audio_channel, self._config.audio_end_timeout, self.get_logger().info
-        )
+        # Half a sample waits for the other half longer than the face waits for sound: networks stall in mid-word.
+        patience = max(1.0, self._config.audio_end_timeout)
+        self._reader = AudioReader(told, self._config.audio_channel, patience, self.get_logger().info)
         undo.callback(avatar.stop)
         avatar.start()
         self._ear = AudioSubscription(self, self._audio_class, 'audio', self._on_audio)
         undo.callback(self._ear.destroy)
         if self._config.interrupt_by_voice:
             self._voice = VoiceInterrupt()
-            self._listener = AudioReader(told, self._config.audio_channel, self._config.audio_end_timeout)
+            self._listener = AudioReader(told, self._config.audio_channel, patience)
             undo.callback(AudioSubscription(self, self._audio_class, 'listen', self._on_listen).destroy)
         self._subscribe(StyleReference, 'style_reference', self._on_style, qos.STYLE, undo)
         self._info_topic: str | None = None
