@@ -30,8 +30,9 @@ _BREAK = NS_PER_SECOND // 10
 _ENDS = 2 * NS_PER_SECOND // 5
 """Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
 
-_MISSED = 0.1
-"""`poll` ends the utterance before a gap is this much (s) longer than the time-out, so that it gets all of its frames."""
+_MARGIN = 0.1
+"""A gap begins a new utterance if it is this much (s) longer than the time-out. By then `poll` has ended the old one, so
+that it gets all of its frames."""
 
 _LONGEST_GAP = 1.0
 """Generating the silence of a longer gap (s) takes too long, whatever the time-out."""
@@ -156,7 +157,7 @@ class AudioIntake:
             clock = SampleClock(chunk.rate)
         elif not self._open:
             clock.reset()
-        clock.config = replace(clock.config, max_gap=min(self.end_timeout + _MISSED, _LONGEST_GAP))
+        clock.config = replace(clock.config, max_gap=min(self.end_timeout + _MARGIN, _LONGEST_GAP))
         counters, sound = self.counters, chunk.sound
         counters.messages += 1
         counters.invalid += sound.invalid
