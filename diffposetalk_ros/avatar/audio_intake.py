@@ -31,8 +31,8 @@ _ENDS = 2 * NS_PER_SECOND // 5
 """Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
 
 _MARGIN = 0.1
-"""A gap begins a new utterance if it is this much (s) longer than the time-out. By then `poll` has ended the old one, so
-that it gets all of its frames."""
+"""A gap begins a new utterance if it is this much (s) longer than the time-out. By then `poll` has ended the old one,
+so that it gets all of its frames."""
 
 _LONGEST_GAP = 1.0
 """Generating the silence of a longer gap (s) takes too long, whatever the time-out."""
