@@ -207,7 +207,7 @@ def open_stream(
         look_ahead: frames beyond the hop that are generated with it. Beyond the right context of the audio encoder
             (2 frames) each costs one frame of delay.
         seed: chooses the noise.
-        sampling: solver, steps and guidance; None: 4 DDIM steps without guidance, as the live node.
+        sampling: solver, steps and guidance; None: 2 DDIM steps without guidance, as in the live node.
         shape: FLAME identity, as in `generate`.
 
     Raises StyleError, AudioError or ConfigError for what cannot be used.

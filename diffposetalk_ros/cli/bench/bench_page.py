@@ -2,7 +2,7 @@
 """Measure the page in a headless Chromium on software GL; write JSON and Markdown.
 
 diffposetalk bench-page                            (pictures a second)
-diffposetalk bench-page --pages 50                 (do fresh pages sound after one click?)
+diffposetalk bench-page --pages 50                 (do new pages play sound after one click?)
 diffposetalk bench-page --restarts 10              (does an open page speak again after a restart of the demo?)
 """
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--pages',
         type=int,
         default=0,
-        help='open this many fresh pages during speech and count those that play sound',
+        help='open this many new pages during speech and count those that play sound',
     )
     parser.add_argument(
         '--restarts', type=int, default=0, help='restart the demo this many times while a page stays open'

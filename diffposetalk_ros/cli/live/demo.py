@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='sound file to speak, or - for standard input (default: a bundled clip)',
     )
     parser.add_argument('--topic', help='listen to this live audio topic instead of speaking a file')
-    parser.add_argument('-o', '--out', type=Path, default=Path('out'), help='folder for the results')
+    parser.add_argument(
+        '-o', '--out', type=Path, default=Path('out'), help='folder for the results (default: out)'
+    )
     parser.add_argument('--model', default='', help='model folder (default: the embedded model)')
     parser.add_argument('--style', default='neutral', help='speaking style')
     parser.add_argument('--steps', type=int, help='network evaluations per window')

@@ -41,9 +41,9 @@ _PARAMETERS = (
     ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
-    ('burst', False, 'As fast as DDS delivers without loss, instead of in real time'),
+    ('burst', False, 'Send as fast as DDS delivers without loss, instead of in real time'),
     ('loop', False, 'Start again at the end'),
-    ('wait_for', 1, 'Start when this many subscribers are there'),
+    ('wait_for', 1, 'Start when there are this many subscribers'),
     ('message', 'auto', 'AudioStamped, AudioDataStamped, AudioData or auto'),
     ('frame_id', 'microphone', 'frame_id of stamped messages'),
 )

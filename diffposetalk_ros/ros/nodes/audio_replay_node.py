@@ -30,7 +30,7 @@ _PERIOD = 0.005
 _PARAMETERS = (
     ('file', '', 'MCAP file or folder of a bag'),
     ('topic', '', 'Topic in the bag, where it holds several sounds'),
-    ('wait_for', 1, 'Start when this many subscribers are there'),
+    ('wait_for', 1, 'Start when there are this many subscribers'),
 )
 
 

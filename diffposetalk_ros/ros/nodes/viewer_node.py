@@ -72,19 +72,19 @@ __all__ = ['ViewerNode', 'main']
 _THROTTLE = 5.0
 _LONGEST_REPORT, _LONGEST_NAME = 500, 40
 _PARAMETERS = (
-    ('node', 'diffposetalk', 'Name of the talking node'),
+    ('node', 'diffposetalk', 'Name of the avatar node'),
     ('host', '127.0.0.1', 'Address to serve; 0.0.0.0: every network, with a token'),
     ('port', 8765, 'Port of the page; 0: any free one'),
     ('port_attempts', 1, 'Ports to try, from port on, until one is free'),
-    ('token', '', 'Visitors must know it; empty off loopback: a random one'),
+    ('token', '', 'Token that visitors need; empty: none on loopback, otherwise a random one'),
     (
         'address_file',
         '',
         'File for the address with its token; empty: one in the ROS folder, if there is a token',
     ),
-    ('sample', '', 'Sound file the page offers to speak'),
-    ('replay', False, 'Turning on the sound of a page speaks the sample'),
-    ('rviz.rate', 10.0, 'Most updates of the mesh markers per second [Hz]'),
+    ('sample', '', 'Sound file that the page offers to speak'),
+    ('replay', False, 'Repeat the sample when a page turns on its sound'),
+    ('rviz.rate', 10.0, 'Highest rate of face_mesh [Hz]'),
     ('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz'),
     ('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere'),
     ('live_link.port', 11111, 'UDP port of the receiver'),
