@@ -66,6 +66,9 @@ class Reset:
 
 ClockAction = Append | Silence | Drop | Reset
 
+_LONG = NS_PER_SECOND
+"""No live source collects more before it sends (ns): a gap before a longer chunk is a pause, not a lost chunk."""
+
 
 @dataclass(frozen=True)
 class ClockConfig:
@@ -73,11 +76,11 @@ class ClockConfig:
 
     ``tolerance``: allowed noise of the stamps (or half a chunk, if longer). ``arrival_tolerance``: the
     same for messages without a stamp, whose time of arrival is used. ``max_gap``: gaps longer than this,
-    and than one and a half chunks, start a new utterance. ``max_jump``: stamps or a clock set back by more
-    start a new utterance, and a chunk that is farther ahead waits for no earlier one. ``max_offset``: stamps
-    farther from the receiver's clock are not used. ``reorder``: largest number of chunks held back to wait for
-    an earlier one. ``time_constant``: of the drift correction. ``max_ahead``: a backlog of early audio beyond
-    this starts a new utterance.
+    and than one and a half chunks of a live source, start a new utterance. ``max_jump``: stamps or a clock set
+    back by more start a new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
+    ``reorder``: largest number of chunks held back to wait for an earlier one, which would have to fit into the
+    gap before them. ``time_constant``: of the drift correction. ``max_ahead``: a backlog of
+    early audio beyond this starts a new utterance.
     """
 
     tolerance: float = 0.015
@@ -137,6 +140,11 @@ class SampleClock:
     def started(self) -> bool:
         """True once a chunk has fixed the time of sample 0."""
         return self._anchor is not None
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether a chunk waits for an earlier one."""
+        return bool(self._held)
 
     @property
     def origin(self) -> int | None:
@@ -205,8 +213,9 @@ class SampleClock:
             self._begin(chunk)
         error = self._error(chunk)
         tolerance = self._tolerance(chunk)
-        reorderable = tolerance < error <= self.config.max_jump * NS_PER_SECOND
-        if chunk.trusted and self.config.reorder and reorderable:
+        # An earlier chunk is about as long as this one. A sentence after a short pause waits for none.
+        fits = self._length(chunk.samples) <= error + tolerance
+        if chunk.trusted and self.config.reorder and fits and tolerance < error <= self._longest_gap(chunk):
             self._held.append(chunk)
             self._held.sort(key=lambda held: held.stamp)
             return
@@ -224,8 +233,7 @@ class SampleClock:
 
     def _accept(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
         error, tolerance, samples = self._error(chunk), self._tolerance(chunk), chunk.samples
-        longest = max(self.config.max_gap * NS_PER_SECOND, 1.5 * self._length(samples))
-        if error > longest or -error > self.config.max_ahead * NS_PER_SECOND:
+        if error > self._longest_gap(chunk) or -error > self.config.max_ahead * NS_PER_SECOND:
             gap = error / NS_PER_SECOND
             self._restart(actions, f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time')
             self._begin(chunk)
@@ -266,6 +274,11 @@ class SampleClock:
         base = config.tolerance if chunk.trusted else config.arrival_tolerance
         # Half a chunk, but no more than 0.1 s: a long chunk must not hide that much lost audio.
         return int(max(base, min(0.5 * len(chunk.samples) / self.rate, 0.1)) * NS_PER_SECOND)
+
+    def _longest_gap(self, chunk: _Chunk) -> float:
+        """Longest gap (ns) before ``chunk`` that is filled with silence."""
+        length = self._length(chunk.samples)
+        return max(self.config.max_gap * NS_PER_SECOND, 1.5 * length if length <= _LONG else 0.0)
 
     def _discipline(self, error: int, count: int) -> None:
         assert self._anchor is not None

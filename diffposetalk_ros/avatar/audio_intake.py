@@ -204,11 +204,13 @@ class AudioIntake:
     def poll(self, now: int) -> bool:
         """End the utterance when its sound is over and nothing has come for the time-out.
 
-        A sender of long messages is silent between them, so the time-out is half a message longer. Returns
-        whether the utterance ended now.
+        A message waits for an earlier one for no more than a tenth of a second. A sender of long messages is silent
+        between them, so the time-out is half a message longer. Returns whether the utterance ended now.
         """
         if not self._open or self._clock is None or self.last_arrival is None:
             return False
+        if self._clock.holds_back and now - self.last_arrival > _BREAK:
+            self._apply(self._clock.flush())
         heard = self._clock.time_of(self._clock.samples / self._clock.rate)
         patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)

@@ -165,6 +165,8 @@ class Avatar:
             self.intake.abandon()
         if self.intake.poll(now):
             self.worker.notify()
+        elif self.intake.open:
+            self.worker.notify_audio()
         self._note_slack(now)
         changed, vector = self.style.advance(now)
         if changed:

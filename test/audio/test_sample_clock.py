@@ -80,6 +80,18 @@ def test_neighbours_that_changed_places_are_put_in_order(swaps):
     np.testing.assert_array_equal(joined(actions), np.concatenate([speech(i) for i in range(len(order))]))
 
 
+@pytest.mark.parametrize(
+    ('pause', 'expected'), [(0.3, 'Silence'), (0.55, 'Silence'), (0.7, 'Reset'), (0.95, 'Reset')]
+)
+def test_a_sentence_after_a_pause_waits_for_no_earlier_one(pause, expected):
+    """One message holds the sentence, and the pause has no room for another of that length."""
+    clock = SampleClock(RATE)
+    clock.observe(T0, speech(0, 2 * RATE), T0)
+    begin = T0 + round((2.0 + pause) * 1000) * MS
+    assert kinds(clock.observe(begin, speech(1, 3 * RATE), begin)) == [expected, 'Append']
+    assert not clock.holds_back
+
+
 def test_duplicates_are_dropped():
     actions = feed(SampleClock(RATE), [(0, 0), (1, 0), (1, 0), (0, 0), (2, 0)])
     assert kinds(actions) == ['Reset', 'Append', 'Append', 'Drop', 'Drop', 'Append']

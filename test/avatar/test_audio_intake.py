@@ -226,3 +226,24 @@ def test_a_lost_message_of_a_second_is_silence() -> None:
         intake.push(AudioChunk(MonoAudio(sound(1.0, 16000)), 16000, START + begin * NS), now)
         assert not intake.poll(now)
     assert intake.counters.utterances == 1 and intake.counters.gaps == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize('pause', [0.9, 3.0])
+@pytest.mark.parametrize('stamped', [True, False])
+def test_a_pause_between_sentences_of_one_message_each_is_no_silence(pause: float, stamped: bool) -> None:
+    """The networks would have to generate all of it before the next word."""
+    intake = intake_of(AudioRingBuffer(30.0))
+    for now in (START, START + round((5.0 + pause) * NS)):
+        intake.push(AudioChunk(MonoAudio(sound(5.0, 16000)), 16000, now if stamped else None), now)
+    assert intake.counters.utterances == 2 and not intake.counters.gaps
+    assert (intake.origin, intake.ring.end) == (now, 5 * 16000)
+
+
+def test_a_message_that_waits_for_an_earlier_one_does_so_for_a_tenth_of_a_second() -> None:
+    intake = intake_of(AudioRingBuffer(9.0))
+    for begin in (0.0, 1.7):  # a gap into which a message as long would fit
+        now = START + round(begin * NS)
+        intake.push(AudioChunk(MonoAudio(sound(0.8, 16000)), 16000, now), now)
+    assert not intake.poll(now + 90_000_000) and intake.ring.end == 12800
+    assert not intake.poll(now + 110_000_000) and intake.ring.end == 40000
+    assert (intake.counters.utterances, intake.ring.epoch) == (1, 1)

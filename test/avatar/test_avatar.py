@@ -121,6 +121,21 @@ def test_the_end_of_a_burst_is_shown_without_a_hold(scene, hello) -> None:
     assert PlayoutState.HOLDING not in stage.states
 
 
+@pytest.mark.parametrize(('seconds', 'pause'), [(0.8, 0.3), (3.0, 0.5), (3.0, 0.9)])
+@pytest.mark.parametrize('stamped', [True, False])
+def test_sentences_of_one_message_each_are_seen_and_heard(scene, hello, seconds, pause, stamped) -> None:
+    stage, sentence = scene(), hello[RATE : RATE + round(seconds * RATE)]
+    stage.say(sentence, stage.now if stamped else None, 1)
+    while stage.now < START + round((seconds + pause) * NS):
+        stage.tick()
+    begin, ticks = stage.now, len(stage.states)
+    stage.say(sentence, begin if stamped else None, 2)
+    for _ in range(10):
+        stage.tick()
+    assert stage.states[ticks + 5 :] == [PlayoutState.SPEAKING] * 5
+    assert stage.heard[1] == (begin + 50 * MS, 2)
+
+
 @pytest.mark.parametrize('values', [{'playout.min_delay': 0.15}, {}])
 def test_live_and_fixed_delays_stay(scene, hello, values) -> None:
     stage = scene(**values)
