@@ -242,13 +242,15 @@ class LoadedModel:
             ]
         )
         try:
-            shares = np.array([float(share) if star else 1.0 for _, star, share in parts], np.float32)
+            shares = np.array([float(share) if star else 1.0 for _, star, share in parts])
         except ValueError as error:
             raise StyleError(f'style blend {name!r}: write it as lively*0.7+smiling*0.3') from error
+        if not (np.abs(shares) <= _MAX_STYLE).all():
+            raise StyleError(f'style blend {name!r}: lower the weights; at most {_MAX_STYLE:g} each')
         out: FloatArray = (shares @ vectors).astype(np.float32)
         if len(parts) == 1 and NEUTRAL in self.styles:
             # A single style with a factor: interpolated from neutral, or extrapolated for a factor above 1.
-            out = out + (1 - shares[0]) * self.styles[NEUTRAL]
+            out = (out + (1 - shares[0]) * self.styles[NEUTRAL]).astype(np.float32)
         return out
 
     def _style_file(self, name: str, files: BaseFolder | None) -> FloatArray:

@@ -276,12 +276,14 @@ OPTIONS = [
     (['--style', 'smilling'], "did you mean 'smiling'"),
     (['--style', 'lively*x'], 'lively*0.7+smiling*0.3'),
     (['--style', 'lively*1e40'], 'lower the weights'),
+    (['--style', 'lively*nan+smiling'], 'lower the weights'),
     (['--device', 'bogus'], "'bogus'"),
     (['--shape', 'a.npy'], 'no identity'),
 ]
 
 
 @pytest.mark.parametrize(('extra', 'word'), OPTIONS)
+@pytest.mark.filterwarnings('error::RuntimeWarning')
 def test_bad_options(extra: list[str], word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     audio = sound(tmp_path / 'a.wav', noise())
     refused(generate(audio, tmp_path / 'a.npz', *extra), capsys, word)
