@@ -25,7 +25,11 @@ _PAUSE = 25_000_000
 then: in time for the next one, 50 ms after the sound by default, and not for every message that is a little late."""
 
 _BREAK = NS_PER_SECOND // 10
-"""A sender that is ahead of time pauses when nothing comes for so long (ns), or twice the length of a message."""
+"""A sender that is ahead of time pauses when nothing comes for so long (ns), or twice the length of a message that
+is shorter than `_SENTENCE`."""
+
+_SENTENCE = NS_PER_SECOND // 2
+"""A longer message (ns) may be a whole sentence, so a pause is expected after it."""
 
 _ENDS = 2 * NS_PER_SECOND // 5
 """Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
@@ -215,7 +219,8 @@ class AudioIntake:
         patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)
         # A burst is shown with little delay, so its last frames must be there before its end.
-        ends = now > heard - _ENDS and now - self.last_arrival > max(_BREAK, 2 * self._chunk_ns)
+        wait = max(_BREAK, 2 * self._chunk_ns if self._chunk_ns < _SENTENCE else 0)
+        ends = now > heard - _ENDS and now - self.last_arrival > wait
         if (silent > _PAUSE or ends) and not self._paused:
             self._paused = True
             self._pause()

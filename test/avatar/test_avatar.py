@@ -112,11 +112,14 @@ def test_synthesised_speech_is_seen_and_heard_within_120_ms(scene, hello, stampe
     assert [at - begin for at, _ in stage.heard] == [i * TICK for i in range(100)]
 
 
-def test_the_end_of_a_burst_is_shown_without_a_hold(scene, hello) -> None:
+@pytest.mark.parametrize('length', [CHUNK, RATE // 2, 2 * RATE])
+def test_the_end_of_a_burst_is_shown_without_a_hold(scene, hello, length) -> None:
     stage = scene()
-    stage.burst(hello[: 2 * RATE])
-    while len(stage.heard) < 100:
+    for begin in range(0, 2 * RATE, length):
+        stage.say(hello[begin : begin + length], None, begin)
+    while stage.now < START + 3 * NS:
         stage.tick()
+    assert len(stage.heard) == 2 * RATE // length
     assert stage.avatar.presenter.status.underflows == 0
     assert PlayoutState.HOLDING not in stage.states
 
