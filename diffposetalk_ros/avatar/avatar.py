@@ -39,6 +39,9 @@ __all__ = ['Avatar']
 _BURST = ClockConfig().max_ahead
 """Seconds that may wait to be heard by the networks: as much as may come ahead of time."""
 
+_LAST = 0.1
+"""Nobody speaks any more when the sound received has been over for so long (s)."""
+
 
 class Avatar:
     """The object that the node drives. ``presenter`` and `on_clock_jump` belong to the publishing thread, everything
@@ -177,7 +180,9 @@ class Avatar:
     def _note_slack(self, now: int) -> None:
         """How far ahead of the clock the generated frames reach, while somebody speaks."""
         played = self.presenter.played(now)
-        if self.intake.open and played is not None and played > 0:
+        if not self.intake.open or played is None or played <= 0:
+            return
+        if played < self.intake.received / NS_PER_SECOND + _LAST:
             self._slack.add((self.timeline.end - 0.5) / self.model.fps - played)
 
     def interrupt(self, hold: bool = True) -> None:

@@ -15,6 +15,7 @@ from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.parameters import config_from
+from diffposetalk_ros.avatar.status import OK
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.loader import load_backend, set_backend_factory
 from diffposetalk_ros.playout.playout import PlayoutState
@@ -122,6 +123,17 @@ def test_the_end_of_a_burst_is_shown_without_a_hold(scene, hello, length) -> Non
     assert len(stage.heard) == 2 * RATE // length
     assert stage.avatar.presenter.status.underflows == 0
     assert PlayoutState.HOLDING not in stage.states
+
+
+def test_the_silence_after_a_long_message_is_not_taken_for_frames_that_come_too_late(scene, hello) -> None:
+    stage = scene()
+    stage.say(hello[: 2 * RATE], None)
+    for _ in range(240):
+        stage.tick()
+    assert stage.avatar.intake.open, 'the next message may be as long'
+    playout = {status.name: status for status in stage.avatar.diagnose(stage.now, senders=1)}['playout']
+    assert (playout.level, playout.message) == (OK, 'in time')
+    assert playout.values['slack p50 [ms]'] > 0
 
 
 @pytest.mark.parametrize(('seconds', 'pause'), [(0.8, 0.3), (3.0, 0.5), (3.0, 0.9)])
