@@ -93,7 +93,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'files.folder',
         '',
-        'Folder of the files that the graph may name: audio, motion and styles; empty: '
+        'Folder of the files that ROS requests may name: audio, motion and styles; empty: '
         '~/.local/share/diffposetalk_ros; /: every file',
         when='start',
     ),
@@ -256,7 +256,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'sampler.spacing',
         LIVE_SAMPLING.spacing,
-        'How the steps lie between noise and motion: quadratic is better for a few, even for many',
+        'How the steps lie between noise and motion: quadratic is better for few steps, even spacing for many',
         choices=SPACINGS,
     ),
     ParameterSpec(

@@ -4,7 +4,7 @@
 image | image/compressed | a camera of this machine ---> tracker, calibration ---> tracked_face
 
 ~/take_style makes a speaking style of the last seconds (default 10) and publishes it as style_reference,
-which the avatar takes. Pictures are used and forgotten: none is stored, published or sent.
+which the avatar takes. No picture is stored, published or sent.
 
     face_tracker_node --autostart --ros-args -p camera:=0
     ros2 service call /face_tracker/take_style std_srvs/srv/Trigger
