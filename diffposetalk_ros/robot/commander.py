@@ -229,7 +229,9 @@ class JointCommander:
     def _fresh(self, now: int) -> bool:
         if self._heard is None or self.frames.shown_until is None:
             return False
-        return now - self._heard <= self.config.stale_after * NS_PER_SECOND
+        stale = round(self.config.stale_after * NS_PER_SECOND)
+        # After the clock was set back by more, what was received before does not count.
+        return -max(stale, self._period) <= now - self._heard <= stale
 
     def _decide(self, now: int) -> None:
         wanted = not self._stopped and self._fresh(now)

@@ -189,6 +189,25 @@ def test_single_positions_on_time_are_those_of_the_grid() -> None:
         np.testing.assert_allclose(single.positions(), grid.positions(), atol=1e-12)
 
 
+@pytest.mark.parametrize('single', [False, True])
+def test_joints_go_to_rest_though_the_clock_was_set_back_when_the_frames_ended(single: bool) -> None:
+    commander = JointCommander(EXAMPLE)
+    for begin, count in ((BEGIN, 50), (BEGIN - 60 * NS, 100)):
+        for k in range(count):
+            now = begin + k * 20_000_000
+            if begin == BEGIN:
+                commander.show(now, talking(0.166), now)
+            if single:
+                commander.next_position(now)
+                commander.sent(now)
+            else:
+                commander.advance(now)
+        if begin == BEGIN:
+            assert commander.mode is CommanderMode.TRACKING
+    assert commander.mode is CommanderMode.RESTING
+    np.testing.assert_allclose(commander.positions(), EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
+
+
 @pytest.mark.parametrize('rate', [20.0, 50.0])
 def test_single_positions_come_to_rest_though_every_tick_is_late(rate: float) -> None:
     commander, now = JointCommander(EXAMPLE, CommanderConfig(rate=rate)), BEGIN
