@@ -86,6 +86,9 @@ class StyleControl:
         """(whether the style has changed since the last call, style at ``now`` ns)."""
         if self._origin is self._goal:
             return False, self._goal
+        if self._begin is not None and now < self._begin:
+            self._origin = self._now  # the clock was set back, as when a simulation restarts
+            self._begin = None
         if self._begin is None:
             self._begin = now
         share = (now - self._begin) / self._duration if self._duration > 0 else 1.0

@@ -248,6 +248,17 @@ def test_a_new_style_begins_where_the_old_one_was_going(scene) -> None:
     assert 0 < np.abs(later - before).max() < 0.01 * np.abs(style.goal - before).max()
 
 
+def test_a_style_transition_goes_on_after_the_clock_was_set_back(scene) -> None:
+    style = scene().avatar.style
+    style.by_name('lively', 1.0)
+    style.advance(START)
+    _, before = style.advance(START + NS // 2)
+    _, now = style.advance(0)
+    assert np.array_equal(now, before)
+    changed, later = style.advance(NS)
+    assert changed and np.array_equal(later, style.goal)
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
