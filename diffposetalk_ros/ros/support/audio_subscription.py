@@ -34,7 +34,8 @@ class AudioSubscription:
         callback: takes each message, when it arrived, and when it was sent (ns, on the node's clock; None under
             simulated time).
 
-    ``lost`` counts messages that publishers sent and that never arrived, where the middleware numbers them.
+    ``lost`` counts messages that publishers sent and that never arrived, where the middleware numbers them. If rclpy
+    does not say who sent a message, they are counted only while there is one publisher.
     ``ahead``: by how much (ns) the clock of the newest message's publisher is ahead, at least.
     ``knows_publishers``: whether rclpy says who sent a message, as it does from Kilted on.
     """
@@ -120,6 +121,9 @@ class AudioSubscription:
 
     def _count(self, publisher: bytes, number: int | None) -> None:
         if number is None:
+            return
+        if not publisher and (self._best_effort or self._first).get_publisher_count() != 1:
+            self._sequence.clear()  # before Kilted, rclpy does not tell whose number it is
             return
         last = self._sequence.get(publisher)
         if last is not None and number > last + 1:

@@ -109,6 +109,17 @@ def test_what_a_best_effort_publisher_loses_is_counted(scene: Scene) -> None:
     assert scene.ear.lost == 1001 - len(scene.heard)
 
 
+@pytest.mark.parametrize('profile', [QoSProfile(depth=100), qos_profile_sensor_data])
+def test_publishers_that_take_turns_lose_nothing(scene: Scene, profile: QoSProfile) -> None:
+    one, other = scene.publisher(profile), scene.publisher(profile)
+    one.publish(UInt32(data=0))
+    scene.until(lambda: scene.heard)
+    for count, publisher in enumerate([one, one, other, one, other, other, one], 2):
+        publisher.publish(UInt32(data=count))
+        scene.until(lambda count=count: len(scene.heard) == count)
+    assert scene.ear.lost == 0
+
+
 def test_when_a_message_was_sent_is_known_though_it_is_read_late(scene: Scene) -> None:
     publisher = scene.publisher(QoSProfile(depth=100))
     publisher.publish(UInt32(data=0))
