@@ -17,9 +17,9 @@ __all__ = ['clip_from_messages', 'lost_frames']
 
 
 def lost_frames(frames: Sequence[FaceMotion]) -> int:
-    """Frames missing between the first and the last number of one activation of the node."""
-    numbers = [frame.frame_index for frame in frames]
-    return max(numbers) - min(numbers) + 1 - len(set(numbers)) if numbers else 0
+    """Frames missing between the first and the last number of each activation of the node, by order of arrival."""
+    steps = np.diff([frame.frame_index for frame in frames])
+    return int((steps[steps > 0] - 1).sum())
 
 
 def clip_from_messages(info: FaceMotionInfo | None, frames: Sequence[FaceMotion]) -> MotionClip:

@@ -161,6 +161,12 @@ def test_lost_frames_repeat_the_one_before() -> None:
     assert clip.meta['first_stamp_ns'] == 5_060_000_000
 
 
+def test_frames_before_the_recording_and_of_another_activation_are_not_lost() -> None:
+    assert lost_frames(frames(range(1000, 1010)) + frames(range(5))) == 0
+    assert lost_frames(frames(range(1000, 1010)) + frames(range(3)) + frames(range(5, 7))) == 2
+    assert lost_frames([]) == 0
+
+
 def test_activation_anew_starts_a_new_stretch() -> None:
     clip = clip_from_messages(info(), frames(range(5)) + frames(range(20)))
     assert len(clip.values) == 20 and clip.meta['stretches'] == 2
