@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,24 @@ def test_audio_out_carries_whole_frames_and_no_header(model_folder: Path) -> Non
     assert {m.audio.info.rate for m in heard} == {RATE}
     out = np.concatenate([np.frombuffer(m.audio.audio_data.int16_data, '<i2') for m in heard])
     np.testing.assert_array_equal(out, SOUND)
+
+
+def test_half_a_frame_waits_as_long_as_the_utterance_when_the_time_out_changes(model_folder: Path) -> None:
+    stage = Stage(model_folder, **{'audio.channel': 1})
+    try:
+        stage.start()
+        assert stage.set('audio.end_timeout', 10.0).successful
+        stereo = np.tile(np.array([8192, -8192], '<i2'), 3200)
+        for part in (stereo[:3201], stereo[3201:]):
+            message = message_class('AudioStamped')()
+            info = message.audio.info
+            info.format, info.channels, info.rate = 8, 2, 16000
+            message.audio.audio_data.int16_data = array.array('h', part.tobytes())
+            stage.audio.publish(message)
+            time.sleep(1.3)  # longer than the time-out of the node as it was activated
+        avatar = stage.node.avatar
+        stage.until(lambda: avatar.intake.counters.messages == 2)
+        ring = avatar.intake.ring
+        np.testing.assert_array_equal(ring.read(0, 1000), np.full(1000, 0.25, np.float32))
+    finally:
+        stage.close()

@@ -152,8 +152,7 @@ class DiffPoseTalkNode(ManagedNode):
         self._index = 0
         undo.callback(self._show_rest)
         told = AudioFormat(self._config.audio_rate, self._config.audio_channels, self._config.audio_format)
-        # Half a sample waits for the other half longer than the face waits for sound: networks stall in mid-word.
-        patience = max(1.0, self._config.audio_end_timeout)
+        patience = self._patience
         self._reader = AudioReader(told, self._config.audio_channel, patience, self.get_logger().info)
         undo.callback(avatar.stop)
         avatar.start()
@@ -449,7 +448,14 @@ class DiffPoseTalkNode(ManagedNode):
             self._config = self._read_config()
             self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
             if self._active:
+                self._reader.end_timeout = self._patience
                 self._publish_info()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that half a sample waits for the other half: longer than the face waits for sound, because networks
+        stall in mid-word."""
+        return max(1.0, self._config.audio_end_timeout)
 
     @property
     def avatar(self) -> Avatar:
