@@ -26,7 +26,8 @@ from diffposetalk_ros.audio.resampler import check_rate
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = [
-    'DUPLICATE', 'TOO_LATE', 'Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock', 'Silence',
+    'DUPLICATE', 'SENTENCE', 'TOO_LATE', 'Append', 'ClockAction', 'ClockConfig', 'Drop', 'Reset', 'SampleClock',
+    'Silence',
 ]  # fmt: skip
 
 DUPLICATE = 'duplicate'
@@ -66,6 +67,9 @@ class Reset:
 
 ClockAction = Append | Silence | Drop | Reset
 
+SENTENCE = NS_PER_SECOND // 2
+"""A message as long (ns) may be a whole sentence."""
+
 _LONG = NS_PER_SECOND
 """No live source collects more before it sends (ns): a gap before a longer chunk is a pause, not a lost chunk."""
 
@@ -78,9 +82,9 @@ class ClockConfig:
     same for messages without a stamp, whose time of arrival is used. ``max_gap``: gaps longer than this,
     and than one and a half chunks of a live source, start a new utterance. ``max_jump``: stamps or a clock set
     back by more start a new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
-    ``reorder``: largest number of chunks held back to wait for an earlier one, which would have to fit into the
-    gap before them. ``time_constant``: of the drift correction. ``max_ahead``: a backlog of
-    early audio beyond this starts a new utterance.
+    ``reorder``: largest number of chunks, shorter than `SENTENCE`, held back to wait for an earlier one, which
+    would have to fit into the gap before them. ``time_constant``: of the drift correction. ``max_ahead``: a
+    backlog of early audio beyond this starts a new utterance.
     """
 
     tolerance: float = 0.015
@@ -214,7 +218,8 @@ class SampleClock:
         error = self._error(chunk)
         tolerance = self._tolerance(chunk)
         # An earlier chunk is about as long as this one. A sentence after a short pause waits for none.
-        fits = self._length(chunk.samples) <= error + tolerance
+        length = self._length(chunk.samples)
+        fits = length < SENTENCE and length <= error + tolerance
         if chunk.trusted and self.config.reorder and fits and tolerance < error <= self._longest_gap(chunk):
             self._held.append(chunk)
             self._held.sort(key=lambda held: held.stamp)

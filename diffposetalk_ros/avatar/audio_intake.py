@@ -13,7 +13,16 @@ import numpy as np
 from diffposetalk_ros.audio.chunk import AudioChunk
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
-from diffposetalk_ros.audio.sample_clock import DUPLICATE, TOO_LATE, Append, Drop, Reset, SampleClock, Silence
+from diffposetalk_ros.audio.sample_clock import (
+    DUPLICATE,
+    SENTENCE,
+    TOO_LATE,
+    Append,
+    Drop,
+    Reset,
+    SampleClock,
+    Silence,
+)
 from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.playout.delayed_audio import AudioPiece
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
@@ -26,10 +35,7 @@ then: in time for the next one, 50 ms after the sound by default, and not for ev
 
 _BREAK = NS_PER_SECOND // 10
 """A sender that is ahead of time pauses when nothing comes for so long (ns), or twice the length of a message that
-is shorter than `_SENTENCE`."""
-
-_SENTENCE = NS_PER_SECOND // 2
-"""A longer message (ns) may be a whole sentence, so a pause is expected after it."""
+is no whole sentence."""
 
 _ENDS = 2 * NS_PER_SECOND // 5
 """Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
@@ -219,7 +225,7 @@ class AudioIntake:
         patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)
         # A burst is shown with little delay, so its last frames must be there before its end.
-        wait = max(_BREAK, 2 * self._chunk_ns if self._chunk_ns < _SENTENCE else 0)
+        wait = max(_BREAK, 2 * self._chunk_ns if self._chunk_ns < SENTENCE else 0)
         ends = now > heard - _ENDS and now - self.last_arrival > wait
         if (silent > _PAUSE or ends) and not self._paused:
             self._paused = True

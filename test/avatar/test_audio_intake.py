@@ -241,9 +241,9 @@ def test_a_pause_between_sentences_of_one_message_each_is_no_silence(pause: floa
 
 def test_a_message_that_waits_for_an_earlier_one_does_so_for_a_tenth_of_a_second() -> None:
     intake = intake_of(AudioRingBuffer(9.0))
-    for begin in (0.0, 1.7):  # a gap into which a message as long would fit
+    for begin in (0.0, 0.9):  # a gap into which a message as long would fit
         now = START + round(begin * NS)
-        intake.push(AudioChunk(MonoAudio(sound(0.8, 16000)), 16000, now), now)
-    assert not intake.poll(now + 90_000_000) and intake.ring.end == 12800
-    assert not intake.poll(now + 110_000_000) and intake.ring.end == 40000
+        intake.push(AudioChunk(MonoAudio(sound(0.4, 16000)), 16000, now), now)
+    assert not intake.poll(now + 90_000_000) and intake.ring.end == 6400
+    assert not intake.poll(now + 110_000_000) and intake.ring.end == 20800
     assert (intake.counters.utterances, intake.ring.epoch) == (1, 1)

@@ -136,7 +136,7 @@ def test_the_silence_after_a_long_message_is_not_taken_for_frames_that_come_too_
     assert playout.values['slack p50 [ms]'] > 0
 
 
-@pytest.mark.parametrize(('seconds', 'pause'), [(0.8, 0.3), (3.0, 0.5), (3.0, 0.9)])
+@pytest.mark.parametrize(('seconds', 'pause'), [(0.8, 0.3), (0.8, 0.9), (3.0, 0.5), (3.0, 0.9)])
 @pytest.mark.parametrize('stamped', [True, False])
 def test_sentences_of_one_message_each_are_seen_and_heard(scene, hello, seconds, pause, stamped) -> None:
     stage, sentence = scene(), hello[RATE : RATE + round(seconds * RATE)]
