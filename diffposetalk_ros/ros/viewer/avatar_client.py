@@ -15,7 +15,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from diffposetalk_ros.avatar.parameters import PARAMETERS, ParameterSpec
-from diffposetalk_ros.errors import ConfigError, DiffPoseTalkError, StyleError
+from diffposetalk_ros.errors import ConfigError, StyleError
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
 __all__ = ['LABELS', 'AvatarClient']
@@ -169,5 +169,5 @@ def checked_number(value: object) -> float:
     """A number a page sent. Raises ConfigError for anything else."""
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise DiffPoseTalkError(f'{value!r} is not a number') from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f'{value!r:.40} is not a number') from error

@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.ros.viewer import avatar_client as viewer_commands  # noqa: E402
-from diffposetalk_ros.ros.viewer.avatar_client import AvatarClient  # noqa: E402
+from diffposetalk_ros.ros.viewer.avatar_client import AvatarClient, checked_number  # noqa: E402
 
 
 def test_a_node_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +54,10 @@ def test_a_node_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch
         deaf.destroy_node()
         page.destroy_node()
         rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.parametrize('value', ['x', None, [], 10**400])
+def test_what_is_no_number_is_refused_in_a_line(value: object) -> None:
+    with pytest.raises(ConfigError, match='is not a number') as refused:
+        checked_number(value)
+    assert len(str(refused.value)) < 60
