@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -54,7 +55,10 @@ class LiveRun:
 def run_live(
     model: LoadedModel, style: FloatArray | None, sampling: SamplingConfig, seconds: float, delay: float
 ) -> LiveRun:
-    """Speak for ``seconds`` through ring buffer, worker thread and timeline in 20 ms messages."""
+    """Speak for ``seconds`` through ring buffer, worker thread and timeline in 20 ms messages, one frame per hop.
+
+    A frame is due ``delay`` s after the middle of its sound.
+    """
     backend = model.backend
     generator = model_stream(model, StreamConfig(sampling=sampling), style)
     generator.push(speech_like(1.0))
@@ -77,7 +81,7 @@ def run_live(
     # The last frames wait for the end of the utterance; they are final with it.
     frames = np.arange(len(final))
     age = final - (frames + 1) / rate
-    misses = int((final > frames / rate + delay).sum())
+    misses = int((final > (frames + 0.5) / rate + delay).sum())
     spans = worker.inference.summary()
     turns = age[hop - 1 :: hop]
     return LiveRun(
@@ -116,6 +120,8 @@ def run_avatars(
     The measurement begins when the windows have the length that they keep.
     """
     shared = SharedBackend(backend, avatars)
+    switch_interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)  # as in the node
     streams = []
     for index in range(avatars):
         config = StreamConfig(hop, stream=index, sampling=sampling)
@@ -129,6 +135,7 @@ def run_avatars(
         with ThreadPoolExecutor(avatars) as threads:
             return _speak_together(streams, threads, seconds)
     finally:
+        sys.setswitchinterval(switch_interval)
         shared.close()
 
 
