@@ -68,10 +68,10 @@ class Reset:
 ClockAction = Append | Silence | Drop | Reset
 
 SENTENCE = NS_PER_SECOND // 2
-"""A message as long (ns) may be a whole sentence."""
+"""A message as long (ns) may be a whole sentence: no live source is known to collect so much before it sends."""
 
 _LONG = NS_PER_SECOND
-"""No live source collects more before it sends (ns): a gap before a longer chunk is a pause, not a lost chunk."""
+"""A gap before a chunk longer than this (ns) is a pause, not a lost chunk."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ClockConfig:
 
     ``tolerance``: allowed noise of the stamps (or half a chunk, if longer). ``arrival_tolerance``: the
     same for messages without a stamp, whose time of arrival is used. ``max_gap``: gaps longer than this,
-    and than one and a half chunks of a live source, start a new utterance. ``max_jump``: stamps or a clock set
+    and than one and a half chunks of up to a second, start a new utterance. ``max_jump``: stamps or a clock set
     back by more start a new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
     ``reorder``: largest number of chunks, shorter than `SENTENCE`, held back to wait for an earlier one, which
     would have to fit into the gap before them. ``time_constant``: of the drift correction. ``max_ahead``: a

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from diffposetalk_ros.audio.sample_clock import (
     SENTENCE,
     TOO_LATE,
     Append,
+    ClockConfig,
     Drop,
     Reset,
     SampleClock,
@@ -136,6 +137,16 @@ class AudioIntake:
         self._pace = _Pace()
 
     @property
+    def end_timeout(self) -> float:
+        """Seconds without sound after which the utterance is over."""
+        return self._end_timeout
+
+    @end_timeout.setter
+    def end_timeout(self, seconds: float) -> None:
+        self._end_timeout = seconds
+        self._limits = ClockConfig(max_gap=min(seconds + _MARGIN, _LONGEST_GAP))
+
+    @property
     def origin(self) -> int | None:
         """Time of sample 0 of the current utterance, ns; None before the first."""
         return self._clock.origin if self._clock else None
@@ -167,7 +178,7 @@ class AudioIntake:
             clock = SampleClock(chunk.rate)
         elif not self._open:
             clock.reset()
-        clock.config = replace(clock.config, max_gap=min(self.end_timeout + _MARGIN, _LONGEST_GAP))
+        clock.config = self._limits
         counters, sound = self.counters, chunk.sound
         counters.messages += 1
         counters.invalid += sound.invalid

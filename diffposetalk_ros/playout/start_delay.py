@@ -12,12 +12,9 @@ real time needs less.
 
 from __future__ import annotations
 
-from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
+from diffposetalk_ros.audio.sample_clock import SENTENCE
 
 __all__ = ['StartDelay']
-
-_LONG = NS_PER_SECOND // 2
-"""No live source collects so much before it sends (ns): a message as long is synthesised."""
 
 
 class StartDelay:
@@ -57,7 +54,7 @@ class StartDelay:
         if self._running or not ready:
             return False
         # A live source is ahead only by its latest message, and only until the next one.
-        newest = self._newest if self._newest < _LONG else 0
+        newest = self._newest if self._newest < SENTENCE else 0
         lead = self._received - (now - self._lead_from) - newest
         wanted = max(self.least, self.longest - lead, elapsed)
         if wanted >= self.delay:

@@ -119,9 +119,8 @@ def run_avatars(
     All of them speak, and all hops of ``hop`` frames fall due at the same moment, which is the worst case.
     The measurement begins when the windows have the length that they keep.
     """
-    shared = SharedBackend(backend, avatars)
     switch_interval = sys.getswitchinterval()
-    sys.setswitchinterval(0.0005)  # as in the node
+    shared = SharedBackend(backend, avatars)
     streams = []
     for index in range(avatars):
         config = StreamConfig(hop, stream=index, sampling=sampling)
@@ -132,6 +131,7 @@ def run_avatars(
             else model_stream(replace(model, backend=joined), config, style)
         )
     try:
+        sys.setswitchinterval(0.0005)  # as in the node
         with ThreadPoolExecutor(avatars) as threads:
             return _speak_together(streams, threads, seconds)
     finally:

@@ -449,6 +449,8 @@ class DiffPoseTalkNode(ManagedNode):
             self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
             if self._active:
                 self._reader.end_timeout = self._patience
+                if self._config.interrupt_by_voice:
+                    self._listener.end_timeout = self._patience
                 self._publish_info()
 
     @property
