@@ -200,6 +200,10 @@ class Avatar:
         self.presenter.on_clock_jump()
         self._clock_jumped = True
 
+    def listen(self, voice: bool) -> None:
+        """``voice``: whether a person speaks, to whom the face listens while it is silent."""
+        self._idle.listening = voice
+
     def set_style(self, reference: StyleReference, transition: float = 0.0) -> None:
         """Follow a StyleReference within ``transition`` s (0: the parameter). Raises StyleError."""
         self.style.by_reference(reference, transition or self._config.style_transition)

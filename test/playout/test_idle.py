@@ -6,7 +6,7 @@ import pytest
 
 from diffposetalk_ros.model.loader import named_styles, nonverbal_network
 from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
-from diffposetalk_ros.nonverbal.eye_measures import blink_events
+from diffposetalk_ros.nonverbal.eye_measures import blink_events, gaze_of
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Amounts, Traits
 from diffposetalk_ros.playout.idle import IdleMotion
@@ -97,3 +97,34 @@ def test_without_a_network_the_head_sways_only() -> None:
     assert row[layout.head_rotation].any()
     assert not np.delete(row, layout.head_rotation).any()
     assert not IdleMotion(flame_layout(False)).at(3.3).any()
+
+
+def listened(style: str, amounts: Amounts, voice: bool) -> np.ndarray:
+    """Three minutes beside a person who speaks for 4 s and pauses for 2 s, or beside nobody."""
+    idle = idle_motion(style=style)
+    idle.set_style(traits(style), amounts)
+    rows = []
+    for k in range(9000):
+        idle.listening = voice and k % 300 < 200
+        rows.append(idle.at(k / 50))
+    return np.stack(rows)
+
+
+def test_a_listener_nods_and_looks_at_the_speaker() -> None:
+    alone, listening = (listened('neutral', Amounts(), voice) for voice in (False, True))
+    nods = np.degrees(listening - alone)[:, 52]
+    assert 3.0 < nods.max() < 8.0
+    hears = np.arange(len(alone)) % 300 < 200
+    looked = [gaze_of(motion.astype(np.float32))[hears] for motion in (alone, listening)]
+    met = [(np.hypot(*(g - np.median(g, 0)).T) < np.radians(4)).mean() for g in looked]
+    assert met[0] < 0.78 < met[1] < 0.95, 'share of the time that the eyes rest on the person'
+    assert not listening[:, LAYOUT.index('jawOpen')].any()
+
+
+def test_nods_follow_the_style_and_the_amount_of_head_movement() -> None:
+    def deepest(style: str, amounts: Amounts) -> float:
+        motion = listened(style, amounts, True)[500:, 52]
+        return float(np.degrees(np.abs(np.diff(motion)).max() * 50))
+
+    assert deepest('still', Amounts()) < 5.0 < deepest('nodding', Amounts())
+    assert deepest('nodding', Amounts(head=0.0)) < 1.0

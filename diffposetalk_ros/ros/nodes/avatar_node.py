@@ -30,7 +30,7 @@ from std_srvs.srv import Trigger
 from diffposetalk_ros.audio.chunk import AudioFormat
 from diffposetalk_ros.avatar import parameters
 from diffposetalk_ros.avatar.avatar import Avatar
-from diffposetalk_ros.avatar.barge_in import VoiceInterrupt
+from diffposetalk_ros.avatar.person_voice import PersonVoice
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
 from diffposetalk_ros.playout.lookahead import FramesAhead
@@ -158,8 +158,8 @@ class DiffPoseTalkNode(ManagedNode):
         avatar.start()
         self._ear = AudioSubscription(self, self._audio_class, 'audio', self._on_audio)
         undo.callback(self._ear.destroy)
-        if self._config.interrupt_by_voice:
-            self._voice = VoiceInterrupt()
+        if self._listens:
+            self._voice = PersonVoice()
             self._listener = AudioReader(told, self._config.audio_channel, patience)
             undo.callback(AudioSubscription(self, self._audio_class, 'listen', self._on_listen).destroy)
         self._subscribe(StyleReference, 'style_reference', self._on_style, qos.STYLE, undo)
@@ -247,14 +247,14 @@ class DiffPoseTalkNode(ManagedNode):
         return f'{made.sample_format} at {made.rate} Hz with {made.channels} channel(s)'
 
     def _on_listen(self, message: Any, now: int, sent: int | None) -> None:
-        """Sound of the person's microphone: a voice interrupts the current utterance."""
+        """Sound of the person's microphone."""
         try:
             heard = self._listener.read(message, now)
         except AudioError as error:
             self._warn(f'listen ignored: {error}')
             return
         for chunk, _ in heard:
-            if self._voice.push(chunk):
+            if self._voice.push(chunk, now) and self._config.interrupt_by_voice:
                 self.avatar.interrupt()
 
     def _on_info(self, message: Any) -> None:
@@ -279,6 +279,8 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _poll(self) -> None:
         self._polled = self.get_clock().now().nanoseconds
+        if self._config.idle_listen:
+            self.avatar.listen(self._voice.speaks(self._polled))
         self._poll_after(_POLL_IN_PAUSE if self.avatar.poll(self._polled) else _POLL_AT_REST)
 
     def _poll_after(self, seconds: float) -> None:
@@ -449,9 +451,14 @@ class DiffPoseTalkNode(ManagedNode):
             self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
             if self._active:
                 self._reader.end_timeout = self._patience
-                if self._config.interrupt_by_voice:
+                if self._listens:
                     self._listener.end_timeout = self._patience
                 self._publish_info()
+
+    @property
+    def _listens(self) -> bool:
+        """Whether the topic ``listen`` is used; it cannot change while the node is active."""
+        return self._config.interrupt_by_voice or self._config.idle_listen
 
     @property
     def _patience(self) -> float:

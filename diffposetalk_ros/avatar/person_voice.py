@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The voice of the person who talks with the avatar."""
+
+from __future__ import annotations
+
+from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.voice_gate import VoiceGate, silero_detector
+from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
+
+__all__ = ['PersonVoice']
+
+_PATIENCE = NS_PER_SECOND // 2
+"""A microphone that has sent nothing for longer (ns), or for one and a half of its messages, hears nobody."""
+
+
+class PersonVoice:
+    """Detects when a person speaks. Raises ConfigError if the detector is not installed."""
+
+    def __init__(self) -> None:
+        self._gate = VoiceGate[None](silero_detector())
+        self._arrived, self._patience = 0, _PATIENCE
+
+    def push(self, chunk: AudioChunk, now: int) -> bool:
+        """Whether somebody has begun to speak in this sound, which arrived at ``now`` (ns)."""
+        before = self.speaks(now)
+        if self._gate.open and not before:
+            # The microphone stopped in mid-word; what comes now is not the rest of that word.
+            self._gate = VoiceGate[None](silero_detector())
+        length = len(chunk.sound.samples) * NS_PER_SECOND // chunk.rate
+        self._arrived, self._patience = now, max(_PATIENCE, 3 * length // 2)
+        self._gate.push(chunk.sound.samples, chunk.rate, None)
+        return self._gate.open and not before
+
+    def speaks(self, now: int) -> bool:
+        """Whether somebody speaks at ``now`` (ns). It stays True for half a second after the last word."""
+        return self._gate.open and 0 <= now - self._arrived <= self._patience
