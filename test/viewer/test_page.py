@@ -557,6 +557,7 @@ def test_each_viewer_may_choose_a_head(browser: Browser, source: TalkingSource) 
     browser.open(f'{source.server.address}?face=maya')
     assert browser.run('Array.from(viewer.rig.neutral.slice(0, 300))') != own
     browser.wait('viewer.state === 1')
+    assert browser.run("document.getElementById('notices').textContent") == ''
     browser.call('Page.navigate', url=f'{source.server.address}?face=nobody')
     assert 'no face of that name; use maya' in browser.wait("document.getElementById('notices')?.textContent")
     browser.problems.clear()  # the browser itself reports the 404

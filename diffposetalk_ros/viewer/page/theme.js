@@ -4,7 +4,7 @@
 // Parts that take another part's colour along when only that one is given.
 const FOLLOWS = { lids: 'skin', brows: 'hair', lashes: 'hair' };
 const BACKGROUND = ['top', 'bottom'];
-const OPTIONS = ['kiosk', 'panel', 'buffer', 'measure', 'token'];
+const OPTIONS = ['kiosk', 'face', 'panel', 'buffer', 'measure', 'token'];
 
 const linear = (value) => (value / 255) ** 2.2;
 const shown = (value) => 255 * Math.min(1, value) ** (1 / 2.2);

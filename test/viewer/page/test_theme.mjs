@@ -15,7 +15,7 @@ const parts = [
 const read = (text) => readTheme(new URLSearchParams(text), parts);
 
 test('colours are read, options are none', () => {
-  const { colours, problems } = read('kiosk&buffer=80&measure&panel=0&top=ff8000');
+  const { colours, problems } = read('kiosk&face=maya&buffer=80&measure&panel=0&token=x&top=ff8000');
   assert.deepEqual(colours, { top: [255, 128, 0] });
   assert.deepEqual(problems, []);
 });
