@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -130,6 +131,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         voice = OnDemandPublisher(self, self._kind, 'page')
         self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
         self._camera = PageCamera()
+        self._commands: deque[tuple[Future[dict[str, Any]], dict[str, Any], bytes]] = deque()
         tracker, missing = self._page_tracker()
         self._server = ViewerServer(
             options, pack_rig(rig), self._on_command, self._now, tracker=tracker, faces=_faces()
@@ -312,8 +314,11 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
     def _on_command(self, command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
         """Called in the server's thread; passes the work to the executor's thread."""
         done: Future[dict[str, Any]] = Future()
+        self._commands.append((done, command, upload))
 
+        # The executor starts the last of several new tasks first; commands begin in the order of their arrival.
         async def work() -> None:
+            done, command, upload = self._commands.popleft()
             try:
                 done.set_result(await self._obey(command, upload))
             except Exception as error:

@@ -123,6 +123,34 @@ def test_visitors_do_not_make_the_node_collect_what_it_began_with() -> None:
     assert gc.get_freeze_count() == 0
 
 
+def test_commands_begin_in_the_order_of_their_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that wait together, as pieces of a microphone do while the node is busy."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = ViewerNode(context=context, parameter_overrides=[Parameter('port', value=0)])
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    begun: list[int] = []
+
+    async def obey(command: dict[str, Any], upload: bytes) -> dict[str, Any]:
+        begun.append(command['number'])
+        return {'upload': upload}
+
+    monkeypatch.setattr(node, '_obey', obey)
+    try:
+        answers = [node._on_command({'number': i}, bytes([i])) for i in range(5)]
+        deadline = time.monotonic() + 10
+        while not all(answer.done() for answer in answers) and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.05)
+        assert begun == [0, 1, 2, 3, 4]
+        assert [answer.result(0) for answer in answers] == [{'upload': bytes([i])} for i in range(5)]
+    finally:
+        executor.shutdown()
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
 @pytest.fixture(scope='module')
 def stack(model_folder: Path) -> Iterator[Stack]:
     stack = Stack(model_folder)
