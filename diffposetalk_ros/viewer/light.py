@@ -27,7 +27,7 @@ GLOSS = {
     'iris': 0.3,
     'teeth': 0.3,
     'tongue': 0.2,
-    'hair': 0.12,
+    'hair': 0.06,
 }
 
 # Linear light in 4096 steps -> what a display wants.

@@ -77,7 +77,7 @@ def _skin(rig: Rig, face: Face, points: Array) -> Array:
     # The jaw's shadow on the neck and on its own underside.
     neck = sf.smoothstep(-50, -66, y) * sf.smoothstep(52, 43, np.hypot(x, z + 20))
     shade += neck * (0.42 * sf.smoothstep(-138, -98, y) + 0.06)
-    shade += 0.22 * ear * sf.smoothstep(1.0, 0.2, from_ear(points)) * (side < sf.curve(face.outline, y) + 6)
+    shade += 0.36 * ear * sf.smoothstep(1.0, 0.2, from_ear(points)) * (side < sf.curve(face.outline, y) + 6)
     plane = sf.on_plane(face, points)
     inside = np.hypot(*plane.T) - hairline(face, np.arctan2(plane[:, 1], plane[:, 0]))
     shade += 0.30 * sf.smoothstep(-9, 2, inside) * (y > -60) * ~ear

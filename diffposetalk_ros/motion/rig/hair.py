@@ -45,8 +45,8 @@ def add_hair(mesh: Mesh) -> None:
             mesh.band(previous, row, 'hair')
         previous = row
     assert previous is not None
-    centre = np.array([mesh.position[i] for i in previous]).mean(axis=0)
-    pole = mesh.add((centre + [0.0, 0.0, -1.0])[None], 'hair')[0]
+    away = np.linalg.norm(np.array([mesh.position[i] for i in previous]) - skull, axis=1).mean()
+    pole = mesh.add(sf.roll(face, np.array([[0.0, np.pi * 90.0]])) - [0.0, 0.0, away], 'hair')[0]
     for i in range(_COLUMNS):
         mesh.triangle(pole, previous[(i + 1) % _COLUMNS], previous[i], 'hair')
     if face.parting is None:
@@ -74,18 +74,20 @@ def strands(face: Face, points: Array) -> Array:
 
 
 def _thickness(face: Face, turn: Array, share: float, skull: Array) -> Array:
-    """Height (N,) of the shell over the skull in mm: full above the forehead, flat over ears and nape."""
+    """Height (N,) of the shell over the skull in mm: full above the forehead, flat at the nape, sunk under the ears,
+    through whose hollows it would show otherwise."""
     degrees = (np.degrees(turn) + 90.0) % 360.0 - 90.0
     up = np.clip(np.sin(turn), 0.0, 1.0)
     edge = np.interp(share, (0.0, 0.012, 0.035, 0.075, 0.13), (0.02, 0.22, 0.52, 0.82, 1.0))
     ear = from_ear(skull)
     flat = 0.1 + 0.22 * sf.smoothstep(0.6, 1.0, ear) + 0.68 * sf.smoothstep(0.9, 1.9, ear)
+    sunk = 2.5 * sf.smoothstep(0.55, 0.3, ear / face.ear)
     if face.parting is None:
-        return np.asarray(flat * edge * (3.5 + 1.5 * up + 0.5 * strands(face, skull)))
+        return np.asarray(flat * edge * (3.5 + 1.5 * up + 0.5 * strands(face, skull)) - sunk)
     fringe = 8.5 * np.exp(-0.5 * ((degrees - 76.0) / 30.0) ** 2) * np.exp(-0.5 * ((share - 0.1) / 0.13) ** 2)
     parting = -4.0 * np.exp(-0.5 * ((degrees - face.parting) / 5.0) ** 2) * np.exp(-share / 0.3)
     locks = (0.35 + 1.3 * up) * strands(face, skull) * sf.smoothstep(0.0, 0.06, np.array(share))
-    return np.asarray(flat * edge * (4.0 + 5.5 * up**0.7 + fringe + parting + locks))
+    return np.asarray(flat * edge * (4.0 + 5.5 * up**0.7 + fringe + parting + locks) - sunk)
 
 
 def from_ear(point: Array) -> Array:
@@ -130,6 +132,6 @@ def _uncover(mesh: Mesh) -> None:
     overhang = 2.0 if mesh.face.parting is None else 30.0
     inside = radius > line + 12.0 + overhang * np.clip(np.sin(turn), 0, 1)
     low = (position[:, 1] < -48) & (position[:, 2] < -14)
-    inside |= low & (np.hypot(position[:, 0], position[:, 2] + 17) < 34 * mesh.face.neck)
+    inside |= low & (np.hypot(position[:, 0] / 36, (position[:, 2] + 23) / 31) < mesh.face.neck)
     inside &= np.array(mesh.group) == 'skin'
     mesh.keep(~inside[np.array(mesh.faces)].all(axis=1))

@@ -96,7 +96,7 @@ def _ear(mesh: Mesh, side: float) -> None:
         (1.0, 7.4),
         (0.88, 7.6),
         (0.72, 5.0),
-        (0.35, 2.0),
+        (0.35, 3.6),
     ):
         # Below, the ear narrows to the lobe.
         lobe = 1 - 0.38 * np.clip(-circle[:, 1], 0, 1) ** 1.5
@@ -110,7 +110,7 @@ def _ear(mesh: Mesh, side: float) -> None:
     for outer, inner in zip(rows[:-1], rows[1:], strict=True):
         mesh.band(*((inner, outer) if side > 0 else (outer, inner)), 'skin')
     middle = mesh.add(
-        np.array([[side * (sf.side_skin(mesh.face, np.array(-9.0), np.array(-8.0)) + 1.2), -9.0, -8.0]]),
+        np.array([[side * (sf.side_skin(mesh.face, np.array(-9.0), np.array(-8.0)) + 3.6), -9.0, -8.0]]),
         'ear',
     )[0]
     for i in range(24):
@@ -159,7 +159,7 @@ def _tongue(mesh: Mesh) -> None:
 def _neck(mesh: Mesh) -> None:
     """A tube that leaves the skull under the jaw, and a shirt with a closed collar over the shoulders."""
     neck = mesh.face.neck
-    tube = [(y, neck * wide, neck * wide, middle) for y, wide, middle in _NECK]
+    tube = [(y, neck * wide, neck * deep, middle) for y, wide, deep, middle in _NECK]
     _tube(mesh, tube, 'skin', 0.0)
     # The collar begins inside the neck, so that no gap opens between them.
     shirt = [
@@ -169,10 +169,11 @@ def _neck(mesh: Mesh) -> None:
     _tube(mesh, shirt, 'shirt', 6.0)
 
 
-# Height, radius, and depth z of the middle, from the base of the skull down.
+# Height, half breadth, half depth, and depth z of the middle, from inside the skull down. It leaves the skull along
+# the jaw, and stays behind the mouth however far the jaw is open.
 _NECK = (
-    (-46.0, 28.0, -14.0), (-62.0, 33.5, -17.0), (-80.0, 35.5, -20.0), (-104.0, 36.0, -22.0), (-126.0, 38.5, -23.0),
-    (-145.0, 41.0, -24.0),
+    (-40.0, 41.0, 34.0, -25.0), (-58.0, 39.0, 33.2, -23.3), (-80.0, 37.5, 34.5, -23.0), (-104.0, 36.0, 36.0, -22.0),
+    (-126.0, 38.5, 38.5, -23.0), (-145.0, 41.0, 41.0, -24.0),
 )  # fmt: skip
 # Height, half breadth and half depth.
 _SHIRT = (

@@ -114,6 +114,49 @@ def test_lips_move_alike_on_every_face(rig: Rig) -> None:
         assert gaps.min() >= -0.05 and gaps.max() <= 1.0
 
 
+def test_the_neck_stays_behind_the_open_mouth(rig: Rig) -> None:
+    """Also in the page, which draws the inside of the mouth 4.5 mm further away than it is."""
+    points = rig.vertices(_weights(jawOpen=1.0))[0]
+    inside = points[rig.faces[rig.part == PARTS.index('mouth')].ravel()]
+    neck = points[rig.masks['neck']]
+    assert neck[neck[:, 1] > -96, 2].max() < inside[:, 2].min() - 4.5 - 2.0
+
+
+def test_no_hair_shows_through_the_hollow_of_the_ear(rig: Rig) -> None:
+    """Seen from the side; the page draws hair 1.2 mm nearer than it is."""
+    ears = np.isin(rig.faces, rig.masks['ears']).all(axis=1)
+    hair = rig.part == PARTS.index('hair')
+    seen = [(y, z) for y in range(-17, 0, 2) for z in range(-12, -3, 2)]
+    for side in (1, -1):
+        for y, z in seen:
+            ear = _outermost(rig, ears, side, y, z)
+            assert ear > _outermost(rig, hair, side, y, z) + 1.2, (side, y, z)
+
+
+def test_the_neck_leaves_the_head_along_the_jaw(rig: Rig) -> None:
+    """Seen from the side: the jaw covers the neck in front of the ear, and the neck carries the back of the head."""
+    neck = np.isin(rig.faces, rig.masks['neck']).all(axis=1)
+    jaw = (rig.part == PARTS.index('skin')) & ~neck
+    for y, z in ((-50, -5), (-60, -5), (-75, 0), (-85, 5)):
+        assert _outermost(rig, jaw, 1, y, z) > _outermost(rig, neck, 1, y, z), (y, z)
+    middle = rig.neutral[rig.masks['neck']]
+    nape = middle[(middle[:, 1] > -70) & (middle[:, 1] < -50), 2].min()
+    hair = rig.neutral[rig.faces[rig.part == PARTS.index('hair')].ravel()]
+    assert abs(nape - hair[hair[:, 1] < -45, 2].min()) < 8
+
+
+def _outermost(rig: Rig, chosen: NDArray[np.bool_], side: int, y: float, z: float) -> float:
+    """Largest distance from the middle at which the chosen faces meet a line across the head; 0 if none does."""
+    corners = rig.neutral[rig.faces[chosen]].astype(float)
+    edges = np.roll(corners, -1, axis=1)[..., 1:] - corners[..., 1:]
+    to = np.array([y, z]) - corners[..., 1:]
+    across = edges[..., 0] * to[..., 1] - edges[..., 1] * to[..., 0]
+    hit = (across >= 0).all(axis=1) | (across <= 0).all(axis=1)
+    share = np.roll(across, -1, axis=1)[hit]  # the edge across from each corner
+    share /= share.sum(axis=1, keepdims=True)
+    return max(0.0, *(side * (share * corners[hit][..., 0]).sum(axis=1)), 0.0)
+
+
 def test_faces_differ_clearly() -> None:
     rigs = [load_rig(name) for name in FACES]
     assert [rig.face for rig in rigs] == list(FACES)
