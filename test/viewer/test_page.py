@@ -563,6 +563,36 @@ def test_each_viewer_may_choose_a_head(browser: Browser, source: TalkingSource) 
     browser.problems.clear()  # the browser itself reports the 404
 
 
+def test_only_the_panel_scrolls(browser: Browser, source: TalkingSource) -> None:
+    """A phone, a tablet held upright, a desktop: the face stays in place, above the panel or beside it."""
+    browser.open(source.server.address)
+    browser.run("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    try:
+        for width, height, above in (
+            (390, 844, True),
+            (820, 1180, True),
+            (1180, 820, False),
+            (1280, 800, False),
+        ):
+            size = {'width': width, 'height': height}
+            browser.call('Emulation.setDeviceMetricsOverride', **size, deviceScaleFactor=1, mobile=False)
+            browser.wait(f'innerWidth === {width} && innerHeight === {height}')
+            root = 'document.documentElement'
+            assert browser.run(f'{root}.scrollHeight') <= height
+            assert browser.run(f'{root}.scrollWidth') <= width
+            face, panel = (
+                browser.run(f"document.getElementById('{name}').getBoundingClientRect().toJSON()")
+                for name in ('face', 'panel')
+            )
+            assert (face['bottom'] <= panel['top']) == above
+            assert (face['right'] <= panel['left']) != above
+            assert face['width'] >= 0.7 * width and face['height'] >= 0.5 * height
+    finally:
+        browser.call(
+            'Emulation.setDeviceMetricsOverride', width=480, height=360, deviceScaleFactor=1, mobile=False
+        )
+
+
 def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait('viewer.state === 1')
