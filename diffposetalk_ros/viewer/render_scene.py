@@ -69,11 +69,14 @@ class Scene:
         # Ears are in front of the hair; the neck is behind jaw and mouth.
         for mask, bias in (('ears', 9.0), ('neck', -20.0)):
             self._bias[np.isin(rig.faces, rig.masks[mask]).all(axis=1)] = bias
+        # The far side of the collar is behind the neck.
+        middle = rig.neutral[rig.faces].mean(axis=1)
+        far = (np.array(names) == 'shirt') & (middle[:, 1] > -146) & (middle[:, 2] < -22)
+        self._bias[far] = -30.0
         inside = {'mouth': ('teeth', 'mouth'), 'eye_left': _EYE, 'eye_right': _EYE}
-        middle = rig.neutral[rig.faces, 0].mean(axis=1)
         self._inner = []
         for name, parts in inside.items():
-            side = {'eye_left': middle > 0, 'eye_right': middle < 0}.get(name, True)
+            side = {'eye_left': middle[:, 0] > 0, 'eye_right': middle[:, 0] < 0}.get(name, True)
             self._inner.append((rig.openings[name], np.flatnonzero(np.isin(names, parts) & side)))
 
     def draw(self, points: Floats) -> Image:

@@ -58,6 +58,21 @@ def test_each_channel_is_visible(name: str) -> None:
     assert (change > 12).sum() >= 12
 
 
+@pytest.mark.parametrize('face', ['robin', 'maya'])
+@pytest.mark.parametrize('head', [[0.0, 0.0, 0.0], [0.15, 0.3, 0.1], [-0.1, -0.25, -0.1]])
+def test_the_collar_lies_around_the_neck(face: str, head: list[float]) -> None:
+    """Its far side is behind the neck, whose edges are straight down to the near side."""
+    motion = np.zeros((1, 55), np.float32)
+    motion[0, 52:] = head
+    theme = Theme(skin=(255, 0, 0), shirt=(0, 0, 255), top=(0, 0, 0), bottom=(0, 0, 0))
+    image = next(iter(render_frames(motion, (800, 800), theme, face=face))).astype(int)
+    neck = (image[..., 0] > image[..., 2] + 20)[705:730]
+    left, right = neck.argmax(axis=1), 800 - neck[:, ::-1].argmax(axis=1)
+    for edge in (left, right):
+        line = np.polyval(np.polyfit(np.arange(len(edge)), edge, 1), np.arange(len(edge)))
+        assert np.abs(edge - line).max() <= 1.5
+
+
 def test_workers_draw_the_same_frames_in_order() -> None:
     motion = np.random.default_rng(0).uniform(0, 0.5, (18, 55)).astype(np.float32)
     alone = list(render_frames(motion, (64, 48)))

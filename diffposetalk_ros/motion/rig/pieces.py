@@ -172,7 +172,7 @@ def _neck(mesh: Mesh) -> None:
 # Height, half breadth, half depth, and depth z of the middle, from inside the skull down. It leaves the skull along
 # the jaw, and stays behind the mouth however far the jaw is open.
 _NECK = (
-    (-40.0, 41.0, 34.0, -25.0), (-58.0, 39.0, 33.2, -23.3), (-80.0, 37.5, 34.5, -23.0), (-104.0, 36.0, 36.0, -22.0),
+    (-40.0, 41.0, 34.0, -25.0), (-58.0, 39.0, 33.2, -23.3), (-80.0, 36.8, 34.5, -23.0), (-104.0, 36.6, 36.0, -22.0),
     (-126.0, 38.5, 38.5, -23.0), (-145.0, 41.0, 41.0, -24.0),
 )  # fmt: skip
 # Height, half breadth and half depth.
