@@ -593,6 +593,30 @@ def test_only_the_panel_scrolls(browser: Browser, source: TalkingSource) -> None
         )
 
 
+def test_notices_do_not_lie_under_the_button(browser: Browser, source: TalkingSource) -> None:
+    browser.open(f'{source.server.address}?nothing=1')
+    try:
+        for width in (320, 900, 1280, 1920):
+            browser.call(
+                'Emulation.setDeviceMetricsOverride',
+                width=width,
+                height=700,
+                deviceScaleFactor=1,
+                mobile=False,
+            )
+            browser.wait(f'innerWidth === {width}')
+            notice, button = (
+                browser.run(f"document.getElementById('{name}').getBoundingClientRect().toJSON()")
+                for name in ('notices', 'toggle')
+            )
+            assert notice['height'] > 20
+            assert notice['right'] <= button['left'] or notice['top'] >= button['bottom'], width
+    finally:
+        browser.call(
+            'Emulation.setDeviceMetricsOverride', width=480, height=360, deviceScaleFactor=1, mobile=False
+        )
+
+
 def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     browser.wait('viewer.state === 1')
