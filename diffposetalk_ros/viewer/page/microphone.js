@@ -6,6 +6,7 @@ import { speechBlock } from './link.js';
 const REFUSED = {
   NotAllowedError: 'the browser does not let this page use a microphone; allow it in the address bar and try again',
   NotFoundError: 'this machine has no microphone; connect one and try again',
+  NotReadableError: 'another program uses the microphone, or it is switched off; free it and try again',
 };
 
 export class Microphone {
