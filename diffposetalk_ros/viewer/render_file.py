@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_fra
 from diffposetalk_ros.viewer.render_scene import Image
 
 __all__ = ['RenderOptions', 'render_to_file', 'write_image', 'write_mp4']
+
+# Bytes of pictures that are held to find a GIF's colours.
+_HELD = 64_000_000
 
 # Colour space of HD video, stored in the file for the player.
 _HD = 'colorprim=bt709:transfer=bt709:colormatrix=bt709'
@@ -141,14 +145,20 @@ def _joined(images: Sequence[Image], captions: Sequence[NDArray[np.float32]]) ->
 def _write_gif(path: Path, frames: Iterator[Image], rate: float) -> int:
     from PIL import Image as Pillow
 
-    # One palette for all frames, so that colours do not flicker and equal areas compress well.
-    first = Pillow.fromarray(next(frames)).quantize(255, kmeans=3)
-    pictures = [first]
-    pictures += [Pillow.fromarray(f).quantize(palette=first, dither=Pillow.Dither.NONE) for f in frames]
+    # One palette for all frames, so that colours do not flicker and equal areas compress well. The first frame
+    # alone may lack what only an open mouth shows.
+    first = next(frames)
+    held = [first, *islice(frames, min(250, max(8, _HELD // first.nbytes)))]
+    some = np.concatenate([frame[::2, ::2] for frame in held[:: -(-len(held) // 12)]])
+    palette = Pillow.fromarray(some).quantize(255, kmeans=3)
+    pictures = [
+        Pillow.fromarray(frame).quantize(palette=palette, dither=Pillow.Dither.NONE)
+        for frame in chain(held, frames)
+    ]
     stream = io.BytesIO()
     # GIF times are in 1/100 s and players slow down below 2.
     pause = max(20, round(100 / rate) * 10)
-    first.save(stream, 'GIF', save_all=True, append_images=pictures[1:], duration=pause, loop=0)
+    pictures[0].save(stream, 'GIF', save_all=True, append_images=pictures[1:], duration=pause, loop=0)
     write_atomically(path, stream.getvalue())
     return len(pictures)
 

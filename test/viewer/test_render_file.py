@@ -52,6 +52,18 @@ def test_mp4_has_picture_and_sound(tmp_path: Path, rate: int) -> None:
     assert not list(tmp_path.glob('.*'))
 
 
+def test_a_gif_that_begins_with_closed_lips_shows_the_mouth_in_its_colours(tmp_path: Path) -> None:
+    clip, options = MotionClip(0.6 * _clip(8).values, 25, arkit_layout()), RenderOptions(size=(250, 250))
+    render_to_file([clip], tmp_path / 'o.gif', options=options)
+    closed, *_, opened = (image.astype(int) for image in render_frames(clip.values, options.size))
+    with Image.open(tmp_path / 'o.gif') as picture:
+        picture.seek(7)
+        shown = np.asarray(picture.convert('RGB')).astype(int)
+    inside = np.abs(opened - closed).max(axis=2) > 60
+    assert inside.sum() > 400
+    assert np.percentile(np.abs(shown - opened)[inside], 95) < 13, 'colours of the first picture alone: 15'
+
+
 def test_gif_and_png(tmp_path: Path) -> None:
     assert render_to_file([_clip()], tmp_path / 'o.gif', options=SMALL) == 10
     with Image.open(tmp_path / 'o.gif') as picture:
