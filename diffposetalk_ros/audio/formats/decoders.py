@@ -194,7 +194,8 @@ def _only_side_chunks(file: BinaryIO, at: int, size: int) -> bool:
         head = file.read(8)
         if head[:4] not in SIDE_CHUNKS:
             return False
-        at += 8 + int.from_bytes(head[4:], 'little')
+        length = int.from_bytes(head[4:], 'little')
+        at += 8 + length + length % 2
     return True
 
 

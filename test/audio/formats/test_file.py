@@ -165,7 +165,13 @@ def test_pictures_and_texts_behind_the_sound_are_not_heard(tmp_path):
     side = b'LIST' + struct.pack('<I', 6) + b'INFO\0\0'
     (tmp_path / 'a.wav').write_bytes(wav_bytes(PCM, 16000) + side)
     assert len(read_audio(tmp_path / 'a.wav')) == len(PCM)
-    (tmp_path / 'empty.wav').write_bytes(wav_bytes(PCM[:0], 16000) + side)
+
+
+@pytest.mark.parametrize('text', [b'INFO\0\0', b'INFO\0'])
+def test_a_wav_that_holds_only_texts_is_empty(tmp_path, text):
+    padded = text + b'\0' * (len(text) % 2)  # a chunk of an odd length is followed by one byte more
+    side = b'LIST' + struct.pack('<I', len(text)) + padded
+    (tmp_path / 'empty.wav').write_bytes(wav_bytes(PCM[:0], 16000) + side * 2)
     with pytest.raises(AudioError, match='no samples'):
         read_audio(tmp_path / 'empty.wav')
 
