@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from diffposetalk_ros.avatar.parameters import PARAMETERS, ParameterSpec
 from diffposetalk_ros.errors import ConfigError, StyleError
 from diffposetalk_ros.srv import ListStyles, SetStyle
 
-__all__ = ['LABELS', 'AvatarClient']
+__all__ = ['LABELS', 'AvatarClient', 'checked_number']
 
 LABELS = {
     'sampler.guidance_audio': 'Guidance, speech',
@@ -166,8 +167,11 @@ def _describe(spec: ParameterSpec, value: float) -> dict[str, Any]:
 
 
 def checked_number(value: object) -> float:
-    """A number a page sent. Raises ConfigError for anything else."""
+    """A finite number that a page sent. Raises ConfigError for anything else; JSON of Python may hold NaN."""
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(f'{value!r:.40} is not a number') from error
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f'{value!r:.40} is not a number')
+    return number

@@ -56,7 +56,7 @@ def test_a_node_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch
         rclpy.try_shutdown(context=context)
 
 
-@pytest.mark.parametrize('value', ['x', None, [], 10**400])
+@pytest.mark.parametrize('value', ['x', None, [], 10**400, float('nan'), float('inf')])
 def test_what_is_no_number_is_refused_in_a_line(value: object) -> None:
     with pytest.raises(ConfigError, match='is not a number') as refused:
         checked_number(value)
