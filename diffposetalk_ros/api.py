@@ -277,7 +277,8 @@ def extract_style(
         seconds: how much to use, s, at most 60; None: to the end, but for an official encoder the one
             stretch of 4 s that the reference takes.
 
-    Raises StyleError for a clip in another space or too short, MotionError for values that no face has.
+    Raises StyleError for a clip in another space or too short and for a stretch that no clip has,
+    MotionError for values that no face has.
     """
     check_face(motion)
     if isinstance(model, LoadedModel):

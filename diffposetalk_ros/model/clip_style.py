@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -43,10 +44,15 @@ def style_frames(
 
     ``start`` and ``seconds`` choose the stretch, s. Without ``seconds`` it reaches to the end; for an official
     encoder it is the one stretch that the reference uses. A head rotation that the model does not have
-    is left out. Raises StyleError for another space and for less than 1 s.
+    is left out. Raises StyleError for another space, for less than 1 s, and unless ``start`` >= 0 and
+    ``seconds`` > 0.
     """
+    if not 0 <= start < math.inf or not (seconds is None or seconds > 0):
+        raise StyleError(
+            f'start {start:g} s, seconds {seconds}: use a start of 0 or more, and more than 0 seconds'
+        )
     values = _columns(at_rate(clip, config.fps), config.layout)
-    count = round(min(seconds or LONGEST_STYLE, LONGEST_STYLE) * config.fps)
+    count = round(min(LONGEST_STYLE if seconds is None else seconds, LONGEST_STYLE) * config.fps)
     sizes = config.style_encoder
     if seconds is None and sizes is not None and sizes.position == 'legacy':
         count = sizes.n_motions
