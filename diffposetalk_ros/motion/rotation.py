@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rotations as vectors (axis times angle, rad) and as unit quaternions (x, y, z, w), as ROS writes them.
+"""Rotations as vectors (axis times angle, rad), as matrices, and as unit quaternions (x, y, z, w) as in ROS.
 
 Two frames: *face* axes are x to the subject's left, y up, z forward (FLAME); *ROS* axes (REP-103)
 are x forward, y left, z up. All functions work on arrays of any leading shape.
@@ -16,8 +16,8 @@ __all__ = [
     'multiply',
     'quaternion_to_vector',
     'ros_to_flame',
-    'rotate',
     'slerp',
+    'vector_to_matrix',
     'vector_to_quaternion',
 ]
 
@@ -30,6 +30,20 @@ def vector_to_quaternion(vector: ArrayLike) -> Floats:
     half = 0.5 * np.linalg.norm(v, axis=-1, keepdims=True)
     # sinc(x) = sin(pi x) / (pi x): exact at the identity too.
     return np.concatenate([0.5 * v * np.sinc(half / np.pi), np.cos(half)], axis=-1)
+
+
+def vector_to_matrix(vector: ArrayLike) -> Floats:
+    """Rotation vector (..., 3) in rad -> matrix (..., 3, 3) that turns a column (Rodrigues' formula).
+
+    R = I + sin(a) K + (1 - cos(a)) K K, where K is the cross product with the axis and a the angle.
+    """
+    v = np.asarray(vector, np.float64)
+    angle = np.linalg.norm(v, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(v / np.maximum(angle[..., 0], 1e-12), -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*v.shape[:-1], 3, 3)
+    matrix: Floats = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return matrix
 
 
 def quaternion_to_vector(quaternion: ArrayLike) -> Floats:
@@ -60,14 +74,6 @@ def conjugate(quaternion: ArrayLike) -> Floats:
     """Inverse of a unit quaternion (..., 4)."""
     inverse: Floats = np.asarray(quaternion, np.float64) * np.array([-1.0, -1.0, -1.0, 1.0])
     return inverse
-
-
-def rotate(quaternion: ArrayLike, point: ArrayLike) -> Floats:
-    """Rotate points (..., 3)."""
-    p = np.asarray(point, np.float64)
-    pure = np.concatenate([p, np.zeros((*p.shape[:-1], 1))], axis=-1)
-    rotated: Floats = multiply(multiply(quaternion, pure), conjugate(quaternion))[..., :3]
-    return rotated
 
 
 def slerp(a: ArrayLike, b: ArrayLike, t: float | Floats) -> Floats:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.flame.flame_model import FlameModel
-from diffposetalk_ros.motion.rig import rotation_matrices
+from diffposetalk_ros.motion.rotation import vector_to_matrix
 
 __all__ = ['FlameMesh']
 
@@ -40,7 +40,7 @@ class FlameMesh:
         vectors = np.zeros((5, 3))
         vectors[0] = values[50:53] if len(values) == 54 else 0.0
         vectors[_JAW, 0] = values[-1]
-        turns = rotation_matrices(vectors)
+        turns = vector_to_matrix(vectors).astype(np.float32)
         still = self._person + self._expression @ values[:50]
         joints = model.J_regressor @ still
         correctives = (turns[1:] - np.eye(3, dtype=np.float32)).reshape(-1)

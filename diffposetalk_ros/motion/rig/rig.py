@@ -21,8 +21,9 @@ from diffposetalk_ros.motion.rig.face import DEFAULT_FACE, Face, face_named
 from diffposetalk_ros.motion.rig.fields import displacements
 from diffposetalk_ros.motion.rig.mesh import PARTS, Mesh
 from diffposetalk_ros.motion.rig.topology import LIP_RING, build_mesh
+from diffposetalk_ros.motion.rotation import vector_to_matrix
 
-__all__ = ['PARTS', 'Rig', 'load_rig', 'rotation_matrices']
+__all__ = ['PARTS', 'Rig', 'load_rig']
 
 Floats = NDArray[np.float32]
 
@@ -64,7 +65,7 @@ class Rig:
             raise MotionError(f'head rotation of shape {rotation.shape} is not ({len(weights)}, 3)')
         pivot = sf.NECK_PIVOT.astype(np.float32)
         arm = points - pivot
-        turned = arm @ rotation_matrices(rotation).transpose(0, 2, 1)
+        turned = arm @ vector_to_matrix(rotation).astype(np.float32).transpose(0, 2, 1)
         return np.asarray(points + self.follows_head[:, None] * (turned - arm), np.float32)
 
     def lip_opening(self, weights: ArrayLike) -> Floats:
@@ -105,17 +106,6 @@ class Rig:
         if array.ndim != 2 or array.shape[1] != 52:
             raise MotionError(f'weights of shape {array.shape} are not (frames, 52) ARKit weights')
         return array
-
-
-def rotation_matrices(vectors: ArrayLike) -> Floats:
-    """Rotation matrices (T, 3, 3) of rotation vectors (T, 3) in rad (Rodrigues)."""
-    vector = np.asarray(vectors, np.float64)
-    angle = np.linalg.norm(vector, axis=1)
-    x, y, z = (vector / np.maximum(angle, 1e-12)[:, None]).T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)
-    sine, versine = np.sin(angle)[:, None, None], (1 - np.cos(angle))[:, None, None]
-    return np.asarray(np.eye(3) + sine * cross + versine * cross @ cross, np.float32)
 
 
 def load_rig(face: str = DEFAULT_FACE) -> Rig:
