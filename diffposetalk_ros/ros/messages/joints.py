@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.motion.layout import MotionLayout
-from diffposetalk_ros.motion.rotation import quaternion_to_vector, ros_to_flame
+from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.robot.trajectory import Trajectory
-from diffposetalk_ros.ros.messages.motion import expression_columns
 from diffposetalk_ros.ros.messages.stamps import duration_message, nanoseconds_of, time_message
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = [
     'action_units_message',
-    'chunk_rows',
     'positions_by_name',
     'state_message',
     'trajectory_from_message',
@@ -99,27 +95,6 @@ def positions_by_name(message: Any, names: Sequence[str]) -> dict[str, float]:
     """Finite positions of a JointState, of the joints in ``names``."""
     pairs = zip(message.name, message.position, strict=False)
     return {name: float(value) for name, value in pairs if name in names and np.isfinite(value)}
-
-
-def chunk_rows(message: Any, layout: MotionLayout) -> Floats:
-    """Frames (K, D) of a FaceMotionChunk, the provisional ones too: a later chunk replaces them.
-
-    Raises MotionError when the sizes do not fit.
-    """
-    columns = expression_columns(layout)
-    values = np.asarray(message.expression, np.float64)
-    count, turns = int(message.frame_count), message.head_orientation
-    if len(values) != count * len(columns) or len(turns) not in (0, count):
-        raise MotionError(
-            f'face_motion_chunk has {len(values)} values and {len(turns)} orientations for {count} frames '
-            f'of {len(columns)} channels'
-        )
-    rows = np.zeros((count, layout.width))
-    rows[:, columns] = values.reshape(-1, len(columns))
-    if layout.head_rotation is not None and turns:
-        quaternions = np.array([[q.x, q.y, q.z, q.w] for q in turns])
-        rows[:, layout.head_rotation] = ros_to_flame(quaternion_to_vector(quaternions))
-    return rows
 
 
 def action_units_message(intensity: Floats, stamp: Any, frame_id: str) -> Any:

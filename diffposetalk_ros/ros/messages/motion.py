@@ -29,6 +29,7 @@ __all__ = [
     'layout_from_info',
     'pose_message',
     'row_from_message',
+    'rows_from_chunk',
     'transform_class',
     'transform_message',
 ]
@@ -106,6 +107,27 @@ def chunk_message(ahead: FramesAhead, layout: MotionLayout, *, stamp: Any, frame
         for quaternion, row in zip(message.head_orientation, ahead.rows, strict=True):
             _set_orientation(quaternion, row, layout)
     return message
+
+
+def rows_from_chunk(message: Any, layout: MotionLayout) -> NDArray[np.float64]:
+    """FaceMotionChunk -> all its frames (K, D), also those that a later chunk replaces.
+
+    Inverse of `chunk_message`. Raises MotionError when the sizes do not fit.
+    """
+    columns = expression_columns(layout)
+    values = np.asarray(message.expression, np.float64)
+    count, turns = int(message.frame_count), message.head_orientation
+    if len(values) != count * len(columns) or len(turns) not in (0, count):
+        raise MotionError(
+            f'face_motion_chunk has {len(values)} values and {len(turns)} orientations for {count} frames '
+            f'of {len(columns)} channels'
+        )
+    rows = np.zeros((count, layout.width))
+    rows[:, columns] = values.reshape(-1, len(columns))
+    if layout.head_rotation is not None and turns:
+        quaternions = np.array([[q.x, q.y, q.z, q.w] for q in turns])
+        rows[:, layout.head_rotation] = ros_to_flame(quaternion_to_vector(quaternions))
+    return rows
 
 
 def info_message(

@@ -47,12 +47,11 @@ from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.diagnostics import to_message
 from diffposetalk_ros.ros.messages.joints import (
     action_units_message,
-    chunk_rows,
     positions_by_name,
     state_message,
     trajectory_message,
 )
-from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
+from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message, rows_from_chunk
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.support.clock_watch import ClockWatch, with_clock
 from diffposetalk_ros.ros.support.entry_point import (
@@ -249,7 +248,7 @@ class JointCommandNode(ManagedNode):
         if self._fits is False or not 1.0 <= message.rate <= 1000.0:
             return
         try:
-            rows = self._own_layout(chunk_rows(message, self._layout))
+            rows = self._own_layout(rows_from_chunk(message, self._layout))
         except MotionError as error:
             self.get_logger().warning(f'face_motion_chunk ignored: {error}', throttle_duration_sec=_THROTTLE)
             return

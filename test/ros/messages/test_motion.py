@@ -9,10 +9,9 @@ pytest.importorskip('diffposetalk_ros.msg', reason='ROS 2 with the built message
 from builtin_interfaces.msg import Time  # noqa: E402
 from diffposetalk_ros.msg import StyleReference  # noqa: E402
 
-from diffposetalk_ros.errors import StyleError  # noqa: E402
+from diffposetalk_ros.errors import MotionError, StyleError  # noqa: E402
 from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout  # noqa: E402
 from diffposetalk_ros.playout.lookahead import FramesAhead  # noqa: E402
-from diffposetalk_ros.ros.messages.joints import chunk_rows  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import (  # noqa: E402
     chunk_message,
     frame_message,
@@ -20,6 +19,7 @@ from diffposetalk_ros.ros.messages.motion import (  # noqa: E402
     layout_from_info,
     pose_message,
     row_from_message,
+    rows_from_chunk,
 )
 from diffposetalk_ros.ros.messages.style import style_reference  # noqa: E402
 
@@ -64,7 +64,16 @@ def test_chunks_survive_the_message(layout: MotionLayout, frames: int) -> None:
     ahead = FramesAhead(7, 40, 0, rows, frames)
     message = chunk_message(ahead, layout, stamp=Time(sec=3), frame_id='neck', rate=25.0)
     assert (message.epoch, message.first_frame, message.frame_count, message.rate) == (7, 40, frames, 25.0)
-    np.testing.assert_allclose(chunk_rows(message, layout), rows, atol=1e-6)
+    np.testing.assert_allclose(rows_from_chunk(message, layout), rows, atol=1e-6)
+
+
+def test_a_chunk_whose_sizes_do_not_fit_is_refused() -> None:
+    layout = arkit_layout()
+    ahead = FramesAhead(7, 40, 0, np.zeros((3, layout.width), np.float32), 3)
+    message = chunk_message(ahead, layout, stamp=Time(), frame_id='neck', rate=25.0)
+    message.frame_count = 2
+    with pytest.raises(MotionError, match='156 values and 3 orientations for 2 frames of 52 channels'):
+        rows_from_chunk(message, layout)
 
 
 def test_style_motion_is_checked() -> None:
