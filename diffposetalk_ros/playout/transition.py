@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smooth transition from one source of motion to another.
 
-The difference between the last shown frame and the new source fades along a minimum-jerk curve (Flash & Hogan
-1985). Each region of the face has its own duration: lips follow speech at once, while the head needs more time
-to move naturally.
+The difference between the last shown frame and the new source fades along a minimum-jerk curve. Each region
+of the face has its own duration: lips follow speech at once, while the head needs more time to move naturally.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.motion.layout import MotionLayout
+from diffposetalk_ros.motion.minimum_jerk import minimum_jerk
 from diffposetalk_ros.motion.rotation import (
     conjugate,
     multiply,
@@ -50,8 +50,7 @@ class Transition:
         elapsed = (now - self._start) / NS_PER_SECOND
         x = np.ones(len(self._seconds))
         np.divide(elapsed, self._seconds, out=x, where=self._seconds > 0)
-        x = np.clip(x, 0.0, 1.0)
-        left: Row = 1 - x**3 * (10 - 15 * x + 6 * x * x)
+        left: Row = 1 - minimum_jerk(x)
         return left
 
     def apply(self, row: Row, now: int) -> Row:

@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from diffposetalk_ros.motion.minimum_jerk import minimum_jerk
 from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.trajectory import Trajectory
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.joints import positions_by_name, trajectory_message
+from diffposetalk_ros.ros.support.private_node import private_node
 
 __all__ = ['TrajectorySender']
 
@@ -28,18 +29,18 @@ _LISTEN = 2.0
 
 
 class TrajectorySender:
-    """Use as a context manager; sends to ``joint_trajectory`` and listens to ``joint_states``."""
+    """Use as a context manager; sends to ``joint_trajectory`` and listens to ``joint_states``.
+
+    Entering it raises ConfigError as `private_node`.
+    """
 
     def __init__(self, joint_map: JointMap) -> None:
         self._map = joint_map
         self._measured: dict[str, float] = {}
-        self._context = rclpy.Context()
+        self._stack = ExitStack()
 
     def __enter__(self) -> TrajectorySender:
-        rclpy.init(context=self._context)
-        self._node = rclpy.create_node('calibrate_joints', context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        self._node, self._executor = self._stack.enter_context(private_node('calibrate_joints'))
         self._publisher = self._node.create_publisher(JointTrajectory, 'joint_trajectory', qos.MOTION)
         self._node.create_subscription(JointState, 'joint_states', self._on_state, qos.MOTION)
         return self
@@ -47,9 +48,7 @@ class TrajectorySender:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
+        self._stack.close()
 
     def wait(self) -> None:
         """Wait for a subscriber, and for joint_states for a limited time."""
@@ -70,8 +69,8 @@ class TrajectorySender:
             return
         begin = np.array([self._measured[name] for name in self._map.names])
         times = np.arange(_PERIOD, seconds + _PERIOD / 2, _PERIOD)
-        s = (times / seconds)[:, None]
-        self._publish(times, begin + (rest - begin) * s**3 * (10 - 15 * s + 6 * s**2))
+        way = minimum_jerk(times / seconds)[:, None]
+        self._publish(times, begin + way * (rest - begin))
 
     def send(self, positions: Floats) -> None:
         """Send positions (N, J), one every 20 ms; returns when the last is reached."""

@@ -9,17 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from diffposetalk_ros.motion.minimum_jerk import minimum_jerk
 from diffposetalk_ros.training.animator.coarticulation import Floats
 
 __all__ = ['bumps', 'drift', 'raises', 'shifts']
 
 Reals = NDArray[Any]
-
-
-def _ease(part: Reals) -> Floats:
-    """Minimum-jerk curve from 0 to 1 (Flash and Hogan 1985)."""
-    part = np.clip(part, 0, 1)
-    return np.asarray(part**3 * (10 - 15 * part + 6 * part**2), np.float32)
 
 
 def bumps(times: Floats, onsets: Reals, strengths: Reals, rise: float, fall: float) -> Floats:
@@ -39,8 +34,8 @@ def raises(times: Floats, onsets: Reals, strengths: Reals, rise: Reals, hold: Re
     if len(onsets) == 0:
         return np.zeros(len(times), np.float32)
     offset = times[:, None] - np.asarray(onsets, np.float32)[None, :]
-    up = _ease(offset / np.asarray(rise, np.float32))
-    down = _ease((offset - (rise + hold).astype(np.float32)) / np.asarray(fall, np.float32))
+    up = minimum_jerk(offset / np.asarray(rise, np.float32))
+    down = minimum_jerk((offset - (rise + hold).astype(np.float32)) / np.asarray(fall, np.float32))
     return np.asarray(((up - down) * np.asarray(strengths, np.float32)).max(1), np.float32)
 
 
@@ -51,7 +46,8 @@ def shifts(times: Floats, moments: Reals, places: Reals, spans: Reals) -> Floats
     """
     out = np.tile(places[0].astype(np.float32), (len(times), 1))
     for moment, span, change in zip(moments, spans, np.diff(places, axis=0), strict=True):
-        out += _ease((times - np.float32(moment)) / np.float32(span))[:, None] * change.astype(np.float32)
+        part = (times - np.float32(moment)) / np.float32(span)
+        out += minimum_jerk(part)[:, None] * change.astype(np.float32)
     return out
 
 

@@ -105,3 +105,12 @@ def test_a_robot_that_does_not_tell_where_it_is_gets_three_seconds(
     approach, _ = robot.heard
     assert [point.time_from_start.sec for point in approach.points] == [3]
     np.testing.assert_allclose(approach.points[0].positions, EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
+
+
+def test_what_ros_cannot_use_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv('ROS_DOMAIN_ID', 'many')
+    words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(tmp_path / 'mine.yaml')]
+    assert main(['calibrate-joints', *words]) == 1
+    assert 'ROS_DOMAIN_ID is not an integral number' in capsys.readouterr().err
