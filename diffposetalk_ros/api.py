@@ -40,7 +40,7 @@ from diffposetalk_ros.model.backend import LIVE_SAMPLING, FloatArray, SamplingCo
 from diffposetalk_ros.model.clip_style import clip_style, style_frames
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import NEUTRAL, LoadedModel, open_model
-from diffposetalk_ros.motion.files.motion_file import load_motion, save_motion, write_atomically
+from diffposetalk_ros.motion.files.motion_file import load_motion, save_motion
 from diffposetalk_ros.motion.flame.flame_arrays import FlameArrays, flame_arrays, flame_clip
 from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip, check_face
@@ -53,6 +53,7 @@ from diffposetalk_ros.streaming.generator import (
     StreamingGenerator,
     model_stream,
 )
+from diffposetalk_ros.util.output_file import write_atomically
 from diffposetalk_ros.util.resources import DEFAULT_MODEL, demo_clip
 
 __all__ = [

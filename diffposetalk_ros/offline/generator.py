@@ -22,7 +22,7 @@ from diffposetalk_ros.model.backend import (
 )
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.loader import LoadedModel, open_model
-from diffposetalk_ros.motion.files.motion_file import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.offline.noise import ClipNoise, SeededNoise
 from diffposetalk_ros.offline.speech_windows import speech_windows

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import ModelError, reason_of
 from diffposetalk_ros.tracking.model_file import cache_folder, find_face_model
-from diffposetalk_ros.util.output_file import part_of
+from diffposetalk_ros.util.output_file import whole_file
 
 __all__ = ['CARRIER', 'find_page_tracker', 'install_page_tracker']
 
@@ -75,12 +75,8 @@ def install_page_tracker(package: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in content.items():
-            part = part_of(folder / name)
-            try:
+            with whole_file(folder / name) as part:
                 part.write_bytes(data)
-                part.replace(folder / name)
-            finally:
-                part.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f'{folder} cannot be written ({error.strerror}); set XDG_CACHE_HOME') from None
     return folder

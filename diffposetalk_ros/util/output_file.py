@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.errors import ConfigError, MotionError
 
 __all__ = [
     'check_output',
@@ -21,6 +21,7 @@ __all__ = [
     'ordinary_rights',
     'part_of',
     'whole_file',
+    'write_atomically',
 ]
 
 
@@ -78,6 +79,17 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write bytes to a file that appears whole or not at all. Raises MotionError when it cannot."""
+    try:
+        with whole_file(path) as part, part.open('wb') as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
 
 
 def _mode_of(path: Path) -> int:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.motion.files.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.util.output_file import write_atomically
 
 __all__ = ['closures', 'plot_motion']
 

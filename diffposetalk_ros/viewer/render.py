@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.motion.files.motion_file import MotionClip
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.end_with_parent import end_with_parent
 from diffposetalk_ros.viewer.light import Theme

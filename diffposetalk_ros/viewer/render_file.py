@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
 from diffposetalk_ros.motion.closure_snap import DEFAULT_SNAP, snap_closures
-from diffposetalk_ros.motion.files.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.extras import install_command
-from diffposetalk_ros.util.output_file import check_output, part_of
+from diffposetalk_ros.util.output_file import check_output, whole_file, write_atomically
 from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import Image
@@ -181,10 +181,9 @@ def write_mp4(
         ) from error
 
     sound, sound_rate = (None, 0) if audio is None else _read_sound(Path(audio), duration)
-    part = part_of(path)
     count = 0
     try:
-        with av.open(str(part), 'w', format='mp4', options={'movflags': '+faststart'}) as file:
+        with whole_file(path) as part, av.open(str(part), 'w', 'mp4', {'movflags': '+faststart'}) as file:
             exact = Fraction(rate).limit_denominator(1001)
             video: Any = file.add_stream('libx264', rate=exact)
             video.width, video.height = size
@@ -200,11 +199,8 @@ def write_mp4(
                 file.mux(video.encode(frame))
                 count += 1
             file.mux(video.encode(None))
-        part.replace(path)
     except (OSError, av.error.FFmpegError) as error:
         raise MotionError(f'{path}: the video cannot be written ({error})') from error
-    finally:
-        part.unlink(missing_ok=True)
     return count
 
 

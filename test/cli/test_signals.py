@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion
+from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.motion.layout import layout_for
+from diffposetalk_ros.motion.motion_clip import MotionClip
 
 psutil = pytest.importorskip('psutil')
 pytest.importorskip('av')

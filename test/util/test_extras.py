@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.cli.main import main
-from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion
+from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.motion.layout import arkit_layout
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.util.extras import EXTRAS, install_hint
 
 SETUP = (Path(__file__).parents[2] / 'setup.py').read_text()

@@ -9,8 +9,9 @@ from PIL import Image
 
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import AudioError, ConfigError
-from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion
+from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.motion.layout import arkit_layout, layout_for
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.viewer.plot import closures, plot_motion
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.motion.files.motion_file import MotionClip
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 

@@ -10,8 +10,9 @@ from PIL import Image
 
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import AudioError, ConfigError, MotionError
-from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion
+from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.motion.layout import arkit_layout, flame_layout
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.viewer.render import render_frames
 from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file
 

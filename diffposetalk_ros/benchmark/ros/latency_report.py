@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk_ros.benchmark.ros.percentiles import percentiles
-from diffposetalk_ros.motion.files.motion_file import MotionClip, write_atomically
+from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.util.output_file import write_atomically
 
 __all__ = ['LiveReport', 'measure', 'plot', 'write_report']
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     elif form is None:
         save_motion(args.out, clip)
     else:
-        from diffposetalk_ros.motion.files.motion_file import write_atomically
+        from diffposetalk_ros.util.output_file import write_atomically
 
         write_atomically(args.out, _encode(form, clip))
     print(f'wrote {args.out}: {rows} frames at {rate:g} fps')

@@ -55,8 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Encode and write the style vector."""
     from diffposetalk_ros.model.clip_style import style_frames
     from diffposetalk_ros.model.loader import open_model
-    from diffposetalk_ros.motion.files.motion_file import write_atomically
-    from diffposetalk_ros.util.output_file import check_output
+    from diffposetalk_ros.util.output_file import check_output, write_atomically
 
     check_output(options.output, ('.npy',))
     if not 0 <= options.start < float('inf') or not (options.seconds is None or options.seconds > 0):

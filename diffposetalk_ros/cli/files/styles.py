@@ -106,8 +106,8 @@ def _plot(path: Path, name: str, traits: Traits, rest: Traits) -> None:
     import io
     from importlib import import_module
 
-    from diffposetalk_ros.motion.files.motion_file import write_atomically
     from diffposetalk_ros.nonverbal.traits import TRAIT_RANGES
+    from diffposetalk_ros.util.output_file import write_atomically
 
     low, high = (np.array([span[i] for span in TRAIT_RANGES.values()]) for i in (0, 1))
     place = np.arange(len(low))

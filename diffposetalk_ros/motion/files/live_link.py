@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.motion.files.motion_file import write_atomically
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.resampling import at_rate
+from diffposetalk_ros.util.output_file import write_atomically
 
 __all__ = [
     'LIVE_LINK_NAMES',

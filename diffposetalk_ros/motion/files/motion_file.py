@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -25,9 +24,9 @@ from diffposetalk_ros.motion.files.face_json import face_from_json
 from diffposetalk_ros.motion.files.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.motion.flame.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
-from diffposetalk_ros.util.output_file import whole_file
+from diffposetalk_ros.util.output_file import write_atomically
 
-__all__ = ['MotionClip', 'load_face', 'load_motion', 'save_motion', 'write_atomically']
+__all__ = ['load_face', 'load_motion', 'save_motion']
 
 Floats = NDArray[np.float32]
 Function = TypeVar('Function', bound=Callable[..., Any])
@@ -92,17 +91,6 @@ def save_motion(path: str | Path, clip: MotionClip) -> None:
     except TypeError as error:
         raise MotionError(f'{path}: meta cannot be written as JSON ({error})') from None
     write_atomically(path, data)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write bytes to a file that appears whole or not at all. Raises MotionError when it cannot."""
-    try:
-        with whole_file(path) as part, part.open('wb') as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
 
 
 def _by_suffix(path: Path, table: dict[str, Function]) -> Function:

@@ -19,7 +19,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.motion.files.motion_file import MotionClip, save_motion
+from diffposetalk_ros.motion.files.motion_file import save_motion
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import default_kind, has_portaudio_form, message_class
 from diffposetalk_ros.ros.recording.bag_storage import bag_library

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from diffposetalk_ros.errors import DiffPoseTalkError, MotionError
-from diffposetalk_ros.motion.files.motion_file import write_atomically
 from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.ros.recording.bag_storage import (
     BagMessage,
@@ -21,6 +20,7 @@ from diffposetalk_ros.ros.recording.bag_storage import (
     file_messages,
 )
 from diffposetalk_ros.ros.recording.clip_of_messages import clip_from_messages
+from diffposetalk_ros.util.output_file import write_atomically
 
 __all__ = [
     'FRAME',

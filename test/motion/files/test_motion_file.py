@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.motion.files.motion_file import MotionClip, load_face, load_motion, save_motion
+from diffposetalk_ros.motion.files.motion_file import load_face, load_motion, save_motion
 from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout, layout_for
+from diffposetalk_ros.motion.motion_clip import MotionClip
 
 ARKIT, FLAME = arkit_layout(), flame_layout()
 

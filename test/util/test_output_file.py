@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file appears whole or not at all, and never through what somebody placed beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.util.output_file import part_of, whole_file, write_atomically
+
+
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / 'm.npz'
+    target.write_text('old')
+    with pytest.raises(ValueError, match='half'), whole_file(target) as part:
+        part.write_text('ne')
+        raise ValueError('half')
+    assert target.read_text() == 'old' and list(tmp_path.iterdir()) == [target]
+    with whole_file(target) as part:
+        part.write_text('new')
+    assert target.read_text() == 'new' and list(tmp_path.iterdir()) == [target]
+
+
+def test_what_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(MotionError, match='cannot be written') as caught:
+        write_atomically(tmp_path / 'none' / 'm.npz', b'new')
+    assert '\n' not in str(caught.value)
+
+
+def test_a_part_cannot_be_foreseen_and_keeps_the_mode(tmp_path: Path) -> None:
+    target = tmp_path / 'm.npz'
+    first, second = part_of(target), part_of(target)
+    assert first != second and first.is_file() and not first.is_symlink()
+    mask = os.umask(0)
+    os.umask(mask)
+    assert first.stat().st_mode & 0o777 == 0o666 & ~mask
+    target.write_text('old')
+    target.chmod(0o600)
+    assert part_of(target).stat().st_mode & 0o777 == 0o600
+
+
+def test_no_planted_link_is_written_through(tmp_path: Path) -> None:
+    """Every name a part ever had leads to a victim: it stays as it is."""
+    victim = tmp_path / 'victim'
+    victim.write_text('mine')
+    folder = tmp_path / 'out'
+    folder.mkdir()
+    program = (
+        'import os, sys; from pathlib import Path; import numpy as np; folder, victim = map(Path, sys.argv[1:])\n'
+        'names = [f".m.npz.{os.getpid()}.part", "m.part", "m.npz.part"]\n'
+        'for name in names: (folder / name).symlink_to(victim)\n'
+        'from diffposetalk_ros.motion.files.motion_file import save_motion\n'
+        'from diffposetalk_ros.motion.layout import arkit_layout\n'
+        'from diffposetalk_ros.motion.motion_clip import MotionClip\n'
+        'save_motion(folder / "m.npz", MotionClip(np.zeros((2, 55)), 25, arkit_layout()))'
+    )
+    subprocess.run([sys.executable, '-c', program, folder, victim], check=True)
+    assert victim.read_text() == 'mine' and (folder / 'm.npz').is_file()
+    shutil.rmtree(folder)
