@@ -41,11 +41,14 @@ def run(options: argparse.Namespace) -> int:
     """Move each channel, ask what to change, write the map. Raises ConfigError on user errors."""
     from diffposetalk_ros.robot.joint_map_file import dump_joint_map, load_joint_map
     from diffposetalk_ros.robot.sweep import channels_used, scale_channel, sweep
+    from diffposetalk_ros.util.output_file import check_output, write_atomically
 
     if not 1.0 <= options.seconds <= 60.0:
         raise ConfigError(f'--seconds {options.seconds}; use 1 to 60')
     if options.output is None and not options.dry_run:
         raise ConfigError('no --output; name the joint map to write')
+    if not options.dry_run:
+        check_output(options.output, ('.yaml', '.yml'))  # before the session, not after it
     joint_map = load_joint_map(options.map)
     known = channels_used(joint_map)
     for name in options.channels or []:
@@ -61,14 +64,14 @@ def run(options: argparse.Namespace) -> int:
                 if robot is None:
                     break
                 robot.send(motion.positions)
-                answer = input('Enter keep, number multiplies, r repeats, q ends: ').strip().lower()
+                answer = _answer()
                 if answer not in ('', 'r', 'q'):
                     joint_map, answer = scale_channel(joint_map, channel, _factor(answer)), 'r'
             if answer == 'q':
                 break
     if options.dry_run:
         return 0
-    options.output.write_text(dump_joint_map(joint_map), encoding='utf-8')
+    write_atomically(options.output, dump_joint_map(joint_map).encode())
     load_joint_map(options.output)
     print(f'wrote {options.output} with {len(joint_map.joints)} joints')
     return 0
@@ -87,6 +90,14 @@ def _robot(joint_map: Any) -> Iterator[Any]:
         print('moving the robot slowly to rest')
         sender.approach()
         yield sender
+
+
+def _answer() -> str:
+    """What to do with the channel; the end of the input is q, so that earlier answers are written."""
+    try:
+        return input('Enter keep, number multiplies, r repeats, q ends: ').strip().lower()
+    except EOFError:
+        return 'q'
 
 
 def _factor(text: str) -> float:

@@ -107,6 +107,34 @@ def test_a_robot_that_does_not_tell_where_it_is_gets_three_seconds(
     np.testing.assert_allclose(approach.points[0].positions, EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
 
 
+@pytest.mark.parametrize('robot', [True], indirect=True)
+def test_answers_are_written_where_the_input_ends(
+    robot: Robot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(['0.5'])
+
+    def answer(_: str) -> str:
+        for given in answers:
+            return given
+        raise EOFError  # Ctrl-D, or a pipe that ended
+
+    monkeypatch.setattr('builtins.input', answer)
+    out = tmp_path / 'mine.yaml'
+    words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(out), '--channels', 'jawOpen']
+    assert main(['calibrate-joints', *words, '--seconds', '1']) == 0
+    assert load_joint_map(out).joints[JAW].sources[0].gain == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize('name', ['none/mine.yaml', 'mine.txt'])
+def test_a_map_that_cannot_be_written_is_refused_before_the_robot_moves(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr('diffposetalk_ros.cli.live.calibrate_joints._robot', pytest.fail)
+    words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(tmp_path / name)]
+    assert main(['calibrate-joints', *words]) == 1
+    assert name in capsys.readouterr().err
+
+
 def test_what_ros_cannot_use_is_told_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
