@@ -22,7 +22,7 @@ __all__ = [
     'Status',
     'Trouble',
     'audio_status',
-    'doubt',
+    'format_doubt',
     'inference_status',
     'playout_status',
 ]
@@ -63,12 +63,13 @@ class Trouble:
 def audio_status(
     counters: IntakeCounters,
     sender: SenderClock,
+    *,
     age: float,
-    bad_messages: int,
-    lost_messages: int,
-    lost: float,
-    senders: int,
-    troubled: bool,
+    bad_messages: int = 0,
+    lost_messages: int = 0,
+    lost: float = 0.0,
+    senders: int = 1,
+    troubled: bool = False,
     loudest: float = float('nan'),
     waiting: bool = False,
     held: float = 0.0,
@@ -77,10 +78,21 @@ def audio_status(
 ) -> Status:
     """Status of the incoming audio.
 
-    ``sender``: clock of the sender; ``age``: seconds since the last message, NaN before the first;
-    ``lost_messages``: messages that the middleware lost; ``lost``: seconds of sound that were overwritten before
-    they were used; ``senders``: publishers of the topic; ``troubled``: whether bad messages or losses are recent;
-    ``loudest``: loudest level of the last seconds, dBFS; ``waiting``: whether the gate waits for a voice."""
+    Args:
+        counters: what became of the messages and their sound.
+        sender: clock of the sender.
+        age: seconds since the last message, NaN before the first.
+        bad_messages: messages that could not be used.
+        lost_messages: messages that the middleware lost.
+        lost: seconds of sound that were overwritten before they were used.
+        senders: publishers of the topic.
+        troubled: whether bad messages or losses are recent.
+        loudest: loudest level of the last seconds, dBFS; NaN if unknown.
+        waiting: whether the gate waits for a voice.
+        held: seconds of sound that were not spoken after interrupts.
+        holding: whether the sound is not spoken until the sender makes a pause.
+        doubt: why the audio format may be wrong (`format_doubt`), '' if it is plausible.
+    """
     level, text = OK, counters.note or 'listening'
     if troubled:
         level = WARN
@@ -127,7 +139,7 @@ def audio_status(
     return Status('audio in', level, text, values)
 
 
-def doubt(speed: float, assumed: str) -> str:
+def format_doubt(speed: float, assumed: str) -> str:
     """Why the ``assumed`` audio format may be wrong; '' if it is plausible or nothing is assumed. ``speed``:
     seconds of sound sent per second."""
     if not assumed or not speed > _TOO_FAST:

@@ -3,16 +3,9 @@ from __future__ import annotations
 
 from diffposetalk_ros.audio.sender_clock import SenderClock
 from diffposetalk_ros.avatar.audio_intake import IntakeCounters
-from diffposetalk_ros.avatar.status import OK, WARN, Trouble, audio_status, doubt
-from diffposetalk_ros.benchmark.ros.percentiles import percentiles
+from diffposetalk_ros.avatar.status import OK, WARN, Trouble, audio_status, format_doubt
 
 CLOCK = SenderClock()
-
-
-def test_percentiles_by_nearest_rank() -> None:
-    assert percentiles([]) == (0.0, 0.0, 0.0)
-    assert percentiles([3.0]) == (3.0, 3.0, 3.0)
-    assert percentiles(list(range(101))) == (50, 95, 99)
 
 
 def test_what_is_over_is_no_warning_any_more() -> None:
@@ -26,18 +19,20 @@ def test_what_is_over_is_no_warning_any_more() -> None:
 
 def test_audio_is_told_by_its_worst() -> None:
     counters = IntakeCounters()
-    assert audio_status(counters, CLOCK, float('nan'), 0, 0, 0.0, 1, False).level == OK, (
-        'nobody has spoken yet'
-    )
-    assert audio_status(counters, CLOCK, 0.1, 3, 0, 0.0, 1, False).level == OK, 'a while ago'
-    said = audio_status(counters, CLOCK, 0.1, 3, 0, 1.5, 1, True)
+    assert audio_status(counters, CLOCK, age=float('nan')).level == OK, 'nobody has spoken yet'
+    assert audio_status(counters, CLOCK, age=0.1, bad_messages=3).level == OK, 'a while ago'
+    said = audio_status(counters, CLOCK, age=0.1, bad_messages=3, lost=1.5, troubled=True)
     assert said.level == WARN and '3 messages' in said.message and '1.5 s' in said.message
-    assert audio_status(counters, CLOCK, 0.1, 0, 0, 0.0, 2, False).message.startswith('2 senders')
+    assert audio_status(counters, CLOCK, age=0.1, senders=2).message.startswith('2 senders')
 
 
 def test_sound_that_is_faster_than_its_assumed_format_is_doubted() -> None:
-    said = doubt(2.0, 'S16LE at 16000 Hz with 1 channel(s)')
+    said = format_doubt(2.0, 'S16LE at 16000 Hz with 1 channel(s)')
     assert '2.0 times as fast' in said and 'audio.rate' in said
-    assert not doubt(2.0, '') and not doubt(1.02, 'S16LE') and not doubt(float('nan'), 'S16LE')
-    status = audio_status(IntakeCounters(), CLOCK, 0.1, 0, 0, 0.0, 1, False, doubt=said)
+    assert (
+        not format_doubt(2.0, '')
+        and not format_doubt(1.02, 'S16LE')
+        and not format_doubt(float('nan'), 'S16LE')
+    )
+    status = audio_status(IntakeCounters(), CLOCK, age=0.1, doubt=said)
     assert (status.level, status.message) == (WARN, said)
