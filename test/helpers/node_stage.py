@@ -30,7 +30,7 @@ from diffposetalk_ros.ros.messages.audio import (  # noqa: E402
     stamped_kind,
 )
 from diffposetalk_ros.ros.nodes.avatar_node import DiffPoseTalkNode  # noqa: E402
-from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector  # noqa: E402
+from diffposetalk_ros.ros.recording.motion_collector import MotionCollector  # noqa: E402
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient, call  # noqa: E402
 
 RATE = 16000

@@ -23,8 +23,8 @@ from diffposetalk_ros.avatar.parameters import Value
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros.messages.audio import default_kind, stamped_kind
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
-from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector
-from diffposetalk_ros.ros.recording.audio_collector import SoundCollector
+from diffposetalk_ros.ros.recording.motion_collector import MotionCollector
+from diffposetalk_ros.ros.recording.sound_collector import SoundCollector
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
 from diffposetalk_ros.util.child_processes import ChildProcesses

@@ -279,7 +279,7 @@ def _write_video(session: DemoSession, clip: MotionClip, out: Path) -> str:
     import soundfile
 
     from diffposetalk_ros.motion.motion_clip import MotionClip
-    from diffposetalk_ros.ros.recording.audio_collector import sound_track
+    from diffposetalk_ros.ros.recording.sound_collector import sound_track
     from diffposetalk_ros.viewer.render_file import RenderOptions, render_to_file
 
     numbers = [f.frame_index - session.collector.frames[0].frame_index for f in session.collector.frames]

@@ -19,8 +19,8 @@ from rclpy.parameter import Parameter  # noqa: E402
 from diffposetalk_ros.errors import MotionError  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.nodes.audio_replay_node import AudioReplayNode, main  # noqa: E402
-from diffposetalk_ros.ros.nodes.motion_recorder_node import MotionCollector  # noqa: E402
 from diffposetalk_ros.ros.recording.motion_bag import read_motion_bag, read_sound_bag  # noqa: E402
+from diffposetalk_ros.ros.recording.motion_collector import MotionCollector  # noqa: E402
 
 FRAMES = 40
 

@@ -10,7 +10,7 @@ pytest.importorskip('rclpy', reason='rclpy is not importable')
 
 from diffposetalk_ros.audio.chunk import AudioChunk  # noqa: E402
 from diffposetalk_ros.audio.formats.pcm import to_mono_float32  # noqa: E402
-from diffposetalk_ros.ros.recording.audio_collector import sound_track  # noqa: E402
+from diffposetalk_ros.ros.recording.sound_collector import sound_track  # noqa: E402
 
 MS = 1_000_000
 
