@@ -33,8 +33,8 @@ from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.person_voice import PersonVoice
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
+from diffposetalk_ros.playout.frame_schedule import FrameSchedule
 from diffposetalk_ros.playout.lookahead import FramesAhead
-from diffposetalk_ros.playout.publish_grid import FrameSchedule
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import (
     AudioReader,

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffposetalk_ros.playout.publish_grid import FrameSchedule
+from diffposetalk_ros.playout.frame_schedule import FrameSchedule
 
 NS = 1_000_000_000
 
