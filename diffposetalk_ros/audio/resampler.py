@@ -3,7 +3,7 @@
 
 It is a polyphase windowed-sinc filter. It is used instead of soxr's stream, because soxr works in its own blocks
 and holds back up to 40 ms at 48 kHz (115 ms at 8 kHz), a fifth of the whole delay budget. This filter holds
-back its half length, 2 ms (4 ms at 8 kHz), and at most one block of 10 ms. Files use soxr (file.py).
+back its half length, 2 ms (4 ms at 8 kHz), and at most one block of 2 ms. Files use soxr (file.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ['StreamResampler', 'check_rate']
 
 LOWEST_RATE, HIGHEST_RATE = 4000, 384000
 _BLOCK = 32
-"""Outputs computed together (2 ms). Always whole blocks at fixed places, so that floating-point
+"""Outputs computed together (2 ms at 16 kHz). Always whole blocks at fixed places, so that floating-point
 sums are grouped alike whatever the message size."""
 _ZERO_CROSSINGS = 32
 _ROLL_OFF = 0.912
@@ -56,9 +56,10 @@ def _filters(up: int, down: int) -> tuple[NDArray[np.float64], int]:
 
 
 class StreamResampler:
-    """Mono float32 at ``rate`` -> 16 kHz, with state kept between chunks.
+    """Mono float32 at ``rate`` -> ``out_rate`` (Hz), with state kept between chunks.
 
-    Output sample n belongs to input time n / 16000 s (no shift). At 16 kHz the input passes as is.
+    Output sample n belongs to input time n / out_rate s (no shift). Between equal rates the input passes as is.
+    Raises AudioError for a ``rate`` that `check_rate` refuses.
     """
 
     def __init__(self, rate: int, out_rate: int = AUDIO_SAMPLE_RATE) -> None:
@@ -94,7 +95,7 @@ class StreamResampler:
     def flush(self) -> NDArray[np.float32]:
         """End the stream: return the rest of the output (silence is assumed to follow) and reset the state.
 
-        The total output is ceil(received * 16000 / rate) samples.
+        The total output is ceil(received * out_rate / rate) samples.
         """
         if self.rate == self.out_rate:
             self.reset()

@@ -185,7 +185,7 @@ class SampleClock:
         actions: list[ClockAction] = []
         config = self.config
         if self._last_now is not None and now < self._last_now - config.max_jump * NS_PER_SECOND:
-            self._restart(actions, 'the clock jumped backwards')
+            self._restart(actions, 'the clock jumped backwards', stamps_hold=False)
         self._last_now = now
         trusted = stamp > 0 and abs(stamp - now) <= config.max_offset * NS_PER_SECOND
         if trusted:
@@ -240,7 +240,8 @@ class SampleClock:
         error, tolerance, samples = self._error(chunk), self._tolerance(chunk), chunk.samples
         if error > self._longest_gap(chunk) or -error > self.config.max_ahead * NS_PER_SECOND:
             gap = error / NS_PER_SECOND
-            self._restart(actions, f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time')
+            reason = f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time'
+            self._restart(actions, reason, stamps_hold=True)
             self._begin(chunk)
         elif error > tolerance:
             count = round(error * self.rate / NS_PER_SECOND)
@@ -249,7 +250,7 @@ class SampleClock:
         elif error < -self.config.tolerance * NS_PER_SECOND:
             if chunk.trusted and chunk.stamp < self._last_stamp:
                 if self._last_stamp - chunk.stamp > self.config.max_jump * NS_PER_SECOND:
-                    self._restart(actions, 'stamps jumped backwards')
+                    self._restart(actions, 'stamps jumped backwards', stamps_hold=False)
                     self._begin(chunk)
                 else:
                     actions.append(Drop(len(samples), TOO_LATE))
@@ -315,10 +316,12 @@ class SampleClock:
     def _length(self, samples: NDArray[np.float32]) -> int:
         return len(samples) * NS_PER_SECOND // self.rate
 
-    def _restart(self, actions: list[ClockAction], reason: str) -> None:
+    def _restart(self, actions: list[ClockAction], reason: str, stamps_hold: bool) -> None:
+        """Begin a new utterance. ``stamps_hold``: earlier stamps are of the same clock as later ones, so that chunks
+        kept back still follow and duplicates are still known."""
         held, recent, last = self._held, self._recent, self._last_now
         self.reset()
         self._last_now = last
-        if 'jumped' not in reason:
+        if stamps_hold:
             self._held, self._recent = held, recent
         actions.append(Reset(reason))

@@ -53,5 +53,6 @@ class InterruptHold:
         assert self._arrival is not None, 'something was interrupted'
         # A sender of long messages is silent between them.
         pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * NS_PER_SECOND
-        jumped = None not in (self._end, chunk.stamp) and abs((chunk.stamp or 0) - (self._end or 0)) > pause
-        return not 0 <= now - self._arrival <= pause or chunk.rate != self._rate or jumped
+        if chunk.rate != self._rate or not 0 <= now - self._arrival <= pause:
+            return True
+        return self._end is not None and chunk.stamp is not None and abs(chunk.stamp - self._end) > pause
