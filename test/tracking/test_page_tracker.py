@@ -12,6 +12,7 @@ import pytest
 
 from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.tracking import model_file, page_tracker
+from diffposetalk_ros.util.user_folders import cache_folder
 
 NAMES = ('vision_bundle.mjs', 'vision_wasm_internal.js', 'vision_wasm_internal.wasm')
 
@@ -40,7 +41,7 @@ def test_only_the_right_files_are_installed(tmp_path: Path, monkeypatch: pytest.
     package = write_package(tmp_path / 'package.tgz')
     with pytest.raises(ModelError, match=r'sha256 [0-9a-f]{12}\.\.\. instead of'):
         page_tracker.install_page_tracker(package)
-    assert not model_file.cache_folder().exists()
+    assert not cache_folder().exists()
     digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in NAMES}
     monkeypatch.setattr(page_tracker, '_DIGESTS', digests)
     folder = page_tracker.install_page_tracker(package)
@@ -48,7 +49,7 @@ def test_only_the_right_files_are_installed(tmp_path: Path, monkeypatch: pytest.
     assert not list(tmp_path.rglob('escaped.js'))
     with pytest.raises(ModelError, match='--install-model'):  # the network is a file of its own
         page_tracker.find_page_tracker()
-    model = model_file.cache_folder() / 'face_landmarker.task'
+    model = cache_folder() / 'face_landmarker.task'
     model.write_bytes(b'network')
     monkeypatch.setattr(model_file, 'FACE_MODEL_SHA256', hashlib.sha256(b'network').hexdigest())
     assert page_tracker.find_page_tracker() == {name: folder / name for name in NAMES} | {model.name: model}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from diffposetalk_ros.errors import ConfigError
-from diffposetalk_ros.util.base_folder import BaseFolder, data_folder
+from diffposetalk_ros.util.base_folder import BaseFolder
+from diffposetalk_ros.util.user_folders import data_folder
 
 
 def test_names_are_resolved_inside(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.device import Device, has_nvidia_driver
+from diffposetalk_ros.util.user_folders import cache_folder
 
 __all__ = ['CPU', 'Provider', 'open_session', 'provider_reason', 'providers']
 
@@ -92,17 +92,16 @@ def _options(name: str, device: Device) -> dict[str, str]:
     """Options of one execution provider.
 
     Graphs and weights are float32; only TensorRT turns them into half precision by itself. It keeps its
-    engines, which take minutes to build, in ~/.cache/diffposetalk_ros.
+    engines, which take minutes to build, in the cache folder.
     """
     which = {'device_id': str(device.index)} if device.index else {}
     if name == _TENSORRT:
-        cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'diffposetalk_ros'
         return {
             **which,
             'trt_fp16_enable': str(int(device.precision == 'float16')),
             'trt_bf16_enable': str(int(device.precision == 'bfloat16')),
             'trt_engine_cache_enable': '1',
-            'trt_engine_cache_path': str(cache),
+            'trt_engine_cache_path': str(cache_folder()),
             'trt_timing_cache_enable': '1',
         }
     if device.precision != 'float32' and device.kind != 'tensorrt':
