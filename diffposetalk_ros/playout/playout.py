@@ -49,6 +49,11 @@ class PlayoutState(IntEnum):
     HOLDING = 3
     EASING = 4
 
+    @property
+    def label(self) -> str:
+        """The name as people read it: 'rest', 'idle', 'speaking', 'holding', 'easing'."""
+        return self.name.lower()
+
 
 @dataclass(frozen=True)
 class PlayoutConfig:

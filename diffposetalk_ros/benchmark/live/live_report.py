@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.benchmark.live.live_record import CycleSample, LiveRecord
 from diffposetalk_ros.benchmark.table import Cell, Table
+from diffposetalk_ros.playout.playout import PlayoutState
 
 __all__ = ['bars_missed', 'cycle_table', 'live_tables']
 
@@ -118,10 +119,9 @@ def _minute_table(record: LiveRecord) -> Table:
 def _late_table(record: LiveRecord) -> Table:
     order = np.argsort(record.lateness)[::-1][:5]
     began = record.samples[0].time
-    states = ('rest', 'idle', 'speaking', 'holding', 'easing')
     rows = tuple(
-        (float((record.frames[i, 1] - began) / 1e9), float(record.lateness[i]), states[record.frames[i, 4]])
-        for i in order
+        (float((stamp - began) / 1e9), float(late), PlayoutState(state).label)
+        for stamp, state, late in zip(*record.frames[order][:, [1, 4]].T, record.lateness[order], strict=True)
     )
     over = [int((record.lateness > limit).sum()) for limit in (5, 20)]
     note = f'{over[0]} frames were published more than 5 ms late, {over[1]} more than 20 ms.'

@@ -22,14 +22,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diffposetalk_ros.avatar.parameters import Value
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.ros.messages.audio import default_kind, stamped_kind
-from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
 from diffposetalk_ros.ros.recording.motion_collector import MotionCollector
 from diffposetalk_ros.ros.recording.sound_collector import SoundCollector
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
 from diffposetalk_ros.util.child_processes import ChildProcesses
 
-__all__ = ['DemoOptions', 'DemoSession', 'stamp_ns']
+__all__ = ['DemoOptions', 'DemoSession']
 
 _NODE = 'diffposetalk'
 _LOG_HEADER = re.compile(r'^\[[A-Z]+\] \[[\d.]+\] \[(\S+)\]: ')
@@ -40,11 +39,6 @@ _DISCOVERY = 1.0
 """Time for the nodes of a domain to be found, s."""
 _PORTS = 50
 """Ports that are tried for the page."""
-
-
-def stamp_ns(message: Any) -> int:
-    """header.stamp in ns."""
-    return nanoseconds_of(message.header.stamp)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.messages.audio import message_class, stamped_kind
-from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.ros.messages.stamps import stamp_of
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
 from diffposetalk_ros.ros.support.private_node import private_node
 from diffposetalk_ros.util.child_processes import ChildProcesses
@@ -86,10 +86,10 @@ class LiveBench:
 
         def on_frame(message: Any, info: Any) -> None:
             written, received = info['source_timestamp'], info['received_timestamp']
-            frames.append((message.frame_index, _ns(message), written, received, message.state))
+            frames.append((message.frame_index, stamp_of(message), written, received, message.state))
 
         def on_sound(message: Any, info: Any) -> None:
-            sounds.append((_ns(message), info['source_timestamp']))
+            sounds.append((stamp_of(message), info['source_timestamp']))
 
         def on_diagnostics(message: Any) -> None:
             for status in message.status:
@@ -98,7 +98,9 @@ class LiveBench:
         kind = message_class(stamped_kind())
         subscriptions = [
             self.node.create_subscription(FaceMotion, 'face_motion', on_frame, _DEEP),
-            self.node.create_subscription(PoseStamped, 'head_pose', lambda m: poses.append(_ns(m)), _DEEP),
+            self.node.create_subscription(
+                PoseStamped, 'head_pose', lambda m: poses.append(stamp_of(m)), _DEEP
+            ),
             self.node.create_subscription(kind, 'audio_out', on_sound, _DEEP),
             self.node.create_subscription(DiagnosticArray, '/diagnostics', on_diagnostics, 10),
         ]
@@ -168,7 +170,3 @@ class LiveBench:
         if not condition:
             lines = self._log.read_text(errors='replace').strip().splitlines()
             raise ModelError(f'the node {text}: {lines[-1] if lines else "no output"} (log: {self._log})')
-
-
-def _ns(message: Any) -> int:
-    return nanoseconds_of(message.header.stamp)

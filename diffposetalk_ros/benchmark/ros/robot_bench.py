@@ -29,7 +29,7 @@ from diffposetalk_ros.robot.joint_map import JointMap
 from diffposetalk_ros.robot.joint_map_file import load_joint_map
 from diffposetalk_ros.ros.messages.audio import stamped_kind
 from diffposetalk_ros.ros.messages.motion import layout_from_info, row_from_message
-from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
+from diffposetalk_ros.ros.messages.stamps import stamp_of
 from diffposetalk_ros.ros.recording.motion_collector import MotionCollector
 from diffposetalk_ros.ros.recording.sound_collector import SoundCollector
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient
@@ -102,7 +102,7 @@ class RobotBench:
         if player.returncode:
             raise ConfigError(f'the player failed; log: {self._log}')
         self._until(lambda: bool(self._sound.chunks), 'audio_out is silent', patience)
-        self._until(lambda: _ns(self._states[-1]) > self._end, 'the robot stands still', patience)
+        self._until(lambda: stamp_of(self._states[-1]) > self._end, 'the robot stands still', patience)
         return self._run()
 
     @property
@@ -149,10 +149,10 @@ class RobotBench:
         time = np.arange(0.0, (self._end - begin) / NS_PER_SECOND, _STEP)
         names = self._map.names
         places = [list(self._states[0].name).index(name) for name in names]
-        stamps = np.array([_ns(state) - begin for state in self._states]) / NS_PER_SECOND
+        stamps = np.array([stamp_of(state) - begin for state in self._states]) / NS_PER_SECOND
         positions = np.array([state.position for state in self._states])[:, places]
         layout = layout_from_info(self._face.info)
-        shown = np.array([_ns(frame) - begin for frame in self._face.frames]) / NS_PER_SECOND
+        shown = np.array([stamp_of(frame) - begin for frame in self._face.frames]) / NS_PER_SECOND
         rows = np.stack([row_from_message(frame, layout) for frame in self._face.frames])
         wanted = self._map.expand(self._map.evaluate(rows))
         recording = Recording(names, time, _sampled(time, shown, wanted), _sampled(time, stamps, positions))
@@ -162,10 +162,6 @@ class RobotBench:
             int(float(self._values.get('late starts', 0))),
             float(np.median(self._missing)) if self._missing else 0.0,
         )
-
-
-def _ns(message: Any) -> int:
-    return nanoseconds_of(message.header.stamp)
 
 
 def _parameters(path: Path) -> dict[str, Value]:

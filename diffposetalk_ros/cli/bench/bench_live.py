@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ['add_arguments', 'run']
 
-_STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench-live`."""
@@ -134,6 +132,7 @@ def _speak(bench: LiveBench, sound: Speech, minutes: float, rate: float) -> list
 
     from diffposetalk_ros.benchmark.live.live_report import live_tables
     from diffposetalk_ros.benchmark.ros.paced_speech import PacedSpeech
+    from diffposetalk_ros.playout.playout import PlayoutState
 
     speech = PacedSpeech(bench.node, *sound)
     bench.activate()
@@ -141,7 +140,7 @@ def _speak(bench: LiveBench, sound: Speech, minutes: float, rate: float) -> list
     with tqdm(total=length, unit='s', desc='live', disable=not sys.stderr.isatty()) as bar:
 
         def show(seconds: float, state: int) -> None:
-            bar.set_postfix_str(_STATES[state], refresh=False)
+            bar.set_postfix_str(PlayoutState(state).label, refresh=False)
             bar.update(max(0, min(length, round(seconds)) - bar.n))
 
         record = bench.speak(speech, show)

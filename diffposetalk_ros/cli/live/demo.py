@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from diffposetalk_ros.benchmark.ros.demo_session import DemoSession
     from diffposetalk_ros.motion.motion_clip import MotionClip
 
-_STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 _LONGEST_VIDEO = 120.0
 _MARGIN = 0.5
 _SILENT_PEAK = 1e-4
@@ -218,12 +217,13 @@ def _show(session: DemoSession) -> None:
     frames = session.collector.frames
     if not frames:
         return
-    from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns
+    from diffposetalk_ros.playout.playout import PlayoutState
+    from diffposetalk_ros.ros.messages.stamps import stamp_of
 
-    age = (session.collector.received[-1] - stamp_ns(frames[-1])) / 1e6
+    age = (session.collector.received[-1] - stamp_of(frames[-1])) / 1e6
     values = session.values
     line = (
-        f'{len(frames):6d} frames  {_STATES[frames[-1].state]:8s}  age {age:6.1f} ms  '
+        f'{len(frames):6d} frames  {PlayoutState(frames[-1].state).label:8s}  age {age:6.1f} ms  '
         f'real-time factor {values.get("real-time factor p50 [1]", "-"):>6s}  '
         f'underflows {values.get("underflows", "-"):>3s}'
     )
@@ -239,16 +239,16 @@ def remove_old_results(out: Path, spoken: Path | None) -> None:
 
 
 def _write(session: DemoSession, out: Path, video: bool) -> int:
-    from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns
     from diffposetalk_ros.benchmark.ros.latency_report import measure, plot, write_report
     from diffposetalk_ros.motion.files.motion_file import save_motion
+    from diffposetalk_ros.ros.messages.stamps import stamp_of
 
     collector = session.collector
     clip = collector.clip()
     remove_old_results(out, session.options.audio)
     for suffix in ('.npz', '.csv'):
         save_motion(out / f'motion{suffix}', clip)
-    stamps = [stamp_ns(frame) for frame in collector.frames]
+    stamps = [stamp_of(frame) for frame in collector.frames]
     states = [frame.state for frame in collector.frames]
     numbers = [frame.frame_index for frame in collector.frames]
     report = measure(numbers, stamps, collector.received, states, clip.fps)

@@ -7,12 +7,17 @@ from typing import Any
 
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
-__all__ = ['duration_message', 'nanoseconds_of', 'time_message']
+__all__ = ['duration_message', 'nanoseconds_of', 'stamp_of', 'time_message']
 
 
 def nanoseconds_of(message: Any) -> int:
     """A Time or Duration message in ns."""
     return int(message.sec) * NS_PER_SECOND + int(message.nanosec)
+
+
+def stamp_of(message: Any) -> int:
+    """The stamp in the header of a message, ns."""
+    return nanoseconds_of(message.header.stamp)
 
 
 def time_message(nanoseconds: int) -> Any:

@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 from diffposetalk_ros.avatar.parameters import Value, read_assignment
 from diffposetalk_ros.errors import ConfigError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionInfo
+from diffposetalk_ros.playout.playout import PlayoutState
 from diffposetalk_ros.ros.messages import qos
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient, call
 from diffposetalk_ros.ros.support.private_node import private_node
@@ -23,7 +24,6 @@ from diffposetalk_ros.srv import ListStyles, SetStyle
 
 __all__ = ['AvatarRemote', 'avatar_remote']
 
-_STATES = ('rest', 'idle', 'speaking', 'holding', 'easing')
 _LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
 _PARTS = 1.5
 """Seconds for which `status` collects diagnostics; the node publishes them once a second."""
@@ -106,7 +106,7 @@ class AvatarRemote:
             found |= {'rate': f'{info.output_rate:g} frames/s'}
             delay = info.playout_delay
             found |= {'delay': f'{delay.sec + delay.nanosec / 1e9:.3f} s'}
-        found['face'] = _STATES[frames[-1].state] if frames else 'no motion'
+        found['face'] = PlayoutState(frames[-1].state).label if frames else 'no motion'
         return found | {'diagnostics': parts}
 
     def _ask(self, kind: Any, name: str, request: Any) -> Any:

@@ -5,7 +5,15 @@ import pytest
 
 pytest.importorskip('builtin_interfaces', reason='ROS 2 is not importable')
 
-from diffposetalk_ros.ros.messages.stamps import duration_message, nanoseconds_of, time_message  # noqa: E402
+from geometry_msgs.msg import PoseStamped  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
+from diffposetalk_ros.ros.messages.stamps import (  # noqa: E402
+    duration_message,
+    nanoseconds_of,
+    stamp_of,
+    time_message,
+)
 from diffposetalk_ros.util.nanoseconds import to_nanoseconds  # noqa: E402
 
 
@@ -13,6 +21,7 @@ from diffposetalk_ros.util.nanoseconds import to_nanoseconds  # noqa: E402
 def test_times_survive_the_message(moment: int) -> None:
     assert nanoseconds_of(time_message(moment)) == moment
     assert nanoseconds_of(duration_message(moment)) == moment
+    assert stamp_of(PoseStamped(header=Header(stamp=time_message(moment)))) == moment
 
 
 def test_negative_durations_count_up_from_the_second_below() -> None:

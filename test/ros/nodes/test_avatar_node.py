@@ -23,13 +23,13 @@ from node_stage import KIND, RATE, Stage  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
-from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import (  # noqa: E402
     audio_to_message,
     has_portaudio_form,
     message_class,
 )
+from diffposetalk_ros.ros.messages.stamps import stamp_of  # noqa: E402
 from diffposetalk_ros.ros.support.audio_publisher import AudioPublisher  # noqa: E402
 
 
@@ -54,7 +54,7 @@ def test_speech_becomes_motion_in_time(stage: Stage, backend: str) -> None:
     spoken = [frame for frame in frames if frame.state == FaceMotion.SPEAKING]
     assert 49 <= len(spoken) <= 51
     assert stage.seen.missing == 0
-    stamps = np.array([stamp_ns(frame) for frame in frames])
+    stamps = np.array([stamp_of(frame) for frame in frames])
     assert set(np.diff(stamps)) == {20_000_000}
     assert min(np.array(stage.seen.received) - stamps) >= -1_000_000
     clip = stage.seen.clip()
@@ -72,9 +72,9 @@ def test_interrupt_brings_the_face_to_rest(stage: Stage) -> None:
     assert stage.call(Trigger, 'interrupt', Trigger.Request()).success
     asked = stage.client.get_clock().now().nanoseconds
     quiet = (FaceMotion.IDLE, FaceMotion.REST)
-    stage.until(lambda: stage.state() in quiet and stamp_ns(stage.seen.frames[-1]) > asked)
-    first = next(f for f in stage.seen.frames if f.state in quiet and stamp_ns(f) > asked)
-    assert stamp_ns(first) - asked <= 200_000_000
+    stage.until(lambda: stage.state() in quiet and stamp_of(stage.seen.frames[-1]) > asked)
+    first = next(f for f in stage.seen.frames if f.state in quiet and stamp_of(f) > asked)
+    assert stamp_of(first) - asked <= 200_000_000
     stage.speak(3.0)
     stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
 
@@ -247,7 +247,7 @@ def test_sound_is_republished_at_its_delayed_time(model_folder: Path) -> None:
         before = stage.client.get_clock().now().nanoseconds
         stage.speak(0.2)
         stage.until(lambda: len(heard) >= 9)
-        stamps = [stamp_ns(message) for message in heard]
+        stamps = [stamp_of(message) for message in heard]
         assert min(stamps) - before >= 1_000_000_000
         assert set(np.diff(stamps)) == {20_000_000}
         assert stage.client.get_clock().now().nanoseconds >= max(stamps)
@@ -265,8 +265,8 @@ def test_synthesised_speech_is_shown_and_heard_as_soon_as_it_can_be(model_folder
         sent = stage.client.get_clock().now().nanoseconds
         stage.burst(6.0)
         stage.until(lambda: len(heard) >= 50)
-        shown = [stamp_ns(frame) for frame in stage.seen.frames if frame.state == FaceMotion.SPEAKING]
-        stamps = [stamp_ns(message) for message in heard]
+        shown = [stamp_of(frame) for frame in stage.seen.frames if frame.state == FaceMotion.SPEAKING]
+        stamps = [stamp_of(message) for message in heard]
         assert 0 <= shown[0] - stamps[0] < 20_000_000, 'the first frame with the first sound'
         assert shown[0] - sent < 5_000_000_000, 'not after the delay of a live source'
         assert set(np.diff(stamps)) == {20_000_000}
@@ -289,8 +289,8 @@ def test_frames_are_told_ahead_of_the_moment_they_are_shown(model_folder: Path) 
             np.cumsum([0] + [chunk.committed_count for chunk in told[:-1]])
         )
         for chunk in told:
-            assert stamp_ns(chunk) == pytest.approx(
-                stamp_ns(told[0]) + chunk.first_frame * 40_000_000, abs=5_000_000
+            assert stamp_of(chunk) == pytest.approx(
+                stamp_of(told[0]) + chunk.first_frame * 40_000_000, abs=5_000_000
             )
         stage.until(lambda: stage.state() == FaceMotion.SPEAKING)
         epoch = chunks[-1].epoch
@@ -311,10 +311,10 @@ def test_the_head_is_a_transform(model_folder: Path) -> None:
         stage.client.create_subscription(kind, '/tf', heads.append, qos.TF)
         stage.start()
         stage.until(lambda: len(heads) > 30 and len(stage.seen.frames) > 30)
-        turns = {stamp_ns(frame): frame.head_orientation for frame in stage.seen.frames}
-        (transform,) = next(head.transforms for head in heads if stamp_ns(head.transforms[0]) in turns)
+        turns = {stamp_of(frame): frame.head_orientation for frame in stage.seen.frames}
+        (transform,) = next(head.transforms for head in heads if stamp_of(head.transforms[0]) in turns)
         assert (transform.header.frame_id, transform.child_frame_id) == ('neck', 'skull')
-        assert transform.transform.rotation == turns[stamp_ns(transform)]
+        assert transform.transform.rotation == turns[stamp_of(transform)]
     finally:
         stage.close()
 
