@@ -17,7 +17,8 @@ from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.backend import LIVE_SAMPLING
 
 __all__ = [
-    'PARAMETERS', 'ParameterSpec', 'Value', 'config_from', 'read_assignment', 'reject_reason', 'to_yaml',
+    'PARAMETERS', 'NodeConfig', 'ParameterSpec', 'Value', 'config_from', 'read_assignment', 'reject_reason',
+    'to_yaml',
 ]  # fmt: skip
 
 Value = bool | int | float | str

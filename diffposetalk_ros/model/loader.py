@@ -31,8 +31,8 @@ from diffposetalk_ros.util.resources import find_model
 from diffposetalk_ros.util.small_file import read_small_text
 
 __all__ = [
-    'NEUTRAL', 'NONVERBAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics', 'named_styles',
-    'open_model', 'set_backend_factory',
+    'NEUTRAL', 'NONVERBAL', 'STYLES', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics',
+    'named_styles', 'nonverbal_network', 'open_model', 'set_backend_factory',
 ]  # fmt: skip
 
 STYLES = 'styles.safetensors'
@@ -66,6 +66,11 @@ class FlameNumbers:
     shape_mean: NDArray[np.float32]
     shape_std: NDArray[np.float32]
     jaw_rest: NDArray[np.float32]
+
+    @property
+    def shape_scale(self) -> NDArray[np.float32]:
+        """Divisors (100,) of an identity: 1 where the deviation is 0 (one identity in the data)."""
+        return np.where(self.shape_std > 0, self.shape_std, np.float32(1))
 
 
 @dataclass(frozen=True)
@@ -220,9 +225,7 @@ class LoadedModel:
             raise ModelError(f'{path} holds {row.size} shape coefficients; this model takes {width}')
         if not np.isfinite(row).all():
             raise ModelError(f'{path} holds NaN or infinite shape coefficients; fit the face again')
-        # A deviation of 0 (one identity in the data) must not make the condition infinite.
-        spread = np.where(self.flame.shape_std > 0, self.flame.shape_std, 1.0)
-        return normalise_motion(row, self.flame.shape_mean, spread)
+        return normalise_motion(row, self.flame.shape_mean, self.flame.shape_scale)
 
     def _named_style(self, name: str, files: BaseFolder | None) -> FloatArray:
         if name in self.styles:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.layout import MotionLayout, layout_for
 
-__all__ = ['MotionClip', 'arrange', 'check_face', 'layout_of']
+__all__ = ['MotionClip', 'arrange', 'check_arkit', 'check_face', 'layout_of']
 
 Floats = NDArray[np.float32]
 _BEYOND = {'1': 2.0, 'rad': 0.5}
@@ -69,6 +69,12 @@ class MotionClip:
     def duration(self) -> float:
         """Length in seconds."""
         return len(self.values) / self.fps
+
+
+def check_arkit(clip: MotionClip) -> None:
+    """Raise MotionError for motion of another space, whose columns are no ARKit weights."""
+    if clip.layout.space != 'arkit':
+        raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
 
 
 def check_face(clip: MotionClip) -> None:

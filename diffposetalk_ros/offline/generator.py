@@ -129,8 +129,7 @@ class Generator:
         if flame is not None:
             meta['jaw_rest'] = flame.jaw_rest.tolist()
             if shape is not None:
-                scale = np.where(flame.shape_std > 0, flame.shape_std, 1.0)
-                meta['shape'] = (shape * scale + flame.shape_mean).tolist()
+                meta['shape'] = (shape * flame.shape_scale + flame.shape_mean).tolist()
         return MotionClip(values, float(self.config.fps), self.config.layout, meta)
 
     def _windows(

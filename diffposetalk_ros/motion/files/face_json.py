@@ -13,7 +13,7 @@ from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.face_table import FaceTable
 from diffposetalk_ros.motion.files.timecode import seconds_of
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
-from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip, check_arkit
 
 __all__ = ['encode_audio2face', 'face_from_json']
 
@@ -134,8 +134,7 @@ def encode_audio2face(clip: MotionClip) -> bytes:
 
     Raises MotionError for FLAME motion.
     """
-    if clip.layout.space != 'arkit':
-        raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
+    check_arkit(clip)
     rows = [[round(float(x), 7) for x in row] for row in clip.values[:, : len(ARKIT_BLENDSHAPES)]]
     content = {
         'exportFps': clip.fps,

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
-from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip, check_arkit
 from diffposetalk_ros.motion.rig import load_rig
 from diffposetalk_ros.motion.rig.surface import NECK_PIVOT
 from diffposetalk_ros.motion.rotation import vector_to_quaternion
@@ -81,8 +80,7 @@ def encode_glb(clip: MotionClip) -> bytes:
 
     Raises MotionError for FLAME motion, which has no ARKit weights.
     """
-    if clip.layout.space != 'arkit':
-        raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
+    check_arkit(clip)
     rig, buffer = load_rig(), _Buffer()
     follows = rig.follows_head.astype('<f4')
     pivot = np.asarray(NECK_PIVOT, '<f4') * _METRES

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffposetalk_ros.errors import ConfigError, MotionError
+from diffposetalk_ros.motion.files.timecode import timecode_of
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
-from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip, check_arkit
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.util.output_file import write_atomically
 
@@ -138,15 +139,14 @@ def write_live_link_csv(path: str | Path, clip: MotionClip) -> int:
     Returns the number of rows. Timecodes are hh:mm:ss:ff.fff from 0 on. Raises MotionError for FLAME
     motion or a file that cannot be written.
     """
-    if clip.layout.space != 'arkit':
-        raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
+    check_arkit(clip)
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator='\n')
     table.writerow(['Timecode', 'BlendShapeCount', *LIVE_LINK_NAMES])
     rows = live_link_values(at_rate(clip, float(_RATE)).values)
     for frame, values in enumerate(rows):
-        second, rest = divmod(frame, _RATE)
-        stamp = f'{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}:{rest:02d}.000'
-        table.writerow([stamp, len(LIVE_LINK_NAMES), *(f'{value:.7g}' for value in values)])
+        table.writerow(
+            [timecode_of(frame, _RATE), len(LIVE_LINK_NAMES), *(f'{value:.7g}' for value in values)]
+        )
     write_atomically(Path(path), stream.getvalue().encode())
     return len(rows)

@@ -12,7 +12,7 @@ import numpy as np
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.face_table import FaceTable, arkit_name
-from diffposetalk_ros.motion.files.timecode import seconds_of
+from diffposetalk_ros.motion.files.timecode import seconds_of, timecode_of
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, layout_of
 
 __all__ = ['encode_csv', 'encode_head_csv', 'read_csv']
@@ -137,7 +137,7 @@ def _set_time(table: FaceTable, place: dict[str, int], rows: Sequence[Sequence[s
 def _counts_frames(labels: Sequence[str], fps: float) -> bool:
     """Whether the timecodes count the rows one by one from 0 on, on the base nearest to ``fps``."""
     base = max(1, round(fps))
-    return all(label == _timecode(frame, base) for frame, label in enumerate(labels))
+    return all(label == timecode_of(frame, base) for frame, label in enumerate(labels))
 
 
 def _flame_clip(
@@ -157,11 +157,6 @@ def _flame_clip(
     return MotionClip(arrange(values, kept, layout), fps, layout)
 
 
-def _timecode(frame: int, base: int) -> str:
-    second, rest = divmod(frame, base)
-    return f'{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}:{rest:02d}.000'
-
-
 def encode_csv(clip: MotionClip) -> bytes:
     """Table of a clip; the rate is in an additional last column, since Live Link Face has no column for it."""
     stream = io.StringIO()
@@ -170,7 +165,7 @@ def encode_csv(clip: MotionClip) -> bytes:
     writer.writerow(['Timecode', 'BlendshapeCount', *clip.layout.names, 'fps'])
     base = max(1, round(clip.fps))
     for frame, row in enumerate(clip.values):
-        writer.writerow([_timecode(frame, base), count, *(f'{x:.9g}' for x in row), repr(clip.fps)])
+        writer.writerow([timecode_of(frame, base), count, *(f'{x:.9g}' for x in row), repr(clip.fps)])
     return stream.getvalue().encode()
 
 

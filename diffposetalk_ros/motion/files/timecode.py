@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts times in tables (SMPTE timecodes, clock times, numbers in s, ms, us or ns) to seconds and frame rates."""
+"""Times in tables (SMPTE timecodes, clock times, numbers in s, ms, us or ns) to seconds and frame rates, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
 
-__all__ = ['STANDARD_RATES', 'frame_rate', 'seconds_of', 'standard_rate']
+__all__ = ['STANDARD_RATES', 'frame_rate', 'seconds_of', 'standard_rate', 'timecode_of']
 
 Times = NDArray[np.float64]
 
@@ -49,6 +49,12 @@ def seconds_of(labels: Sequence[str], unit: str = '') -> Times | None:
         times = times * (_UNITS[unit] if unit else _guess_unit(times))
     _check_order(times, labels)
     return times
+
+
+def timecode_of(frame: int, base: int) -> str:
+    """Frame number from 0 on, of ``base`` frames a second -> hh:mm:ss:ff.fff, as the Live Link Face app writes it."""
+    second, rest = divmod(frame, base)
+    return f'{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}:{rest:02d}.000'
 
 
 def frame_rate(times: Times) -> float:

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.motion.files.timecode import STANDARD_RATES, frame_rate, seconds_of
+from diffposetalk_ros.motion.files.timecode import STANDARD_RATES, frame_rate, seconds_of, timecode_of
 
 
 def timecode(frame: float, base: int, separator: str = ':') -> str:
@@ -26,6 +26,13 @@ def drop_frame(number: int, base: int, separator: str = ';') -> str:
     if rest >= dropped:
         rest += dropped * ((rest - dropped) // (60 * base - dropped))
     return timecode(tens * 600 * base + rest, base, separator)
+
+
+def test_frames_are_written_as_the_app_writes_them():
+    assert timecode_of(0, 60) == '00:00:00:00.000'
+    assert timecode_of(60 * 3723 + 7, 60) == '01:02:03:07.000'
+    times = seconds_of([timecode_of(frame, 25) for frame in range(100)])
+    np.testing.assert_allclose(times, np.arange(100) / 25, atol=1e-9)
 
 
 @settings(max_examples=150, deadline=None)
