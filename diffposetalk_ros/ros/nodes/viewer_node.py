@@ -131,7 +131,10 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
         voice = OnDemandPublisher(self, self._kind, 'page')
         self._speech, self._microphone = SpeechSender(self, voice), PageMicrophone(self, voice)
         self._camera = PageCamera()
-        self._commands: deque[tuple[Future[dict[str, Any]], dict[str, Any], bytes]] = deque()
+        self._asked: deque[Callable[[], Coroutine[Any, Any, None]]] = deque()
+        self._first_turn = self.create_timer(
+            0.0, self._on_first_turn, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         tracker, missing = self._page_tracker()
         self._server = ViewerServer(
             options, pack_rig(rig), self._on_command, self._now, tracker=tracker, faces=_faces()
@@ -308,17 +311,30 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
     # ---- commands of pages -----------------------------------------------------------------------
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        assert self.executor is not None
-        self.executor.create_task(work)
+        """Have the executor begin ``work``, from any thread, in the order of the calls. Pages may ask before there is
+        an executor; what they asked is then done in its first turn."""
+        self._asked.append(work)
+        self._start_work()
+
+    def _start_work(self) -> None:
+        if self.executor is not None:
+            self.executor.create_task(self._oldest_work)
+
+    async def _oldest_work(self) -> None:
+        # The executor starts the last of several new tasks first, so every task takes the work that has waited longest.
+        if self._asked:
+            await self._asked.popleft()()
+
+    def _on_first_turn(self) -> None:
+        self.destroy_timer(self._first_turn)
+        for _ in range(len(self._asked)):
+            self._start_work()
 
     def _on_command(self, command: dict[str, Any], upload: bytes) -> Future[dict[str, Any]]:
         """Called in the server's thread; passes the work to the executor's thread."""
         done: Future[dict[str, Any]] = Future()
-        self._commands.append((done, command, upload))
 
-        # The executor starts the last of several new tasks first; commands begin in the order of their arrival.
         async def work() -> None:
-            done, command, upload = self._commands.popleft()
             try:
                 done.set_result(await self._obey(command, upload))
             except Exception as error:

@@ -129,7 +129,6 @@ def test_commands_begin_in_the_order_of_their_arrival(monkeypatch: pytest.Monkey
     rclpy.init(context=context)
     node = ViewerNode(context=context, parameter_overrides=[Parameter('port', value=0)])
     executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
     begun: list[int] = []
 
     async def obey(command: dict[str, Any], upload: bytes) -> dict[str, Any]:
@@ -138,12 +137,40 @@ def test_commands_begin_in_the_order_of_their_arrival(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(node, '_obey', obey)
     try:
-        answers = [node._on_command({'number': i}, bytes([i])) for i in range(5)]
+        early = [node._on_command({'number': i}, bytes([i])) for i in range(2)]  # before there is an executor
+        executor.add_node(node)
+        answers = early + [node._on_command({'number': i}, bytes([i])) for i in range(2, 7)]
         deadline = time.monotonic() + 10
         while not all(answer.done() for answer in answers) and time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.05)
-        assert begun == [0, 1, 2, 3, 4]
-        assert [answer.result(0) for answer in answers] == [{'upload': bytes([i])} for i in range(5)]
+        assert begun == list(range(7))
+        assert [answer.result(0) for answer in answers] == [{'upload': bytes([i])} for i in range(7)]
+    finally:
+        executor.shutdown()
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def test_a_page_that_is_earlier_than_the_executor_gets_its_answer() -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = ViewerNode(context=context, parameter_overrides=[Parameter('port', value=0)])
+    executor = SingleThreadedExecutor(context=context)
+
+    async def session() -> dict[str, Any]:
+        async with aiohttp.ClientSession() as client:
+            page = await connect(client, node.server.port)
+            answer = asyncio.create_task(page.ask(do='report', text='early'))
+            await asyncio.sleep(0.3)  # now the server has passed it on
+            executor.add_node(node)
+            while not answer.done():
+                executor.spin_once(timeout_sec=0.01)
+                await asyncio.sleep(0.01)
+            return await answer
+
+    try:
+        assert asyncio.run(session())['ok']
     finally:
         executor.shutdown()
         node.close()
