@@ -16,7 +16,7 @@ from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer  # noqa: E402
 from diffposetalk_ros.avatar.audio_intake import AudioIntake  # noqa: E402
 from diffposetalk_ros.errors import AudioError  # noqa: E402
-from diffposetalk_ros.ros.messages.audio import chunk_from_message, has_portaudio_form, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import AudioReader, has_portaudio_form, message_class  # noqa: E402
 
 if not has_portaudio_form():
     pytest.skip('the installed form has no format in the message', allow_module_level=True)
@@ -44,7 +44,7 @@ MESSAGE = st.fixed_dictionaries(
 @given(st.lists(st.tuples(MESSAGE, st.integers(-(10**9), 3 * 10**9)), max_size=12))
 def test_no_message_can_stop_the_intake_or_leave_anything_but_finite_sound(messages) -> None:
     ring = AudioRingBuffer(2.0)
-    intake = AudioIntake(ring, ring.reset, 0.3)
+    intake, reader = AudioIntake(ring, ring.reset, 0.3), AudioReader(AudioFormat())
     now = 100 * 10**9
     for values, step in messages:
         now += step
@@ -56,11 +56,12 @@ def test_no_message_can_stop_the_intake_or_leave_anything_but_finite_sound(messa
         for field, data in values['data'].items():
             setattr(message.audio.audio_data, field, data)
         try:
-            chunk = chunk_from_message(message, AudioFormat())
+            heard = reader.read(message, now)
         except AudioError as error:
             assert '\n' not in str(error)
         else:
-            intake.push(chunk, now)
+            for chunk, _ in heard:
+                intake.push(chunk, now)
         intake.poll(now)
     held = ring.read(ring.begin, ring.end)
     assert np.isfinite(held).all() and np.abs(held).max(initial=0) < 2
@@ -71,5 +72,6 @@ def test_no_message_can_stop_the_intake_or_leave_anything_but_finite_sound(messa
         message.audio.info.format, message.audio.info.channels, message.audio.info.rate = 8, 1, 16000
         message.audio.audio_data.int16_data = array.array('h', [i * 100 + j for j in range(320)])
         now += 20_000_000
-        intake.push(chunk_from_message(message, AudioFormat()), now)
+        for chunk, _ in reader.read(message, now):
+            intake.push(chunk, now)
     assert intake.counters.sound - before >= 0.1

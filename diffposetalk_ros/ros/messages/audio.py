@@ -29,7 +29,6 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = [
     'AudioReader',
     'audio_to_message',
-    'chunk_from_message',
     'coding_from_info',
     'default_kind',
     'format_from_info',
@@ -236,19 +235,6 @@ class AudioReader:
         if self._resampler is None or (self._resampler.rate, self._resampler.out_rate) != (rate, told.rate):
             self._resampler = StreamResampler(rate, told.rate)
         return pcm_to_bytes(self._resampler.push(sound.samples), told.sample_format, told.channels)
-
-
-def chunk_from_message(message: Any, fallback: AudioFormat) -> AudioChunk:
-    """One message of whole frames -> AudioChunk; `AudioReader` reads messages that follow each other.
-
-    ``fallback`` is the format of messages that carry none (ros-drivers). A zero stamp becomes None.
-    NaN and infinity become silence and are counted. Raises AudioError for an empty message, a
-    length that is not whole frames, or an unknown format.
-    """
-    data, audio_format, _ = _bytes_of(message, fallback)
-    samples = pcm_from_bytes(data, audio_format.sample_format)
-    sound = to_mono_float32(samples, audio_format.channels)
-    return AudioChunk(sound, audio_format.rate, _stamp_of(message))
 
 
 def audio_to_message(

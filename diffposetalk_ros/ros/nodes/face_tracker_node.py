@@ -81,7 +81,7 @@ class FaceTrackerNode(ManagedNode):
         self._waiting: tuple[Any, str, _Take] | None = None
         self._arrived = self._tracked = self._seen = self._dropped = self._refused = 0
         self._before = (0, 0, 0)
-        self._busy = self._cpu = 0.0
+        self._cpu = 0.0
         self._counted = time.monotonic()
         self._origin: float | None = None
         self._last = self._last_tracked = 0.0
@@ -186,7 +186,6 @@ class FaceTrackerNode(ManagedNode):
             row = self._calibration.push(reading, self._last_tracked)
         self._tracked += 1
         self._seen += row is not None
-        self._busy += time.monotonic() - begin
         self._cpu += time.process_time() - cpu
         if row is not None and self._active:
             self._motion.publish(

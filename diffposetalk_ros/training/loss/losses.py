@@ -20,7 +20,6 @@ __all__ = [
     'condition_dropout',
     'denoiser_terms',
     'nt_xent',
-    'total_loss',
     'truncate',
     'valid_frames',
     'weighted_terms',
@@ -178,14 +177,6 @@ def weighted_terms(halves: Collection[Mapping[str, Tensor]], weights: LossWeight
             part = value * (factors[name] * share)
             out[name] = out[name] + part if name in out else part
     return out
-
-
-def total_loss(halves: Collection[Mapping[str, Tensor]], weights: LossWeights) -> Tensor:
-    """Sum of `weighted_terms`. Raises ConfigError if no term is left."""
-    terms = list(weighted_terms(halves, weights).values())
-    if not terms:
-        raise ConfigError('no loss term is left; every frame was masked out')
-    return torch.stack(terms).sum()
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:

@@ -18,6 +18,7 @@ import soundfile
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
+from audio_forms import chunk_of  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
@@ -25,7 +26,7 @@ from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.audio.formats.file import read_native  # noqa: E402
 from diffposetalk_ros.errors import AudioError, DiffPoseTalkError  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.ros.messages.audio import chunk_from_message, message_class, stamped_kind  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import message_class, stamped_kind  # noqa: E402
 from diffposetalk_ros.ros.nodes.audio_player_node import AudioPlayerNode, load_sound  # noqa: E402
 
 RATE = 8000
@@ -61,7 +62,7 @@ def test_every_sample_arrives_with_its_time(context: Any, tmp_path: Path, burst:
     begin = time.monotonic()
     while len(received) < 13 and time.monotonic() - begin < 10:
         executor.spin_once(timeout_sec=0.1)
-    chunks = [chunk_from_message(message, AudioFormat(RATE)) for message in received]
+    chunks = [chunk_of(message, AudioFormat(RATE)) for message in received]
     sound = np.concatenate([chunk.sound.samples for chunk in chunks])
     np.testing.assert_allclose(sound, pcm / 32768, atol=1 / 16384)
     stamps = np.array([chunk.stamp for chunk in chunks], np.int64)

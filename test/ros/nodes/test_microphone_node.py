@@ -17,11 +17,12 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
+from audio_forms import chunk_of  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
 from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.ros.messages.audio import chunk_from_message, message_class, stamped_kind  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import message_class, stamped_kind  # noqa: E402
 from diffposetalk_ros.ros.nodes.microphone_node import capture_delay  # noqa: E402
 
 NODE = [sys.executable, '-m', 'diffposetalk_ros.ros.nodes.microphone_node']
@@ -108,6 +109,6 @@ def test_sound_arrives(tmp_path: Path) -> None:
     if not received and 'cannot be opened' in errors:
         pytest.skip(f'no ALSA device can be made here: {errors}')
     assert process.returncode == 0, errors
-    chunks = [chunk_from_message(message, AudioFormat(16000)) for message in received]
+    chunks = [chunk_of(message, AudioFormat(16000)) for message in received]
     assert all(len(chunk.sound.samples) == 320 and chunk.stamp for chunk in chunks)
     assert len(chunks) >= 20

@@ -25,6 +25,7 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 aiohttp = pytest.importorskip('aiohttp')
 
 import rclpy  # noqa: E402
+from audio_forms import chunk_of  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
 from page_faces import face_block, page_faces  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
@@ -41,7 +42,7 @@ from diffposetalk_ros.motion.flame.flame_model import load_flame_model  # noqa: 
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.motion.rig import PARTS, load_rig  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.ros.messages.audio import chunk_from_message, default_kind, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import default_kind, message_class  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message  # noqa: E402
 from diffposetalk_ros.ros.nodes.face_markers import FacePoints  # noqa: E402
 from diffposetalk_ros.ros.nodes.viewer_node import ViewerNode  # noqa: E402
@@ -298,7 +299,7 @@ def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
                 stack.executor.spin_once(timeout_sec=0.005)
                 await asyncio.sleep(0.01)
             assert 2 in page.states, 'the face speaks'
-            stamps = [chunk_from_message(message, AudioFormat(16000, 1)).stamp for message in heard]
+            stamps = [chunk_of(message, AudioFormat(16000, 1)).stamp for message in heard]
             if any(stamps):
                 newest = (stamps[-1] or 0) / 1e9
                 assert begin - 0.1 < newest < time.time()

@@ -13,11 +13,12 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 
+from audio_forms import chunk_of  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
 from diffposetalk_ros.audio.chunk import AudioFormat  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
-from diffposetalk_ros.ros.messages.audio import chunk_from_message, default_kind, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.audio import default_kind, message_class  # noqa: E402
 from diffposetalk_ros.ros.viewer import on_demand_publisher, speech_sender  # noqa: E402
 
 RATE = 24000
@@ -62,7 +63,7 @@ def stage() -> Iterator[Stage]:
 
 def samples(messages: list[Any]) -> np.ndarray:
     stated = AudioFormat(RATE, 1)
-    return np.concatenate([chunk_from_message(message, stated).sound.samples for message in messages])
+    return np.concatenate([chunk_of(message, stated).sound.samples for message in messages])
 
 
 def test_all_of_it_arrives_from_a_publisher_that_comes_and_goes(

@@ -13,8 +13,8 @@ from diffposetalk_ros.training.loss.losses import (  # noqa: E402
     condition_dropout,
     denoiser_terms,
     nt_xent,
-    total_loss,
     truncate,
+    weighted_terms,
 )
 
 HEAD = slice(3, 6)
@@ -64,11 +64,11 @@ def test_noise_target_has_one_term() -> None:
     torch.testing.assert_close(terms['noise'], ((noise - prediction[:, 4:]) ** 2).mean())
 
 
-def test_total_averages_halves_and_adds_the_seam_whole() -> None:
+def test_halves_are_averaged_and_the_seam_counts_whole() -> None:
     one = {'noise': torch.tensor(2.0), 'head_angle': torch.tensor(4.0)}
     two = {'noise': torch.tensor(4.0), 'head_trans': torch.tensor(3.0)}
-    total = total_loss([one, two], LossWeights(head_angle=0.5, head_trans=10.0))
-    assert total == pytest.approx(3.0 + 0.5 * 2.0 + 10.0 * 3.0)
+    terms = weighted_terms([one, two], LossWeights(head_angle=0.5, head_trans=10.0))
+    assert terms == {'noise': 3.0, 'head_angle': 0.5 * 2.0, 'head_trans': 10.0 * 3.0}
 
 
 @pytest.mark.parametrize('mode', ['zero', 'replicate'])
