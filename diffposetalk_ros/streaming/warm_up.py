@@ -14,6 +14,7 @@ import numpy as np
 
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, WindowRequest
+from diffposetalk_ros.streaming.features import feature_stream
 from diffposetalk_ros.streaming.generator import StreamConfig, StreamingGenerator
 
 __all__ = ['MAX_REAL_TIME_FACTOR', 'too_slow', 'warm_up']
@@ -64,8 +65,9 @@ def too_slow(seconds: float, backend: Backend, config: StreamConfig) -> str:
     # A window of fixed length costs the same, however much of it is new.
     hop = math.ceil(seconds * fps / _ADVISED_REAL_TIME_FACTOR)
     if not backend.config.variable_window and hop <= _MAX_HOP:
-        # Time from the middle of the hop's first frame until its last sample, plus computing.
-        delay = (hop + config.look_ahead - 0.5) / fps + 2 * seconds
+        # Time from the middle of the hop's first frame until the last sample it needs, plus computing.
+        right = feature_stream(backend, config.context, config.right).right
+        delay = (hop + max(config.look_ahead, right) - 0.5) / fps + 2 * seconds
         text += f'set stream.hop to {hop} and playout.delay to {delay:.2f}, or '
     return text + 'lower sampler.steps, or use a GPU (docs/gpu.md)'
 

@@ -72,6 +72,16 @@ def test_what_would_fit_is_named_and_does_fit() -> None:
         assert delay > (hop + 1 - 0.5) * 0.04 + seconds
 
 
+@pytest.mark.parametrize(
+    ('encoder', 'config', 'ahead'),
+    [('logmel', StreamConfig(look_ahead=0), 2), ('hubert', StreamConfig(look_ahead=0, right=5), 5)],
+)
+def test_the_delay_that_is_named_waits_for_all_the_sound_that_a_frame_needs(encoder, config, ahead) -> None:
+    text = too_slow(0.1, AnalyticBackend(model_config(encoder, variable=False)), config)
+    found = re.search(r'stream.hop to (\d+) and playout.delay to ([\d.]+),', text)
+    assert found and float(found[2]) > (int(found[1]) + ahead - 0.5) * 0.04 + 0.1
+
+
 def test_where_no_hop_would_fit_none_is_named() -> None:
     backend = AnalyticBackend(model_config('hubert', variable=False))
     text = too_slow(0.7, backend, StreamConfig(hop=2))
