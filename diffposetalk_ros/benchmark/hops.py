@@ -11,7 +11,7 @@ import numpy as np
 
 from diffposetalk_ros.benchmark.table import Table
 from diffposetalk_ros.evaluation import metrics
-from diffposetalk_ros.evaluation.comparison import Take, score
+from diffposetalk_ros.evaluation.comparison import Take, masked_vertices, score
 from diffposetalk_ros.evaluation.reference import clip_frames, reference_motion
 from diffposetalk_ros.evaluation.speech_sets import SpeechClip
 from diffposetalk_ros.model.backend import FloatArray, SamplingConfig
@@ -64,7 +64,6 @@ def measure_hop(
     """Stream the clips with one hop and look-ahead and compare with the training animator."""
     look = named_style(style)
     takes, seams = [], []
-    lips = rig.masks['lips']
     begin = time.process_time()
     streamed = stream_clips(model, clips, config, style)
     load = (time.process_time() - begin) / sum(clip.duration for clip in clips)
@@ -73,8 +72,7 @@ def measure_hop(
         frames = min(len(motion), len(reference), clip_frames(clip))
         takes.append(Take(clip, motion[:frames], reference[:frames], 0.0))
         if 1 < config.hop < frames // 2:
-            moved = motion[:frames, :52] @ rig.displacements[:, lips].reshape(52, -1)
-            vertices = rig.neutral[lips] + moved.reshape(frames, -1, 3)
+            vertices = masked_vertices(rig, 'lips', motion[:frames])
             seams.append(metrics.seam_velocity_ratio(vertices, range(config.hop, frames, config.hop)))
     scores = score(takes, rig, shifts=0)
     network = model.backend.config

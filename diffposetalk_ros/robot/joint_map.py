@@ -39,6 +39,10 @@ class Source:
     gain: float = 0.0
     points: tuple[tuple[float, float], ...] = ()
 
+    def scaled(self, factor: float) -> Source:
+        """The source with ``factor`` times the effect on its joint."""
+        return Source(self.channel, self.gain * factor, tuple((x, y * factor) for x, y in self.points))
+
 
 @dataclass(frozen=True)
 class Follow:

@@ -212,10 +212,7 @@ def _corrected(joint: Joint, entry: Entry) -> Joint:
     scale = entry.find('scale')
     if scale is not None:
         factor = scale.number(-10.0, 10.0)
-        values['sources'] = tuple(
-            Source(s.channel, s.gain * factor, tuple((x, y * factor) for x, y in s.points))
-            for s in joint.sources
-        )
+        values['sources'] = tuple(source.scaled(factor) for source in joint.sources)
     if joint.follows is None:
         found = entry.find('offset')
         values['offset'] = min(max(joint.offset, low), high) if found is None else found.number(low, high)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.robot.joint_limits import JointLimiter
-from diffposetalk_ros.robot.joint_map import Joint, JointMap, Source
+from diffposetalk_ros.robot.joint_map import Joint, JointMap
 
 __all__ = ['Sweep', 'channels_used', 'scale_channel', 'sweep']
 
@@ -59,13 +59,9 @@ def sweep(joint_map: JointMap, channel: str, seconds: float = 3.0, period: float
 def scale_channel(joint_map: JointMap, channel: str, factor: float) -> JointMap:
     """The map with one channel multiplied by ``factor`` in every joint."""
 
-    def scaled(source: Source) -> Source:
-        if source.channel != channel:
-            return source
-        return Source(channel, source.gain * factor, tuple((x, y * factor) for x, y in source.points))
+    def corrected(joint: Joint) -> Joint:
+        sources = (source.scaled(factor) if source.channel == channel else source for source in joint.sources)
+        return replace(joint, sources=tuple(sources))
 
-    joints: tuple[Joint, ...] = tuple(
-        replace(joint, sources=tuple(scaled(source) for source in joint.sources))
-        for joint in joint_map.joints
-    )
+    joints = tuple(corrected(joint) for joint in joint_map.joints)
     return JointMap(joint_map.robot, joint_map.layout, joints, joint_map.neck, joint_map.clearances)
