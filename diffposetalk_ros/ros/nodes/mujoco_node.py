@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -45,6 +46,14 @@ _PARAMETERS = (
 )
 
 
+class _Plan(NamedTuple):
+    """A trajectory whose times count from ``begin`` (s, simulated), for the joints of these indices."""
+
+    begin: float
+    path: Trajectory
+    joints: NDArray[np.intp]
+
+
 class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
     """Simulated time begins at 0 and runs ``speed`` times as fast as the wall clock, in steps of ``period``."""
 
@@ -65,8 +74,8 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
             )
         self._order = np.array([names.index(name) for name in self._head.names], np.intp)
         self._target = self._head.positions
-        self._plan: tuple[float, Trajectory, Any] | None = None
-        self._former: tuple[float, Trajectory, Any] | None = None
+        self._plan: _Plan | None = None
+        self._former: _Plan | None = None
         self._states = self.create_publisher(JointState, 'joint_states', qos.MOTION)
         self._clock_out = self.create_publisher(ClockMessage, '/clock', 10)
         self.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory, qos.MOTION)
@@ -78,14 +87,14 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
 
     def _on_trajectory(self, message: Any) -> None:
         try:
-            plan, places = trajectory_from_message(message, self._head.names)
+            path, places = trajectory_from_message(message, self._head.names)
         except ConfigError as error:
             self.get_logger().warning(f'joint_trajectory ignored: {error}', throttle_duration_sec=5.0)
             return
         begin = nanoseconds_of(message.header.stamp) / NS_PER_SECOND
         # Like a joint_trajectory_controller: stamp 0 begins now, and a new trajectory replaces the old one.
         # Until its first point, the old one is still followed.
-        self._former, self._plan = self._plan, (begin or self._head.time, plan, places)
+        self._former, self._plan = self._plan, _Plan(begin or self._head.time, path, places)
 
     def _on_commands(self, message: Any) -> None:
         if len(message.data) != len(self._order) or not np.isfinite(message.data).all():
@@ -108,9 +117,9 @@ class MujocoNode(Node):  # type: ignore[misc,unused-ignore]
             self._begin = time.monotonic() - self._head.time / self._speed
             return
         while self._head.time + self._period <= due:
-            for entry in (self._former, self._plan):
-                if entry is not None and self._head.time >= entry[0] + entry[1].time[0]:
-                    self._target[entry[2]] = entry[1].at(self._head.time - entry[0])
+            for plan in (self._former, self._plan):
+                if plan is not None and self._head.time >= plan.begin + plan.path.time[0]:
+                    self._target[plan.joints] = plan.path.at(self._head.time - plan.begin)
             self._head.command(self._target)
             self._head.step(self._period)
             now = round(self._head.time * NS_PER_SECOND)
