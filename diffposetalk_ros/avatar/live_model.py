@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 
 from diffposetalk_ros.avatar.parameters import NodeConfig
@@ -42,7 +39,7 @@ class LiveModel:
         self.rest: FloatArray = np.zeros(self.layout.width, np.float32)
         self.name = self.loaded.folder.resolve().name
         self.fps, self.style_dim = network.fps, self.loaded.style_width
-        self.checksum = _checksum(self.loaded.folder)
+        self.checksum = self.loaded.checksum()
         self.styles = dict.fromkeys(self.loaded.styles, '')
         self.too_slow = ''
         self.description = (
@@ -81,11 +78,3 @@ class LiveModel:
         return Generator(
             open_model(self.loaded.folder, config.model_backend, config.model_device, shared=False)
         )
-
-
-def _checksum(folder: Path) -> str:
-    """SHA-256 of the network's weights, or of its graph where only that is there."""
-    for name in ('model.safetensors', 'sampler.onnx'):
-        if (folder / name).is_file():
-            return hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    return hashlib.sha256(b'').hexdigest()

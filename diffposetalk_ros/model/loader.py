@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -89,6 +90,13 @@ class LoadedModel:
     styles: dict[str, FloatArray]
     flame: FlameNumbers | None = None
     nonverbal: NonverbalNetwork | None = None
+
+    def checksum(self) -> str:
+        """SHA-256 of the network's weights, or of its graph where only that is there; reads the file."""
+        for name in ('model.safetensors', 'sampler.onnx'):
+            if (self.folder / name).is_file():
+                return hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+        return hashlib.sha256(b'').hexdigest()
 
     @property
     def style_width(self) -> int:

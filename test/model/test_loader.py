@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ pytest.importorskip('torch')
 
 from diffposetalk_ros.errors import ConfigError  # noqa: E402
 from diffposetalk_ros.model import loader  # noqa: E402
-from diffposetalk_ros.model.loader import load_backend  # noqa: E402
+from diffposetalk_ros.model.loader import load_backend, open_model  # noqa: E402
 from diffposetalk_ros.model.onnx.backend import OnnxBackend  # noqa: E402
 from diffposetalk_ros.model.torch.backend import TorchBackend  # noqa: E402
 from diffposetalk_ros.util.resources import find_model  # noqa: E402
@@ -74,3 +76,11 @@ def test_real_ones_tell_what_they_run_on() -> None:
     assert load_backend(find_model(), device='cpu/bfloat16').runner == 'torch on cpu/bfloat16'
     with pytest.raises(ConfigError, match="backend 'tensorflow'"):
         load_backend(find_model(), 'tensorflow')
+
+
+def test_a_model_is_known_by_its_weights_or_by_its_graph(tmp_path: Path) -> None:
+    model = open_model('embedded')
+    weights = hashlib.sha256((model.folder / 'model.safetensors').read_bytes()).hexdigest()
+    assert model.checksum() == weights
+    (tmp_path / 'sampler.onnx').write_bytes(b'graph')
+    assert replace(model, folder=tmp_path).checksum() == hashlib.sha256(b'graph').hexdigest()

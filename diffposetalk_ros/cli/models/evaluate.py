@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from diffposetalk_ros.evaluation.speech_sets import SpeechClip, Transcribed
+    from diffposetalk_ros.model.loader import LoadedModel
 
 __all__ = ['add_arguments', 'run']
 
@@ -131,10 +132,8 @@ def _load_sets(options: argparse.Namespace) -> tuple[dict[str, list[SpeechClip]]
     return sets, left_out
 
 
-def _checksum(folder: Path) -> str:
-    from hashlib import sha256
-
-    return sha256((folder / 'model.safetensors').read_bytes()).hexdigest()[:12]
+def _named(model: LoadedModel) -> str:
+    return f'{model.folder.name}, sha256 of the weights {model.checksum()[:12]}'
 
 
 def _run_alive(options: argparse.Namespace) -> int:
@@ -186,8 +185,7 @@ def _run_languages(options: argparse.Namespace) -> int:
         options.seed,
         lambda what: print(f'{what} ...', flush=True),
     )
-    model = generator.model.folder
-    report.settings.update(model=f'{model.name}, sha256 of the weights {_checksum(model)}', sampler=sampler)
+    report.settings.update(model=_named(generator.model), sampler=sampler)
     for path in write_language_report(report, options.out):
         print(f'wrote {path}')
     return 0
@@ -250,7 +248,7 @@ def run(options: argparse.Namespace) -> int:
         f'style {base.scale_style:g}; mouth noise {mouth:g}'
     )
     settings = {
-        'model': f'{generator.model.folder.name}, sha256 of the weights {_checksum(generator.model.folder)}',
+        'model': _named(generator.model),
         'machine': machine(),
         'sampling': guidance,
         'style': options.style,
