@@ -58,7 +58,8 @@ _QUIET = 10 ** (-45 / 20)
 @dataclass
 class IntakeCounters:
     """Counts since activation: messages and utterances; seconds of sound, of filled gaps, of unused sound and of
-    ``stale`` sound, which came too late; values that were NaN or infinite, and values outside [-1, 1]."""
+    ``stale`` sound, which came too late; values that were NaN or infinite, and values outside [-1, 1]. ``note``
+    says why sound was last left out or an utterance begun, '' if for no other reason than that it came."""
 
     messages: int = 0
     utterances: int = 0

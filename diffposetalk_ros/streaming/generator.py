@@ -284,7 +284,7 @@ class StreamingGenerator:
         noise, scale = self._noise, self._noise_scale
         return WindowRequest(
             audio=audio[None],
-            noise=self._start(first, last)[None],
+            noise=self._initial_noise(first, last)[None],
             previous_motion=self._history[None] if window.prefix else None,
             previous_audio=self._previous_features()[None] if window.prefix else None,
             style=None if self._style is None else self._style[None],
@@ -317,7 +317,7 @@ class StreamingGenerator:
             fresh = self.nonverbal.frames(fresh, ahead=len(fresh) - count)
         return GeneratedFrames(window.commit_start, fresh, count)
 
-    def _start(self, first: int, last: int) -> FloatArray:
+    def _initial_noise(self, first: int, last: int) -> FloatArray:
         """x_T of frames [first, last)."""
         return self._noise_scale * self._noise.initial(first, last)
 

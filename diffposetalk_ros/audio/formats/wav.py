@@ -11,36 +11,10 @@ __all__ = ['HEADER_START', 'SIDE_CHUNKS', 'format_from_fmt', 'is_placeholder', '
 HEADER_START = 12
 """Bytes of ``RIFF``, the size of the file and ``WAVE``."""
 
-SIDE_CHUNKS = frozenset(
-    (
-        b'LIST',
-        b'id3 ',
-        b'ID3 ',
-        b'bext',
-        b'cue ',
-        b'smpl',
-        b'inst',
-        b'fact',
-        b'JUNK',
-        b'junk',
-        b'PAD ',
-        b'PEAK',
-    )
-    + (
-        b'iXML',
-        b'axml',
-        b'_PMX',
-        b'cart',
-        b'LGWV',
-        b'afsp',
-        b'SAUR',
-        b'acid',
-        b'strc',
-        b'plst',
-        b'adtl',
-        b'chna',
-    )
-)
+SIDE_CHUNKS = frozenset({
+    b'LIST', b'id3 ', b'ID3 ', b'bext', b'cue ', b'smpl', b'inst', b'fact', b'JUNK', b'junk', b'PAD ', b'PEAK',
+    b'iXML', b'axml', b'_PMX', b'cart', b'LGWV', b'afsp', b'SAUR', b'acid', b'strc', b'plst', b'adtl', b'chna',
+})  # fmt: skip
 """Names of chunks that may follow the sound and hold none."""
 
 _PCM, _FLOAT, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
