@@ -321,7 +321,7 @@ class ViewerNode(Node):  # type: ignore[misc,unused-ignore]
             self.executor.create_task(self._oldest_work)
 
     async def _oldest_work(self) -> None:
-        # The executor starts the last of several new tasks first, so every task takes the work that has waited longest.
+        # The executor starts the last of several new tasks first, so every task takes the oldest work.
         if self._asked:
             await self._asked.popleft()()
 
