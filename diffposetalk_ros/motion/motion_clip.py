@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.layout import MotionLayout, layout_for
 
-__all__ = ['MotionClip', 'arrange', 'check_arkit', 'check_face', 'layout_of']
+__all__ = ['MotionClip', 'arrange', 'check_arkit', 'check_face', 'check_rate', 'layout_of']
 
 Floats = NDArray[np.float32]
 _BEYOND = {'1': 2.0, 'rad': 0.5}
@@ -54,8 +54,7 @@ class MotionClip:
                 f'frame {frame}, channel {self.layout.names[column]} is {values[frame, column]}; '
                 f'all values must be finite ({len(bad)} are not)'
             )
-        if not 1.0 <= float(self.fps) <= 1000.0:
-            raise MotionError(f'frame rate {self.fps} is out of range; use 1 to 1000 frames per second')
+        check_rate(self.fps)
         values.flags.writeable = False
         object.__setattr__(self, 'values', values)
         object.__setattr__(self, 'fps', float(self.fps))
@@ -75,6 +74,12 @@ def check_arkit(clip: MotionClip) -> None:
     """Raise MotionError for motion of another space, whose columns are no ARKit weights."""
     if clip.layout.space != 'arkit':
         raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
+
+
+def check_rate(fps: float) -> None:
+    """Raise MotionError for a frame rate that no motion has, also NaN."""
+    if not 1.0 <= float(fps) <= 1000.0:
+        raise MotionError(f'frame rate {fps} is out of range; use 1 to 1000 frames per second')
 
 
 def check_face(clip: MotionClip) -> None:

@@ -49,9 +49,10 @@ def face_from_json(content: Any, fps: float | None) -> MotionClip:
     inner = head.get('metadata')
     meta: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
     told = next((float(place[key]) for place in (head, meta) for key in _FPS if key in place), None)
+    rate = told if fps is None else fps
     if 'weightMat' in head and 'facsNames' in head:
         values = _matrix(head['weightMat'], len(head['facsNames']))
-        return FaceTable([str(name) for name in head['facsNames']], values, None, fps or told).clip()
+        return FaceTable([str(name) for name in head['facsNames']], values, None, rate).clip()
     frames = content if isinstance(content, list) else head.get('frames')
     if not isinstance(frames, list):
         raise MotionError(
@@ -60,7 +61,7 @@ def face_from_json(content: Any, fps: float | None) -> MotionClip:
         )
     names = head.get('names') or meta.get('blendshape_names') or meta.get('names')
     table = _by_frame(frames, [str(name) for name in names] if names else None)
-    table.fps = fps or told
+    table.fps = rate
     if fps is None:
         _set_times(table, frames)
     return table.clip()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.timecode import frame_rate
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout
-from diffposetalk_ros.motion.motion_clip import MotionClip
+from diffposetalk_ros.motion.motion_clip import MotionClip, check_rate
 
 __all__ = ['FaceTable', 'arkit_name']
 
@@ -71,7 +71,8 @@ class FaceTable:
         """Frames at an even rate. ``meta['notes']`` repeats what is logged: channels that are missing and set to 0,
         columns that were ignored, rows without a face and gaps in time that were bridged.
 
-        Raises MotionError for columns that are not of a face, no row with a face, or times that contradict the rate.
+        Raises MotionError for columns that are not of a face, no row with a face, or times that contradict the rate,
+        or a rate that no motion has.
         """
         values, names, ignored = self._columns()
         seen: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=1))
@@ -149,6 +150,8 @@ class FaceTable:
 
     def _clock(self, rows: int) -> tuple[NDArray[np.float64], float]:
         """Times (n,) from 0 on and the frame rate. Raises MotionError where they contradict each other."""
+        if self.fps is not None:
+            check_rate(self.fps)
         if self.times is None or rows < 2 or self.times[-1] <= self.times[0]:
             if self.fps is None:
                 raise MotionError('the file tells no frame rate (no times, no fps); give it, --motion-fps')

@@ -13,7 +13,7 @@ import numpy as np
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.face_table import FaceTable, arkit_name
 from diffposetalk_ros.motion.files.timecode import seconds_of, timecode_of
-from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, layout_of
+from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_rate, layout_of
 
 __all__ = ['encode_csv', 'encode_head_csv', 'read_csv']
 
@@ -110,6 +110,7 @@ def _set_time(table: FaceTable, place: dict[str, int], rows: Sequence[Sequence[s
     """Rate and times of the rows, from the columns that give them."""
     if 'fps' in place:
         table.fps = float(rows[0][place['fps']])
+        check_rate(table.fps)
     times = []
     for name, unit in _TIMES.items():
         if name in place and all(len(row) > place[name] and row[place[name]] for row in rows):

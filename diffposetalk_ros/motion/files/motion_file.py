@@ -23,7 +23,7 @@ from diffposetalk_ros.errors import MotionError, reason_of
 from diffposetalk_ros.motion.files.face_json import face_from_json
 from diffposetalk_ros.motion.files.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.motion.flame.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
-from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, layout_of
+from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, check_rate, layout_of
 from diffposetalk_ros.util.output_file import write_atomically
 
 __all__ = ['load_face', 'load_motion', 'save_motion']
@@ -40,6 +40,7 @@ _UNREADABLE = (
     AttributeError,
     OverflowError,
     EOFError,
+    MemoryError,  # a header that promises far more values than the file holds
     RuntimeError,  # endless nesting, encrypted archives, unknown compression
     csv.Error,
     zipfile.BadZipFile,
@@ -57,6 +58,8 @@ def load_motion(path: str | Path, fps: float | None = None) -> MotionClip:
     path = Path(path)
     reader = _by_suffix(path, {'.npz': _read_npz, '.csv': read_csv, '.json': _read_json})
     try:
+        if fps is not None:
+            check_rate(fps)
         return reader(path, fps)
     except MotionError as error:
         raise MotionError(f'{path}: {error}') from None

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.errors import MotionError
+from diffposetalk_ros.motion.files.face_json import encode_audio2face
 from diffposetalk_ros.motion.files.motion_file import load_face, load_motion, save_motion
 from diffposetalk_ros.motion.layout import MotionLayout, arkit_layout, flame_layout, layout_for
 from diffposetalk_ros.motion.motion_clip import MotionClip
@@ -274,6 +277,49 @@ def test_a_file_numpy_did_not_write_is_called_that_and_never_to_be_trusted(tmp_p
     with pytest.raises(MotionError, match='not written by NumPy') as caught:
         load_motion(tmp_path / 'a.npz')
     assert 'pickle' not in str(caught.value)
+
+
+def test_a_header_that_promises_more_than_memory_holds_is_refused(tmp_path):
+    save_motion(tmp_path / 'a.npz', MotionClip(np.zeros((2, 55)), 25, ARKIT))
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {'descr': '<f4', 'fortran_order': False, 'shape': (1 << 50, 55)}
+    )
+    with zipfile.ZipFile(tmp_path / 'a.npz') as old, zipfile.ZipFile(tmp_path / 'b.npz', 'w') as new:
+        for name in old.namelist():
+            new.writestr(name, header.getvalue() if name == 'values.npy' else old.read(name))
+    with pytest.raises(MotionError, match='b.npz: not a readable .npz'):
+        load_motion(tmp_path / 'b.npz')
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('rate', [0.0, -1.0, float('nan'), float('inf'), 1e9])
+@pytest.mark.parametrize('form', ['npz', 'csv', 'json', 'audio2face', 'frames'])
+def test_a_rate_that_no_motion_has_is_named(tmp_path: Path, rate: float, form: str) -> None:
+    clip = MotionClip(np.full((9, 55), 0.5), 25, ARKIT)
+    if form == 'audio2face':
+        path = tmp_path / 'm.json'
+        path.write_bytes(encode_audio2face(clip))
+    elif form == 'frames':
+        path = tmp_path / 'm.json'
+        path.write_text(json.dumps([{'time': i / 25} | dict.fromkeys(ARKIT.names, 0.5) for i in range(9)]))
+    else:
+        path = tmp_path / f'm.{form}'
+        save_motion(path, clip)
+    assert load_motion(path).fps == load_motion(path, 25.0).fps == 25.0
+    with pytest.raises(MotionError, match=f'{path.name}: frame rate {rate} is out of range'):
+        load_motion(path, rate)
+    if form in ('npz', 'frames'):
+        return
+    if form == 'csv':
+        lines = path.read_text().splitlines()
+        assert lines[0].endswith(',fps')
+        path.write_text('\n'.join([lines[0], *(f'{line.rpartition(",")[0]},{rate}' for line in lines[1:])]))
+    else:
+        name = 'exportFps' if form == 'audio2face' else 'fps'
+        path.write_text(json.dumps(json.loads(path.read_text()) | {name: rate}))
+    with pytest.raises(MotionError, match=f'frame rate {rate} is out of range'):
+        load_motion(path)
 
 
 def test_an_archive_marked_as_encrypted_is_not_readable(tmp_path):
