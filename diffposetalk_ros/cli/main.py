@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Final, NoReturn
 
-from diffposetalk_ros.errors import DiffPoseTalkError
+from diffposetalk_ros.errors import DiffPoseTalkError, reason_of
 from diffposetalk_ros.util.extras import install_hint
 from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
 
@@ -120,6 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             flush_stdout()
     except BrokenPipeError:
         return drop_stdout()
+    except OSError as error:  # standard output is a full disk
+        drop_stdout()
+        print(f'diffposetalk: {error.strerror or error}', file=sys.stderr)
+        return 1
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -140,18 +144,9 @@ def _main(arguments: Sequence[str] | None) -> int:
         hint = f'did you mean {near[0]!r}?' if near else f'use one of: {", ".join(VERBS)}'
         print(f'diffposetalk: no verb {verb!r}; {hint}', file=sys.stderr)
         return 2
-    folder = next(folder for folder, verbs in _GROUPS.items() if verb in verbs)
-    module = import_module(f'diffposetalk_ros.cli.{folder}.{verb.replace("-", "_")}')
-    parser = _Parser(
-        prog=f'diffposetalk {verb}',
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    options = parser.parse_args(rest)
     try:
         with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
-            return int(module.run(options))
+            return _run(verb, rest)
     except DiffPoseTalkError as error:
         print(f'diffposetalk {verb}: {error}', file=sys.stderr)
         return 1
@@ -169,8 +164,32 @@ def _main(arguments: Sequence[str] | None) -> int:
         print(f'diffposetalk {verb}: {where}{error.strerror or error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f'diffposetalk {verb}: interrupted', file=sys.stderr)
-        return 130
+        return _interrupted(verb)
+    except (ImportError, RuntimeError) as error:
+        # What compiled modules and classes make of a Ctrl-C while they are loaded.
+        if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise
+        return _interrupted(verb)
+    except MemoryError as error:
+        print(f'diffposetalk {verb}: not enough memory ({reason_of(error)})', file=sys.stderr)
+        return 1
+
+
+def _run(verb: str, rest: Sequence[str]) -> int:
+    folder = next(folder for folder, verbs in _GROUPS.items() if verb in verbs)
+    module = import_module(f'diffposetalk_ros.cli.{folder}.{verb.replace("-", "_")}')
+    parser = _Parser(
+        prog=f'diffposetalk {verb}',
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(rest)))
+
+
+def _interrupted(verb: str) -> int:
+    print(f'diffposetalk {verb}: interrupted', file=sys.stderr)
+    return 130
 
 
 if __name__ == '__main__':

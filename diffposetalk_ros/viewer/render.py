@@ -7,6 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
@@ -148,13 +149,24 @@ def _in_order(values: Floats, look: _Look, workers: int) -> Iterator[Image]:
             for number, chunk in enumerate(chunks):
                 if len(pending) == slots:
                     yield from _taken(pictures, number, pending.popleft().result())
-                pending.append(pool.submit(_draw_into, memory.name, place, number % slots, chunk, look))
+                with _held_in_children():
+                    pending.append(pool.submit(_draw_into, memory.name, place, number % slots, chunk, look))
             for number in range(len(chunks) - len(pending), len(chunks)):
                 yield from _taken(pictures, number, pending.popleft().result())
     finally:
         del pictures
         memory.close()
         memory.unlink()
+
+
+@contextmanager
+def _held_in_children() -> Iterator[None]:
+    """Processes started in the block hold back Ctrl-C until `_begin`: it would interrupt their imports."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def _begin() -> None:

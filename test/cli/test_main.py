@@ -67,6 +67,15 @@ def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, b'')
 
 
+def test_help_that_cannot_be_written_is_an_error_in_a_line() -> None:
+    command = [sys.executable, '-m', 'diffposetalk_ros.cli', '--help']
+    with Path('/dev/full').open('w') as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, 'diffposetalk: No space left on device\n')
+
+
 def test_misspelt_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['generat']) == 2
     assert "did you mean 'generate'" in capsys.readouterr().err
