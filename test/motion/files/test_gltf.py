@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +103,51 @@ def test_a_reader_sees_what_the_rig_shows() -> None:
         expected = rig.vertices(values[frame : frame + 1, :52], values[frame : frame + 1, 52:])[0]
         np.testing.assert_allclose(seen, expected, atol=5e-3)
     np.testing.assert_array_equal(glb.read(primitive['indices']).reshape(-1, 3), rig.faces)
+
+
+IN_BLENDER = """
+import sys
+import bpy
+import numpy as np
+
+bpy.ops.wm.read_factory_settings(use_empty=True)
+scene = bpy.context.scene
+scene.render.fps = 25
+bpy.ops.import_scene.gltf(filepath='m.glb')
+face = next(o for o in bpy.data.objects if o.type == 'MESH' and o.data.shape_keys)
+keys = face.data.shape_keys.key_blocks[1:]
+own = bpy.data.objects.new('own', bpy.data.meshes.new('own'))
+scene.collection.objects.link(own)
+own.shape_key_add(name='Basis')
+for key in reversed(keys):
+    own.shape_key_add(name=key.name)
+given, taken = face.data.shape_keys.animation_data, own.data.shape_keys.animation_data_create()
+taken.action = given.action
+if hasattr(given, 'action_slot'):
+    taken.action_slot = given.action_slot
+weights, others, points = [], [], []
+for frame in range(5):
+    scene.frame_set(frame)
+    weights.append([key.value for key in keys])
+    others.append([own.data.shape_keys.key_blocks[key.name].value for key in keys])
+    shown = face.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    points.append([list(shown.matrix_world @ vertex.co) for vertex in shown.data.vertices])
+np.savez('seen.npz', names=[key.name for key in keys], weights=weights, others=others, points=points)
+"""
+"""Blender's axes are x to the subject's left, y back, z up. From 4.4 on, an action has slots for its users."""
+
+
+@pytest.mark.skipif(find_spec('bpy') is None, reason='bpy (Blender as a module) is not installed')
+def test_blender_sees_what_the_rig_shows(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).uniform(0, 0.6, (5, 55)).astype(np.float32)
+    (tmp_path / 'm.glb').write_bytes(encode_glb(MotionClip(values, 25.0, arkit_layout())))
+    subprocess.run([sys.executable, '-c', IN_BLENDER], cwd=tmp_path, check=True, timeout=120)
+    with np.load(tmp_path / 'seen.npz') as seen:
+        assert tuple(seen['names']) == ARKIT_BLENDSHAPES
+        np.testing.assert_allclose(seen['weights'], values[:, :52], atol=1e-6)
+        np.testing.assert_allclose(seen['others'], values[:, :52], atol=1e-6)
+        points = 1000 * seen['points'][..., [0, 2, 1]] * [1, 1, -1]
+    np.testing.assert_allclose(points, load_rig().vertices(values[:, :52], values[:, 52:]), atol=5e-3)
 
 
 def test_motion_without_a_head_turns_none_and_flame_is_refused() -> None:
