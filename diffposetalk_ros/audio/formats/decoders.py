@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import tempfile
@@ -30,6 +31,8 @@ __all__ = ['AudioSource', 'Decoder', 'open_decoder', 'seekable', 'source_name']
 
 AudioSource = str | Path | BinaryIO
 """A path, or a binary file that can seek; '-' is standard input."""
+
+_log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
 _UNKNOWN_LENGTH = 2**62
@@ -213,6 +216,9 @@ class _SoundFile:
             self.frames = None
             # soundfile seeks after each read, which libsndfile cannot do without the length.
             source.seekable = lambda: False
+        told = source.format in ('MP3', 'MPEG') and _mp3_tells_its_length(file)
+        self._told = self.frames or 0 if told else 0
+        self._read = 0
 
     def read(self, count: int) -> NDArray[np.float32]:
         import soundfile
@@ -221,12 +227,33 @@ class _SoundFile:
             values: NDArray[np.float32] = self._source.read(count, dtype='float32', always_2d=True)
         except soundfile.LibsndfileError as error:
             raise AudioError(str(error)) from error
+        self._read += len(values)
+        if len(values) < count and self._told - self._read > self.rate // 2:
+            _log.warning(
+                '%s should last %.1f s, and only %.1f s can be decoded; it is damaged or cut off',
+                source_name(self._file),
+                self._told / self.rate,
+                self._read / self.rate,
+            )
+            self._told = 0
         return values
 
     def close(self) -> None:
         self._source.close()
         if self._own:
             self._file.close()
+
+
+def _mp3_tells_its_length(file: BinaryIO) -> bool:
+    """Whether the first frame of an MP3 holds the number of frames; otherwise it is guessed from the bit rate."""
+    here = file.tell()
+    file.seek(0)
+    tag = file.read(10)
+    size = sum((byte & 127) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=False))
+    file.seek(10 + size if tag[:3] == b'ID3' else 0)
+    first = file.read(256)
+    file.seek(here)
+    return any(mark in first for mark in (b'Xing', b'Info', b'VBRI'))
 
 
 class _StreamedWav:

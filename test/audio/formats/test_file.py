@@ -278,6 +278,28 @@ class Pipe(io.RawIOBase):
         return len(data)
 
 
+@pytest.mark.parametrize('kept', [1.0, 0.5])
+@pytest.mark.parametrize('told', [True, False])
+def test_an_mp3_that_is_shorter_than_it_says_is_heard_with_a_warning(tmp_path, caplog, kept, told):
+    av = pytest.importorskip('av')
+    path = tmp_path / 'a.mp3'
+    with av.open(str(path), 'w', options={'write_xing': str(int(told)), 'id3v2_version': '3'}) as container:
+        container.metadata['title'] = 'x' * 300
+        track = container.add_stream('libmp3lame', rate=16000)
+        track.layout, track.format, track.bit_rate = 'mono', 's16p', 64000
+        for first in range(0, 16000 * 10, 1152):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1152), first % 999, np.int16), 's16p', 'mono')
+            frame.sample_rate, frame.pts = 16000, first
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    assert len(read_audio(path)) / 16000 == pytest.approx(10 * kept, abs=0.2)
+    warned = [record.getMessage() for record in caplog.records if 'decoded' in record.getMessage()]
+    assert len(warned) == (1 if kept < 1 and told else 0), warned
+    assert all('a.mp3 should last 10.' in line for line in warned)
+
+
 def mp3_in_wav(sound):
     """A WAV with MP3 as FFmpeg writes it to a pipe: nothing tells the number of samples."""
     av = pytest.importorskip('av', reason='PyAV is not installed')
