@@ -7,13 +7,14 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from diffposetalk_ros.errors import ConfigError, MotionError
 
 __all__ = [
+    'check_not_input',
     'check_output',
     'check_output_folder',
     'drop_stdout',
@@ -41,6 +42,19 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
     if not path.parent.is_dir():
         raise ConfigError(f'{path}: there is no folder {path.parent}; make it first')
     _try(path.parent, path)
+
+
+def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise ConfigError if ``path`` is one of the files that are read, under any name: it would be lost."""
+    for given in inputs:
+        try:
+            same = given is not None and path.samefile(given)
+        except (OSError, ValueError):  # either of them does not exist
+            continue
+        if same:
+            raise ConfigError(
+                f'{path} is the file that is read, and would be lost; name another one to write'
+            )
 
 
 def check_output_folder(path: Path) -> None:

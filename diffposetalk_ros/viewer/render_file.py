@@ -20,7 +20,7 @@ from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.extras import install_command
-from diffposetalk_ros.util.output_file import check_output, whole_file, write_atomically
+from diffposetalk_ros.util.output_file import check_not_input, check_output, whole_file, write_atomically
 from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import Image
@@ -58,12 +58,13 @@ def render_to_file(
     """Write .mp4 (sound by ``audio``), .gif or .png; several clips stand side by side.
 
     Returns the number of frames drawn per clip. The picture ends with the longest clip, and the sound
-    with the picture. Raises MotionError for FLAME motion, ConfigError for an unwritable path, a suffix,
-    size or missing PyAV, AudioError for unreadable sound.
+    with the picture. Raises MotionError for FLAME motion, ConfigError for an unwritable path, that of the sound, a
+    suffix, size or missing PyAV, AudioError for unreadable sound.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     check_output(path, ('.mp4', '.gif', '.png'))
+    check_not_input(path, [audio])
     if not clips:
         raise MotionError('no clip to render; name at least one motion file')
     for clip in clips:

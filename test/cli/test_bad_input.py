@@ -15,7 +15,8 @@ import pytest
 import soundfile
 
 from diffposetalk_ros.cli.main import main
-from diffposetalk_ros.motion.files.motion_file import load_motion
+from diffposetalk_ros.motion.files.motion_file import MotionClip, load_motion, save_motion
+from diffposetalk_ros.motion.layout import arkit_layout
 
 RATE = 16000
 
@@ -184,6 +185,28 @@ def test_unwritable_output_fails_before_anything_is_read(
     refused(generate(tmp_path / 'never read.wav', out), capsys, word)
     style = out.with_suffix('.npy') if out.suffix == '.npz' and kind != 'folder' else out
     refused(['extract-style', tmp_path / 'never read.npz', '-o', style], capsys)
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ['convert', 'take.csv', '-o', './take.csv', '--format', 'head'],
+        ['convert', 'take.csv', '-o', 'link.csv'],
+        ['render', 'take.csv', '--audio', 'me.mp4', '-o', 'me.mp4'],
+        ['track', 'me.mp4', '-o', 'motion.npz', '--preview', 'me.mp4'],
+        ['simulate-robot', 'me.mp4', '-o', 'me.mp4'],
+    ],
+)
+def test_a_file_that_is_read_is_not_overwritten(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_motion('take.csv', MotionClip(np.zeros((9, 55)), 25.0, arkit_layout()))
+    Path('link.csv').hardlink_to('take.csv')
+    Path('me.mp4').write_bytes(b'the only copy')
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    refused(words, capsys, 'would be lost; name another one to write')
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')

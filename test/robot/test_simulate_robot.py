@@ -49,7 +49,8 @@ def test_lags_and_a_video_with_sound(
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [
-        (['-o', 'robot.gif'], 'ends in .mp4'),
+        (['-o', 'robot.gif'], 'use .mp4'),
+        (['-o', 'none/robot.mp4'], 'there is no folder none'),
         (['--map', 'no.yaml'], 'cannot read no.yaml'),
         (['--urdf', 'no.urdf'], 'cannot read no.urdf'),
         (['--style', 'nobody'], 'nobody'),

@@ -45,12 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read and write. Raises DiffPoseTalkError on user errors."""
     from diffposetalk_ros.motion.files.motion_file import save_motion
-    from diffposetalk_ros.util.output_file import check_output
+    from diffposetalk_ros.util.output_file import check_not_input, check_output
 
     form = args.format or ('gltf' if args.out.suffix.lower() == '.glb' else None)
     if form and args.out.suffix.lower() != _SUFFIX[form]:
         raise ConfigError(f'--format {form} writes a {_SUFFIX[form]}, not {args.out.name}')
     check_output(args.out, (_SUFFIX[form],) if form else ('.npz', '.csv', '.json'))
+    check_not_input(args.out, [args.motion])
     clip = _read(args)
     rows, rate = len(clip.values), clip.fps
     if form == 'live-link':

@@ -70,11 +70,12 @@ def run(options: argparse.Namespace) -> int:
         )
     from diffposetalk_ros.motion.files.motion_file import save_motion
     from diffposetalk_ros.tracking.video_reader import VideoReader, is_camera
-    from diffposetalk_ros.util.output_file import check_output
+    from diffposetalk_ros.util.output_file import check_not_input, check_output
 
     check_output(options.output, ('.npz', '.csv', '.json'))
     if options.preview is not None:
         check_output(options.preview, ('.mp4',))
+        check_not_input(options.preview, [options.source])
     pictures: list[VideoFrame] = []
     # A file is read again for the preview, for the pictures of a long video do not fit into the memory.
     again = not is_camera(options.source)

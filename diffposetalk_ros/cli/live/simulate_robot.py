@@ -12,8 +12,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from diffposetalk_ros.errors import ConfigError
-
 __all__ = ['add_arguments', 'run']
 
 _FPS = 25.0
@@ -37,11 +35,13 @@ def run(options: argparse.Namespace) -> int:
     from diffposetalk_ros.robot.commander import CommanderConfig
     from diffposetalk_ros.robot.joint_map_file import load_joint_map
     from diffposetalk_ros.robot.simulated_head import SimulatedHead
+    from diffposetalk_ros.util.output_file import check_not_input, check_output
     from diffposetalk_ros.util.resources import find_shared
     from diffposetalk_ros.viewer.render_file import write_mp4
 
-    if options.output is not None and options.output.suffix.lower() != '.mp4':
-        raise ConfigError(f'{options.output}: name a video that ends in .mp4')
+    if options.output is not None:
+        check_output(options.output, ('.mp4',))
+        check_not_input(options.output, [options.audio])
     joint_map = load_joint_map(options.map or find_shared('config/joint_map.yaml'))
     head = SimulatedHead(options.urdf or find_shared('urdf/avatar_head.urdf'))
     map_order(joint_map, head)  # fails now, not after the work
