@@ -120,6 +120,7 @@ def generate(
 
     Raises AudioError, StyleError, ModelError or ConfigError for what cannot be used.
     """
+    _check(seed, sampling)
     generator = Generator(model)
     return generator.generate(
         _blocks(audio, sample_rate),
@@ -213,6 +214,7 @@ def open_stream(
 
     Raises StyleError, AudioError or ConfigError for what cannot be used.
     """
+    _check(seed, sampling)
     live = LIVE_SAMPLING if sampling is None else sampling
     generator = model_stream(
         model,
@@ -291,10 +293,13 @@ def extract_style(
 def save_style(path: str | Path, style: FloatArray) -> None:
     """Write a style vector (S,) to an .npy file, which every ``style`` argument takes.
 
-    Raises MotionError when the file cannot be written.
+    Raises StyleError for NaN, MotionError when the file cannot be written.
     """
+    vector = np.asarray(style, np.float32)
+    if not np.isfinite(vector).all():
+        raise StyleError(f'{path}: the style contains NaN or infinite numbers; extract it again')
     buffer = io.BytesIO()
-    np.save(buffer, np.asarray(style, np.float32))
+    np.save(buffer, vector)
     write_atomically(Path(path), buffer.getvalue())
 
 
@@ -320,9 +325,20 @@ def _blocks(audio: Audio, sample_rate: int) -> Iterator[FloatArray]:
     yield samples
 
 
+def _check(seed: int, sampling: SamplingConfig | None) -> None:
+    """What would end in an error of NumPy, or in NaN for which the model would be blamed."""
+    if seed < 0:
+        raise ConfigError(f'seed {seed}; use 0 or more')
+    for name in () if sampling is None else ('scale_audio', 'scale_style'):
+        if not np.isfinite(getattr(sampling, name)):
+            raise ConfigError(f'{name} {getattr(sampling, name)}; use a finite number')
+
+
 def _noise(noise: FloatArray | ClipNoise | None, seed: int, config: ModelConfig) -> ClipNoise | None:
     if not isinstance(noise, np.ndarray):
         return noise
     if noise.shape != (config.n_motions, config.motion_dim):
         raise ConfigError(f'noise of shape {noise.shape}; need {(config.n_motions, config.motion_dim)}')
+    if not np.isfinite(noise).all():
+        raise ConfigError('the noise contains NaN or infinite numbers; give standard normal noise')
     return SeededNoise(seed, config.n_motions, config.motion_dim, noise.astype(np.float32))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speak in the style of a recorded face: python examples/style_from_clip.py take.csv speech.wav motion.npz
 
-The take is 1 to 30 s of ARKit motion (.csv of Live Link Face, .npz or .json).
+The take is at least 1 s of ARKit motion, of which the first 60 s are used (.csv of Live Link Face, .npz or .json).
 """
 
 import sys

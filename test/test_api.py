@@ -109,6 +109,24 @@ def test_audio_that_cannot_be_used_is_named(model: dpt.LoadedModel, audio: dpt.A
         dpt.generate(model, audio)
 
 
+def test_numbers_that_cannot_be_used_are_named_and_not_blamed_on_the_model(
+    model: dpt.LoadedModel, speech: np.ndarray, tmp_path: Path
+) -> None:
+    size = model.backend.config.n_motions, model.backend.config.motion_dim
+    with pytest.raises(dpt.ConfigError, match='seed -1; use 0 or more'):
+        dpt.generate(model, speech, seed=-1)
+    with pytest.raises(dpt.ConfigError, match='seed -1; use 0 or more'):
+        dpt.open_stream(model, seed=-1)
+    for name in ('scale_audio', 'scale_style'):
+        with pytest.raises(dpt.ConfigError, match=f'{name} nan; use a finite number'):
+            dpt.generate(model, speech, sampling=dpt.SamplingConfig(**{name: float('nan')}))
+    with pytest.raises(dpt.ConfigError, match='the noise contains NaN'):
+        dpt.generate(model, speech, noise=np.full(size, np.nan))
+    with pytest.raises(dpt.StyleError, match='s.npy: the style contains NaN'):
+        dpt.save_style(tmp_path / 's.npy', np.full(model.style_width, np.nan))
+    assert not list(tmp_path.iterdir())
+
+
 def test_given_noise_replaces_the_seed(model: dpt.LoadedModel, speech: np.ndarray) -> None:
     length, width = 100, model.backend.config.motion_dim
     start = np.random.default_rng(5).standard_normal((length, width), np.float32)
