@@ -216,8 +216,9 @@ class _SoundFile:
             self.frames = None
             # soundfile seeks after each read, which libsndfile cannot do without the length.
             source.seekable = lambda: False
-        told = source.format in ('MP3', 'MPEG') and _mp3_tells_its_length(file)
+        told, joined = _mp3_header(file) if source.format in ('MP3', 'MPEG') else (False, False)
         self._told = self.frames or 0 if told else 0
+        self._joined = joined
         self._read = 0
 
     def read(self, count: int) -> NDArray[np.float32]:
@@ -236,6 +237,14 @@ class _SoundFile:
                 self._read / self.rate,
             )
             self._told = 0
+        if len(values) < count and self._joined:
+            _log.warning(
+                '%s is several MP3s in one file, of which only the first, %.1f s, is read; join them with '
+                'ffmpeg -f concat',
+                source_name(self._file),
+                self._read / self.rate,
+            )
+            self._joined = False
         return values
 
     def close(self) -> None:
@@ -244,16 +253,26 @@ class _SoundFile:
             self._file.close()
 
 
-def _mp3_tells_its_length(file: BinaryIO) -> bool:
-    """Whether the first frame of an MP3 holds the number of frames; otherwise it is guessed from the bit rate."""
+def _mp3_header(file: BinaryIO) -> tuple[bool, bool]:
+    """Whether the first frame of an MP3 holds the number of frames, which otherwise is guessed from the bit rate; and
+    whether another MP3 follows the sound, which libsndfile does not read.
+    """
     here = file.tell()
     file.seek(0)
     tag = file.read(10)
     size = sum((byte & 127) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=False))
-    file.seek(10 + size if tag[:3] == b'ID3' else 0)
+    start = 10 + size if tag[:3] == b'ID3' else 0
+    file.seek(start)
     first = file.read(256)
+    mark = max(first.find(name) for name in (b'Xing', b'Info'))
+    flags = first[mark + 7] if mark >= 0 and len(first) > mark + 16 else 0
+    behind = b''
+    if flags & 3 == 3:
+        file.seek(start + int.from_bytes(first[mark + 12 : mark + 16], 'big'))
+        behind = file.read(3)
     file.seek(here)
-    return any(mark in first for mark in (b'Xing', b'Info', b'VBRI'))
+    joined = behind == b'ID3' or len(behind) == 3 and behind[0] == 0xFF and behind[1] >= 0xE0
+    return bool(flags & 1) or b'VBRI' in first, joined
 
 
 class _StreamedWav:

@@ -278,11 +278,9 @@ class Pipe(io.RawIOBase):
         return len(data)
 
 
-@pytest.mark.parametrize('kept', [1.0, 0.5])
-@pytest.mark.parametrize('told', [True, False])
-def test_an_mp3_that_is_shorter_than_it_says_is_heard_with_a_warning(tmp_path, caplog, kept, told):
-    av = pytest.importorskip('av')
-    path = tmp_path / 'a.mp3'
+def mp3_file(path, told=True):
+    """Ten seconds; ``told``: with the number of frames in the first one."""
+    av = pytest.importorskip('av', reason='PyAV is not installed')
     with av.open(str(path), 'w', options={'write_xing': str(int(told)), 'id3v2_version': '3'}) as container:
         container.metadata['title'] = 'x' * 300
         track = container.add_stream('libmp3lame', rate=16000)
@@ -292,12 +290,32 @@ def test_an_mp3_that_is_shorter_than_it_says_is_heard_with_a_warning(tmp_path, c
             frame.sample_rate, frame.pts = 16000, first
             container.mux(track.encode(frame))
         container.mux(track.encode(None))
-    data = path.read_bytes()
-    path.write_bytes(data[: int(kept * len(data))])
-    assert len(read_audio(path)) / 16000 == pytest.approx(10 * kept, abs=0.2)
-    warned = [record.getMessage() for record in caplog.records if 'decoded' in record.getMessage()]
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize('kept', [1.0, 0.5])
+@pytest.mark.parametrize('told', [True, False])
+def test_an_mp3_that_is_shorter_than_it_says_is_heard_with_a_warning(tmp_path, caplog, kept, told):
+    data = mp3_file(tmp_path / 'a.mp3', told)
+    (tmp_path / 'a.mp3').write_bytes(data[: int(kept * len(data))])
+    assert len(read_audio(tmp_path / 'a.mp3')) / 16000 == pytest.approx(10 * kept, abs=0.2)
+    warned = [record.getMessage() for record in caplog.records if 'a.mp3' in record.getMessage()]
     assert len(warned) == (1 if kept < 1 and told else 0), warned
     assert all('a.mp3 should last 10.' in line for line in warned)
+
+
+@pytest.mark.parametrize('behind', ['another', 'its frames', 'ID3v1', 'APE', 'nothing'])
+def test_mp3s_strung_together_are_not_cut_without_a_word(tmp_path, caplog, behind):
+    data = mp3_file(tmp_path / 'a.mp3')
+    more = {
+        'another': data, 'its frames': data[data.index(b'\xff') :], 'ID3v1': b'TAG' + bytes(125),
+        'APE': b'APETAGEX' + bytes(5000), 'nothing': b'',
+    }[behind]  # fmt: skip
+    (tmp_path / 'a.mp3').write_bytes(data + more)
+    seconds = len(read_audio(tmp_path / 'a.mp3')) / 16000
+    warned = [record.getMessage() for record in caplog.records if 'several MP3s' in record.getMessage()]
+    assert len(warned) == (behind in ('another', 'its frames'))
+    assert warned or seconds == pytest.approx(10, abs=0.1)
 
 
 def mp3_in_wav(sound):
