@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from diffposetalk_ros.errors import DiffPoseTalkError, reason_of
 from diffposetalk_ros.util.extras import install_hint
-from diffposetalk_ros.util.output_file import drop_stdout, flush_stdout
+from diffposetalk_ros.util.output_file import drop_stdout, escape_stdout, flush_stdout
 
 __all__ = ['VERBS', 'main']
 
@@ -113,6 +113,7 @@ def _interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Input errors end in one line on stderr and status 1, without a traceback."""
+    escape_stdout()
     try:
         try:
             return _main(arguments)

@@ -18,6 +18,7 @@ __all__ = [
     'check_output',
     'check_output_folder',
     'drop_stdout',
+    'escape_stdout',
     'flush_stdout',
     'ordinary_rights',
     'part_of',
@@ -133,6 +134,12 @@ def _try(folder: Path, path: Path) -> None:
 def ordinary_rights(path: Path) -> None:
     """Give a file the permissions of a new file; safetensors creates files that only the owner can read."""
     path.chmod(_new_file_mode())
+
+
+def escape_stdout() -> None:
+    """Print what the terminal's encoding lacks, as in the name of a file, with a backslash instead of failing."""
+    if getattr(sys.stdout, 'errors', None) == 'strict' and hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='backslashreplace')
 
 
 def flush_stdout() -> None:

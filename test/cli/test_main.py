@@ -76,6 +76,18 @@ def test_help_that_cannot_be_written_is_an_error_in_a_line() -> None:
     assert (done.returncode, done.stderr) == (1, 'diffposetalk: No space left on device\n')
 
 
+@pytest.mark.parametrize(('encoding', 'shown'), [('ascii', r'm\xfc.npz'), ('utf-8', 'mü.npz')])
+def test_a_name_that_the_terminal_cannot_show_is_written(
+    speech: Path, tmp_path: Path, encoding: str, shown: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', 'diffposetalk_ros.cli', 'generate', str(speech), '-o', 'mü.npz', '--steps', '1'],
+        capture_output=True, cwd=tmp_path, env={**os.environ, 'PYTHONIOENCODING': encoding}, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b'')
+    assert done.stdout.decode().startswith(f'{shown}: 50 frames') and (tmp_path / 'mü.npz').exists()
+
+
 def test_misspelt_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['generat']) == 2
     assert "did you mean 'generate'" in capsys.readouterr().err
