@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import yaml
 
 pytest.importorskip('ruckig')
 
+from diffposetalk_ros.cli.live import calibrate_joints  # noqa: E402
 from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.robot.sweep import scale_channel, sweep  # noqa: E402
@@ -37,6 +40,42 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path: Path, capsys: pytest.Capt
     assert not out.exists()
     assert main(['calibrate-joints', *arguments, '--channels', 'cheekPuff']) == 1
     assert 'moves no joint' in capsys.readouterr().err
+
+
+class Robot:
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def send(self, positions: np.ndarray) -> None:
+        self.sent += 1
+
+
+@pytest.mark.parametrize('answers', ['\n0.5\n\nq\n', '\n0.5\n\n'])
+def test_the_answers_are_written_also_if_they_end(
+    answers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = Robot()
+    monkeypatch.setattr(calibrate_joints, '_robot', lambda joint_map: nullcontext(robot))
+    monkeypatch.setattr('sys.stdin', io.StringIO(answers))
+    example, out = ROOT / 'config' / 'joint_map.yaml', tmp_path / 'mine.yaml'
+    words = ['--map', str(example), '-o', str(out), '--channels', 'browInnerUp', 'jawOpen', 'mouthSmileLeft']
+    assert main(['calibrate-joints', *words]) == 0
+    assert robot.sent == 4  # the second channel again with its new factor, and the third before the end
+    most = sweep(load_joint_map(out), 'jawOpen').positions.max()
+    assert most == pytest.approx(0.2, abs=0.01)
+    assert [path.name for path in tmp_path.iterdir()] == ['mine.yaml']
+
+
+@pytest.mark.parametrize(
+    ('name', 'told'), [('none/mine.yaml', 'there is no folder'), ('mine.txt', 'use .yaml')]
+)
+def test_a_map_that_cannot_be_written_is_said_before_the_robot_moves(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(calibrate_joints, '_robot', lambda joint_map: pytest.fail('the robot moved'))
+    words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(tmp_path / name)]
+    assert main(['calibrate-joints', *words]) == 1
+    assert told in capsys.readouterr().err
 
 
 def test_controllers_name_the_joints_of_the_map_in_its_order() -> None:

@@ -6,7 +6,7 @@
 
 The second form first moves the robot to rest in three seconds, then sends one slow joint_trajectory per
 channel. After each channel, press Enter to keep it, enter a number to multiply its effect (0.8 weakens it,
--1 reverses it), r to repeat, or q to write the map and quit.
+-1 reverses it), r to repeat, or q (or Ctrl-D) to write the map and quit.
 --dry-run needs neither ROS nor a robot. It prints which joints would move.
 """
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Move each channel, ask what to change, write the map. Raises ConfigError on user errors."""
     from diffposetalk_ros.robot.joint_map_file import dump_joint_map, load_joint_map
     from diffposetalk_ros.robot.sweep import channels_used, scale_channel, sweep
-    from diffposetalk_ros.util.output_file import check_output, write_atomically
+    from diffposetalk_ros.util.output_file import check_output, whole_file
 
     if not 1.0 <= options.seconds <= 60.0:
         raise ConfigError(f'--seconds {options.seconds}; use 1 to 60')
@@ -71,8 +71,9 @@ def run(options: argparse.Namespace) -> int:
                 break
     if options.dry_run:
         return 0
-    write_atomically(options.output, dump_joint_map(joint_map).encode())
-    load_joint_map(options.output)
+    with whole_file(options.output) as part:
+        part.write_text(dump_joint_map(joint_map), encoding='utf-8')
+        load_joint_map(part)
     print(f'wrote {options.output} with {len(joint_map.joints)} joints')
     return 0
 
