@@ -25,9 +25,11 @@ except ImportError:
 
     sys.meta_path.insert(0, _WithoutHypothesis())  # type: ignore[arg-type]
 else:
-    # How long an example takes is decided by what else the machine does.
-    hypothesis.settings.register_profile('no_deadline', deadline=None)
-    hypothesis.settings.load_profile('no_deadline')
+    # How long an example takes is decided by what else the machine does. The examples are the same in every run;
+    # --hypothesis-profile=search draws new ones.
+    hypothesis.settings.register_profile('same', deadline=None, derandomize=True)
+    hypothesis.settings.register_profile('search', deadline=None)
+    hypothesis.settings.load_profile('same')
 
 # One thread for the linear algebra of each process. The networks of the tests are small, and as many processes as
 # there are processors run at once: more threads would spend most of their time waiting for each other.

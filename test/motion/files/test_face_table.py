@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from diffposetalk_ros.errors import MotionError
@@ -152,6 +152,10 @@ def test_ten_seconds_are_ten_seconds_with_the_same_curve(name: str, tmp_path: Pa
     lost=st.sets(st.integers(1, 70), max_size=8), kind=st.sampled_from(['timecode', 's', 'ms']),
 )  # fmt: skip
 def test_any_take_has_the_length_of_its_times(tmp_path, rate, base, start, lost, kind) -> None:
+    second = [int(start + i / rate) for i in range(3 * rate)]
+    ends = [i for i in range(3 * rate - 1) if second[i] != second[i + 1]]
+    # The base of a timecode shows only where seconds change.
+    assume(kind != 'timecode' or sum(i in lost or i + 1 in lost for i in ends) <= 1)
     times = np.array([i / rate for i in range(3 * rate) if i not in lost])
     labels = {
         'timecode': [timecode(t, base, start) for t in times],
