@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -37,6 +38,8 @@ _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _UNKNOWN_LENGTH = 2**62
 """libsndfile gives at least this as the length of a FLAC whose writer could not seek back."""
+_OGG_PAGE = 65307
+"""Bytes of the longest page of an Ogg file."""
 _KNOWN = 'wav, flac, ogg, mp3, m4a, aac, webm or mp4'
 
 
@@ -219,6 +222,7 @@ class _SoundFile:
         told, joined = _mp3_header(file) if source.format in ('MP3', 'MPEG') else (False, False)
         self._told = self.frames or 0 if told else 0
         self._joined = joined
+        self._open_end = source.format == 'OGG' and not _ogg_ends(file)
         self._read = 0
 
     def read(self, count: int) -> NDArray[np.float32]:
@@ -230,13 +234,15 @@ class _SoundFile:
             raise AudioError(str(error)) from error
         self._read += len(values)
         if len(values) < count and self._told - self._read > self.rate // 2:
+            _warn_of_end(self._file, self._told / self.rate, self._read / self.rate)
+            self._told = 0
+        if len(values) < count and self._open_end:
             _log.warning(
-                '%s should last %.1f s, and only %.1f s can be decoded; it is damaged or cut off',
+                '%s lacks its last page, so it is cut off or of a stream; %.1f s can be decoded',
                 source_name(self._file),
-                self._told / self.rate,
                 self._read / self.rate,
             )
-            self._told = 0
+            self._open_end = False
         if len(values) < count and self._joined:
             _log.warning(
                 '%s is several MP3s in one file, of which only the first, %.1f s, is read; join them with '
@@ -273,6 +279,26 @@ def _mp3_header(file: BinaryIO) -> tuple[bool, bool]:
     file.seek(here)
     joined = behind == b'ID3' or len(behind) == 3 and behind[0] == 0xFF and behind[1] >= 0xE0
     return bool(flags & 1) or b'VBRI' in first, joined
+
+
+def _ogg_ends(file: BinaryIO) -> bool:
+    """Whether the last page of an Ogg file is marked as the end of its stream (RFC 3533)."""
+    here = file.tell()
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _OGG_PAGE))
+    end = file.read()
+    file.seek(here)
+    page = end.rfind(b'OggS')
+    return page >= 0 and len(end) > page + 5 and bool(end[page + 5] & 4)
+
+
+def _warn_of_end(file: BinaryIO, told: float, read: float) -> None:
+    """Say that a sound of ``told`` s ended after ``read`` s."""
+    _log.warning(
+        '%s should last %.1f s, and only %.1f s can be decoded; it is damaged or cut off',
+        source_name(file),
+        told,
+        read,
+    )
 
 
 class _StreamedWav:
@@ -347,6 +373,9 @@ class _FfmpegFile:
         if stream.duration is not None:
             self.frames = round(float(stream.duration * stream.time_base) * self.rate)
         self.tolerance: int | None = self.rate // 2
+        # Matroska tells one length for all streams. Other containers without a length estimate it.
+        alone = len(container.streams) == 1 and 'matroska' in container.format.name
+        self._told = container.duration / av.time_base if alone and container.duration else 0.0
         self._to_float = av.AudioResampler(format='flt', layout=stream.layout.name, rate=self.rate)
         self._stream = stream
         self._waiting = self._samples()
@@ -355,12 +384,15 @@ class _FfmpegFile:
     def _samples(self) -> Iterator[NDArray[np.float32]]:
         import av
 
+        heard = 0
         try:
-            for frame in self._container.decode(self._stream):
+            for frame in chain(self._container.decode(self._stream), [None]):
                 for made in self._to_float.resample(frame):
-                    yield np.asarray(made.to_ndarray().reshape(-1, self.channels), np.float32)
-            for made in self._to_float.resample(None):
-                yield np.asarray(made.to_ndarray().reshape(-1, self.channels), np.float32)
+                    samples = np.asarray(made.to_ndarray().reshape(-1, self.channels), np.float32)
+                    heard += len(samples)
+                    yield samples
+            if self._told - heard / self.rate > 0.5:
+                _warn_of_end(self._file, self._told, heard / self.rate)
         except av.error.FFmpegError as error:
             raise AudioError(error.strerror or str(error)) from error
 

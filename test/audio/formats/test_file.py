@@ -318,6 +318,40 @@ def test_mp3s_strung_together_are_not_cut_without_a_word(tmp_path, caplog, behin
     assert warned or seconds == pytest.approx(10, abs=0.1)
 
 
+@pytest.mark.parametrize('kept', [1.0, 0.5])
+def test_an_ogg_that_is_cut_off_is_heard_with_a_warning(tmp_path, caplog, kept):
+    sound = np.random.default_rng(0).normal(0, 0.1, 160000).astype(np.float32)
+    soundfile.write(tmp_path / 'whole.ogg', sound, 16000)
+    data = (tmp_path / 'whole.ogg').read_bytes()
+    (tmp_path / 'a.ogg').write_bytes(data[: int(kept * len(data))])
+    assert len(read_audio(tmp_path / 'a.ogg')) / 16000 == pytest.approx(10 * kept, abs=1.0)
+    warned = [
+        record.getMessage() for record in caplog.records if 'a.ogg lacks its last page' in record.getMessage()
+    ]
+    assert len(warned) == (kept < 1)
+
+
+@pytest.mark.parametrize('kept', [1.0, 0.5])
+def test_a_webm_that_is_cut_off_is_heard_with_a_warning(tmp_path, caplog, kept):
+    av = pytest.importorskip('av', reason='PyAV is not installed')
+    rng = np.random.default_rng(0)
+    with av.open(str(tmp_path / 'whole.webm'), 'w') as container:
+        track = container.add_stream('libopus', rate=48000)
+        track.layout = 'mono'
+        for first in range(0, 48000 * 10, 960):
+            frame = av.AudioFrame.from_ndarray(rng.integers(-3000, 3000, (1, 960), np.int16), 's16', 'mono')
+            frame.sample_rate, frame.pts = 48000, first
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    data = (tmp_path / 'whole.webm').read_bytes()
+    (tmp_path / 'a.webm').write_bytes(data[: int(kept * len(data))])
+    assert len(read_audio(tmp_path / 'a.webm')) / 16000 == pytest.approx(10 * kept, abs=1.0)
+    warned = [
+        record.getMessage() for record in caplog.records if 'a.webm should last 10.0' in record.getMessage()
+    ]
+    assert len(warned) == (kept < 1)
+
+
 def mp3_in_wav(sound):
     """A WAV with MP3 as FFmpeg writes it to a pipe: nothing tells the number of samples."""
     av = pytest.importorskip('av', reason='PyAV is not installed')
