@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.sample_clock import SENTENCE
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['InterruptHold']
@@ -51,8 +52,9 @@ class InterruptHold:
     def _begins(self, chunk: AudioChunk, now: int) -> bool:
         """Whether this message begins another utterance."""
         assert self._arrival is not None, 'something was interrupted'
-        # A sender of long messages is silent between them.
-        pause = max(self.pause, 1.5 * len(chunk.sound.samples) / chunk.rate) * NS_PER_SECOND
+        # A live sender of long messages is silent between them; a whole sentence follows a pause like any other sound.
+        length = len(chunk.sound.samples) * NS_PER_SECOND // chunk.rate
+        pause = max(self.pause * NS_PER_SECOND, 1.5 * min(length, SENTENCE))
         if chunk.rate != self._rate or not 0 <= now - self._arrival <= pause:
             return True
         return self._end is not None and chunk.stamp is not None and abs(chunk.stamp - self._end) > pause

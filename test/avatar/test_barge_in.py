@@ -67,3 +67,16 @@ def test_long_messages_are_no_pause() -> None:
         hold.passes(chunk(count=8000), START + i * NS // 2)
     hold.begin()
     assert not hold.passes(chunk(count=8000), START + 5 * NS // 2)
+
+
+@pytest.mark.parametrize('stamped', [False, True])
+def test_the_answer_to_an_interrupt_is_spoken_though_it_is_one_long_message(stamped: bool) -> None:
+    hold = InterruptHold(0.3)
+    assert hold.passes(chunk(START if stamped else None, count=160000), START)
+    hold.begin()
+    at = START + 2 * NS
+    assert hold.passes(chunk(at if stamped else None, count=80000), at), 'the sender paused for 2 s'
+    assert hold.held == 0.0 and not hold.holding
+    hold.begin()
+    rest = at + 5 * NS if stamped else None
+    assert not hold.passes(chunk(rest, count=80000), at + NS // 2), 'the rest of what was interrupted'
