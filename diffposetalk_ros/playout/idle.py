@@ -39,7 +39,8 @@ making up for all of it would hold up the publishing thread for 2 ms a frame."""
 
 
 class IdleMotion:
-    """Idle motion as a function of time. Times must not go back by more than a frame.
+    """Idle motion as a function of time. If time goes back by more than a frame, because the clock was set, the motion
+    goes on where it was.
 
     ``nonverbal`` is a separate stream, over motion in the units of the layout; None: only the head sways.
     Channels that the layout lacks are left out. ``listening``: whether a person speaks whom the face listens to; any
@@ -87,10 +88,14 @@ class IdleMotion:
     def _moved(self, seconds: float) -> NDArray[np.float64]:
         if self._nonverbal is None:
             return self._sway(seconds)
-        position = max(seconds * _FPS - self._skipped, 0.0)
-        unseen = position - (self._first + len(self._rows))
-        if unseen > _LONGEST_GAP:
-            self._skipped, position = self._skipped + unseen, position - unseen
+        position = seconds * _FPS - self._skipped
+        known = self._first + len(self._rows)
+        jump = 0.0
+        if position < self._first:  # the clock was set back
+            jump = position - (self._first + 1)
+        elif position > known + _LONGEST_GAP:
+            jump = position - known
+        self._skipped, position = self._skipped + jump, position - jump
         frame = max(int(position), self._first)
         while self._first + len(self._rows) < frame + 4:
             self._rows.append(self._next_row(self._nonverbal))

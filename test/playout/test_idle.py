@@ -52,6 +52,15 @@ def test_after_speech_it_goes_on_where_it_was_without_making_up_for_it(minute: n
     np.testing.assert_allclose(after, minute[106:206], atol=1e-5)
 
 
+@pytest.mark.parametrize('back', [0.1, 2.0])
+def test_it_goes_on_after_the_clock_was_set_back(minute: np.ndarray, back: float) -> None:
+    idle = idle_motion()
+    track(idle, 2.0)
+    after = np.stack([idle.at(2.0 - back + k / 50) for k in range(100)]).astype(np.float32)
+    # It goes on at a frame that it still has, without a jump.
+    np.testing.assert_allclose(after, minute[98:198], atol=1e-5)
+
+
 def test_the_eyes_blink_at_a_human_rate(minute: np.ndarray) -> None:
     blinks = blink_events(minute, 50.0)
     assert 10 <= len(blinks) <= 35
