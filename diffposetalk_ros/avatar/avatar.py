@@ -145,6 +145,7 @@ class Avatar:
     def push_audio(self, chunk: AudioChunk, now: int, message: Any = None, sent: int | None = None) -> None:
         """Take a message that arrived at ``now`` (ns). ``message``: what `Presenter.due_audio` returns later.
         ``sent``: when it was sent, if known."""
+        self._follow_clock()
         if not self._hold.passes(chunk, now):
             return
         heard = HeardMessage(chunk, now, message, now if sent is None else sent)
@@ -163,9 +164,7 @@ class Avatar:
 
         Returns whether to call it again within a frame; while nothing goes on, a tenth of a second later will do.
         """
-        if self._clock_jumped:
-            self._clock_jumped = False
-            self.intake.abandon()
+        self._follow_clock()
         if self.intake.poll(now):
             self.worker.notify()
         elif self.intake.open:
@@ -176,6 +175,12 @@ class Avatar:
             self.worker.call(lambda generator: generator.set_style(vector))
             self.model.restyle(self._idle, vector, self._config)
         return changed or self.intake.open
+
+    def _follow_clock(self) -> None:
+        """After a jump, discard what was heard before it, but nothing that came since."""
+        if self._clock_jumped:
+            self._clock_jumped = False
+            self.intake.abandon()
 
     def _note_slack(self, now: int) -> None:
         """How far ahead of the clock the generated frames reach, while somebody speaks."""

@@ -259,6 +259,19 @@ def test_a_style_transition_goes_on_after_the_clock_was_set_back(scene) -> None:
     assert changed and np.array_equal(later, style.goal)
 
 
+def test_what_is_said_right_after_the_clock_was_set_back_has_lips(scene, hello) -> None:
+    stage = scene()
+    stage.live(hello[:RATE])
+    stage.now -= 100 * NS
+    stage.avatar.on_clock_jump()
+    stage.say(hello[: 2 * RATE], None, 'a sentence')
+    stage.avatar.poll(stage.now)  # before the networks have made a frame of it
+    for _ in range(140):
+        stage.tick()
+    assert [message for _, message in stage.heard] == ['a sentence']
+    assert sum(state in SPEAKING for state in stage.states[50:]) == pytest.approx(100, abs=3)
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
