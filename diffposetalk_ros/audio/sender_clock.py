@@ -23,7 +23,7 @@ __all__ = ['MinimumFilter', 'PublisherClock', 'SenderClock']
 _SAME = 30_000_000
 """Clocks that differ by less (ns) are the same clock: a sound card may take as long."""
 _STEP = NS_PER_SECOND
-"""Ages do not grow by more (ns) for any other reason than a clock that was set."""
+"""The age of a first message is not larger by more (ns) for any other reason than a clock that was set."""
 _WENT_BACK = NS_PER_SECOND // 2
 """Stamps that go back by more (ns) are of a clock that was set."""
 _STAYED = NS_PER_SECOND // 10
@@ -98,11 +98,14 @@ class PublisherClock:
 class SenderClock:
     """Corrects the stamps of one sender to the receiver's clock. Times in ns; not thread-safe.
 
-    ``offset`` is added to a stamp; ``drift`` is the change of the offset in seconds per second.
+    ``offset`` is added to a stamp; ``drift`` is the change of the offset in seconds per second. ``most_late``: sound
+    that stays late by more (ns), as after a replay that was paused, is taken for sound of a clock that was set,
+    because the presentation does not wait longer.
     """
 
     def __init__(self) -> None:
         self.offset = 0
+        self.most_late = NS_PER_SECOND // 2
         self._known = False
         self._forget()
 
@@ -151,7 +154,9 @@ class SenderClock:
         self._note(now, age)
         late = age - self.offset
         set_back = went_back and late > _WENT_BACK
-        if set_back or late > _STEP and (begins or not self._known or self._steady(late_by=_STEP)):
+        fresh = late > _STEP and (begins or not self._known)
+        most_late = max(_STAYED, min(self.most_late, _STEP))
+        if set_back or fresh or (late > most_late and self._steady(late_by=most_late)):
             self._set(age if begins or went_back else min(recent for _, recent in self._recent), now)
         elif not self._known and age > _SAME:
             self._set(age, now)

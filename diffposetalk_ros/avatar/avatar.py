@@ -91,7 +91,7 @@ class Avatar:
         self._hold = InterruptHold(config.interrupt_hold)
         self._front = AudioFrontEnd(config.audio_voice_only)
         self.intake = AudioIntake(ring, worker.reset, config.audio_end_timeout, worker.preview)
-        self.intake.too_late = too_late(config)
+        self._limit_lateness(config)
         self.playout = Playout(
             self.timeline,
             model.layout,
@@ -128,7 +128,7 @@ class Avatar:
         self._config = config
         if self._worker is not None:
             self.intake.end_timeout = config.audio_end_timeout
-            self.intake.too_late = too_late(config)
+            self._limit_lateness(config)
             self._hold.pause = config.interrupt_hold
             self.presenter.update(playout_config(config), config.playout_max_shift)
             stream = stream_config(config)
@@ -175,6 +175,10 @@ class Avatar:
             self.worker.call(lambda generator: generator.set_style(vector))
             self.model.restyle(self._idle, vector, self._config)
         return changed or self.intake.open
+
+    def _limit_lateness(self, config: NodeConfig) -> None:
+        self.intake.too_late = too_late(config)
+        self.intake.sender.most_late = round(config.playout_max_shift * NS_PER_SECOND)
 
     def _follow_clock(self) -> None:
         """After a jump, discard what was heard before it, but nothing that came since."""

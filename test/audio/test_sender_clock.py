@@ -106,6 +106,22 @@ def test_a_clock_that_is_set_back_a_little_is_known_from_the_next_utterance_on(s
     assert set(live(clock, 1.0, step, T0 + 7 * NS)) == {0}
 
 
+@pytest.mark.parametrize('late', [0.6, 0.9])
+def test_a_replay_that_was_paused_is_followed_within_600_ms(late: float) -> None:
+    clock = SenderClock()
+    live(clock, 5, offset=0)
+    off = live(clock, 5, offset=-late, begin=T0 + round((5 + late) * NS), begins=False)
+    assert max(map(abs, off[30:])) <= 30 * MS
+
+
+def test_what_the_presentation_can_wait_for_is_no_clock() -> None:
+    clock = SenderClock()
+    clock.most_late = 800 * MS
+    live(clock, 5, offset=0)
+    live(clock, 5, offset=-0.7, begin=T0 + 5 * NS + 700 * MS, begins=False)
+    assert not clock.offset
+
+
 def test_a_clock_that_was_ahead_and_is_corrected() -> None:
     clock = SenderClock()
     live(clock, 0.5, 3.0)

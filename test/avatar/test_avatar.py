@@ -272,6 +272,20 @@ def test_what_is_said_right_after_the_clock_was_set_back_has_lips(scene, hello) 
     assert sum(state in SPEAKING for state in stage.states[50:]) == pytest.approx(100, abs=3)
 
 
+@pytest.mark.parametrize('pause', [0.3, 0.6, 0.9])
+def test_speech_has_lips_after_its_replay_was_paused(scene, hello, pause) -> None:
+    stage = scene()
+    stamp = stage.now - TICK
+    for i in range(0, 8 * RATE, CHUNK):
+        if i == 2 * RATE:
+            for _ in range(round(pause * 50)):
+                stage.tick()
+        stage.say(hello[i : i + CHUNK], stamp + i * NS // RATE, i)
+        stage.tick()
+    last = stage.states[-200:]
+    assert sum(state == PlayoutState.SPEAKING for state in last) >= 190
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
