@@ -272,7 +272,11 @@ class SampleClock:
     def _error(self, chunk: _Chunk) -> int:
         """How much later than the sample count says the chunk is, in ns."""
         assert self._anchor is not None
-        stamp = chunk.stamp if chunk.trusted else chunk.stamp + self._lead
+        lead = 0
+        if not chunk.trusted:
+            # A live message is sent when its sound is over, as the first was. What follows a sentence may begin at once.
+            lead = self._lead if self._lead < SENTENCE else self._length(chunk.samples)
+        stamp = chunk.stamp + lead
         return stamp - self._anchor - self._count * NS_PER_SECOND // self.rate
 
     def _tolerance(self, chunk: _Chunk) -> int:

@@ -210,6 +210,14 @@ def test_live_messages_of_changing_length_need_no_stamp():
     assert clock.origin == pytest.approx(T0 + 20 * MS, abs=5 * MS), 'the arrival of the first'
 
 
+@pytest.mark.parametrize('first, second', [(2.0, 1.0), (2.0, 0.3), (1.0, 3.0)])
+def test_a_sentence_that_comes_in_time_follows_without_a_pause_whatever_its_length(first, second):
+    clock = SampleClock(RATE)
+    clock.observe(0, speech(0, round(first * RATE)), T0)
+    actions = clock.observe(0, speech(1, round(second * RATE)), T0 + round((first - 0.05) * 1000) * MS)
+    assert kinds(actions) == ['Append'] and clock.chunk_offset_ns == round(first * 1000) * MS
+
+
 def test_where_a_message_lies_is_told_by_its_stamp_or_by_the_samples_before_it():
     clock = SampleClock(RATE)
     for i in range(3):
