@@ -187,7 +187,11 @@ class AudioIntake:
         self.last_arrival, self._paused = now, False
         self._chunk_ns = len(sound.samples) * NS_PER_SECOND // chunk.rate
         sent = now if sent is None else min(sent, now)
-        stamp = 0 if chunk.stamp is None else self._corrected(clock, chunk.stamp, sent)
+        stamp = chunk.stamp or 0
+        if self._chunk_ns >= SENTENCE and stamp + self.sender.offset < sent - SENTENCE:
+            # The time of the text, as some synthesisers stamp a sentence: it has not sounded before it was sent.
+            stamp = 0
+        stamp = self._corrected(clock, stamp, sent) if stamp else 0
         spoken = stamp + self._chunk_ns if stamp > 0 else sent
         if self._is_live(sent) and now - spoken > self.too_late:
             counters.stale += len(sound.samples) / chunk.rate

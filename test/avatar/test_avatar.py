@@ -286,6 +286,18 @@ def test_speech_has_lips_after_its_replay_was_paused(scene, hello, pause) -> Non
     assert sum(state == PlayoutState.SPEAKING for state in last) >= 190
 
 
+@pytest.mark.parametrize('computed', [0.4, 0.8, 1.9, 4.0])
+def test_a_sentence_stamped_before_it_was_synthesised_is_seen_and_heard(scene, hello, computed) -> None:
+    stage = scene()
+    for text in range(2):
+        stage.say(hello[: 2 * RATE], stage.now - round(computed * NS), text)
+        for _ in range(150):
+            stage.tick()
+    assert [message for _, message in stage.heard] == [0, 1]
+    assert stage.heard[0][0] < START + 200 * MS and stage.heard[1][0] < START + 3200 * MS
+    assert sum(state == PlayoutState.SPEAKING for state in stage.states) == pytest.approx(200, abs=6)
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
