@@ -72,14 +72,32 @@ class BackendPool:
 
 def make_avatars(count: int, prefix: str = 'avatar_', **kwargs: Any) -> list[DiffPoseTalkNode]:
     """Nodes in namespaces ``prefix``0 ... If no seed is set, each gets its number as seed, so
-    that avatars with the same audio do not move alike."""
+    that avatars with the same audio do not move alike.
+
+    A namespace for the whole process (``__ns``, as launch files set it) comes before theirs."""
+    around = _namespace_of_process(kwargs.get('context'))
     nodes = []
     for number in range(count):
-        node = DiffPoseTalkNode(namespace=f'{prefix}{number}', **kwargs)
+        space = f'{prefix}{number}'
+        if around is not None:
+            space = f'{around}/{space.lstrip("/")}'
+            kwargs['cli_args'] = ['--ros-args', '-r', f'__ns:={space}']
+        node = DiffPoseTalkNode(namespace=space, **kwargs)
         if number and node.get_parameter('sampler.seed').value == 0:
             node.set_parameters([Parameter('sampler.seed', value=number)])
         nodes.append(node)
     return nodes
+
+
+def _namespace_of_process(context: Any) -> str | None:
+    """Namespace that the command line gives to every node, if any. It would put all avatars in one place."""
+    unset = 'namespace_not_set'
+    probe = rclpy.create_node(
+        'diffposetalk', namespace=unset, context=context, start_parameter_services=False, enable_rosout=False
+    )
+    space: str = probe.get_namespace().rstrip('/')
+    probe.destroy_node()
+    return None if space == f'/{unset}' else space
 
 
 def main(args: Sequence[str] | None = None) -> int:

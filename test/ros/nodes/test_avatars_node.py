@@ -143,6 +143,28 @@ def test_too_many_avatars_are_refused(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == 'avatars_node: --avatars 3; use 1 to --limit (2)\n'
 
 
+@pytest.mark.parametrize(
+    'around, prefix, place',
+    [('/robot', 'avatar_', '/robot/avatar_'), ('/', 'avatar_', '/avatar_'), ('/a/b', '/c/d', '/a/b/c/d')],
+)
+def test_a_namespace_of_the_process_comes_before_those_of_the_avatars(
+    around: str, prefix: str, place: str
+) -> None:
+    """Launch files set it so; it would give two avatars one name and the same topics."""
+    context = rclpy.Context()
+    rclpy.init(args=['--ros-args', '-r', f'__ns:={around}', '-p', 'style.name:=lively'], context=context)
+    try:
+        nodes = make_avatars(2, prefix, context=context)
+        names = [node.get_fully_qualified_name() for node in nodes]
+        assert names == [f'{place}{number}/diffposetalk' for number in range(2)]
+        assert [node.get_parameter('style.name').value for node in nodes] == ['lively'] * 2
+        assert [node.get_parameter('sampler.seed').value for node in nodes] == [0, 1]
+        for node in nodes:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown(context=context)
+
+
 def test_two_heads_are_two_frames(model_folder: Path) -> None:
     """Namespaces keep topics apart, but /tf is one for all: a frame carries the namespace unless it is named."""
     kind = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs is not installed').TFMessage
