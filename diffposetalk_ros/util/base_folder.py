@@ -30,6 +30,7 @@ class BaseFolder:
             if not path.is_relative_to(self.folder):
                 return None
             inside = path.resolve().is_relative_to(self.folder.resolve())
+            path.is_symlink()  # raises for a name that is too long
         except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a null character
             return None
         return path if inside else None

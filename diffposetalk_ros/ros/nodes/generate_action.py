@@ -69,7 +69,8 @@ class GenerateAction:
         self._closing = True
         if self._thread is not None:
             self._thread.join()
-        if self._goal is not None and self._goal.is_active:
+        # After Ctrl-C the context is invalid and nobody can be told any more.
+        if self._goal is not None and self._node.context.ok() and self._goal.is_active:
             self._goal.abort()
         self._server.destroy()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip('rclpy', reason='rclpy is not importable')
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 soundfile = pytest.importorskip('soundfile')
 from action_msgs.msg import GoalStatus  # noqa: E402
 from diffposetalk_ros.action import Generate  # noqa: E402
@@ -128,6 +128,7 @@ def test_paths_outside_the_folder_get_one_answer_whether_they_exist_or_not(
         ({'motion_path': '/no/such/folder/m.npz'}, Generate.Result.OUTPUT),
         ({'motion_path': 'm.txt'}, Generate.Result.OUTPUT),
         ({'audio_path': '/a' * 9 + 300 * 'a'}, Generate.Result.AUDIO),
+        ({'audio_path': 300 * 'a'}, Generate.Result.AUDIO),
         ({'motion_path': 300 * 'm' + '.npz'}, Generate.Result.OUTPUT),
         ({'motion_path': '/proc/m.npz', 'steps': 2**32 - 1}, Generate.Result.OUTPUT),  # before it computes
         ({'rate': 1e9}, Generate.Result.INTERNAL),
@@ -163,3 +164,17 @@ def test_cancel_one_at_a_time_and_clean_up_in_the_middle(stage: Asking, tmp_path
     assert stage.lifecycle.configure()
     assert not out.exists()
     assert stage.send(**long).accepted
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')  # that of the spinning thread
+def test_ctrl_c_while_it_generates_leaves_no_traceback(
+    stage: Asking, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    voice = tmp_path / 'long.wav'
+    soundfile.write(voice, np.random.default_rng(0).uniform(-0.3, 0.3, 16000 * 600), 16000)
+    assert stage.lifecycle.configure()
+    assert stage.send(audio_path='long.wav', motion_path='m.npz', steps=50).accepted
+    stage.until(lambda: stage.feedback)
+    rclpy.try_shutdown(context=stage.context)  # as the signal handler of rclpy does
+    stage.node.close()
+    assert 'not released' not in capfd.readouterr().err
