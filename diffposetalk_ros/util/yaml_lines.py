@@ -76,7 +76,7 @@ class Entry:
         if isinstance(value, str):
             with suppress(ValueError):
                 value = float(value)  # 1e-5 is text in YAML 1.1
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
             self.fail(f'{self.name} is {self._shown()}; give a finite number')
         if not lowest <= value <= highest:
             self.fail(f'{self.name} is {value:g}; use {lowest:g} to {highest:g}')
@@ -85,7 +85,14 @@ class Entry:
     def _shown(self) -> str:
         if isinstance(self.value, dict):
             return 'a mapping'
-        return 'a list' if isinstance(self.value, list) else repr(self.value)
+        return 'a list' if isinstance(self.value, list) else repr(self.value)[:80]
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def read_entries(path: Path) -> Entry:

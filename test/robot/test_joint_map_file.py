@@ -81,6 +81,7 @@ def test_example_comes_back_from_its_own_text(tmp_path: Path) -> None:
         ('neck: {joints: [pan], axes: [z]}\n', '', 5, ('neither sources nor follows',)),
         ('gain: 0.4}', 'gain: .inf}', 14, ('finite',)),
         ('gain: 0.4}', 'gain: 1e300}', 14, ('-10000 to 10000',)),
+        ('gain: 0.4}', f'gain: 1{400 * "0"}}}', 14, ('finite',)),
         ('gain: 0.4}', 'gain: yes}', 14, ('True', 'number')),
         ('    limits: [0, 0.4]', '    limits: [0, .nan]', 9, ('item 2 of limits is nan',)),
         ('    limits: [0, 0.4]', '    limits: 0.4', 9, ('list',)),
