@@ -276,8 +276,10 @@ class JointCommandNode(ManagedNode):
             self._head = ros_to_flame(quaternion_to_vector(values / length))
 
     def _on_joint_states(self, message: Any) -> None:
-        self._measured.update(positions_by_name(message, self.commander.map.names))
-        self._measured_at = self._now()
+        measured = positions_by_name(message, self.commander.map.names)
+        if measured:  # the drivers of other joints publish on the same topic
+            self._measured.update(measured)
+            self._measured_at = self._now()
 
     def _on_emergency_stop(self, request: Any, response: Any) -> Any:
         commander = self.commander

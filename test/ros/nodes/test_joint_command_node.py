@@ -219,6 +219,24 @@ def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench:
     assert abs(first - begin) < 0.2 * abs(far), 'on the way from there'
 
 
+def test_joints_of_another_driver_do_not_make_an_old_position_new(bench: Bench) -> None:
+    node = bench.node(output='forward')
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
+    names = list(node.commander.map.names)
+    arm = JointState(name=['elbow'], position=[1.0])
+    bench.spin(20.0, until=lambda: driver.publish(arm) or node.count_publishers('joint_states'))
+    bench.spin(0.5, until=lambda: driver.publish(arm))
+    assert not node._start_at_robot() and not node._measured_at
+    head = JointState(name=names, position=[0.0] * len(names))
+    bench.spin(20.0, until=lambda: driver.publish(head) or node._start_at_robot())
+    assert node._start_at_robot()
+    bench.spin(0.2)
+    node._measured_at -= 2 * NS
+    bench.spin(0.5, until=lambda: driver.publish(arm))
+    assert not node._start_at_robot()
+
+
 def test_a_node_that_is_started_again_waits_for_the_position_of_the_joints(bench: Bench) -> None:
     """Configured and activated at once, as after a crash, while the driver tells where the joints are."""
     driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
