@@ -8,16 +8,23 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['LevelMeter', 'amplified']
+__all__ = ['LevelMeter', 'amplified', 'is_quiet']
 
 _BLOCK = 0.05
 """Seconds."""
+_QUIET = 10 ** (-45 / 20)
+"""Nobody misses a few milliseconds of sound that never exceeds this (-45 dBFS)."""
 
 
 def amplified(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float32]:
     """Samples (n,) amplified by ``decibels`` and clipped to [-1, 1]."""
     out: NDArray[np.float32] = np.clip(samples * np.float32(10 ** (decibels / 20)), -1, 1)
     return out
+
+
+def is_quiet(samples: NDArray[np.float32]) -> bool:
+    """Whether samples (n,) are a pause of speech: nobody misses a few milliseconds of them."""
+    return float(np.abs(samples).max(initial=0.0)) < _QUIET
 
 
 class LevelMeter:

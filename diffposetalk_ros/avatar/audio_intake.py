@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk_ros.audio.chunk import AudioChunk
+from diffposetalk_ros.audio.level import is_quiet
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.audio.ring_buffer import AudioRingBuffer
 from diffposetalk_ros.audio.sample_clock import (
@@ -50,9 +51,6 @@ _LONGEST_GAP = 1.0
 
 _LIVE = NS_PER_SECOND // 4
 """A sender is live when it has kept the pace of its sound for so long (ns)."""
-
-_QUIET = 10 ** (-45 / 20)
-"""Nobody misses a few milliseconds of sound that never exceeds this (-45 dBFS)."""
 
 
 @dataclass
@@ -206,7 +204,7 @@ class AudioIntake:
         self._apply(actions)
         if any(isinstance(action, Drop) and action.reason in (DUPLICATE, TOO_LATE) for action in actions):
             return None
-        quiet = float(np.abs(sound.samples).max(initial=0.0)) < _QUIET
+        quiet = is_quiet(sound.samples)
         return AudioPiece(clock.chunk_offset_ns, self._chunk_ns, quiet, message)
 
     @property

@@ -236,8 +236,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'interrupt.hold',
         0.3,
-        'After an interrupt, audio is ignored until the sender pauses for this time; 0: drop only the audio that '
-        'has already arrived',
+        'After an interrupt, audio is ignored until the sender pauses for this time, or sends silence for at least '
+        'a second; 0: drop only the audio that has already arrived',
         's',
         0.0,
         10.0,
