@@ -57,6 +57,8 @@ class Pacer:
         """Whether all frames of the utterance have been shown at ``now``."""
         position = max(0.0, clock.position(now))
         held = self._timeline.at(int(position), provisional=True, epoch=clock.epoch)
+        if held.epoch > clock.epoch:
+            return True  # long over: its frames are forgotten
         return held.epoch == clock.epoch and held.closed and position >= held.last - 0.5
 
     def advance(self, clock: PresentationClock, now: int, quiet_until: int, in_gap: bool = False) -> None:

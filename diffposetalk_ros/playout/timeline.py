@@ -189,13 +189,15 @@ class MotionTimeline:
     def at(self, frame: int, provisional: bool = False, epoch: int | None = None) -> TimelineFrames:
         """Frame ``frame`` and the next one of ``epoch``; forgets frames more than ``keep`` before it.
 
-        Without ``epoch``, or if that epoch is not held, the current one is used.
+        Without ``epoch``, or if that epoch is not held, the current one is used. In the latter case nothing is
+        forgotten, because ``frame`` counts from another beginning.
         """
         with self._lock:
-            epoch = epoch if epoch in self._tracks else self._epoch
+            wanted, epoch = epoch, epoch if epoch in self._tracks else self._epoch
             assert epoch is not None
             track = self._tracks[epoch]
-            track.forget(frame - self._keep)
+            if wanted in (None, epoch):
+                track.forget(frame - self._keep)
             second = track.get(frame + 1, provisional)
             return TimelineFrames(
                 epoch,

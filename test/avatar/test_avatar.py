@@ -298,6 +298,20 @@ def test_a_sentence_stamped_before_it_was_synthesised_is_seen_and_heard(scene, h
     assert sum(state == PlayoutState.SPEAKING for state in stage.states) == pytest.approx(200, abs=6)
 
 
+@pytest.mark.parametrize('rest', [2, 9, 11, 60])
+def test_a_sentence_has_all_of_its_lips_after_however_long_a_rest(scene, hello, rest) -> None:
+    stage = scene()
+    for text in range(2):
+        begin, shown = stage.now, len(stage.states)
+        stage.say(hello[: 2 * RATE], None, text)
+        for _ in range(150):
+            stage.tick()
+        assert sum(state == PlayoutState.SPEAKING for state in stage.states[shown:]) == pytest.approx(100, abs=2)
+        assert stage.heard[text][0] - begin < 120 * MS
+        for _ in range(rest * 50 - 150):
+            stage.tick()
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
