@@ -274,7 +274,8 @@ class SampleClock:
         assert self._anchor is not None
         lead = 0
         if not chunk.trusted:
-            # A live message is sent when its sound is over, as the first was. What follows a sentence may begin at once.
+            # A live message is sent when its sound is over, as the first was. What follows a sentence may begin at
+            # once.
             lead = self._lead if self._lead < SENTENCE else self._length(chunk.samples)
         stamp = chunk.stamp + lead
         return stamp - self._anchor - self._count * NS_PER_SECOND // self.rate

@@ -15,7 +15,8 @@ class InterruptHold:
     """Withholds the sound that a sender still sends of an interrupted utterance.
 
     The hold ends with a pause of ``pause`` s between messages, with a jump of that length in their stamps, with
-    another sample rate, or with `release`. A sender that never pauses ends it with a second of silence. ``held``: seconds of sound that were not spoken.
+    another sample rate, or with `release`. A sender that never pauses ends it with a second of silence.
+    ``held``: seconds of sound that were not spoken.
     """
 
     def __init__(self, pause: float) -> None:
@@ -59,12 +60,14 @@ class InterruptHold:
             self._quiet_since = None
         elif self._quiet_since is None or now < self._quiet_since:
             self._quiet_since = now
-        return self._quiet_since is not None and now - self._quiet_since >= max(self.pause, 1.0) * NS_PER_SECOND
+        return (
+            self._quiet_since is not None and now - self._quiet_since >= max(self.pause, 1.0) * NS_PER_SECOND
+        )
 
     def _begins(self, chunk: AudioChunk, now: int) -> bool:
         """Whether this message begins another utterance."""
         assert self._arrival is not None, 'something was interrupted'
-        # A live sender of long messages is silent between them; a whole sentence follows a pause like any other sound.
+        # A live sender of long messages is silent between them. A whole sentence follows a pause like other sound.
         length = len(chunk.sound.samples) * NS_PER_SECOND // chunk.rate
         pause = max(self.pause * NS_PER_SECOND, 1.5 * min(length, SENTENCE))
         if chunk.rate != self._rate or not 0 <= now - self._arrival <= pause:

@@ -39,8 +39,8 @@ making up for all of it would hold up the publishing thread for 2 ms a frame."""
 
 
 class IdleMotion:
-    """Idle motion as a function of time. If time goes back by more than a frame, because the clock was set, the motion
-    goes on where it was.
+    """Idle motion as a function of time. If time goes back by more than a frame, because the clock was set, the
+    motion goes on where it was.
 
     ``nonverbal`` is a separate stream, over motion in the units of the layout; None: only the head sways.
     Channels that the layout lacks are left out. ``listening``: whether a person speaks whom the face listens to; any

@@ -306,7 +306,9 @@ def test_a_sentence_has_all_of_its_lips_after_however_long_a_rest(scene, hello, 
         stage.say(hello[: 2 * RATE], None, text)
         for _ in range(150):
             stage.tick()
-        assert sum(state == PlayoutState.SPEAKING for state in stage.states[shown:]) == pytest.approx(100, abs=2)
+        assert sum(state == PlayoutState.SPEAKING for state in stage.states[shown:]) == pytest.approx(
+            100, abs=2
+        )
         assert stage.heard[text][0] - begin < 120 * MS
         for _ in range(rest * 50 - 150):
             stage.tick()

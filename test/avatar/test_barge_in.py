@@ -12,9 +12,7 @@ MS, NS = 1_000_000, 1_000_000_000
 START = 1000 * NS
 
 
-def chunk(
-    stamp: int | None = None, rate: int = 16000, count: int = 320, level: float = 0.1
-) -> AudioChunk:
+def chunk(stamp: int | None = None, rate: int = 16000, count: int = 320, level: float = 0.1) -> AudioChunk:
     return AudioChunk(MonoAudio(np.full(count, level, np.float32)), rate, stamp)
 
 
@@ -92,7 +90,9 @@ def test_a_sender_that_never_pauses_is_heard_again_after_a_second_of_silence() -
     for level in [0.1] * 50 + [0.001] * 30 + [0.1] * 20 + [0.001] * 80:
         passed.append(hold.passes(chunk(level=level), at))
         at += 20 * MS
-    assert passed.index(True) == 150, 'a second into the silence that lasts; the shorter one is part of the speech'
+    assert passed.index(True) == 150, (
+        'a second into the silence that lasts; the shorter one is part of the speech'
+    )
     assert all(passed[150:])
     hold.begin()
     assert not any(hold.passes(chunk(level=0.0), at) for _ in range(200)), 'a pause within a burst'

@@ -18,7 +18,19 @@ def test_names_are_resolved_inside(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['../x', '/etc/passwd', 'a/../../x', '~/x', '~nobody_at_all/x', 'link/x', 'link', 'a\0b', 300 * 'a', 3000 * 'a/']
+    'name',
+    [
+        '../x',
+        '/etc/passwd',
+        'a/../../x',
+        '~/x',
+        '~nobody_at_all/x',
+        'link/x',
+        'link',
+        'a\0b',
+        300 * 'a',
+        3000 * 'a/',
+    ],
 )
 def test_what_leads_out_is_refused_with_one_answer(tmp_path: Path, name: str) -> None:
     base = BaseFolder(str(tmp_path / 'base'))

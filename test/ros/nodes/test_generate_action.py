@@ -166,7 +166,9 @@ def test_cancel_one_at_a_time_and_clean_up_in_the_middle(stage: Asking, tmp_path
     assert stage.send(**long).accepted
 
 
-@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')  # that of the spinning thread
+@pytest.mark.filterwarnings(
+    'ignore::pytest.PytestUnhandledThreadExceptionWarning'
+)  # that of the spinning thread
 def test_ctrl_c_while_it_generates_leaves_no_traceback(
     stage: Asking, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
