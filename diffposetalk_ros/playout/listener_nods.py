@@ -32,7 +32,8 @@ _FORGET: Final = 0.5
 
 
 class ListenerNods:
-    """Nods as a function of time and of whether a person speaks. Times are in seconds and must not go back.
+    """Nods as a function of time and of whether a person speaks. Times are in seconds. If they
+    go back, because the clock was set, listening begins anew.
 
     ``seed`` chooses which pauses get a nod, and of how many.
     """
@@ -46,7 +47,9 @@ class ListenerNods:
 
     def at(self, seconds: float, voice: bool, depth: float) -> float:
         """Pitch of the head, rad, positive is down; ``depth``: that of the first nod of a new row, rad."""
-        if seconds - self._last > _FORGET:
+        if seconds < self._last:  # the clock was set back
+            self._heard_since, self._end = None, 0.0
+        elif seconds - self._last > _FORGET:
             self._heard_since = None
         self._last = seconds
         if voice and self._heard_since is None:

@@ -65,6 +65,13 @@ def test_a_voice_from_before_the_listener_s_own_speech_gets_no_nod() -> None:
     assert not any(nods.at(10.0 + k / FPS, False, DEPTH) for k in range(100))
 
 
+def test_the_listener_nods_again_after_the_clock_was_set_back() -> None:
+    nods = ListenerNods()
+    for k in range(100 * FPS):
+        nods.at(1000.0 + k / FPS, True, DEPTH)
+    assert any(nods.at(k / FPS, True, DEPTH) for k in range(30 * FPS))
+
+
 def test_the_seed_chooses_the_nods() -> None:
     voice = [(2.0, True), (2.0, False)] * 10
     np.testing.assert_array_equal(pitch(voice), pitch(voice))
