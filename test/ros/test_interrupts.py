@@ -23,9 +23,9 @@ from diffposetalk_ros.audio.chunk import AudioChunk  # noqa: E402
 from diffposetalk_ros.audio.formats.file import read_audio  # noqa: E402
 from diffposetalk_ros.audio.formats.pcm import MonoAudio  # noqa: E402
 from diffposetalk_ros.avatar.person_voice import PersonVoice  # noqa: E402
-from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns  # noqa: E402
 from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.messages.audio import audio_to_message, has_portaudio_form, message_class  # noqa: E402
+from diffposetalk_ros.ros.messages.stamps import stamp_of  # noqa: E402
 from diffposetalk_ros.util.resources import demo_clip  # noqa: E402
 
 PIECE = RATE // 50
@@ -110,7 +110,7 @@ def interrupted(stage: Stage, ears: Ears, stamped: bool = False) -> Sender:
     sender.until(lambda: stage.state() == FaceMotion.SPEAKING)
     assert stage.call(Trigger, 'interrupt', Trigger.Request()).success
     asked = stage.client.get_clock().now().nanoseconds
-    sender.until(lambda: stage.state() in QUIET and stamp_ns(stage.seen.frames[-1]) > asked)
+    sender.until(lambda: stage.state() in QUIET and stamp_of(stage.seen.frames[-1]) > asked)
     sender.until(lambda: ears.held > 0)
     return sender
 
@@ -122,8 +122,8 @@ def test_what_is_still_sent_of_the_utterance_is_not_spoken_until_a_pause(stage: 
     stage.client.create_subscription(message_class(KIND), 'audio_out', heard.append, qos.AUDIO_OUT)
     quiet_from, spoken = len(stage.seen.frames), ears.value('sound [s]')
     # Longer than playout.delay: sound that had passed would be heard.
-    shown = stamp_ns(stage.seen.frames[-1])
-    sender.until(lambda: stamp_ns(stage.seen.frames[-1]) - shown > 2 * NS)
+    shown = stamp_of(stage.seen.frames[-1])
+    sender.until(lambda: stamp_of(stage.seen.frames[-1]) - shown > 2 * NS)
     sender.send(1.0)
     sender.until(lambda: ears.held >= 1.0)
     assert not heard and {frame.state for frame in stage.seen.frames[quiet_from:]} <= set(QUIET)
@@ -201,16 +201,16 @@ def test_a_voice_on_listen_stops_face_and_sound_and_noise_does_not(model_folder:
 
         epoch = chunks[-1].epoch
         said = say(before)
-        stage.until(lambda: stamp_ns(stage.seen.frames[-1]) > said + NS, PATIENCE)
+        stage.until(lambda: stamp_of(stage.seen.frames[-1]) > said + NS, PATIENCE)
         assert stage.state() == FaceMotion.SPEAKING and chunks[-1].epoch == epoch
         say(voice)
         stage.until(lambda: stage.state() in QUIET, PATIENCE)
         told = [frame for frame in stage.seen.frames if frame.state == FaceMotion.SPEAKING]
-        last, quiet = stamp_ns(told[-1]), stamp_ns(stage.seen.frames[-1])
-        stage.until(lambda: stamp_ns(stage.seen.frames[-1]) > quiet + NS, PATIENCE)
-        first = next(stamp_ns(f) for f in stage.seen.frames if f.state in QUIET and stamp_ns(f) > last)
+        last, quiet = stamp_of(told[-1]), stamp_of(stage.seen.frames[-1])
+        stage.until(lambda: stamp_of(stage.seen.frames[-1]) > quiet + NS, PATIENCE)
+        first = next(stamp_of(f) for f in stage.seen.frames if f.state in QUIET and stamp_of(f) > last)
         assert first - last <= 200_000_000, 'the face is at rest'
-        assert abs(stamp_ns(heard[-1]) - last) <= 60_000_000, 'face and sound stop together'
+        assert abs(stamp_of(heard[-1]) - last) <= 60_000_000, 'face and sound stop together'
         assert stage.state() in QUIET
         assert {chunk.epoch for chunk in chunks} == {epoch, epoch + 1}, 'one interrupt, by the voice'
     finally:
@@ -231,7 +231,7 @@ def test_nobody_listens_by_default(stage: Stage) -> None:
 def pitch_speeds(frames: list[Any]) -> np.ndarray:
     """Speed of the head's pitch between frames, in degrees per second."""
     pitch = 2 * np.degrees([f.head_orientation.y for f in frames])  # REP 103: a nod turns about the y axis
-    times = np.array([stamp_ns(f) for f in frames]) / NS
+    times = np.array([stamp_of(f) for f in frames]) / NS
     return np.abs(np.diff(pitch) / np.diff(times))
 
 

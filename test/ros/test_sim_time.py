@@ -14,7 +14,7 @@ from node_stage import Stage  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 
-from diffposetalk_ros.benchmark.ros.demo_session import stamp_ns  # noqa: E402
+from diffposetalk_ros.ros.messages.stamps import stamp_of  # noqa: E402
 
 STEP = 10_000_000
 
@@ -41,7 +41,7 @@ class World:
 
         def there() -> bool:
             frames = self.stage.seen.frames
-            if frames and self.now - lag <= stamp_ns(frames[-1]) <= self.now:
+            if frames and self.now - lag <= stamp_of(frames[-1]) <= self.now:
                 return True
             self.tell()  # best effort: the last word may have been lost
             return False
@@ -63,7 +63,7 @@ def test_frames_follow_the_simulated_clock(model_folder: Path) -> None:
             begin = world.now
             world.run(1.0, speed)
             world.wait(2 * STEP)
-            stamps = [stamp_ns(f) for f in stage.seen.frames if stamp_ns(f) > begin]
+            stamps = [stamp_of(f) for f in stage.seen.frames if stamp_of(f) > begin]
             assert 49 <= len(stamps) <= 50, speed
             assert set(np.diff(stamps)) == {20_000_000}
         count = len(stage.seen.frames)
@@ -73,7 +73,7 @@ def test_frames_follow_the_simulated_clock(model_folder: Path) -> None:
         world.now -= 50 * 10**9
         world.run(1.0, 1.0)
         world.wait(2 * STEP)
-        stamps = [stamp_ns(f) for f in stage.seen.frames[-30:]]
+        stamps = [stamp_of(f) for f in stage.seen.frames[-30:]]
         assert max(stamps) <= world.now and set(np.diff(stamps)) == {20_000_000}
         assert stage.seen.missing == 0
     finally:
