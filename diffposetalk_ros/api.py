@@ -53,6 +53,7 @@ from diffposetalk_ros.streaming.generator import (
     StreamingGenerator,
     model_stream,
 )
+from diffposetalk_ros.util.extras import install_hint
 from diffposetalk_ros.util.output_file import write_atomically
 from diffposetalk_ros.util.resources import DEFAULT_MODEL, demo_clip
 
@@ -246,8 +247,12 @@ def load_style_encoder(checkpoint: str | Path, stats: str | Path) -> StyleEncode
         stats: ``stats_train.npz`` of the data it was trained on.
 
     Raises CheckpointError for a file that is hostile, damaged or something else; nothing in it is executed.
+    Raises ModelError if torch is not installed.
     """
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ModelError(f'{checkpoint}: {install_hint(error) or error}') from error
 
     from diffposetalk_ros.model.official import flame_stats, motion_stats, read_style_encoder
 
@@ -280,8 +285,8 @@ def extract_style(
         seconds: how much to use, s, at most 60; None: to the end, but for an official encoder the one
             stretch of 4 s that the reference takes.
 
-    Raises StyleError for a clip in another space or too short and for a stretch that no clip has,
-    MotionError for values that no face has.
+    Raises StyleError for a clip that is in another space or too short, for a negative ``start`` and for
+    ``seconds`` of 0 or less; MotionError for values that no face has.
     """
     check_face(motion)
     if isinstance(model, LoadedModel):
@@ -293,7 +298,7 @@ def extract_style(
 def save_style(path: str | Path, style: FloatArray) -> None:
     """Write a style vector (S,) to an .npy file, which every ``style`` argument takes.
 
-    Raises StyleError for NaN, MotionError when the file cannot be written.
+    Raises StyleError for NaN or infinity, MotionError when the file cannot be written.
     """
     vector = np.asarray(style, np.float32)
     if not np.isfinite(vector).all():
@@ -326,7 +331,7 @@ def _blocks(audio: Audio, sample_rate: int) -> Iterator[FloatArray]:
 
 
 def _check(seed: int, sampling: SamplingConfig | None) -> None:
-    """What would end in an error of NumPy, or in NaN for which the model would be blamed."""
+    """Raise ConfigError for a seed that NumPy refuses, and for a scale that would turn the motion into NaN."""
     if seed < 0:
         raise ConfigError(f'seed {seed}; use 0 or more')
     for name in () if sampling is None else ('scale_audio', 'scale_style'):

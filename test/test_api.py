@@ -277,3 +277,9 @@ def test_an_official_style_encoder_opens_alone(tmp_path: Path, head: bool) -> No
     identity = rng.normal(size=100).astype('f4')
     spoken = dpt.generate(whole, rng.normal(0, 0.1, 16000).astype('f4'), None, shape=identity, sampling=FAST)
     np.testing.assert_allclose(dpt.flame_arrays(spoken).shape, identity, atol=1e-5)
+
+
+def test_without_torch_a_style_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    with pytest.raises(dpt.ModelError, match=r'torch is not installed; .* pip install -e "\.\[torch\]"'):
+        dpt.load_style_encoder('se.pt', 'stats_train.npz')
