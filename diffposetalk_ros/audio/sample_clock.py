@@ -274,8 +274,8 @@ class SampleClock:
         assert self._anchor is not None
         lead = 0
         if not chunk.trusted:
-            # A live message is sent when its sound is over, as the first was. What follows a sentence may begin at
-            # once.
+            # A live message is sent when its sound is over, so all of them are late by as much as the first. A whole
+            # sentence may be sent while the one before it is still heard, so it may begin at once.
             lead = self._lead if self._lead < SENTENCE else self._length(chunk.samples)
         stamp = chunk.stamp + lead
         return stamp - self._anchor - self._count * NS_PER_SECOND // self.rate
@@ -322,8 +322,8 @@ class SampleClock:
         return len(samples) * NS_PER_SECOND // self.rate
 
     def _restart(self, actions: list[ClockAction], reason: str, stamps_hold: bool) -> None:
-        """Begin a new utterance. ``stamps_hold``: earlier stamps are of the same clock as later ones, so that chunks
-        kept back still follow and duplicates are still known."""
+        """Begin a new utterance. ``stamps_hold``: later stamps come from the same clock as earlier ones, so chunks
+        that were kept back still follow, and duplicates are still recognised."""
         held, recent, last = self._held, self._recent, self._last_now
         self.reset()
         self._last_now = last

@@ -23,7 +23,7 @@ __all__ = ['MinimumFilter', 'PublisherClock', 'SenderClock']
 _SAME = 30_000_000
 """Clocks that differ by less (ns) are the same clock: a sound card may take as long."""
 _STEP = NS_PER_SECOND
-"""The age of a first message is not larger by more (ns) for any other reason than a clock that was set."""
+"""A first message whose age is larger by more (ns) comes from a clock that was set."""
 _WENT_BACK = NS_PER_SECOND // 2
 """Stamps that go back by more (ns) are of a clock that was set."""
 _STAYED = NS_PER_SECOND // 10
@@ -98,9 +98,9 @@ class PublisherClock:
 class SenderClock:
     """Corrects the stamps of one sender to the receiver's clock. Times in ns; not thread-safe.
 
-    ``offset`` is added to a stamp; ``drift`` is the change of the offset in seconds per second. ``most_late``: sound
-    that stays late by more (ns), as after a replay that was paused, is taken for sound of a clock that was set,
-    because the presentation does not wait longer.
+    ``offset`` is added to a stamp; ``drift`` is the change of the offset in seconds per second. ``most_late``: if
+    sound stays late by more (ns), as after a paused replay, its clock is taken to have been set, because the
+    presentation does not wait longer.
     """
 
     def __init__(self) -> None:

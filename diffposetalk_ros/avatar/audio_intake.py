@@ -57,7 +57,7 @@ _LIVE = NS_PER_SECOND // 4
 class IntakeCounters:
     """Counts since activation: messages and utterances; seconds of sound, of filled gaps, of unused sound and of
     ``stale`` sound, which came too late; values that were NaN or infinite, and values outside [-1, 1]. ``note``
-    says why sound was last left out or an utterance begun, '' if for no other reason than that it came."""
+    says why sound was last left out or an utterance was begun; it is '' if there was no special reason."""
 
     messages: int = 0
     utterances: int = 0
@@ -187,7 +187,7 @@ class AudioIntake:
         sent = now if sent is None else min(sent, now)
         stamp = chunk.stamp or 0
         if self._chunk_ns >= SENTENCE and stamp + self.sender.offset < sent - SENTENCE:
-            # The time of the text, as some synthesisers stamp a sentence: it has not sounded before it was sent.
+            # Some synthesisers stamp a sentence with the time of its text, but nobody heard it before it was sent.
             stamp = 0
         stamp = self._corrected(clock, stamp, sent) if stamp else 0
         spoken = stamp + self._chunk_ns if stamp > 0 else sent

@@ -210,7 +210,7 @@ class Avatar:
         self._clock_jumped = True
 
     def listen(self, voice: bool) -> None:
-        """``voice``: whether a person speaks, to whom the face listens while it is silent."""
+        """Tell the face whether a person is speaking to it (``voice``). It reacts while it is silent."""
         self._idle.listening = voice
 
     def set_style(self, reference: StyleReference, transition: float = 0.0) -> None:

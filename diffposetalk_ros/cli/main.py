@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             flush_stdout()
     except BrokenPipeError:
         return drop_stdout()
-    except OSError as error:  # standard output is a full disk
+    except OSError as error:  # standard output goes to a full disk
         drop_stdout()
         print(f'diffposetalk: {error.strerror or error}', file=sys.stderr)
         return 1
@@ -167,7 +167,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return _interrupted(verb)
     except (ImportError, RuntimeError) as error:
-        # What compiled modules and classes make of a Ctrl-C while they are loaded.
+        # Compiled modules and class definitions turn a Ctrl-C during their import into these errors.
         if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             raise
         return _interrupted(verb)

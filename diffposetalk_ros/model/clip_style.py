@@ -49,7 +49,7 @@ def style_frames(
     """
     if not 0 <= start < math.inf or not (seconds is None or seconds > 0):
         raise StyleError(
-            f'start {start:g} s, seconds {seconds}: use a start of 0 or more, and more than 0 seconds'
+            f'start {start:g}, seconds {seconds}: start must be 0 or more, and seconds more than 0'
         )
     values = _columns(at_rate(clip, config.fps), config.layout)
     count = round(min(LONGEST_STYLE if seconds is None else seconds, LONGEST_STYLE) * config.fps)

@@ -4,7 +4,7 @@
 If the model has a nonverbal network, the same network moves the face during speech and silence, in the style of the
 speaker. There is thus no visible transition when speech begins. Otherwise only the head sways.
 
-While a person speaks to it, the face looks at that person more of the time, and nods (`listener_nods`).
+While a person speaks to it, the face nods (`listener_nods`) and looks at that person more of the time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CALM: Final = Amounts(head=0.6, brows=0.6, smile=0.7, gaze=0.6)
 _ATTENTIVE: Final = replace(_CALM, gaze=0.45)
 """The same while a person speaks: listeners look at the speaker 75 % of the time (Argyle and Cook 1976)."""
 _NOD: Final = 5.0
-"""Depth of a nod in spreads of the head's pitch: people who move their heads more also nod more deeply."""
+"""Depth of a nod in spreads of the listener's head pitch: people who move their heads more also nod more deeply."""
 _DEEPEST_NOD: Final = 0.14  # rad
 _LONGEST_GAP: Final = 12
 """Frames made though nobody sees them. After a longer time, such as speech, the idle face goes on where it was:
@@ -43,7 +43,7 @@ class IdleMotion:
     motion goes on where it was.
 
     ``nonverbal`` is a separate stream, over motion in the units of the layout; None: only the head sways.
-    Channels that the layout lacks are left out. ``listening``: whether a person speaks whom the face listens to; any
+    Channels that the layout lacks are left out. ``listening``: whether a person is speaking to the face; any
     thread may set it.
     """
 

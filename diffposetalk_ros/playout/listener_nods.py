@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nods of a listener: when the person who speaks pauses, and now and then in between.
+"""Nods of a listener: when the speaker pauses, and now and then in between.
 
 voice     ====1.2 s====.....=========== 8 s ===========....
 nods                    ^^^            ^^                ^     one to three each, and smaller each time
@@ -33,9 +33,9 @@ _FORGET: Final = 0.5
 
 class ListenerNods:
     """Nods as a function of time and of whether a person speaks. Times are in seconds. If they
-    go back, because the clock was set, listening begins anew.
+    go back because the clock was set, listening begins anew.
 
-    ``seed`` chooses which pauses get a nod, and of how many.
+    ``seed`` chooses which pauses get nods, and how many.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -46,7 +46,7 @@ class ListenerNods:
         self._start, self._end, self._depth = 0.0, 0.0, 0.0
 
     def at(self, seconds: float, voice: bool, depth: float) -> float:
-        """Pitch of the head, rad, positive is down; ``depth``: that of the first nod of a new row, rad."""
+        """Pitch of the head, rad, positive downwards. ``depth``: that of the first nod if a row begins now, rad."""
         if seconds < self._last:  # the clock was set back
             self._heard_since, self._end = None, 0.0
         elif seconds - self._last > _FORGET:

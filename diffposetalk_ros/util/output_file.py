@@ -46,16 +46,14 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
 
 
 def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
-    """Raise ConfigError if ``path`` is one of the files that are read, under any name: it would be lost."""
+    """Raise ConfigError if ``path`` is one of the input files, under any name. Writing it would destroy the input."""
     for given in inputs:
         try:
             same = given is not None and path.samefile(given)
         except (OSError, ValueError):  # either of them does not exist
             continue
         if same:
-            raise ConfigError(
-                f'{path} is the file that is read, and would be lost; name another one to write'
-            )
+            raise ConfigError(f'{path} is an input file, which would be lost; name another file to write')
 
 
 def check_output_folder(path: Path) -> None:
@@ -137,7 +135,7 @@ def ordinary_rights(path: Path) -> None:
 
 
 def escape_stdout() -> None:
-    """Print what the terminal's encoding lacks, as in the name of a file, with a backslash instead of failing."""
+    """Print characters that the terminal's encoding lacks, such as in a file name, with a backslash: do not fail."""
     if getattr(sys.stdout, 'errors', None) == 'strict' and hasattr(sys.stdout, 'reconfigure'):
         sys.stdout.reconfigure(errors='backslashreplace')
 

@@ -58,8 +58,8 @@ def render_to_file(
     """Write .mp4 (sound by ``audio``), .gif or .png; several clips stand side by side.
 
     Returns the number of frames drawn per clip. The picture ends with the longest clip, and the sound
-    with the picture. Raises MotionError for FLAME motion, ConfigError for an unwritable path, that of the sound, a
-    suffix, size or missing PyAV, AudioError for unreadable sound.
+    with the picture. Raises MotionError for FLAME motion, AudioError for unreadable sound, and ConfigError for a path
+    that cannot be written or is that of the sound, for a wrong suffix or size, and if PyAV is missing.
     """
     path = Path(path)
     suffix = path.suffix.lower()

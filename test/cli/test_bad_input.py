@@ -205,7 +205,7 @@ def test_a_file_that_is_read_is_not_overwritten(
     Path('link.csv').hardlink_to('take.csv')
     Path('me.mp4').write_bytes(b'the only copy')
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    refused(words, capsys, 'would be lost; name another one to write')
+    refused(words, capsys, 'would be lost; name another file to write')
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -238,14 +238,14 @@ class _SoundFile:
             self._told = 0
         if len(values) < count and self._open_end:
             _log.warning(
-                '%s lacks its last page, so it is cut off or of a stream; %.1f s can be decoded',
+                '%s lacks its last page, so it was cut off or recorded from a stream; %.1f s can be decoded',
                 source_name(self._file),
                 self._read / self.rate,
             )
             self._open_end = False
         if len(values) < count and self._joined:
             _log.warning(
-                '%s is several MP3s in one file, of which only the first, %.1f s, is read; join them with '
+                '%s contains several MP3s, and only the first of them (%.1f s) is read; join them with '
                 'ffmpeg -f concat',
                 source_name(self._file),
                 self._read / self.rate,
@@ -260,8 +260,8 @@ class _SoundFile:
 
 
 def _mp3_header(file: BinaryIO) -> tuple[bool, bool]:
-    """Whether the first frame of an MP3 holds the number of frames, which otherwise is guessed from the bit rate; and
-    whether another MP3 follows the sound, which libsndfile does not read.
+    """Two facts about an MP3: whether its first frame holds the number of frames, which otherwise is guessed from the
+    bit rate, and whether another MP3 follows in the file, which libsndfile does not read.
     """
     here = file.tell()
     file.seek(0)

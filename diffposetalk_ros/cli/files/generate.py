@@ -99,8 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--live',
         action='store_true',
-        help='generate hop by hop as the live node does by default: the frames of face_motion_chunk; takes no '
-        'options of sampling and no --shape',
+        help='generate hop by hop as the live node does by default: the frames of face_motion_chunk; cannot be '
+        'combined with options of sampling or --shape',
     )
     parser.add_argument(
         '--fps', type=float, help='frame rate of the output, 10 to 120 (default: that of the model, 25)'
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f'--repetitions {options.repetitions}; use 1 to 1000')
     sampling = sampling_from(options)
     if options.live and (sampling != SamplingConfig() or options.shape or options.no_audio_context):
-        raise ConfigError('--live samples as the live node does; remove the options of sampling and --shape')
+        raise ConfigError('--live samples as the live node does; remove the options of sampling, or --shape')
     audio = seekable(options.audio)  # its length is asked for first, and a pipe is read only once
     duration = audio_duration(audio, MIN_SECONDS)
     generator = Generator(options.model, options.backend, options.device)

@@ -74,8 +74,8 @@ def strands(face: Face, points: Array) -> Array:
 
 
 def _thickness(face: Face, turn: Array, share: float, skull: Array) -> Array:
-    """Height (N,) of the shell over the skull in mm: full above the forehead, flat at the nape, sunk under the ears,
-    through whose hollows it would show otherwise."""
+    """Height (N,) of the shell over the skull in mm: full above the forehead, flat at the nape, sunk under the ears.
+    It would show through the hollows of the ears otherwise."""
     degrees = (np.degrees(turn) + 90.0) % 360.0 - 90.0
     up = np.clip(np.sin(turn), 0.0, 1.0)
     edge = np.interp(share, (0.0, 0.012, 0.035, 0.075, 0.13), (0.02, 0.22, 0.52, 0.82, 1.0))

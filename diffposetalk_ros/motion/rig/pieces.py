@@ -169,8 +169,8 @@ def _neck(mesh: Mesh) -> None:
     _tube(mesh, shirt, 'shirt', 6.0)
 
 
-# Height, half breadth, half depth, and depth z of the middle, from inside the skull down. It leaves the skull along
-# the jaw, and stays behind the mouth however far the jaw is open.
+# Height, half breadth, half depth, and z of the middle, from inside the skull down. The neck leaves the skull along
+# the jaw and stays behind the mouth however far the jaw opens.
 _NECK = (
     (-40.0, 41.0, 34.0, -25.0), (-58.0, 39.0, 33.2, -23.3), (-80.0, 36.8, 34.5, -23.0), (-104.0, 36.6, 36.0, -22.0),
     (-126.0, 38.5, 38.5, -23.0), (-145.0, 41.0, 41.0, -24.0),

@@ -167,7 +167,7 @@ def _describe(spec: ParameterSpec, value: float) -> dict[str, Any]:
 
 
 def checked_number(value: object) -> float:
-    """A finite number that a page sent. Raises ConfigError for anything else; JSON of Python may hold NaN."""
+    """A finite number that a page sent. Raises ConfigError for anything else. Python's JSON parser accepts NaN."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
