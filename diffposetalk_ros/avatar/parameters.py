@@ -417,10 +417,11 @@ def reject_reason(name: str, value: object, state: str) -> str | None:
         return None
     if spec.when == 'start':
         return f'{name} can be set only when the node is started'
+    from_start = f'or set it at the start: -p {name}:={str(value).lower() if isinstance(value, bool) else value}'
     if spec.when == 'unconfigured' and state != 'unconfigured':
-        return f'{name} can change only before configure: deactivate and clean up first'
+        return f'{name} can change only before configure: deactivate and clean up first, {from_start}'
     if spec.when == 'inactive' and state == 'active':
-        return f'{name} cannot change while active: deactivate first'
+        return f'{name} cannot change while active: deactivate first, {from_start}'
     try:
         spec.check(value)
     except ConfigError as error:

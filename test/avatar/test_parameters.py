@@ -54,6 +54,7 @@ def test_nan_is_refused() -> None:
         ('sampler.steps', 2, 'active', None),
         ('sampler.steps', 0, 'active', 'sampler.steps is 0'),
         ('stream.hop', 3, 'active', 'deactivate first'),
+        ('idle.listen', True, 'active', 'or set it at the start: -p idle.listen:=true'),
         ('stream.hop', 3, 'inactive', None),
         ('model.path', '/x', 'inactive', 'only before configure'),
         ('model.path', '/x', 'unconfigured', None),
