@@ -30,6 +30,8 @@ _STAYED = NS_PER_SECOND // 10
 """Lateness (ns) that lasts to the end of an utterance is the clock's from the next one on."""
 _LIVE = NS_PER_SECOND // 4
 """A source is live when it has kept the pace of its sound for so long (ns)."""
+_GAIN = 0.02
+"""A source whose ages decrease faster, in seconds per second, is no clock."""
 _PATIENCE = NS_PER_SECOND // 2
 """An age that stays too large for so long (ns) is the clock's."""
 _SLEW = 1e-3
@@ -185,18 +187,25 @@ class SenderClock:
         steady = elapsed >= _PATIENCE and new - old > -0.2 * elapsed
         return steady and min(age for _, age in self._recent) - self.offset > late_by
 
-    def _paced(self) -> list[int]:
-        """Ages of the last half second if the source sends in real time; otherwise empty."""
+    def _paced(self) -> list[tuple[int, int]]:
+        """(time, age) of the last half second if the source sends in real time; otherwise empty."""
         recent = [(at, age) for at, age in self._recent if self._recent[-1][0] - at <= 2 * _LIVE]
         (first, old), (last, new) = recent[0], recent[-1]
         elapsed = last - first
         live = elapsed >= _LIVE and len(recent) > 2 and new - old > -0.3 * elapsed
-        return [age for _, age in recent] if live else []
+        return recent if live else []
 
     def _steady_ahead(self) -> bool:
-        """Whether a live source stamps its sound ahead of time, regardless of the current estimate of its clock."""
-        ages = self._paced()
-        return bool(ages) and max(ages) - self.offset < -_SAME
+        """Whether a live source stamps its sound ahead of time, regardless of the current estimate of its clock.
+        Synthesis that is only a little faster than real time gets ahead more and more."""
+        paced = self._paced()
+        if not paced or max(age for _, age in paced) - self.offset >= -_SAME:
+            return False
+        first, elapsed = paced[0][0], paced[-1][0] - paced[0][0]
+        halves = [
+            [age for at, age in paced if (2 * (at - first) > elapsed) == late] for late in (False, True)
+        ]
+        return min(halves[1]) - min(halves[0]) > -_GAIN * elapsed
 
     def _follow(self, now: int) -> None:
         """Follow the drift without a jump."""

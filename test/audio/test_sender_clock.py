@@ -191,3 +191,11 @@ def test_a_publishers_clock_that_was_set_is_followed_within_half_a_minute(step: 
         now = T0 + i * CHUNK
         sent = clock.sent(now + round(step * NS) * (i > 500), now)
     assert sent == now
+
+
+@pytest.mark.parametrize('speed', [1.05, 1.1, 1.3])
+def test_speech_that_is_synthesised_a_little_faster_than_real_time_is_no_clock(speed: float) -> None:
+    clock = SenderClock()
+    for i in range(500):
+        moved = clock.observe(T0 + i * CHUNK, CHUNK, T0 + round(i * CHUNK / speed), i == 0)
+        assert moved == 0
