@@ -70,6 +70,9 @@ ClockAction = Append | Silence | Drop | Reset
 SENTENCE = NS_PER_SECOND // 2
 """A message as long (ns) may be a whole sentence: no live source is known to collect so much before it sends."""
 
+_OVERTAKEN = 3 * NS_PER_SECOND // 20
+"""A gap before a chunk longer than this (ns), and than one and a half chunks, is no chunk that was overtaken."""
+
 _LONG = NS_PER_SECOND
 """A gap before a chunk longer than this (ns) is a pause, not a lost chunk."""
 
@@ -99,9 +102,12 @@ class ClockConfig:
 
 @dataclass
 class _Chunk:
+    """``place``: sample of the stream at which it begins, once that is known."""
+
     stamp: int
     samples: NDArray[np.float32]
     trusted: bool
+    place: int | None = None
 
 
 class SampleClock:
@@ -125,8 +131,7 @@ class SampleClock:
         self._tail = np.zeros(0, np.float32)
         self._last_now: int | None = None
         self._last_stamp = 0
-        # Whether stamps tell when the sound is heard: they are present and advance with it.
-        self._timed = self._stamped = False
+        self._stamped = False
         self._chunk_offset = 0
         self._lead = 0
 
@@ -198,10 +203,10 @@ class SampleClock:
         chunk = _Chunk(stamp if trusted else now - self._length(samples), samples, trusted)
         self._take(chunk, actions)
         self._release(actions, keep=config.reorder)
-        if trusted and self._timed:
+        if chunk.place is None:  # it waits for an earlier one
             self._chunk_offset = max(0, chunk.stamp - (self._anchor or 0))
         else:
-            self._chunk_offset = max(0, self._count - len(samples)) * NS_PER_SECOND // self.rate
+            self._chunk_offset = chunk.place * NS_PER_SECOND // self.rate
         return actions
 
     def flush(self) -> list[ClockAction]:
@@ -217,9 +222,9 @@ class SampleClock:
             self._begin(chunk)
         error = self._error(chunk)
         tolerance = self._tolerance(chunk)
-        # An earlier chunk is about as long as this one. A sentence after a short pause waits for none.
+        # An earlier chunk is about as long. What comes after a pause waits for none: its lips would be late.
         length = self._length(chunk.samples)
-        fits = length < SENTENCE and length <= error + tolerance
+        fits = length < SENTENCE and length <= error + tolerance and error <= max(1.5 * length, _OVERTAKEN)
         if chunk.trusted and self.config.reorder and fits and tolerance < error <= self._longest_gap(chunk):
             self._held.append(chunk)
             self._held.sort(key=lambda held: held.stamp)
@@ -258,13 +263,14 @@ class SampleClock:
             else:
                 # Audio sent before its time: a burst, unless it repeats what was already sent.
                 known = self._repeated(samples, round(-error * self.rate / NS_PER_SECOND))
-                self._timed = self._timed and known > 0
                 if known:
                     actions.append(Drop(known, 'overlap'))
                     samples = samples[known:]
         else:
             self._discipline(error, len(samples))
         self._last_stamp = max(self._last_stamp, chunk.stamp)
+        # Face and sound agree where this is also the place in the stream, not only what the stamp says.
+        chunk.place = max(0, self._count - (len(chunk.samples) - len(samples)))
         if len(samples):
             self._append(samples)
             actions.append(Append(samples))
@@ -275,8 +281,9 @@ class SampleClock:
         lead = 0
         if not chunk.trusted:
             # A live message is sent when its sound is over, so all of them are late by as much as the first. A whole
-            # sentence may be sent while the one before it is still heard, so it may begin at once.
-            lead = self._lead if self._lead < SENTENCE else self._length(chunk.samples)
+            # sentence may be sent while the one before it is still heard, so it and what follows it may begin at once.
+            length = self._length(chunk.samples)
+            lead = self._lead if max(self._lead, length) < SENTENCE else length
         stamp = chunk.stamp + lead
         return stamp - self._anchor - self._count * NS_PER_SECOND // self.rate
 
@@ -316,7 +323,7 @@ class SampleClock:
         # Without a stamp the utterance begins when its first message arrives, because it may be synthesised.
         self._lead = 0 if chunk.trusted else self._length(chunk.samples)
         self._anchor = self._last_stamp = chunk.stamp + self._lead
-        self._timed = self._stamped = chunk.trusted
+        self._stamped = chunk.trusted
 
     def _length(self, samples: NDArray[np.float32]) -> int:
         return len(samples) * NS_PER_SECOND // self.rate

@@ -203,7 +203,7 @@ def test_absurd_stamps_never_break_the_count(messages):
 
 def test_live_messages_of_changing_length_need_no_stamp():
     clock, now, actions = SampleClock(RATE), T0, []
-    for i, length in enumerate([320, 8000, 1, 14000, 320]):
+    for i, length in enumerate([320, 6000, 1, 7000, 320]):
         now += length * 1000 * MS // RATE
         actions += clock.observe(0, speech(i, length), now)
     assert kinds(actions) == ['Reset'] + ['Append'] * 5
@@ -218,7 +218,30 @@ def test_a_sentence_that_comes_in_time_follows_without_a_pause_whatever_its_leng
     assert kinds(actions) == ['Append'] and clock.chunk_offset_ns == round(first * 1000) * MS
 
 
-def test_where_a_message_lies_is_told_by_its_stamp_or_by_the_samples_before_it():
+@pytest.mark.parametrize('pause', [0.3, 0.5])
+def test_the_pause_before_a_sentence_is_kept_after_a_short_word(pause):
+    clock = SampleClock(RATE)
+    clock.observe(0, speech(0, round(0.37 * RATE)), T0)
+    actions = clock.observe(0, speech(1, 3 * RATE), T0 + round((0.37 + pause) * 1000) * MS)
+    assert kinds(actions) == ['Silence', 'Append'] and actions[0].count == round(pause * RATE)
+
+
+@pytest.mark.parametrize('gap', [-60, -10, 10, 65, 95])
+def test_the_place_of_a_message_is_its_place_in_the_stream_whatever_its_stamp(gap):
+    clock = SampleClock(RATE)
+    clock.observe(T0, speech(0, RATE), T0)
+    actions = clock.observe(T0 + (1000 + gap) * MS, speech(1, RATE), T0 + 1000 * MS)
+    assert kinds(actions) == ['Append'] and clock.chunk_offset_ns == 1000 * MS
+
+
+def test_what_comes_after_a_pause_waits_for_no_earlier_message():
+    clock, size = SampleClock(RATE), RATE // 4
+    clock.observe(T0, speech(0, size), T0)
+    assert kinds(clock.observe(T0 + 700 * MS, speech(1, size), T0 + 700 * MS)) == ['Silence', 'Append']
+    assert kinds(clock.observe(T0 + 1200 * MS, speech(3, size), T0 + 1200 * MS)) == [], 'one was overtaken'
+
+
+def test_where_a_message_lies_is_told_by_the_samples_before_it():
     clock = SampleClock(RATE)
     for i in range(3):
         clock.observe(T0 + i * 20 * MS, speech(i), T0)

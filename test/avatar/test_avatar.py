@@ -314,6 +314,23 @@ def test_a_sentence_has_all_of_its_lips_after_however_long_a_rest(scene, hello, 
             stage.tick()
 
 
+@pytest.mark.parametrize('stamped', [True, False])
+def test_sentences_after_a_short_word_are_heard_with_their_lips(scene, hello, stamped) -> None:
+    stage, begun = scene(), []
+    turns = [(0.36, 0.4), (2.4, 0.5), (3.0, 0.06), (1.4, 0.6), (2.4, 0.5)]
+    for text, (seconds, pause) in enumerate(turns):
+        begun.append(stage.now)
+        stage.say(hello[RATE : RATE + round(seconds * RATE)], stage.now if stamped else None, text)
+        for _ in range(round((seconds + pause) * 50)):
+            stage.tick()
+    assert [message for _, message in stage.heard] == list(range(len(turns)))
+    for (seconds, _), begin, (at, _) in zip(turns, begun, stage.heard, strict=True):
+        assert at - begin <= 150 * MS
+        first = (at - START) // TICK + 1
+        meanwhile = stage.states[first : first + round(seconds * 50) - 1]
+        assert meanwhile.count(PlayoutState.SPEAKING) >= len(meanwhile) - 2
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
