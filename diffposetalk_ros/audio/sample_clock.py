@@ -60,7 +60,8 @@ class Drop:
 
 @dataclass(frozen=True)
 class Reset:
-    """A new utterance begins: discard the buffered samples. ``reason`` says why ('' for the first)."""
+    """A new utterance begins: discard the buffered samples. ``reason`` says why ('' for the first, and
+    after a pause)."""
 
     reason: str
 
@@ -244,8 +245,7 @@ class SampleClock:
     def _accept(self, chunk: _Chunk, actions: list[ClockAction]) -> None:
         error, tolerance, samples = self._error(chunk), self._tolerance(chunk), chunk.samples
         if error > self._longest_gap(chunk) or -error > self.config.max_ahead * NS_PER_SECOND:
-            gap = error / NS_PER_SECOND
-            reason = f'gap of {gap:.3f} s' if gap > 0 else f'{-gap:.0f} s ahead of time'
+            reason = '' if error > 0 else f'{-error / NS_PER_SECOND:.0f} s ahead of time'
             self._restart(actions, reason, stamps_hold=True)
             self._begin(chunk)
         elif error > tolerance:

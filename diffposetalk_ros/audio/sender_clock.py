@@ -120,6 +120,11 @@ class SenderClock:
         self._now: int | None = None
 
     @property
+    def differs(self) -> bool:
+        """Whether the clock of the sender is another one than the receiver's."""
+        return abs(self.offset) > _SAME
+
+    @property
     def drift(self) -> float:
         """Change of the offset in seconds per second; NaN during the first 10 s."""
         seen = self._least.values

@@ -57,7 +57,7 @@ _LIVE = NS_PER_SECOND // 4
 class IntakeCounters:
     """Counts since activation: messages and utterances; seconds of sound, of filled gaps, of unused sound and of
     ``stale`` sound, which came too late; values that were NaN or infinite, and values outside [-1, 1]. ``note``
-    says why sound was last left out or an utterance was begun; it is '' if there was no special reason."""
+    says why sound was last left out or an utterance was begun; it is '' if it was the first or came after a pause."""
 
     messages: int = 0
     utterances: int = 0

@@ -108,15 +108,15 @@ def audio_status(
         level, text = WARN, doubt
     elif age != age:
         text = 'no audio yet'  # nobody has spoken: nothing is wrong
-    elif sender.offset:
-        where = 'behind' if sender.offset > 0 else 'ahead'
-        text = f"the sender's clock is {abs(sender.offset) / 1e9:.2f} s {where}; its stamps are corrected"
     elif holding:
         text = 'interrupted; waiting for a pause of the sender'
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:
         text = f'quiet: at most {loudest:.0f} dBFS; if that is speech, raise audio.gain'
+    elif sender.differs:
+        where = 'behind' if sender.offset > 0 else 'ahead'
+        text = f"the sender's clock is {abs(sender.offset) / 1e9:.2f} s {where}; its stamps are corrected"
     values = {
         'senders': senders,
         'messages': counters.messages,

@@ -331,6 +331,16 @@ def test_sentences_after_a_short_word_are_heard_with_their_lips(scene, hello, st
         assert meanwhile.count(PlayoutState.SPEAKING) >= len(meanwhile) - 2
 
 
+def test_a_pause_between_sentences_is_nothing_to_report(scene, hello) -> None:
+    stage = scene()
+    for _ in range(2):
+        stage.say(hello[: 2 * RATE], None)
+        for _ in range(140):
+            stage.tick()
+    assert stage.avatar.intake.counters.utterances == 2
+    assert stage.avatar.diagnose(stage.now, senders=1)[0].message == 'listening'
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'

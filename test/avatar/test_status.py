@@ -36,3 +36,14 @@ def test_sound_that_is_faster_than_its_assumed_format_is_doubted() -> None:
     )
     status = audio_status(IntakeCounters(), CLOCK, age=0.1, doubt=said)
     assert (status.level, status.message) == (WARN, said)
+
+
+def test_a_clock_is_said_to_be_wrong_only_if_it_is_and_hides_nothing_else() -> None:
+    clock = SenderClock()
+    clock.offset = -10_000_000
+    assert audio_status(IntakeCounters(), clock, age=0.1).message == 'listening'
+    clock.offset = -2_000_000_000
+    assert audio_status(IntakeCounters(), clock, age=0.1).message.startswith(
+        "the sender's clock is 2.00 s ahead"
+    )
+    assert audio_status(IntakeCounters(), clock, age=0.1, waiting=True).message == 'waiting for a voice'
