@@ -15,7 +15,8 @@ __all__ = ['PresentationClock']
 class PresentationClock:
     """Determines when a moment of the utterance is presented, for face, sound and look-ahead alike.
 
-    A moment ``m`` (ns after sample 0) is presented at ``origin + delay + shift + m``. All times are integers in ns.
+    A moment ``m`` (ns after sample 0) is presented at ``origin + delay + shift + set_forward + m``. All times are
+    integers in ns.
 
     Args:
         epoch: number of the utterance.
@@ -25,12 +26,12 @@ class PresentationClock:
 
     The clock can be stopped while due data is missing; face, sound and look-ahead then wait together. It is stopped
     at moment 0 until `run`, because neither face nor sound may begin without the other. Each stop increases
-    ``shift`` by its duration.
+    ``shift`` by its duration. ``set_forward``: by how much the receiver's clock was set forward meanwhile.
     """
 
     def __init__(self, epoch: int, origin: int, delay: int = 0, fps: float = 25.0) -> None:
         self.epoch, self.origin, self.delay = epoch, origin, delay
-        self.shift = 0
+        self.shift = self.set_forward = 0
         self._fps = fps
         self._standing: int | None = 0
 
@@ -42,7 +43,7 @@ class PresentationClock:
     @property
     def start(self) -> int:
         """When moment 0 is presented, as far as is known."""
-        return self.origin + self.delay + self.shift
+        return self.origin + self.delay + self.shift + self.set_forward
 
     def moment(self, now: int) -> int:
         """Moment presented at ``now``, in ns after sample 0; negative before the beginning."""

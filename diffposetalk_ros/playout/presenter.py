@@ -23,6 +23,8 @@ __all__ = ['Presenter', 'PresenterStatus']
 
 _GRID = NS_PER_SECOND // 5
 """Two frames of the lowest output rate."""
+_AHEAD = NS_PER_SECOND // 10
+"""Frames that reach farther ahead than the delay by more (ns) are of speech that was sent ahead of time."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,18 @@ class Presenter:
         with self._lock:
             self._clear()
             self._playout.reset()
+
+    def on_clock_forward(self, step: int, now: int) -> None:
+        """The clock was set forward by ``step`` to ``now``. Speech that was sent ahead goes on where it was: its
+        sound may be at the loudspeaker already. Live sound comes by the new clock."""
+        with self._lock:
+            for clock in self._clocks:
+                position = max(0.0, clock.position(now - step))
+                held = self._timeline.at(int(position), provisional=True, epoch=clock.epoch)
+                left = round((held.last - position) / self._fps * NS_PER_SECOND)
+                if held.epoch == clock.epoch and left > self._delay.longest + _AHEAD:
+                    clock.set_forward += step
+            self._now = None
 
     @property
     def status(self) -> PresenterStatus:

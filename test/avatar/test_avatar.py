@@ -272,6 +272,22 @@ def test_what_is_said_right_after_the_clock_was_set_back_has_lips(scene, hello) 
     assert sum(state in SPEAKING for state in stage.states[50:]) == pytest.approx(100, abs=3)
 
 
+@pytest.mark.parametrize('step', [0.4, 2.0, 5.0])
+@pytest.mark.parametrize('size', [5 * RATE, CHUNK])
+def test_speech_that_was_sent_goes_on_when_the_clock_is_set_forward(scene, hello, step, size) -> None:
+    stage = scene()
+    for i in range(0, 5 * RATE, size):
+        stage.say(hello[i : i + size], None, i)
+    for _ in range(100):
+        stage.tick()
+    stage.now += round(step * NS)
+    stage.avatar.presenter.on_clock_forward(round(step * NS), stage.now)
+    for _ in range(250):
+        stage.tick()
+    assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(250, abs=3)
+    assert len(stage.heard) == 5 * RATE // size
+
+
 @pytest.mark.parametrize('pause', [0.3, 0.6, 0.9])
 def test_speech_has_lips_after_its_replay_was_paused(scene, hello, pause) -> None:
     stage = scene()

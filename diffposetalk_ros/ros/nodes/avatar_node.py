@@ -303,6 +303,9 @@ class DiffPoseTalkNode(ManagedNode):
         next_poll = now + round(self._seconds_to_poll() * NS_PER_SECOND)
         if self._schedule.jumped_back(now):
             avatar.on_clock_jump()
+        step = self._schedule.set_forward(now, time.monotonic_ns())
+        if step and not self.get_clock().ros_time_is_active:  # simulated time has steps of its own
+            presenter.on_clock_forward(step, now)
         for due in self._schedule.due(now):
             frame = presenter.sample(due)
             self._publish_row(frame.row, int(frame.state), due)
