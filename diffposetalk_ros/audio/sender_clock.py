@@ -73,7 +73,7 @@ class PublisherClock:
     def __init__(self) -> None:
         self._ages = MinimumFilter()
         self._offset: int | None = None
-        self._seen = 0
+        self._seen = self._age = 0
 
     @property
     def ahead(self) -> int:
@@ -84,12 +84,17 @@ class PublisherClock:
         """Time on the receiver's clock at which a message with this ``stamp``, read at ``now``, was sent."""
         age = now - stamp
         least = self._ages.push(age, now)
+        alone = now - self._seen >= NS_PER_SECOND and abs(age - self._age) < 2 * _SAME
         if self._offset is None or least < self._offset or self._steady():
             self._offset = least
+        elif alone and age > self._offset + 2 * _SAME:
+            # Two sentences, seconds apart, did not wait equally long in a queue: the clock was set.
+            self._ages = MinimumFilter()
+            self._offset = self._ages.push(min(age, self._age), now)
         else:
             risen = round(_SLEW * min(max(0, now - self._seen), NS_PER_SECOND))
             self._offset = min(least, self._offset + risen)
-        self._seen = now
+        self._seen, self._age = now, age
         return now - (age - self._offset)
 
     def _steady(self) -> bool:

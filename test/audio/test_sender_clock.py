@@ -199,3 +199,14 @@ def test_speech_that_is_synthesised_a_little_faster_than_real_time_is_no_clock(s
     for i in range(500):
         moved = clock.observe(T0 + i * CHUNK, CHUNK, T0 + round(i * CHUNK / speed), i == 0)
         assert moved == 0
+
+
+@pytest.mark.parametrize('step', [1.0, 5.0, 3600.0])
+def test_a_publisher_of_sentences_whose_clock_was_set_back_is_followed_from_the_second_on(
+    step: float,
+) -> None:
+    clock = PublisherClock()
+    for i in range(10):
+        now = T0 + 3 * i * NS
+        sent = clock.sent(now - MS - (round(step * NS) if i > 4 else 0), now)
+        assert i == 5 or sent == pytest.approx(now, abs=10 * MS)

@@ -16,6 +16,8 @@ from diffposetalk_ros.ros.messages import qos
 
 __all__ = ['AudioSubscription']
 
+_STEP = 100_000_000
+# ns by which the machine's clock and one that nobody sets part when it is set.
 _AT_ONCE = 0.01
 # s of reading after which other callbacks may run.
 
@@ -50,6 +52,7 @@ class AudioSubscription:
         self.knows_publishers = True
         self._told_mixed = False
         self._clocks: dict[bytes, PublisherClock] = {}
+        self._apart = 0
         self._kind, self._name = kind, topic
         self._best_effort: Any = None
         self._first = self._subscribe(
@@ -136,7 +139,11 @@ class AudioSubscription:
         if source <= 0 or self._node.get_clock().ros_time_is_active:
             return None
         # Ages use the clock of this machine, which the middleware also uses for its stamps.
-        ahead = now - time.time_ns()
+        wall = time.time_ns()
+        ahead = now - wall
+        apart, self._apart = self._apart, wall - time.monotonic_ns()
+        if abs(self._apart - apart) > _STEP:
+            self._clocks.clear()  # this machine's clock was set
         clock = self._clocks.setdefault(publisher, PublisherClock())
         sent = clock.sent(source + ahead, now)
         self.ahead = clock.ahead

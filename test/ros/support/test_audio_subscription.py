@@ -142,3 +142,14 @@ def test_a_reliable_publisher_is_read_by_one_subscription_alone(scene: Scene) ->
     assert synthesis.get_subscription_count() == 1
     scene.publisher(qos_profile_sensor_data)
     scene.until(lambda: synthesis.get_subscription_count() == 2)
+
+
+def test_a_message_was_sent_just_now_also_after_the_clock_of_this_machine_was_set(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = time.time_ns()
+    for step in (0, 0, 2, 3600):
+        now = begin + step * 10**9
+        monkeypatch.setattr(time, 'time_ns', lambda now=now: now)
+        sent = scene.ear._sent(b'', now, {'source_timestamp': begin})
+        assert sent == pytest.approx(now, abs=10**8)
