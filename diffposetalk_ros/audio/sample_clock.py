@@ -175,6 +175,14 @@ class SampleClock:
         for held in self._held:
             held.stamp += step
 
+    def at_rate(self, rate: int) -> SampleClock:
+        """A clock that goes on with this utterance at another ``rate``. Chunks kept back must be flushed before."""
+        clock = SampleClock(rate, self.config)
+        clock._count = round(self._count * rate / self.rate)
+        clock._anchor, clock._lead, clock._stamped = self._anchor, self._lead, self._stamped
+        clock._recent, clock._last_now, clock._last_stamp = self._recent, self._last_now, self._last_stamp
+        return clock
+
     def observe(self, stamp: int, samples: NDArray[np.float32], now: int) -> list[ClockAction]:
         """Take one message.
 

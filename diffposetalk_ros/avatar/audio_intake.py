@@ -173,7 +173,7 @@ class AudioIntake:
         Returns its position in the utterance, or None if it is empty, a duplicate or too late.
         """
         clock, new = self._clock, self._clock is None or self._clock.rate != chunk.rate
-        if clock is None or new:
+        if clock is None or (new and not self._open):
             clock = SampleClock(chunk.rate)
         elif not self._open:
             clock.reset()
@@ -199,6 +199,8 @@ class AudioIntake:
             return None
         # Only accepted sound changes the rate: sound that is too late leaves the clock of an open utterance as it is.
         if new:
+            if clock is self._clock:  # what was sent ahead at the other rate is still to be presented
+                clock = self._at_rate(chunk.rate)
             self._resampler, self._clock = StreamResampler(chunk.rate), clock
         actions = clock.observe(stamp, sound.samples, sent)
         self._apply(actions)
@@ -206,6 +208,13 @@ class AudioIntake:
             return None
         quiet = is_quiet(sound.samples)
         return AudioPiece(clock.chunk_offset_ns, self._chunk_ns, quiet, message)
+
+    def _at_rate(self, rate: int) -> SampleClock:
+        """The clock of the utterance that goes on at another rate."""
+        assert self._clock is not None and self._resampler is not None
+        self._apply(self._clock.flush())
+        self.ring.append(self._resampler.flush())
+        return self._clock.at_rate(rate)
 
     @property
     def speed(self) -> float:

@@ -357,6 +357,22 @@ def test_a_pause_between_sentences_is_nothing_to_report(scene, hello) -> None:
     assert stage.avatar.diagnose(stage.now, senders=1)[0].message == 'listening'
 
 
+@pytest.mark.parametrize('size', [RATE, CHUNK])
+def test_a_sentence_at_another_sample_rate_waits_for_the_one_before(scene, hello, size) -> None:
+    stage = scene()
+    for rate in (RATE, 24000, 8000):
+        for i in range(0, RATE, size):
+            sound = MonoAudio(hello[RATE + i : RATE + i + size])
+            stage.avatar.push_audio(AudioChunk(sound, rate, None), stage.now, (rate, i))
+    length = 1 + RATE / 24000 + RATE / 8000
+    for _ in range(round(50 * length) + 50):
+        stage.tick()
+    assert len(stage.heard) == 3 * RATE // size
+    begin = [at for at, (_, i) in stage.heard if i == 0]
+    assert np.diff(begin) / NS == pytest.approx([1, RATE / 24000], abs=0.01)
+    assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(50 * length, abs=4)
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'
