@@ -289,7 +289,7 @@ class SampleClock:
         lead = 0
         if not chunk.trusted:
             # A live message is sent when its sound is over, so all of them are late by as much as the first. A whole
-            # sentence may be sent while the one before it is still heard, so it and what follows it may begin at once.
+            # sentence may be sent while the one before it is still heard. It and what follows it may begin at once.
             length = self._length(chunk.samples)
             lead = self._lead if max(self._lead, length) < SENTENCE else length
         stamp = chunk.stamp + lead

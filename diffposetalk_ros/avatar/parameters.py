@@ -417,7 +417,9 @@ def reject_reason(name: str, value: object, state: str) -> str | None:
         return None
     if spec.when == 'start':
         return f'{name} can be set only when the node is started'
-    from_start = f'or set it at the start: -p {name}:={str(value).lower() if isinstance(value, bool) else value}'
+    from_start = (
+        f'or set it at the start: -p {name}:={str(value).lower() if isinstance(value, bool) else value}'
+    )
     if spec.when == 'unconfigured' and state != 'unconfigured':
         return f'{name} can change only before configure: deactivate and clean up first, {from_start}'
     if spec.when == 'inactive' and state == 'active':

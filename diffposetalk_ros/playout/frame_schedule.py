@@ -7,9 +7,6 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['FrameSchedule']
 
-_STEP = NS_PER_SECOND // 10
-"""Two clocks that part by less (ns) were read by a thread that was held up in between."""
-
 
 class FrameSchedule:
     """Frame k is due at ``start + k / rate``. Each frame is returned exactly once.
@@ -24,7 +21,6 @@ class FrameSchedule:
         self._start: int | None = None
         self._next = 0
         self._last: int | None = None
-        self._apart: int | None = None
         self.restarts = 0
 
     def jumped_back(self, now: int) -> bool:
@@ -34,13 +30,6 @@ class FrameSchedule:
         if back:
             self._start = None
         return back
-
-    def set_forward(self, now: int, steady: int) -> int:
-        """By how much the clock was set forward since the last call (ns), 0 if it was not; ``steady``: the time
-        now of a clock that nobody sets (ns)."""
-        apart, self._apart = self._apart, now - steady
-        step = 0 if apart is None else self._apart - apart
-        return step if step > _STEP else 0
 
     def due(self, now: int) -> list[int]:
         """Times (ns) of the frames that are due at ``now``."""

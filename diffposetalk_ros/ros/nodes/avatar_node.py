@@ -62,6 +62,7 @@ from diffposetalk_ros.ros.support.lifecycle import ManagedNode, logged_transitio
 from diffposetalk_ros.ros.support.publish_thread import PublishThread
 from diffposetalk_ros.ros.support.quiet_executor import QuietExecutor
 from diffposetalk_ros.srv import ListStyles, SetStyle
+from diffposetalk_ros.util.clock_steps import ClockSteps
 from diffposetalk_ros.util.log_throttle import LogThrottle
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
@@ -189,6 +190,7 @@ class DiffPoseTalkNode(ManagedNode):
         gc.freeze()
         undo.callback(gc.unfreeze)
         self._schedule = FrameSchedule(self._config.playout_output_rate)
+        self._clock_steps = ClockSteps()
         self._publish_thread = PublishThread(self.get_clock(), self._publish_due, self._on_publish_error)
         undo.callback(self._publish_thread.stop)
         return result
@@ -303,8 +305,8 @@ class DiffPoseTalkNode(ManagedNode):
         next_poll = now + round(self._seconds_to_poll() * NS_PER_SECOND)
         if self._schedule.jumped_back(now):
             avatar.on_clock_jump()
-        step = self._schedule.set_forward(now, time.monotonic_ns())
-        if step and not self.get_clock().ros_time_is_active:  # simulated time has steps of its own
+        step = self._clock_steps.next()
+        if step > 0 and not self.get_clock().ros_time_is_active:  # simulated time has steps of its own
             presenter.on_clock_forward(step, now)
         for due in self._schedule.due(now):
             frame = presenter.sample(due)

@@ -13,11 +13,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from diffposetalk_ros.audio.sender_clock import PublisherClock
 from diffposetalk_ros.ros.messages import qos
+from diffposetalk_ros.util.clock_steps import ClockSteps
 
 __all__ = ['AudioSubscription']
 
-_STEP = 100_000_000
-# ns by which the machine's clock and one that nobody sets part when it is set.
 _AT_ONCE = 0.01
 # s of reading after which other callbacks may run.
 
@@ -52,7 +51,7 @@ class AudioSubscription:
         self.knows_publishers = True
         self._told_mixed = False
         self._clocks: dict[bytes, PublisherClock] = {}
-        self._apart = 0
+        self._clock_steps = ClockSteps()
         self._kind, self._name = kind, topic
         self._best_effort: Any = None
         self._first = self._subscribe(
@@ -139,11 +138,9 @@ class AudioSubscription:
         if source <= 0 or self._node.get_clock().ros_time_is_active:
             return None
         # Ages use the clock of this machine, which the middleware also uses for its stamps.
-        wall = time.time_ns()
-        ahead = now - wall
-        apart, self._apart = self._apart, wall - time.monotonic_ns()
-        if abs(self._apart - apart) > _STEP:
-            self._clocks.clear()  # this machine's clock was set
+        ahead = now - time.time_ns()
+        if self._clock_steps.next():
+            self._clocks.clear()
         clock = self._clocks.setdefault(publisher, PublisherClock())
         sent = clock.sent(source + ahead, now)
         self.ahead = clock.ahead

@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data  # noqa: E402
 from std_msgs.msg import UInt32  # noqa: E402
 
 from diffposetalk_ros.ros.support.audio_subscription import AudioSubscription  # noqa: E402
+from diffposetalk_ros.util.clock_steps import ClockSteps  # noqa: E402
 
 
 class Scene:
@@ -148,8 +149,11 @@ def test_a_message_was_sent_just_now_also_after_the_clock_of_this_machine_was_se
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = time.time_ns()
+    set_by = 0
+    monkeypatch.setattr(scene.ear, '_clock_steps', ClockSteps(wall=lambda: time.monotonic_ns() + set_by))
     for step in (0, 0, 2, 3600):
-        now = begin + step * 10**9
+        set_by = step * 10**9
+        now = begin + set_by
         monkeypatch.setattr(time, 'time_ns', lambda now=now: now)
         sent = scene.ear._sent(b'', now, {'source_timestamp': begin})
         assert sent == pytest.approx(now, abs=10**8)
