@@ -517,3 +517,42 @@ def parted(stage: Scene, wanted: np.ndarray) -> float:
     print(f'mouth {lag / MS:.0f} ms behind its sound, correlation {alike(lag):.3f}')
     assert alike(lag) > 0.9
     return abs(lag)
+
+
+def sentence(rng: np.random.Generator, hello: np.ndarray, least: float) -> np.ndarray:
+    """``least`` to 3 s of speech without a pause in which nothing would be heard."""
+    count = CHUNK * int(rng.choice([rng.uniform(50 * least, 50), rng.uniform(50, 150)]))
+    begin = int(rng.integers(0, len(hello) - count))
+    return (hello[begin : begin + count] + rng.normal(0, 0.05, count)).astype(np.float32)
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+@pytest.mark.parametrize('kind', ['sentences', 'stamped sentences', 'bursts', 'stamped bursts', 'microphone'])
+def test_every_turn_of_a_dialogue_is_heard_once_and_seen_while_it_is_heard(scene, hello, kind, seed) -> None:
+    rng, stage = np.random.default_rng(seed), scene()
+    turns: list[tuple[int, int]] = []
+    # A shorter message is taken for a piece of a live source, which an earlier one may still follow.
+    least = 0.5 if 'sentences' in kind else 0.2
+    for _ in range(6):
+        sound, begin, first = sentence(rng, hello, least), stage.now, sum(count for count, _ in turns)
+        pieces = [sound] if 'sentences' in kind else np.split(sound, range(CHUNK, len(sound), CHUNK))
+        for number, piece in enumerate(pieces):
+            if kind == 'microphone':
+                stage.tick()
+            stamp = stage.now - TICK if kind == 'microphone' else begin + number * TICK
+            stage.say(piece, stamp if 'stamped' in kind or kind == 'microphone' else None, first + number)
+        turns.append((len(pieces), len(sound) * NS // RATE))
+        rest = float(rng.choice([rng.uniform(0.1, 0.6), rng.uniform(0.6, 1.5), rng.uniform(9, 15)]))
+        while stage.now < begin + turns[-1][1] + rest * NS:
+            stage.tick()
+    for _ in range(100):
+        stage.tick()
+    assert sorted(message for _, message in stage.heard) == list(range(sum(count for count, _ in turns)))
+    heard, first, end = {message: time for time, message in stage.heard}, 0, 0
+    for number, (count, length) in enumerate(turns):
+        begin = heard[first]
+        assert begin >= end - TICK, f'turn {number} is heard before the one before is over'
+        end, first = begin + length, first + count
+        ticks = range(-((START - begin) // TICK), (end - START) // TICK)
+        seen = sum(stage.states[tick] in SPEAKING for tick in ticks)
+        assert seen >= len(ticks) - 2, f'turn {number}: {seen} of {len(ticks)} frames'
