@@ -71,6 +71,9 @@ ClockAction = Append | Silence | Drop | Reset
 SENTENCE = NS_PER_SECOND // 2
 """A message as long (ns) may be a whole sentence: no live source is known to collect so much before it sends."""
 
+_WORD = NS_PER_SECOND // 10
+"""A shorter message (ns) is no word by itself but a piece of a stream."""
+
 _OVERTAKEN = 3 * NS_PER_SECOND // 20
 """A gap before a chunk longer than this (ns), and than one and a half chunks, is no chunk that was overtaken."""
 
@@ -121,6 +124,8 @@ class SampleClock:
     def __init__(self, rate: int, config: ClockConfig | None = None) -> None:
         self.rate = check_rate(rate)
         self.config = config or ClockConfig()
+        self._length_before: int | None = None
+        self._piece = True
         self.reset()
 
     def reset(self) -> None:
@@ -152,6 +157,12 @@ class SampleClock:
         return self._anchor is not None
 
     @property
+    def is_piece(self) -> bool:
+        """Whether the last message was a piece of a stream and not a word or a sentence: it was very short, or about
+        as long as the one before."""
+        return self._piece
+
+    @property
     def holds_back(self) -> bool:
         """Whether a chunk waits for an earlier one."""
         return bool(self._held)
@@ -178,6 +189,7 @@ class SampleClock:
     def at_rate(self, rate: int) -> SampleClock:
         """A clock that goes on with this utterance at another ``rate``. Chunks kept back must be flushed before."""
         clock = SampleClock(rate, self.config)
+        clock._length_before, clock._piece = self._length_before, self._piece
         clock._count = round(self._count * rate / self.rate)
         clock._anchor, clock._lead, clock._stamped = self._anchor, self._lead, self._stamped
         clock._recent, clock._last_now, clock._last_stamp = self._recent, self._last_now, self._last_stamp
@@ -209,7 +221,9 @@ class SampleClock:
                 return [*actions, Drop(len(samples), DUPLICATE)]
             self._recent.append(identity)
         # A chunk without a stamp is assumed to have just been recorded.
-        chunk = _Chunk(stamp if trusted else now - self._length(samples), samples, trusted)
+        length = self._length(samples)
+        self._note_length(length)
+        chunk = _Chunk(stamp if trusted else now - length, samples, trusted)
         self._take(chunk, actions)
         self._release(actions, keep=config.reorder)
         if chunk.place is None:  # it waits for an earlier one
@@ -217,6 +231,11 @@ class SampleClock:
         else:
             self._chunk_offset = chunk.place * NS_PER_SECOND // self.rate
         return actions
+
+    def _note_length(self, length: int) -> None:
+        before, self._length_before = self._length_before, length
+        alike = before is None or 4 * abs(length - before) <= before
+        self._piece = length < _WORD or (alike and length < SENTENCE)
 
     def flush(self) -> list[ClockAction]:
         """End of utterance or time-out: release chunks kept back for reordering."""
@@ -233,7 +252,7 @@ class SampleClock:
         tolerance = self._tolerance(chunk)
         # An earlier chunk is about as long. What comes after a pause waits for none: its lips would be late.
         length = self._length(chunk.samples)
-        fits = length < SENTENCE and length <= error + tolerance and error <= max(1.5 * length, _OVERTAKEN)
+        fits = self._piece and length <= error + tolerance and error <= max(1.5 * length, _OVERTAKEN)
         if chunk.trusted and self.config.reorder and fits and tolerance < error <= self._longest_gap(chunk):
             self._held.append(chunk)
             self._held.sort(key=lambda held: held.stamp)

@@ -248,7 +248,7 @@ class AudioIntake:
         patience = max(round(self.end_timeout * NS_PER_SECOND), self._chunk_ns * 3 // 2)
         silent = now - max(heard, self.last_arrival)
         # A burst is shown with little delay, so its last frames must be there before its end.
-        wait = max(_BREAK, 2 * self._chunk_ns if self._chunk_ns < SENTENCE else 0)
+        wait = max(_BREAK, 2 * self._chunk_ns if self._clock.is_piece else 0)
         ends = now > heard - _ENDS and now - self.last_arrival > wait
         if (silent > _PAUSE or ends) and not self._paused:
             self._paused = True

@@ -259,3 +259,15 @@ def test_stamps_that_do_not_advance_with_the_sound_tell_no_time():
     for i in range(3):
         clock.observe(T0, speech(i), T0)
     assert clock.chunk_offset_ns == 40 * MS
+
+
+def test_a_word_is_told_from_a_piece_of_a_stream() -> None:
+    clock = SampleClock(RATE)
+
+    def is_piece(seconds: float) -> bool:
+        clock.observe(0, np.full(round(RATE * seconds), 0.1, np.float32), T0)
+        return clock.is_piece
+
+    assert [is_piece(s) for s in (0.25, 0.25, 0.3, 0.24)] == [True] * 4, 'about as long as the one before'
+    assert [is_piece(s) for s in (0.4, 0.15, 0.3, 0.8, 0.8)] == [False] * 5, 'words and sentences'
+    assert [is_piece(s) for s in (0.02, 0.09, 0.01)] == [True] * 3, 'shorter than a word'
