@@ -55,7 +55,7 @@ def test_a_recorded_session_replayed_gives_the_same_motion(model_folder: Path, t
         stage.speak(2.0, 0.05)
 
         def save() -> None:
-            stage.until(lambda: collector.frames and len(collector.sound) == 40)
+            stage.until(lambda: len(collector.frames) > 1 and len(collector.sound) == 40)
             collector.save(bag)
 
         return save
