@@ -5,26 +5,51 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from diffposetalk_ros.util.private_file import write_private
 
-__all__ = ['choose_domain', 'recorded_demo', 'running_demos', 'use_private_domain']
+__all__ = ['choose_domain', 'free_domain', 'recorded_demo', 'running_demos', 'use_private_domain']
 
 _VARIABLES = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
 _PRIVATE = range(100, 201)
 """Domains that robots seldom use."""
+_FIRST_PORT, _PORTS_PER_DOMAIN = 7400, 250
+_OFFSETS = (0, *range(10, 26, 2))
+"""How RTPS numbers the UDP ports of a domain: the first for all its programs, then one for each of them (of which
+the first eight are looked at). With LOCALHOST the programs do not use the first."""
 
 
 def use_private_domain() -> int:
     """Set a DDS domain in this process that is local to this machine and separate from robots and demos."""
     taken = {int(demo['ROS_DOMAIN_ID']) for demo in running_demos()}
-    domain = random.SystemRandom().choice([number for number in _PRIVATE if number not in taken])
+    domain = free_domain(number for number in _PRIVATE if number not in taken)
     os.environ['ROS_DOMAIN_ID'] = str(domain)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     return domain
+
+
+def free_domain(numbers: Iterable[int]) -> int:
+    """One of these domains, at random, in which no program of this machine is, also none of another user.
+
+    If there is none, any of them.
+    """
+    shuffled = list(numbers)
+    random.SystemRandom().shuffle(shuffled)
+    return next((number for number in shuffled if not _in_use(number)), shuffled[0])
+
+
+def _in_use(domain: int) -> bool:
+    for offset in _OFFSETS:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', _FIRST_PORT + _PORTS_PER_DOMAIN * domain + offset))
+            except OSError:
+                return True
+    return False
 
 
 def choose_domain() -> dict[str, str]:

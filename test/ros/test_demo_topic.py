@@ -20,15 +20,15 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 soundfile = pytest.importorskip('soundfile')
 
+from own_domain import own_domain  # noqa: E402
+
 from diffposetalk_ros.motion.files.motion_file import load_motion  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(domain: str, *arguments: str) -> subprocess.Popen[str]:
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
-    # A domain of its own: nodes of other tests in this process carry the same names.
-    domain = str(102 + os.getpid() % 100)
     environment = os.environ | {
         'PYTHONPATH': os.pathsep.join(paths),
         'PYTHONUNBUFFERED': '1',
@@ -44,23 +44,29 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def speaker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def domain() -> str:
+    """Nodes of other tests in this process carry the same names."""
+    return own_domain()
+
+
+@pytest.fixture
+def speaker(domain: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Somebody who talks on /mic, for ever."""
     path = tmp_path / 'voice.wav'
     soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, 32000), 16000)
     arguments = ['-r', 'audio:=/mic', '-p', f'file:={path}', '-p', 'loop:=true']
-    process = start('diffposetalk_ros.ros.nodes.audio_player_node', '--ros-args', *arguments)
+    process = start(domain, 'diffposetalk_ros.ros.nodes.audio_player_node', '--ros-args', *arguments)
     yield process
     process.kill()
     process.communicate()
 
 
 def test_demo_follows_a_topic_and_cleans_up(
-    speaker: subprocess.Popen[str], model_folder: Path, tmp_path: Path
+    speaker: subprocess.Popen[str], domain: str, model_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / 'out'
     options = ['--model', str(model_folder), '--steps', '1', '--no-video', '-o', str(out)]
-    demo = start('diffposetalk_ros.cli.main', 'demo', '--topic', '/mic', *options)
+    demo = start(domain, 'diffposetalk_ros.cli.main', 'demo', '--topic', '/mic', *options)
     lines: list[str] = []
     assert demo.stdout is not None
     reader = threading.Thread(target=lambda: lines.extend(demo.stdout or []))

@@ -15,6 +15,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not importable')
 pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built')
 psutil = pytest.importorskip('psutil')
+from own_domain import own_domain  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
@@ -135,7 +136,7 @@ def test_the_demo_ends_its_processes(model_folder: Path, tmp_path: Path) -> None
     out = tmp_path / 'out'
     options = ['--model', str(model_folder), '--steps', '1', '--keep-running', '--no-video', '-o', str(out)]
     # In a domain of its own: avatars that earlier tests have left in theirs would be asked as well.
-    domain = str((int(os.environ['ROS_DOMAIN_ID']) + 61) % 232)
+    domain = own_domain()
     process = start(
         ['-m', 'diffposetalk_ros.cli.main', 'demo', *options], tmp_path, 'demo', ROS_DOMAIN_ID=domain
     )

@@ -19,6 +19,9 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 soundfile = pytest.importorskip('soundfile')
 av = pytest.importorskip('av')
 
+from own_domain import own_domain  # noqa: E402
+
+from diffposetalk_ros.benchmark.ros import demo_session  # noqa: E402
 from diffposetalk_ros.benchmark.ros.demo_session import DemoOptions, DemoSession  # noqa: E402
 from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.errors import ConfigError, ModelError  # noqa: E402
@@ -143,7 +146,8 @@ def test_a_model_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_a_domain_that_has_an_avatar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second demo in the domain of the first would answer to the same name."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(202 + os.getpid() % 20))
+    monkeypatch.setenv('ROS_DOMAIN_ID', own_domain())
+    monkeypatch.setattr(demo_session, '_DISCOVERY', 60.0)  # a busy machine discovers late
     context = rclpy.Context()
     rclpy.init(context=context)
     first = rclpy.create_node('diffposetalk', context=context)

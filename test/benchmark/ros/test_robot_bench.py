@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,8 @@ pytest.importorskip('ruckig', reason='ruckig is not installed')
 pytest.importorskip('mujoco', reason='MuJoCo is not installed')
 soundfile = pytest.importorskip('soundfile')
 
+from own_domain import own_domain  # noqa: E402
+
 from diffposetalk_ros.benchmark.ros.robot_bench import RobotBench  # noqa: E402
 from diffposetalk_ros.robot.closed_loop import closure_offsets, load_closures  # noqa: E402
 from diffposetalk_ros.util.resources import demo_clip  # noqa: E402
@@ -24,7 +25,7 @@ SECONDS = 5.0
 
 def test_the_jaw_closes_with_the_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nodes of other tests have the same names.
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(201 + os.getpid() % 30))
+    monkeypatch.setenv('ROS_DOMAIN_ID', own_domain())
     samples, rate = soundfile.read(demo_clip())
     speech = tmp_path / 'speech.wav'
     soundfile.write(speech, samples[: round(SECONDS * rate)], rate)

@@ -27,6 +27,8 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 aiohttp = pytest.importorskip('aiohttp')
 
+from own_domain import own_domain  # noqa: E402
+
 from diffposetalk_ros.cli.live.demo import _run, remove_old_results  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
@@ -37,11 +39,12 @@ SPEAKING = 2
 class Demo:
     """A demo in a terminal of its own, in a ROS domain that is set."""
 
-    def __init__(self, folder: Path, *words: str, domain: int = 77, stdin: int | None = None) -> None:
+    def __init__(self, folder: Path, *words: str, stdin: int | None = None) -> None:
+        self.domain = own_domain()
         paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
         environment = os.environ | {
             'PYTHONPATH': os.pathsep.join(paths),
-            'ROS_DOMAIN_ID': str(domain),
+            'ROS_DOMAIN_ID': self.domain,
             'XDG_RUNTIME_DIR': str(folder),
         }
         terminal, inner = pty.openpty()
@@ -157,7 +160,7 @@ def test_it_waits_to_be_seen_on_a_port_it_really_has_and_ends_with_a_child(
         demo = Demo(tmp_path / 'out', str(voice), *words)
         demos.append(demo)
         demo.until('begins when somebody opens the page')
-    assert 'export ROS_DOMAIN_ID=77' in demo.text, 'the domain that was set'
+    assert f'export ROS_DOMAIN_ID={demo.domain}' in demo.text, 'the domain that was set'
     assert f'port {port} is taken' in demo.text
     found = re.search(r'page: http://127\.0\.0\.1:(\d+)/', demo.text)
     assert found and int(found[1]) != port
@@ -195,7 +198,7 @@ def test_sound_from_a_pipe_is_spoken_and_the_port_taken_again_at_once(
 
 
 def test_ctrl_c_before_the_first_frame_gets_a_clear_word(tmp_path: Path, demos: list[Demo]) -> None:
-    demo = Demo(tmp_path / 'out', '--no-page', domain=79)
+    demo = Demo(tmp_path / 'out', '--no-page')
     demos.append(demo)
     demo.until('hello.flac: ')
     time.sleep(1.0)
@@ -206,9 +209,9 @@ def test_ctrl_c_before_the_first_frame_gets_a_clear_word(tmp_path: Path, demos: 
 
 
 def test_nothing_in_a_pipe_and_no_pipe_are_told(tmp_path: Path, demos: list[Demo]) -> None:
-    typed = Demo(tmp_path / 'typed', '-', domain=79)
+    typed = Demo(tmp_path / 'typed', '-')
     with Path(os.devnull).open('rb') as nothing:
-        empty = Demo(tmp_path / 'empty', '-', domain=79, stdin=nothing.fileno())
+        empty = Demo(tmp_path / 'empty', '-', stdin=nothing.fileno())
     demos += [typed, empty]
     assert typed.wait() == 1 and 'nothing is piped into -' in typed.text
     assert empty.wait() == 1 and 'no sound arrived on' in empty.text
