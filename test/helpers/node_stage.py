@@ -84,7 +84,7 @@ class Stage:
         assert self.lifecycle.configure() and self.lifecycle.activate()
         self.until(lambda: self.audio.get_subscription_count() > 0)
 
-    def until(self, condition: Callable[[], object], timeout: float = 20.0) -> None:
+    def until(self, condition: Callable[[], object], timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, 'condition not reached'
@@ -111,7 +111,7 @@ class Stage:
     def call(self, kind: Any, name: str, request: Any) -> Any:
         client = self.client.create_client(kind, f'diffposetalk/{name}')
         try:
-            return call(self.client, self.executor, client, request, 10.0)
+            return call(self.client, self.executor, client, request, 60.0)
         finally:
             self.client.destroy_client(client)
 
