@@ -31,6 +31,7 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 from diffposetalk_ros.motion.layout import arkit_layout  # noqa: E402
 from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
 from diffposetalk_ros.ros.messages.motion import frame_message  # noqa: E402
+from diffposetalk_ros.ros.nodes import joint_command_node  # noqa: E402
 from diffposetalk_ros.ros.nodes.joint_command_node import JointCommandNode  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
@@ -38,6 +39,7 @@ EXAMPLE = load_joint_map(ROOT / 'config' / 'joint_map.yaml')
 LAYOUT = arkit_layout()
 JAW = EXAMPLE.names.index('jaw')
 NS = 1_000_000_000
+PATIENCE = 60.0  # s; a busy machine is slow
 
 
 class Bench:
@@ -66,13 +68,24 @@ class Bench:
         self.talker.create_subscription(kind, topic, received.append, depth)
         return received
 
-    def spin(self, seconds: float, talk: bool = False, until: Callable[[], bool] = lambda: False) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not until():
-            if talk and time.monotonic() - self.begin >= self.count * 0.02:
-                self.count = max(self.count + 1, int((time.monotonic() - self.begin) / 0.02))
-                self.say()
-            self.executor.spin_once(timeout_sec=0.005)
+    def turn(self, talk: bool) -> None:
+        if talk and time.monotonic() - self.begin >= self.count * 0.02:
+            self.count = max(self.count + 1, int((time.monotonic() - self.begin) / 0.02))
+            self.say()
+        self.executor.spin_once(timeout_sec=0.005)
+
+    def spin(self, seconds: float, talk: bool = False) -> None:
+        """For a time, in which a busy machine has as many turns as an idle one."""
+        end, turns = time.monotonic() + seconds, 0
+        while time.monotonic() < end or turns < seconds / 0.005:
+            self.turn(talk)
+            turns += 1
+
+    def until(self, condition: Callable[[], object], talk: bool = False) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, 'condition not reached'
+            self.turn(talk)
 
     def say(self) -> None:
         now = self.talker.get_clock().now()
@@ -134,8 +147,12 @@ def test_trajectories_hold_the_whole_horizon_and_end_at_rest(bench: Bench) -> No
     bench.spin(0.3, talk=True)
     assert not received  # inactive: no commands
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    bench.spin(20.0, talk=True, until=lambda: len(received) > 40)
-    assert len(received) > 40
+
+    def jaw() -> np.ndarray:
+        return np.array([message.points[0].positions[JAW] for message in received])
+
+    # A late command moves the joints no farther than one in time: on a busy machine the jaw opens later.
+    bench.until(lambda: len(received) > 40 and jaw().max() > 0.3 and np.ptp(jaw()) > 0.25, talk=True)
     speed = np.array([joint.speed for joint in EXAMPLE.joints])
     rest = EXAMPLE.expand(EXAMPLE.rest)
     for message in received[5::5]:
@@ -144,30 +161,39 @@ def test_trajectories_hold_the_whole_horizon_and_end_at_rest(bench: Bench) -> No
         assert (np.diff(times) > 0).all() and 0 <= times[0] <= 0.05
         np.testing.assert_allclose(message.points[-1].positions, rest, atol=1e-6)
         assert (np.abs([p.velocities for p in message.points]) <= speed * (1 + 1e-6)).all()
-    jaw = np.array([message.points[0].positions[JAW] for message in received])
-    assert jaw.max() > 0.3 and np.ptp(jaw) > 0.25
 
 
 def test_stale_input_and_deactivate_end_at_rest(bench: Bench) -> None:
     node = bench.node(output='forward', rate=100.0)
-    received = bench.listen(Float64MultiArray, 'commands')
+    received: list[Any] = []
+    sent: list[int] = []
+
+    def on_command(message: Any, info: dict[str, Any]) -> None:
+        received.append(message)
+        sent.append(info['source_timestamp'])
+
+    bench.talker.create_subscription(Float64MultiArray, 'commands', on_command, 200)
+    rest = EXAMPLE.expand(EXAMPLE.rest)
+
+    def at_rest() -> bool:
+        return bool(np.allclose(received[-1].data, rest, atol=1e-4))
+
     node.trigger_configure()
     node.trigger_activate()
-    bench.spin(10.0, talk=True, until=lambda: bool(received) and received[-1].data[JAW] > 0.25)
-    last = time.monotonic()
-    rest = EXAMPLE.expand(EXAMPLE.rest)
-    bench.spin(10.0, until=lambda: np.allclose(received[-1].data, rest, atol=1e-4))
-    assert time.monotonic() - last <= 2.0  # that it is 0.5 s is tested without a machine that may be busy
-    bench.spin(10.0, talk=True, until=lambda: received[-1].data[JAW] > 0.25)
+    bench.until(lambda: received and received[-1].data[JAW] > 0.25, talk=True)
+    last = len(received)
+    bench.until(at_rest)
+    # 0.5 s in all, 0.15 of it until the input is stale; a busy machine sends as many commands in a longer time.
+    print('COUNT stale', len(received) - last)
+    assert len(received) - last <= 60
+    bench.until(lambda: received[-1].data[JAW] > 0.25, talk=True)
     before = len(received)
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
-    bench.spin(0.3)
+    silent = time.time_ns()
     # Nobody drains the queue while the node streams its way to rest: its end arrives.
-    assert len(received) > before
-    np.testing.assert_allclose(received[-1].data, rest, atol=1e-4)
-    silent = len(received)
-    bench.spin(0.2, talk=True)
-    assert len(received) == silent
+    bench.until(lambda: len(received) > before and at_rest())
+    bench.spin(0.3, talk=True)
+    assert at_rest() and max(sent) < silent
 
 
 def test_a_frame_that_is_not_finite_is_told_and_not_followed(
@@ -208,12 +234,11 @@ def test_it_begins_where_a_driver_with_sensor_qos_says_unless_that_is_old(bench:
         driver.publish(message)
         return bool(node._measured)
 
-    bench.spin(20.0, until=heard)
-    assert node._measured
+    bench.until(heard)
     bench.spin(0.2)  # what was published last arrives too
-    node._measured_at -= age * NS
+    node._measured_at = node._now() - age * NS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    bench.spin(20.0, until=lambda: bool(commands))
+    bench.until(lambda: commands)
     first = commands[0].data[node.commander.map.driven[0]]
     begin = far if age == 0 else node.commander.map.rest[0]
     assert abs(first - begin) < 0.2 * abs(far), 'on the way from there'
@@ -225,20 +250,28 @@ def test_joints_of_another_driver_do_not_make_an_old_position_new(bench: Bench) 
     driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
     names = list(node.commander.map.names)
     arm = JointState(name=['elbow'], position=[1.0])
-    bench.spin(20.0, until=lambda: driver.publish(arm) or node.count_publishers('joint_states'))
-    bench.spin(0.5, until=lambda: driver.publish(arm))
+
+    def arm_moves() -> None:
+        for _ in range(25):
+            driver.publish(arm)
+            bench.spin(0.02)
+
+    bench.until(lambda: driver.get_subscription_count())
+    arm_moves()
     assert not node._start_at_robot() and not node._measured_at
     head = JointState(name=names, position=[0.0] * len(names))
-    bench.spin(20.0, until=lambda: driver.publish(head) or node._start_at_robot())
-    assert node._start_at_robot()
+    bench.until(lambda: driver.publish(head) or node._start_at_robot())
     bench.spin(0.2)
     node._measured_at -= 2 * NS
-    bench.spin(0.5, until=lambda: driver.publish(arm))
+    arm_moves()
     assert not node._start_at_robot()
 
 
-def test_a_node_that_is_started_again_waits_for_the_position_of_the_joints(bench: Bench) -> None:
+def test_a_node_that_is_started_again_waits_for_the_position_of_the_joints(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Configured and activated at once, as after a crash, while the driver tells where the joints are."""
+    monkeypatch.setattr(joint_command_node, '_DISCOVERY', PATIENCE)  # a busy machine discovers late
     driver = bench.talker.create_publisher(JointState, 'joint_states', qos_profile_sensor_data)
     commands = bench.listen(Float64MultiArray, 'commands')
     joint, far = EXAMPLE.driven[0], float(EXAMPLE.upper[0])
@@ -249,7 +282,7 @@ def test_a_node_that_is_started_again_waits_for_the_position_of_the_joints(bench
     node = bench.node(output='forward')
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    bench.spin(20.0, until=lambda: bool(commands))
+    bench.until(lambda: commands)
     assert abs(commands[0].data[joint] - far) < 0.2 * abs(far)
 
 
@@ -258,9 +291,9 @@ def test_without_joint_states_a_node_begins_at_rest_after_a_moment(bench: Bench)
     node = bench.node(output='forward')
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    bench.spin(20.0, until=lambda: bool(commands))
+    bench.until(lambda: commands)
     joint = EXAMPLE.driven[0]
-    assert commands and commands[0].data[joint] == pytest.approx(EXAMPLE.rest[0], abs=1e-6)
+    assert commands[0].data[joint] == pytest.approx(EXAMPLE.rest[0], abs=1e-6)
 
 
 def test_emergency_stop(bench: Bench) -> None:
@@ -269,15 +302,27 @@ def test_emergency_stop(bench: Bench) -> None:
     client = bench.talker.create_client(SetBool, 'joint_command/emergency_stop')
     node.trigger_configure()
     node.trigger_activate()
-    bench.spin(10.0, talk=True, until=lambda: bool(received) and received[-1].position[JAW] > 0.2)
+
+    def at_rest() -> bool:
+        return bool(np.allclose(received[-1].position, EXAMPLE.expand(EXAMPLE.rest), rtol=0, atol=1e-6))
+
+    bench.until(lambda: received and received[-1].position[JAW] > 0.2, talk=True)
+    bench.until(client.service_is_ready, talk=True)
     answer = client.call_async(SetBool.Request(data=True))
-    bench.spin(10.0, talk=True, until=answer.done)
+    bench.until(answer.done, talk=True)
     assert answer.result().success
-    bench.spin(0.7, talk=True)
-    np.testing.assert_allclose(received[-1].position, EXAMPLE.expand(EXAMPLE.rest), atol=1e-6)
+    stopped = len(received)
+    bench.until(at_rest, talk=True)
+    # 0.35 s and what was still under way; a busy machine sends as many commands in a longer time.
+    print('COUNT stop', len(received) - stopped)
+    assert len(received) - stopped <= 25
+    stopped = len(received)
+    bench.spin(0.4, talk=True)
+    bench.until(lambda: len(received) > stopped + 10, talk=True)
+    jaws = [message.position[JAW] for message in received[stopped:]]
+    np.testing.assert_allclose(jaws, EXAMPLE.expand(EXAMPLE.rest)[JAW], atol=1e-6)
     client.call_async(SetBool.Request(data=False))
-    bench.spin(10.0, talk=True, until=lambda: received[-1].position[JAW] > 0.2)
-    assert received[-1].position[JAW] > 0.2
+    bench.until(lambda: received[-1].position[JAW] > 0.2, talk=True)
 
 
 def test_robot_moves_with_simulated_clock_and_chunks_lead(bench: Bench) -> None:
@@ -288,7 +333,7 @@ def test_robot_moves_with_simulated_clock_and_chunks_lead(bench: Bench) -> None:
         each.set_parameters([Parameter('use_sim_time', value=True)])
     bench.start_robot()
     node.trigger_configure()
-    bench.spin(20.0, until=lambda: len(states) > 5)
+    bench.until(lambda: len(states) > 5)
     node.trigger_activate()
 
     def chunk() -> None:
@@ -309,7 +354,7 @@ def test_robot_moves_with_simulated_clock_and_chunks_lead(bench: Bench) -> None:
     def moved(joint: str) -> np.ndarray:
         return np.array([state.position[state.name.index(joint)] for state in states])
 
-    end, led = time.monotonic() + 20.0, False
+    end, led = time.monotonic() + PATIENCE, False
     while time.monotonic() < end and not (
         np.ptp(moved('jaw')) > 0.15 and moved('neck_tilt')[-1] > 0.07 and led
     ):
@@ -372,7 +417,7 @@ def test_action_units_stay_out_of_humans(bench: Bench) -> None:
     received = bench.listen(units, 'joint_command/action_units')
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    bench.spin(10.0, talk=True, until=lambda: any(m.intensity[units.JAW_DROP] > 0.5 for m in received))
+    bench.until(lambda: any(m.intensity[units.JAW_DROP] > 0.5 for m in received), talk=True)
     message = next(m for m in received if m.intensity[units.JAW_DROP] > 0.5)
     assert message.header.frame_id == 'neck' and seconds(message.header.stamp) > 0
     assert message.confidence[units.JAW_DROP] == 1.0 and message.confidence[units.SNIFF] == 0.0
