@@ -158,7 +158,7 @@ class Browser:
             raise RuntimeError(f'{script}: {result["exceptionDetails"]}')
         return result['result'].get('value')
 
-    def wait(self, script: str, seconds: float = 20.0) -> Any:
+    def wait(self, script: str, seconds: float = 60.0) -> Any:
         """The expression's first truthy value; no visitor's action. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while True:

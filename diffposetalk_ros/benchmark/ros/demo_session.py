@@ -33,7 +33,7 @@ __all__ = ['DemoOptions', 'DemoSession']
 _NODE = 'diffposetalk'
 _LOG_HEADER = re.compile(r'^\[[A-Z]+\] \[[\d.]+\] \[(\S+)\]: ')
 """Of a line of ROS's log: severity, time and node."""
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 """Longest wait for the page before the player starts, s."""
 _DISCOVERY = 1.0
 """Time for the nodes of a domain to be found, s."""
