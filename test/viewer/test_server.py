@@ -49,7 +49,7 @@ def server() -> Iterator[ViewerServer]:
 def talk(address: str, session: Callable[[Any, str], Any], **kwargs: Any) -> Any:
     async def run() -> Any:
         async with aiohttp.ClientSession(**kwargs) as client:
-            return await asyncio.wait_for(session(client, address), 20)
+            return await asyncio.wait_for(session(client, address), 60)
 
     return asyncio.run(run())
 

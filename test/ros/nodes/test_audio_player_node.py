@@ -60,7 +60,7 @@ def test_every_sample_arrives_with_its_time(context: Any, tmp_path: Path, burst:
     executor.add_node(listener)
     executor.add_node(node)
     begin = time.monotonic()
-    while len(received) < 13 and time.monotonic() - begin < 10:
+    while len(received) < 13 and time.monotonic() - begin < 60:
         executor.spin_once(timeout_sec=0.1)
     chunks = [chunk_of(message, AudioFormat(RATE)) for message in received]
     sound = np.concatenate([chunk.sound.samples for chunk in chunks])

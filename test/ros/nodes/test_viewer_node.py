@@ -49,6 +49,7 @@ from diffposetalk_ros.ros.nodes.viewer_node import ViewerNode  # noqa: E402
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
+PATIENCE = 60.0  # s; a busy machine is slow
 
 
 def start(module: str, *parameters: str) -> subprocess.Popen[bytes]:
@@ -96,8 +97,8 @@ class Stack:
         stop(self.viewer)
         self.viewer = start('viewer_node', f'port:={self.port}')
 
-    def spin(self, ready: Any, seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
+    def spin(self, ready: Any) -> None:
+        deadline = time.monotonic() + PATIENCE
         while not ready():
             assert time.monotonic() < deadline, 'not in time'
             self.executor.spin_once(timeout_sec=0.05)
@@ -141,7 +142,7 @@ def test_commands_begin_in_the_order_of_their_arrival(monkeypatch: pytest.Monkey
         early = [node._on_command({'number': i}, bytes([i])) for i in range(2)]  # before there is an executor
         executor.add_node(node)
         answers = early + [node._on_command({'number': i}, bytes([i])) for i in range(2, 7)]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not all(answer.done() for answer in answers) and time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.05)
         assert begun == list(range(7))
@@ -196,7 +197,7 @@ class Page:
         self.sound = 0.0
         self.count = 0
 
-    async def until(self, ready: Any, seconds: float = 30.0) -> None:
+    async def until(self, ready: Any) -> None:
         async def read() -> None:
             while not ready():
                 await asyncio.sleep(0)  # a full queue would keep every other task from running
@@ -210,7 +211,7 @@ class Page:
                     rate = struct.unpack_from('<I', message.data, 4)[0]
                     self.sound += (len(message.data) - 16) / 2 / rate
 
-        await asyncio.wait_for(read(), seconds)
+        await asyncio.wait_for(read(), PATIENCE)
 
     async def ask(self, upload: bytes = b'', **command: Any) -> dict[str, Any]:
         self.count += 1
@@ -226,7 +227,8 @@ class Page:
 
 
 async def connect(client: Any, port: int) -> Page:
-    for _ in range(300):
+    deadline = time.monotonic() + 2 * PATIENCE
+    while time.monotonic() < deadline:
         try:
             return Page(client, port, await client.ws_connect(f'http://127.0.0.1:{port}/socket'))
         except aiohttp.ClientError:
@@ -274,7 +276,7 @@ def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
             await page.until(lambda: 2 in page.states and page.sound > 0.9)
             assert (await page.speak(speech))['ok']
             assert (await page.ask(do='interrupt'))['ok']
-            assert 'interrupt' in page.told
+            await page.until(lambda: 'interrupt' in page.told)
 
     asyncio.run(session())
 
@@ -282,36 +284,54 @@ def test_wishes_reach_the_node_and_speech_comes_back(stack: Stack) -> None:
 def test_microphone_of_a_page_is_published_as_it_comes(stack: Stack) -> None:
     kind = message_class(default_kind())
     heard: list[Any] = []
-    sound = np.random.default_rng(0).integers(-8000, 8000, 320).astype('<i2')
+    sound = np.random.default_rng(0).integers(-8000, 8000, 16000).astype('<i2')
 
-    def piece(stamp: float) -> bytes:
-        return struct.pack('<BBHId', 3, 0, 0, 16000, 1e3 * stamp) + sound.tobytes()
+    def piece(stamp: float, count: int = 320) -> bytes:
+        return struct.pack('<BBHId', 3, 0, 0, 16000, 1e3 * stamp) + sound[:count].tobytes()
+
+    def chunks() -> list[Any]:
+        return [chunk_of(message, AudioFormat(16000, 1)) for message in heard]
 
     async def session() -> None:
         async with aiohttp.ClientSession() as client:
             page = await connect(client, stack.port)
             await page.until(lambda: 'setup' in page.told)
             subscription = stack.node.create_subscription(kind, 'audio', heard.append, qos.AUDIO)
-            begin = time.time()
-            assert (await page.ask(piece(begin), do='hear', page='mine'))['ok']
-            while time.time() < begin + 20 and not (2 in page.states and len(heard) > 50):
-                assert (await page.ask(piece(time.time() - 0.02), do='hear', page='mine'))['ok']
+            begin = said = time.time()
+            deadline = time.monotonic() + PATIENCE
+            while 2 not in page.states or sum(len(chunk.sound.samples) for chunk in chunks()) < 16000:
+                assert time.monotonic() < deadline, 'the face does not speak'
+                count = min(
+                    16000, int(16000 * (time.time() - said))
+                )  # without a gap, however slow the machine is
+                if count >= 160:
+                    assert (await page.ask(piece(said, count), do='hear', page='mine'))['ok']
+                    said += count / 16000
                 stack.executor.spin_once(timeout_sec=0.005)
                 await asyncio.sleep(0.01)
-            assert 2 in page.states, 'the face speaks'
-            stamps = [chunk_of(message, AudioFormat(16000, 1)).stamp for message in heard]
+            stamps = [chunk.stamp for chunk in chunks()]
             if any(stamps):
                 newest = (stamps[-1] or 0) / 1e9
                 assert begin - 0.1 < newest < time.time()
-            answer = await page.ask(piece(time.time()), do='hear', page='yours')
-            assert not answer['ok'] and 'another page' in answer['message']
+
+            async def while_mine_is_on(ask: Any) -> str:
+                """Why ``ask`` is refused within the second, which on a busy machine may be over: then again."""
+                for _ in range(20):
+                    mine = await page.ask(piece(time.time()), do='hear', page='mine')
+                    answer = await ask()
+                    if mine['ok'] and not answer['ok']:
+                        return str(answer['message'])
+                    await asyncio.sleep(0 if mine['ok'] else 1.5)
+                raise AssertionError('it is not refused')
+
+            told = await while_mine_is_on(lambda: page.ask(piece(time.time()), do='hear', page='yours'))
+            assert 'another page' in told
             for upload, word in ((b'noise', 'not a block'), (piece(float('nan')), 'of time')):
                 answer = await page.ask(upload, do='hear', page='mine')
                 assert not answer['ok'] and word in answer['message']
-            speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + sound.tobytes()
-            answer = await page.speak(speech)
-            assert not answer['ok'] and 'microphone' in answer['message']
-            until = time.monotonic() + 20
+            speech = struct.pack('<BBHId', 3, 0, 0, 16000, 0.0) + sound[:320].tobytes()
+            assert 'microphone' in await while_mine_is_on(lambda: page.speak(speech))
+            until = time.monotonic() + PATIENCE
             while not (await page.speak(speech))['ok']:  # a second of silence, and it is free
                 assert time.monotonic() < until
                 await asyncio.sleep(0.1)

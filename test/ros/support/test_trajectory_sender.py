@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from diffposetalk_ros.cli.main import main  # noqa: E402
 from diffposetalk_ros.robot.joint_map_file import load_joint_map  # noqa: E402
+from diffposetalk_ros.ros.support import trajectory_sender  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = load_joint_map(ROOT / 'config' / 'joint_map.yaml')
@@ -47,6 +49,15 @@ class Robot:
     def tell(self) -> None:
         self.states.publish(JointState(name=list(EXAMPLE.names), position=ASLEEP.tolist()))
 
+    def all_of(self, count: int) -> list[Any]:
+        """What was heard: so much, and no more."""
+        deadline = time.monotonic() + 60
+        while len(self.heard) < count:
+            assert time.monotonic() < deadline, len(self.heard)
+            time.sleep(0.02)
+        assert len(self.heard) == count
+        return self.heard
+
     def close(self) -> None:
         self.executor.shutdown()
         self.thread.join(5)
@@ -67,14 +78,14 @@ def test_slowly_within_limits_and_as_answered(
 ) -> None:
     answers = iter(['0.5', 'many', ''])
     monkeypatch.setattr('builtins.input', lambda _: next(answers))
+    monkeypatch.setattr(trajectory_sender, '_LISTEN', 60.0)  # a busy machine discovers late
     out = tmp_path / 'mine.yaml'
     words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(out), '--channels', 'jawOpen']
     assert main(['calibrate-joints', *words, '--seconds', '1']) == 0
     text = capsys.readouterr().out
     assert 'moving the robot slowly to rest' in text and "'many' is not a number" in text
     assert load_joint_map(out).joints[JAW].sources[0].gain == pytest.approx(0.2)
-    approach, *sweeps = robot.heard
-    assert len(sweeps) == 3
+    approach, *sweeps = robot.all_of(4)
     rest = EXAMPLE.expand(EXAMPLE.rest)
     last = approach.points[-1]
     np.testing.assert_allclose(last.positions, rest, atol=1e-9)
@@ -102,7 +113,7 @@ def test_a_robot_that_does_not_tell_where_it_is_gets_three_seconds(
     words = ['--map', str(ROOT / 'config' / 'joint_map.yaml'), '-o', str(out), '--seconds', '1']
     assert main(['calibrate-joints', *words]) == 0
     assert load_joint_map(out).joints == EXAMPLE.joints
-    approach, _ = robot.heard
+    approach, _ = robot.all_of(2)
     assert [point.time_from_start.sec for point in approach.points] == [3]
     np.testing.assert_allclose(approach.points[0].positions, EXAMPLE.expand(EXAMPLE.rest), atol=1e-9)
 
