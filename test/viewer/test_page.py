@@ -43,6 +43,11 @@ def source(browser: Browser) -> Iterator[TalkingSource]:
     assert not browser.problems
 
 
+def wait_for_notice(browser: Browser, words: str) -> None:
+    """The page tells so, among whatever else it may tell on a busy machine."""
+    browser.wait(f"document.getElementById('notices')?.textContent.includes('{words}')")
+
+
 def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSource) -> None:
     """Closure of the drawn mesh against the silence in what goes to the loudspeaker."""
     best, median, p95 = 0.0, float('nan'), float('nan')
@@ -133,8 +138,8 @@ def test_panel_commands_reach_the_node(browser: Browser, source: TalkingSource) 
 
     # What the node refuses is told, and the old value comes back.
     browser.run("const q = document.getElementById('parameter-sampler.steps'); q.value = 15; q.onchange()")
-    assert 'too many steps' in browser.wait("document.getElementById('notices').textContent")
-    assert browser.run("document.getElementById('parameter-sampler.steps').value") == '4'
+    wait_for_notice(browser, 'too many steps')
+    browser.wait("document.getElementById('parameter-sampler.steps').value === '4'")
 
 
 @pytest.fixture(scope='module')
@@ -185,11 +190,11 @@ def test_a_fault_of_the_page_reaches_the_visitor_and_the_node(
     browser.open(source.server.address)
     browser.wait('viewer.state === 1')
     browser.run("setTimeout(() => { throw new Error('broken here'); })")
-    assert 'broken here' in browser.wait("document.getElementById('notices').textContent")
+    wait_for_notice(browser, 'broken here')
     browser.run(
         "Promise.reject(new Error('and there')).catch((error) => { setTimeout(() => { throw error; }); })"
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while sum(command['do'] == 'report' for command in source.commands) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -210,7 +215,7 @@ def test_sound_that_always_comes_too_late_is_told(browser: Browser, source: Talk
     for _ in range(120):
         source.server.send(late)
         time.sleep(0.02)
-    assert 'too late to be played' in browser.wait("document.getElementById('notices').textContent")
+    wait_for_notice(browser, 'too late to be played')
 
 
 def test_controls_say_why_they_are_grey(browser: Browser, source: TalkingSource) -> None:
@@ -384,14 +389,26 @@ def test_dropped_sound_is_decoded_and_sent(browser: Browser, source: TalkingSour
       document.dispatchEvent(new DragEvent('drop', {{ dataTransfer: files, cancelable: true }}));
     }})()"""
     browser.run(drop)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not source.speech and time.monotonic() < deadline:
         time.sleep(0.05)
     samples, rate = source.speech[0]
     assert rate == RATE and abs(len(samples) - 8000) < 20
     assert 0.3 < np.sqrt(np.mean(samples**2)) < 0.4
     browser.run(drop.replace(str(data), '[1, 2, 3]'))
-    assert 'cannot read it as a sound file' in browser.wait("document.getElementById('notices').textContent")
+    wait_for_notice(browser, 'cannot read it as a sound file')
+
+
+class Arrivals(list):  # type: ignore[type-arg]
+    """A list that knows when each item came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[int] = []
+
+    def append(self, item: object) -> None:
+        self.times.append(time.time_ns())
+        super().append(item)
 
 
 @pytest.fixture
@@ -408,17 +425,17 @@ def spoken_to(tmp_path: Path) -> Iterator[Browser]:
 
 def test_microphone_is_heard_with_its_time(spoken_to: Browser) -> None:
     source = TalkingSource()
+    source.heard = Arrivals()
     try:
         spoken_to.open(source.server.address)
         spoken_to.run("document.getElementById('talk').click()")
         spoken_to.wait('viewer.microphone.on && viewer.sound.loudness === 0')
         assert spoken_to.run("document.getElementById('talk').textContent") == 'Stop the microphone'
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (
             sum(len(samples) / rate for samples, rate, _ in source.heard) < 6 and time.monotonic() < deadline
         ):
             time.sleep(0.05)
-        newest, now = source.heard[-1], time.time_ns()
         spoken_to.run("document.getElementById('talk').click()")
         assert not spoken_to.run('viewer.microphone.on') and spoken_to.run('viewer.sound.loudness') == 1
 
@@ -430,7 +447,9 @@ def test_microphone_is_heard_with_its_time(spoken_to: Browser) -> None:
         # After the first second, in which the quickest piece is looked for.
         calm = stamps[:-1] > stamps[0] + 1
         assert np.percentile(np.abs(stamps[1:] - ends[:-1])[calm], 95) < 0.005
-        assert -0.005 < now / 1e9 - (newest[2] / 1e9 + lengths[-1]) < 0.5, 'the robot knows when it was said'
+        # A busy machine hands on some pieces late; the quickest ones tell whether the times are right.
+        ages = np.array(source.heard.times[: len(ends)]) / 1e9 - ends
+        assert -0.005 < ages[1:].min() < 0.5, 'the robot knows when it was said'
         loud = [np.sqrt(np.mean(samples**2)) for samples, _, _ in source.heard]
         assert max(loud) > 0.05 > 5 * np.percentile(loud, 5), 'a voice with its pauses'
         assert not spoken_to.problems
@@ -438,7 +457,7 @@ def test_microphone_is_heard_with_its_time(spoken_to: Browser) -> None:
         # What the robot refuses is told, and the microphone is off.
         source.deaf.set()
         spoken_to.key('t')
-        assert 'nobody listens' in spoken_to.wait("document.getElementById('notices').textContent")
+        wait_for_notice(spoken_to, 'nobody listens')
         assert not spoken_to.run('viewer.microphone.on') and spoken_to.run('viewer.sound.loudness') == 1
     finally:
         spoken_to.call('Page.navigate', url='about:blank')
@@ -559,7 +578,7 @@ def test_each_viewer_may_choose_a_head(browser: Browser, source: TalkingSource) 
     browser.wait('viewer.state === 1')
     assert browser.run("document.getElementById('notices').textContent") == ''
     browser.call('Page.navigate', url=f'{source.server.address}?face=nobody')
-    assert 'no face of that name; use maya' in browser.wait("document.getElementById('notices')?.textContent")
+    wait_for_notice(browser, 'no face of that name; use maya')
     browser.problems.clear()  # the browser itself reports the 404
 
 
@@ -626,9 +645,9 @@ def test_face_at_rest_is_not_drawn_again(browser: Browser, source: TalkingSource
       head.draw = (...pose) => { viewer.times += 1; Object.getPrototypeOf(head).draw.call(head, ...pose); };
       viewer.times = 0;
     })()""")
-    time.sleep(0.2)
-    browser.run('viewer.times = 0')
-    time.sleep(0.5)
+    for _ in range(2):  # what was under way is drawn in the first of these
+        turns = 'let turns = 0; const turn = () => { if (++turns > 30) done(); else requestAnimationFrame(turn); }'
+        browser.run(f'viewer.times = 0; new Promise((done) => {{ {turns}; turn(); }})')
     assert browser.run('viewer.times') == 0
     browser.call(
         'Emulation.setDeviceMetricsOverride', width=470, height=350, deviceScaleFactor=1, mobile=False
@@ -661,7 +680,7 @@ def test_background_reaches_every_corner(browser: Browser, source: TalkingSource
 def test_flame_motion_gets_a_clear_word(browser: Browser, source: TalkingSource) -> None:
     browser.open(source.server.address)
     source.server.latch('info', {'space': 'flame', 'style': '', 'model': 'official'})
-    assert 'flame motion' in browser.wait("document.getElementById('notices').textContent")
+    wait_for_notice(browser, 'flame motion')
 
 
 def test_page_comes_back_after_a_restart_and_a_sleep(browser: Browser) -> None:

@@ -267,7 +267,7 @@ def test_without_permission_the_page_says_what_to_do(tracker: dict[str, Path], t
         visitor.open(source.server.address)
         visitor.wait(READY)
         visitor.run("document.getElementById('camera').click()")
-        assert 'allow it in the address bar' in visitor.wait("document.getElementById('notices').textContent")
+        visitor.wait("document.getElementById('notices').textContent.includes('allow it in the address bar')")
         assert visitor.run("document.getElementById('studio').hidden")
         assert not visitor.problems
     finally:

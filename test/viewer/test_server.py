@@ -125,9 +125,9 @@ def test_sleeping_viewer_does_not_fill_the_memory(server: ViewerServer) -> None:
                 await asyncio.sleep(0.01)
             for _ in range(200):  # 40 MB, read by nobody
                 server.send(bytes(200_000))
-            await asyncio.sleep(0.5)
+            while server.counts['blocks dropped'] <= 100:
+                await asyncio.sleep(0.01)
             assert max(visitor.outbox.waiting for visitor in server._clients.values()) < 1_000_000
-            assert server.counts['blocks dropped'] > 100
             await link.close()
 
     talk(server.address, session)
@@ -149,7 +149,7 @@ def test_other_pages_and_names_are_refused(server: ViewerServer) -> None:
 def test_a_scan_of_ports_leaves_nothing_in_the_log(
     server: ViewerServer, request_line: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socket.create_connection(('127.0.0.1', server.port), 5.0) as scanner:
+    with socket.create_connection(('127.0.0.1', server.port), 60.0) as scanner:
         scanner.sendall(request_line + b'\r\n\r\n')
         assert b' 400 ' in scanner.recv(100)
     assert not caplog.records
@@ -162,7 +162,7 @@ def test_visitors_that_leave_before_the_answer_leave_nothing_in_the_log(
         b'GET /socket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
         b'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n'
     )
-    links = [socket.create_connection(('127.0.0.1', server.port), 5.0) for _ in range(250)]
+    links = [socket.create_connection(('127.0.0.1', server.port), 60.0) for _ in range(250)]
     for link in links:  # more than are answered at once, so the last ones wait
         link.sendall(upgrade)
     for link in links:
@@ -249,8 +249,8 @@ class Attack:
             await attack
             self.grown = psutil.Process().memory_info().rss - before
             count = len(self.gaps)
-            await asyncio.sleep(0.5)
-            assert len(self.gaps) > count, 'the other viewer still gets frames'
+            while len(self.gaps) == count:  # the other viewer still gets frames
+                await asyncio.sleep(0.02)
             for task in (watching, sending):
                 task.cancel()
         print(f'longest gap {1e3 * max(self.gaps):.0f} ms, memory {self.grown / 2**20:+.1f} MiB')
@@ -410,20 +410,25 @@ def test_there_is_a_most_of_viewers_and_of_uploads(
         async with client.post(f'{address}speech', data=b'1', headers=headers) as answer:
             assert answer.status == 403
 
+        go_on = asyncio.Event()
+
         async def slow() -> Any:
             yield b'1'
-            await asyncio.sleep(1.0)
+            await go_on.wait()
             yield b'2'
 
         sending = asyncio.create_task(
             client.post(f'{address}speech', data=slow(), headers={'Content-Length': '2'})
         )
-        await asyncio.sleep(0.3)
+        while not server._uploading:
+            await asyncio.sleep(0.01)
         async with client.post(f'{address}speech', data=b'1') as answer:
             assert answer.status == 503
+        go_on.set()
         assert (await sending).status == 200
 
-    talk(server.address, session)
+    # The server closes the connection of an upload that it refuses: the next one takes another.
+    talk(server.address, session, headers={'Connection': 'close'})
     assert server.counts['viewers refused'] == 1
 
 
