@@ -19,7 +19,7 @@ from diffposetalk_ros.viewer.server import ServerOptions, ViewerServer  # noqa: 
 
 
 def test_each_attack_leaves_memory_and_the_other_viewer() -> None:
-    table = attack_table(0.7)
+    table = attack_table(1.5)
     assert [row[0] for row in table.rows] == list(ATTACKS)
     for name, grown, _, rate, _ in table.rows:
         assert isinstance(grown, float) and grown < 50, f'{name}: {grown} MiB'

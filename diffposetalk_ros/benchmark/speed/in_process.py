@@ -74,7 +74,7 @@ def run_live(
         worker.notify()
     ring.close()
     worker.notify()
-    worker.wait_idle(5.0)
+    worker.wait_idle(60.0)
     worker.stop()
     rate, hop = backend.config.fps, generator.config.hop
     final = np.array(timeline.final) - start

@@ -56,7 +56,7 @@ def test_interrupted_it_leaves_no_process(model_folder: Path, tmp_path: Path) ->
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 130, output
     assert 'Traceback' not in output and 'interrupted' in output
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -66,6 +66,6 @@ def test_interrupted_it_leaves_no_process(model_folder: Path, tmp_path: Path) ->
 def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
     for options in (('--minutes', '0.01'), ('/no/such.wav', '--minutes', '1')):
         words = command(tmp_path / 'nowhere', tmp_path, *options)
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 1
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 def bench(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, '-m', 'diffposetalk_ros.cli', 'bench-start', *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
 def test_a_burst_each_way(model_folder: Path, tmp_path: Path) -> None:
