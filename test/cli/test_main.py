@@ -60,7 +60,7 @@ def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
     buffered = {name: value for name, value in os.environ.items() if name != 'PYTHONUNBUFFERED'}
     try:
         done = subprocess.run(
-            command, stdout=writer, stderr=subprocess.PIPE, env=buffered, timeout=60, check=False
+            command, stdout=writer, stderr=subprocess.PIPE, env=buffered, timeout=240, check=False
         )
     finally:
         os.close(writer)
@@ -71,7 +71,7 @@ def test_help_that_cannot_be_written_is_an_error_in_a_line() -> None:
     command = [sys.executable, '-m', 'diffposetalk_ros.cli', '--help']
     with Path('/dev/full').open('w') as full:
         done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240, check=False
         )
     assert (done.returncode, done.stderr) == (1, 'diffposetalk: No space left on device\n')
 
@@ -82,7 +82,7 @@ def test_a_name_that_the_terminal_cannot_show_is_written(
 ) -> None:
     done = subprocess.run(
         [sys.executable, '-m', 'diffposetalk_ros.cli', 'generate', str(speech), '-o', 'mü.npz', '--steps', '1'],
-        capture_output=True, cwd=tmp_path, env={**os.environ, 'PYTHONIOENCODING': encoding}, timeout=60, check=False,
+        capture_output=True, cwd=tmp_path, env={**os.environ, 'PYTHONIOENCODING': encoding}, timeout=240, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b'')
     assert done.stdout.decode().startswith(f'{shown}: 50 frames') and (tmp_path / 'mü.npz').exists()

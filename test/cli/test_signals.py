@@ -48,8 +48,8 @@ def test_render_ends_with_all_it_started(number: signal.Signals, tmp_path: Path)
         parts = list(tmp_path.glob('.out.mp4*'))
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    output = process.communicate(timeout=30)[0].decode()
-    assert not psutil.wait_procs(children, timeout=10)[1]
+    output = process.communicate(timeout=240)[0].decode()
+    assert not psutil.wait_procs(children, timeout=240)[1]
     if number == signal.SIGKILL:
         return
     assert process.returncode == 130 and output == 'diffposetalk render: interrupted\n'
@@ -66,8 +66,8 @@ def test_ctrl_c_in_a_terminal_reaches_workers_that_are_still_starting(tmp_path: 
         time.sleep(0.01)
     time.sleep(0.2)  # Python has started there and imports what it needs to draw
     os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate(timeout=30)[0].decode() == 'diffposetalk render: interrupted\n'
-    assert process.returncode == 130 and not psutil.wait_procs(started, timeout=10)[1]
+    assert process.communicate(timeout=240)[0].decode() == 'diffposetalk render: interrupted\n'
+    assert process.returncode == 130 and not psutil.wait_procs(started, timeout=240)[1]
     assert [path.name for path in tmp_path.iterdir()] == ['a.npz']
 
 

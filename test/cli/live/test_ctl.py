@@ -42,7 +42,7 @@ class Shell:
             self.command(*words),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
             env=self.environment,
         )
@@ -70,7 +70,7 @@ def shell(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         raise AssertionError('the demo ended')
     yield shell
     demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=90)
+    demo.communicate(timeout=240)
 
 
 def test_status_tells_what_runs(shell: Shell) -> None:

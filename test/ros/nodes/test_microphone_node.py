@@ -42,7 +42,7 @@ def has_portaudio() -> bool:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*NODE, *arguments], capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run([*NODE, *arguments], capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_what_is_missing_is_one_line() -> None:
@@ -100,7 +100,7 @@ def test_sound_arrives(tmp_path: Path) -> None:
         while len(received) < 20 and process.poll() is None and time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.1)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=240)
     finally:
         process.kill()
         executor.shutdown()

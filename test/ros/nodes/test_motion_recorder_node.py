@@ -120,7 +120,7 @@ def test_recorder_writes_what_was_published(stage: Any, tmp_path: Path, suffix: 
             assert time.monotonic() < deadline and recorder.poll() is None
             time.sleep(0.1)
         recorder.send_signal(signal.SIGINT)
-        output, _ = recorder.communicate(timeout=60)
+        output, _ = recorder.communicate(timeout=240)
     finally:
         recorder.kill()
     assert recorder.returncode == 0, output
@@ -137,7 +137,7 @@ def _record_nobody(words: list[str]) -> subprocess.CompletedProcess[str]:
     """The recorder in a namespace where nothing is published."""
     module = 'diffposetalk_ros.ros.nodes.motion_recorder_node'
     command = [sys.executable, '-m', module, '--ros-args', '-r', '__ns:=/nobody', *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_recorder_without_motion_says_so(tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ def test_a_killed_recorder_loses_no_more_than_the_last_second(
 
     recorder = _record_while(stage, path, wanted)
     recorder.kill()
-    recorder.communicate(timeout=60)
+    recorder.communicate(timeout=240)
     (left,) = tmp_path.iterdir()
     assert left.name == (f'take.{suffix}' if suffix != 'npz' else 'take.part.csv')
     assert command(['convert', str(left), '-o', str(tmp_path / 'kept.npz')]) == 0
@@ -398,7 +398,7 @@ def test_a_full_disk_ends_the_take_and_keeps_what_fitted(stage: Any, tmp_path: P
     # A limit on the size of files stands for the full disk: the system refuses to write more in the same way.
     limit = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); '
     recorder = _record_while(stage, tmp_path / f'take.{suffix}', lambda number: number < 260, limit)
-    output, _ = recorder.communicate(timeout=60)
+    output, _ = recorder.communicate(timeout=240)
     assert recorder.returncode == 2 and 'cannot be written' in output, output
     (left,) = tmp_path.iterdir()
     assert left.name in output

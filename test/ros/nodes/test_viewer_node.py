@@ -572,7 +572,7 @@ def test_the_token_is_in_a_file_of_the_owner_and_in_no_log(tmp_path: Path) -> No
         address = path.read_text().strip()
         mode = path.stat().st_mode & 0o777
         process.send_signal(signal.SIGINT)
-        told += b''.join(process.communicate(timeout=60))
+        told += b''.join(process.communicate(timeout=240))
     found = re.fullmatch(r'http://0\.0\.0\.0:(\d+)/\?token=(\S{16,})', address)
     assert found and port < int(found[1]) < port + 20, 'the port that was really bound'
     assert mode == 0o600 and not planted.exists()
@@ -602,7 +602,7 @@ def test_user_errors_end_in_one_line(tmp_path: Path) -> None:
             "    print(f'--- {code}', file=sys.stderr, flush=True)\n"
         )
         command = [sys.executable, '-c', script]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, cwd=ROOT)
     told = done.stderr.split('--- 2\n')
     assert done.returncode == 0 and len(told) == len(wrong) + 1, done.stderr
     for text, word in zip(told, wrong.values(), strict=False):

@@ -67,7 +67,7 @@ def answers(name: str) -> dict[tuple[str, ...], tuple[int, str, str]]:
         pytest.importorskip('mujoco')
     asked = [['--help'], *(['--ros-args', *words] for words in [['-p', f'{NODES[name]}:=[1, 2]'], *MISTYPED])]
     command = [sys.executable, '-c', SEVERAL, f'diffposetalk_ros.ros.nodes.{name}', json.dumps(asked)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     return {tuple(words): tuple(told) for words, told in zip(asked, json.loads(done.stdout), strict=True)}
 
@@ -103,7 +103,7 @@ def test_where_ros_cannot_write_its_log_the_way_out_is_told(words: list[str], tm
     command = [sys.executable, '-m', f'diffposetalk_ros.{words[0]}', *words[1:]]
     environment = os.environ | {'ROS_LOG_DIR': '/proc/nowhere'}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=environment
+        command, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path, env=environment
     )
     assert done.returncode in (1, 2) and done.stderr.count('\n') == 1, done.stderr
     assert '/proc/nowhere' in done.stderr and 'set ROS_LOG_DIR' in done.stderr
@@ -145,7 +145,7 @@ def test_errors_of_security_are_one_line_that_says_where_to_look(enclaves: bool,
         [*command, '-p', 'file:=x.wav'],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env=environment,
     )
