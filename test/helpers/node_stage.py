@@ -49,8 +49,9 @@ class Stage:
             'model.path': str(model_folder),
             'audio.message': KIND,
             'sampler.steps': 1,
-            # Generous, so that a busy test machine shows every frame.
+            # Generous, so that a busy test machine shows every frame and refuses no sound as too late.
             'playout.delay': 1.0,
+            'playout.max_shift': 5.0,
             'playout.min_delay': 5.0,  # the whole delay, however fast a test sends
             'sampler.guidance_audio': 1.0,
             'sampler.guidance_style': 1.0,
