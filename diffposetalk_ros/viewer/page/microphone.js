@@ -9,6 +9,9 @@ const REFUSED = {
   NotReadableError: 'another program uses the microphone, or it is switched off; free it and try again',
 };
 
+const NEAR = 0.5; // s that a piece may be late without a reason
+const STALL = 3; // s for which pieces may be later than that
+
 export class Microphone {
   // clock: robot time; hear(block): sends a piece, rejects where it is refused; ended(error): it stopped by itself.
   constructor(clock, hear, ended) {
@@ -71,11 +74,15 @@ export class Microphone {
   }
 
   // Context time (s) less local time (s). A piece comes as soon as it is heard, never sooner: the quickest is the truth.
+  // A busy machine hands on what it heard in a second all at once; one that has slept is late from then on.
   align(time) {
-    const lead = time - performance.now() / 1000;
-    const jump = this.lead === null || Math.abs(lead - this.lead) > 0.5;
+    const now = performance.now() / 1000;
+    const lead = time - now;
+    if (this.lead === null || lead > this.lead - NEAR) this.near = now;
+    const slept = now - this.near > STALL;
+    if (slept) this.near = now;
     // Slow enough for the jitter of a busy page, fast enough for clocks that drift by 1 in 1000.
-    this.lead = jump ? lead : Math.max(lead, this.lead - 2e-5);
+    this.lead = this.lead === null || slept ? lead : Math.max(lead, this.lead - 2e-5);
     return this.lead;
   }
 
