@@ -105,7 +105,7 @@ def run(
             [sys.executable, '-c', PROGRAM, str(ROOT / 'launch' / file), *words],
             env=environment, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + 180.0
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
             calls = record.read_text() if record.exists() else ''

@@ -26,7 +26,7 @@ from diffposetalk_ros.ros.messages import qos  # noqa: E402
 from diffposetalk_ros.ros.support.lifecycle_client import LifecycleClient  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 90.0  # s; a loaded machine needs ten for the imports alone
+PATIENCE = 180.0  # s; a loaded machine needs ten for the imports alone
 
 
 class Bench:

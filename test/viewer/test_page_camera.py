@@ -113,7 +113,7 @@ def test_ten_seconds_before_the_camera_make_a_style_and_no_picture_leaves(
             visitor.wait("!document.getElementById('taken').hidden")
             visitor.wait(
                 "document.getElementById('taken').hidden && document.getElementById('style-told').textContent",
-                40,
+                120,
             )
             visitor.wait('viewer.studio.clip || !viewer.studio.recording')
             told = visitor.wait(

@@ -27,6 +27,7 @@ pytest.importorskip('audio_common_msgs', reason='audio_common_msgs is not built'
 psutil = pytest.importorskip('psutil')
 aiohttp = pytest.importorskip('aiohttp')
 
+from free_port import free_port  # noqa: E402
 from own_domain import own_domain  # noqa: E402
 
 from diffposetalk_ros.cli.live.demo import _run, remove_old_results  # noqa: E402
@@ -116,9 +117,7 @@ def placeholder_wav(path: Path, seconds: float = 1.5) -> Path:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ aiohttp = pytest.importorskip('aiohttp')
 import rclpy  # noqa: E402
 from audio_forms import chunk_of  # noqa: E402
 from diffposetalk_ros.msg import FaceMotion  # noqa: E402
+from free_port import free_port  # noqa: E402
 from page_faces import face_block, page_faces  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
@@ -80,9 +81,7 @@ class Stack:
     """A talking node with a viewer node on a port of its own, and a node of the test's."""
 
     def __init__(self, model: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.talker = start('avatar_node', f'model.path:={model}', 'sampler.steps:=1', 'playout.delay:=1.0')
         self.viewer = start('viewer_node', f'port:={self.port}')
         self.context = rclpy.Context()
