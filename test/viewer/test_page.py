@@ -48,6 +48,11 @@ def wait_for_notice(browser: Browser, words: str) -> None:
     browser.wait(f"document.getElementById('notices')?.textContent.includes('{words}')")
 
 
+def steady_rate(drawn: np.ndarray) -> float:
+    """Pictures per second, as by the slowest twentieth: a machine that draws 60 and then none for 0.2 s is busy."""
+    return float(1000 / np.percentile(np.diff(drawn[:, 0]), 95))
+
+
 def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSource) -> None:
     """Closure of the drawn mesh against the silence in what goes to the loudspeaker."""
     best, median, p95 = 0.0, float('nan'), float('nan')
@@ -61,7 +66,7 @@ def test_face_moves_and_sound_plays_in_time(browser: Browser, source: TalkingSou
         source.talking.clear()
         drawn, heard = np.array(log['drawn']), np.array(log['heard'])
         offsets, count = closure_offsets(drawn, heard)
-        fps = 1000 * len(drawn) / np.ptp(drawn[:, 0])
+        fps = steady_rate(drawn)
         best = max(best, fps)
         assert drawn[:, 1].max() > 8.0, 'the mouth never opened'
         assert heard[:, 1].max() > 0.1, 'nothing was heard'
@@ -104,7 +109,7 @@ def test_speech_of_the_model_is_seen_as_it_is_heard(browser: Browser) -> None:
         browser.call('Page.navigate', url='about:blank')
         source.close()
     drawn, heard = np.array(log['drawn']), np.array(log['heard'])
-    fps = 1000 * len(drawn) / np.ptp(drawn[:, 0])
+    fps = steady_rate(drawn)
     offsets = spoken_offsets(drawn, heard, clip, CLOSURES)
     for name, values in (('in the file', made), ('in the page', offsets)):
         print(

@@ -103,7 +103,7 @@ def test_parameters_and_interrupt(shell: Shell) -> None:
 
 
 def test_a_node_that_is_not_there_is_told_with_what_is(shell: Shell) -> None:
-    done = shell.run('ctl', '--node', 'nobody', '--timeout', '3', 'interrupt')
+    done = shell.run('ctl', '--node', 'nobody', '--timeout', '8', 'interrupt')
     assert done.returncode == 1 and 'nobody does not answer' in done.stderr and '/diffposetalk' in done.stderr
     assert 'Traceback' not in done.stderr
 
