@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,12 +69,15 @@ def test_a_failure_to_publish_does_not_end_the_release(stage: Stage, monkeypatch
     stage.start()
     stage.until(lambda: len(stage.seen.frames) > 5)
 
+    failed: list[bool] = []
+
     def fail(*_: object) -> None:
+        failed.append(True)
         raise RuntimeError('on purpose')
 
     with monkeypatch.context() as patch:
         patch.setattr(stage.node, '_publish_row', fail)
-        time.sleep(0.3)
+        stage.until(lambda: len(failed) > 4)
     count = len(stage.seen.frames)
     stage.until(lambda: len(stage.seen.frames) > count + 20)
     assert stage.lifecycle.state() == 'active'
