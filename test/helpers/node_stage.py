@@ -74,7 +74,7 @@ class Stage:
 
     def close(self) -> None:
         self._node_executor.shutdown()
-        self._thread.join(5)
+        self._thread.join(60)
         self.node.close()
         self.node.destroy_node()
         self.executor.shutdown()

@@ -45,7 +45,7 @@ def test_streams_in_threads_get_what_they_get_alone() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     for index in range(4):
         np.testing.assert_allclose(together[index], alone[index], atol=1e-5)
     assert max(shared.sizes) >= 2
@@ -135,7 +135,7 @@ def test_speech_that_waits_is_encoded_together() -> None:
         time.sleep(0.001)
     go_on.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     shared.close()
     assert sizes == [1, 4]
     alone = AnalyticBackend(model_config('hubert'))

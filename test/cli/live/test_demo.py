@@ -93,7 +93,7 @@ class Demo:
 
     def wait(self, seconds: float = 200.0) -> int:
         status = self.process.wait(seconds)
-        self._reader.join(5.0)
+        self._reader.join(60)
         return status
 
     def close(self) -> None:

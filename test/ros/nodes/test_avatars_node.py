@@ -64,7 +64,7 @@ class Stage:
 
     def close(self) -> None:
         self._spinner.shutdown()
-        self._thread.join(5)
+        self._thread.join(60)
         for node in self.nodes:
             node.close()
             node.destroy_node()

@@ -86,7 +86,7 @@ class Stage:
         """Take the stage down."""
         self.node.close()
         self.executor.shutdown()
-        self.thread.join(10)
+        self.thread.join(60)
         self.node.destroy_node()
         self.camera.destroy_node()
         rclpy.shutdown(context=self.context)
@@ -119,7 +119,7 @@ def stage(model: Path) -> Iterator[Stage]:
 
 def test_pictures_become_a_face_and_a_style(stage: Stage) -> None:
     assert stage.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    assert stage.take.wait_for_service(10)
+    assert stage.take.wait_for_service(60.0)
     assert 'not active' in stage.take_style().message
     assert stage.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     assert 'no picture' in stage.take_style().message

@@ -111,7 +111,7 @@ class Bench:
         if self.robot is not None:
             self.robot.terminate()
             try:
-                self.robot.wait(10)
+                self.robot.wait(60)
             except subprocess.TimeoutExpired:
                 self.robot.kill()
         for node in self.executor.get_nodes():

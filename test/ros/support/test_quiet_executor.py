@@ -58,13 +58,13 @@ def test_services_and_tasks_are_executed(node: Any) -> None:
     client = node.create_client(Trigger, 'ask')
     executor = QuietExecutor()
     executor.add_node(node)
-    assert client.wait_for_service(10.0)
+    assert client.wait_for_service(60.0)
 
     async def ask_twice() -> list[bool]:
         return [(await client.call_async(Trigger.Request())).success for _ in range(2)]
 
     task = executor.create_task(ask_twice)
-    executor.spin_until_future_complete(task, 10.0)
+    executor.spin_until_future_complete(task, 60.0)
     assert task.result() == [True, True]
     executor.shutdown()
 

@@ -60,7 +60,7 @@ class Robot:
 
     def close(self) -> None:
         self.executor.shutdown()
-        self.thread.join(5)
+        self.thread.join(60)
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
 
