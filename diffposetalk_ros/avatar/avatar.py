@@ -282,7 +282,7 @@ class Avatar:
     def _check_alone(self) -> None:
         """Raises ModelError while the thread of an earlier activation is still in its last window."""
         if self.leaving is not None and not self.leaving.stop(timeout=0.0):
-            raise ModelError('the model is still busy with the window before; try again in a few seconds')
+            raise ModelError('the model is still busy with the previous window; try again in a few seconds')
         self.leaving = None
 
     def _on_error(self, text: str) -> None:

@@ -103,13 +103,13 @@ def audio_status(
         text = '; '.join(parts)
     elif senders > 1:
         level = WARN
-        text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
+        text = f'{senders} senders: sound of two that speak at once is joined in order of arrival; stop all but one'
     elif doubt:
         level, text = WARN, doubt
     elif age != age:
         text = 'no audio yet'  # nobody has spoken: nothing is wrong
     elif holding:
-        text = 'interrupted; waiting for a pause of the sender'
+        text = 'interrupted; waiting until the sender pauses'
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:
@@ -154,7 +154,7 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     """Status of the inference. ``factor``: seconds of computing per second of motion."""
     level, text = OK, 'in time'
     if failed:
-        level, text = ERROR, 'every window fails and is tried again; see the log'
+        level, text = ERROR, 'every window fails and is retried; see the log'
     elif factor > MAX_REAL_TIME_FACTOR:
         level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
     elif not windows.count:

@@ -173,7 +173,7 @@ def calibrate_take(clip: MotionClip, tracker: str) -> MotionClip:
     Raises MotionError for another motion space.
     """
     if clip.layout.space != 'arkit':
-        raise MotionError(f'{clip.layout.space} motion is no take of a face tracker; leave --calibrate out')
+        raise MotionError(f'{clip.layout.space} motion is not a take of a face tracker; omit --calibrate')
     count = len(clip.values)
     head = (
         np.zeros((count, 3))

@@ -45,7 +45,7 @@ class PageCamera:
     def take(self, page: str, seconds: float) -> tuple[MotionClip, ClipQuality]:
         """Motion and quality of the last ``seconds``. Raises VideoError with the reasons if they are unsuitable."""
         if page != self._page:
-            raise VideoError('this page has shown no face; start its camera first')
+            raise VideoError('this page has sent no face yet; start its camera first')
         return self._calibration.take(seconds)
 
 

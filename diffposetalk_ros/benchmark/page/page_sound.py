@@ -112,7 +112,7 @@ def _visit(browser: Browser, source: TalkingSource, autoplay: bool, microphone: 
         deadline = time.monotonic() + _PATIENCE
         while len(source.heard) < count + 50:
             if time.monotonic() > deadline:
-                raise ConfigError('the microphone of the browser sends nothing')
+                raise ConfigError("the browser's microphone sends nothing")
             time.sleep(0.02)
     time.sleep(pause)
     begin = time.monotonic()

@@ -100,7 +100,7 @@ def _read(options: argparse.Namespace) -> tuple[MotionClip, float]:
     try:
         take = tracked.take()
     except VideoError as error:
-        raise StyleError(f'{source} cannot serve for a style: {error}') from None
+        raise StyleError(f'{source} cannot be used for a style: {error}') from None
     for note in tracked.quality.warnings():
         print(f'note: {note}')
     return take, 0.0

@@ -76,7 +76,7 @@ def _describe(options: argparse.Namespace) -> int:
         print(f'{name:22} {_shown(traits[name], unit):>8} {_shown(rest[name], unit):>8}  {_unit(unit)}')
     if options.plot is not None:
         _plot(options.plot, options.describe, traits, rest)
-        print(f'written: {options.plot}')
+        print(f'wrote {options.plot}')
     return 0
 
 

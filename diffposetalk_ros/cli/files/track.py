@@ -65,9 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if options.install_model:
         return _install()
     if options.source is None or options.output is None:
-        raise ConfigError(
-            'name a video or a camera, and the file to write: diffposetalk track VIDEO -o MOTION'
-        )
+        raise ConfigError('name a video or camera and the file to write: diffposetalk track VIDEO -o MOTION')
     from diffposetalk_ros.motion.files.motion_file import save_motion
     from diffposetalk_ros.tracking.video_reader import VideoReader, is_camera
     from diffposetalk_ros.util.output_file import check_not_input, check_output
@@ -91,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
                 frames = write_preview(options.preview, map(small, video), tracked.motion)
         else:
             frames = write_preview(options.preview, pictures, tracked.motion)
-        print(f'written: {options.preview}, {frames} frames')
+        print(f'wrote {options.preview}, {frames} frames')
     return 0
 
 

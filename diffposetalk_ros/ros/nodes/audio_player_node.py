@@ -57,7 +57,7 @@ def load_sound(path: str, raw_rate: int = 0, raw_channels: int = 1) -> tuple[NDA
     piped = _read_pipe(path) if path == '-' or _is_pipe(path) else None
     if piped is not None and not piped:
         raise AudioError(
-            f'no sound arrived on {path}; does the program before the pipe write to its standard output?'
+            f'no sound arrived on {path}; does the program before the pipe write to standard output?'
         )
     if not raw_rate:
         return read_native(path if piped is None else io.BytesIO(piped))

@@ -189,7 +189,7 @@ def _understood() -> Iterator[None]:
 
 
 _HINTS = (
-    ('log directory', 'set ROS_LOG_DIR to a folder you may write in'),
+    ('log directory', 'set ROS_LOG_DIR to a writable folder'),
     ('security', 'check ROS_SECURITY_KEYSTORE and the enclave, or unset ROS_SECURITY_ENABLE'),
     ('arg', 'write --ros-args -p NAME:=VALUE'),
     ('pars', 'write --ros-args -p NAME:=VALUE'),
