@@ -77,7 +77,7 @@ class PublisherClock:
 
     @property
     def ahead(self) -> int:
-        """By how much the publisher's clock is ahead, at least: a message cannot arrive before it was sent."""
+        """Lower bound on how far the publisher's clock is ahead: a message cannot arrive before it was sent."""
         return max(0, -(self._offset or 0))
 
     def sent(self, stamp: int, now: int) -> int:
@@ -88,7 +88,7 @@ class PublisherClock:
         if self._offset is None or least < self._offset or self._steady():
             self._offset = least
         elif alone and age > self._offset + 2 * _SAME:
-            # Two sentences, seconds apart, did not wait equally long in a queue: the clock was set.
+            # Two sentences seconds apart do not wait equally long in a queue, so the clock was set.
             self._ages = MinimumFilter()
             self._offset = self._ages.push(min(age, self._age), now)
         else:
@@ -126,7 +126,7 @@ class SenderClock:
 
     @property
     def differs(self) -> bool:
-        """Whether the clock of the sender is another one than the receiver's."""
+        """Whether the sender's clock differs from the receiver's."""
         return abs(self.offset) > _SAME
 
     @property

@@ -79,7 +79,7 @@ def audio_status(
     """Status of the incoming audio.
 
     Args:
-        counters: what became of the messages and their sound.
+        counters: messages and sound received, used and dropped.
         sender: clock of the sender.
         age: seconds since the last message, NaN before the first.
         bad_messages: messages that could not be used.
@@ -107,7 +107,7 @@ def audio_status(
     elif doubt:
         level, text = WARN, doubt
     elif age != age:
-        text = 'no audio yet'  # nobody has spoken: nothing is wrong
+        text = 'no audio yet'  # nobody has spoken yet, which is not a fault
     elif holding:
         text = 'interrupted; waiting until the sender pauses'
     elif waiting:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings of a page's camera, which give a face to mirror and a style."""
+"""Readings of a page's camera, from which the page mirrors the face and a style is made."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _NEAREST = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk styles`."""
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
     parser.add_argument('--describe', metavar='STYLE', help='print the traits of a name, a file or a blend')
     parser.add_argument(
         '--plot', type=Path, metavar='PNG', help='also draw these traits, beside those of neutral'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Track the face in a video, or before a camera, and write its motion.
+"""Track the face in a video or in front of a camera, and write its motion.
 
 diffposetalk track me.mp4 -o motion.npz --preview preview.mp4
 diffposetalk track 0 --seconds 15 -o motion.npz        (the first camera)

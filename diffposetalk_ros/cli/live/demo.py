@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
     parser.add_argument('--seconds', type=float, default=0.0, help='stop after this time [s]')
-    parser.add_argument('--port', type=int, default=8765, help='port of the page, or the next that is free')
+    parser.add_argument(
+        '--port', type=int, default=8765, help='port of the page; if it is taken, the next free one'
+    )
     parser.add_argument('--no-page', action='store_true', help='serve no page')
     parser.add_argument('--no-video', action='store_true', help='write no MP4')
 

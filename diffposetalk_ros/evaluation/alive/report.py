@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page and the numbers of "Alive": generated faces beside filmed people, and what of a style arrives."""
+"""Report of `evaluate --alive`: generated faces compared with people, and how well styles are reproduced."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ BARS: Final = (
 
 @dataclass
 class AliveReport:
-    """``styles``: way of generation -> style -> measure -> value; ``arrival``: way -> trait -> correlation;
-    ``settings``:
-    name -> value; ``people``: what of tracked people's styles arrives, where tracks were given."""
+    """``styles``: way of generation -> style -> measure -> value; ``arrival``: way -> trait -> correlation of the
+    requested and the measured trait; ``settings``: name -> value; ``people``: the same correlations for styles of
+    tracked people, if tracks were given."""
 
     settings: dict[str, str]
     styles: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
@@ -157,7 +157,7 @@ def measure_styles(
 def arrivals(
     run: Run, clips: Sequence[Floats], sources: Sequence[Floats], model: LoadedModel, seed: int = 0
 ) -> dict[str, float]:
-    """How far the traits of motion clips come back in speech generated in their styles: trait -> correlation.
+    """How well speech generated in the styles of motion clips reproduces their traits: trait -> correlation.
 
     ``sources`` (F, 55) at 25 frames/s, in styles of their own.
     """

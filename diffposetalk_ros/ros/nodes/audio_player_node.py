@@ -37,8 +37,8 @@ _PER_TICK = 10
 # again 256 at a time, every 3 s.
 
 _PARAMETERS = (
-    ('file', '', 'Sound file of any common format, or a pipe, as /dev/stdin'),
-    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
+    ('file', '', 'Sound file of any common format, or a pipe such as /dev/stdin'),
+    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file states its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
     ('burst', False, 'Send as fast as DDS delivers without loss, instead of in real time'),
