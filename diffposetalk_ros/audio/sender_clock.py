@@ -25,19 +25,19 @@ _SAME = 30_000_000
 _STEP = NS_PER_SECOND
 """A first message whose age is larger by more (ns) comes from a clock that was set."""
 _WENT_BACK = NS_PER_SECOND // 2
-"""Stamps that go back by more (ns) are of a clock that was set."""
+"""If stamps go back by more than this (ns), the clock was set."""
 _STAYED = NS_PER_SECOND // 10
-"""Lateness (ns) that lasts to the end of an utterance is the clock's from the next one on."""
+"""Lateness (ns) that lasts to the end of an utterance is attributed to the clock from the next utterance on."""
 _LIVE = NS_PER_SECOND // 4
-"""A source is live when it has kept the pace of its sound for so long (ns)."""
+"""A source is live when it has kept the pace of its sound for this time (ns)."""
 _GAIN = 0.02
-"""A source whose ages decrease faster, in seconds per second, is no clock."""
+"""If the age decreases faster than this (s/s), the cause is not the clock."""
 _PATIENCE = NS_PER_SECOND // 2
-"""An age that stays too large for so long (ns) is the clock's."""
+"""An age that stays too large for this time (ns) is due to the clock."""
 _SLEW = 1e-3
-"""The correction follows by so much, in seconds per second: five times the drift of a bad crystal."""
+"""Rate at which the correction follows (s/s): five times the drift of a bad crystal."""
 _BUCKETS = 30
-"""The minimum filter keeps the least age of each of so many seconds."""
+"""The minimum filter keeps the smallest age of each of this many seconds."""
 
 
 class MinimumFilter:

@@ -29,7 +29,7 @@ __all__ = [
 
 OK, WARN, ERROR = 0, 1, 2
 _SILENCE, _QUIET = -65.0, -40.0
-"""dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
+"""dBFS: sound between these levels is not silence, but too soft for reliable motion."""
 _TOO_FAST = 1.3
 """No microphone sends so many seconds of sound in a second."""
 _RECENT = 10_000_000_000  # ns

@@ -143,7 +143,7 @@ class Pacer:
             self._late_since = now
             self.underflows += 1
         if now - self._late_since > self.hold and clock.shift < self.max_shift:
-            # The lips would rest while the voice goes on, so both wait instead.
+            # Otherwise the lips would rest while the voice continues, so both wait.
             clock.stand(clock.moment(now))
             self._run_at = None
 

@@ -29,7 +29,7 @@ def motion_block(row: ArrayLike, state: int, index: int, stamp_ns: int) -> bytes
 
 
 def frame_due(block: bytes) -> float | None:
-    """When the frame of a block is to be shown, in s; None for a block that is no frame."""
+    """When the frame of a block is to be shown, in s; None for a block that is not a frame."""
     kind, _, _, _, due = _HEAD.unpack_from(block)
     return float(due) / 1e3 if kind == _MOTION else None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of a live run and of lifecycle cycles; each figure stands beside its requirement."""
+"""Tables of a live run and of lifecycle cycles, each figure with its requirement."""
 
 from __future__ import annotations
 

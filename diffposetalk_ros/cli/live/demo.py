@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play, watch, write. Raises DiffPoseTalkError on user errors; Ctrl-C still writes what came."""
+    """Play, watch, write. Raises DiffPoseTalkError on user errors; Ctrl-C still writes what was received."""
     try:
         from rclpy.exceptions import InvalidTopicNameException
         from rclpy.validate_full_topic_name import validate_full_topic_name
@@ -185,7 +185,7 @@ def _why_silent(session: DemoSession) -> str:
 def _speech(audio: Path | None) -> Iterator[Path]:
     """The file to speak. A pipe is copied to a file while the block runs, since it can be read only once.
 
-    Raises AudioError for what is no sound, and for silence.
+    Raises AudioError for a file without sound, and for silence.
     """
     from diffposetalk_ros.audio.formats.file import read_native, seekable
 

@@ -104,7 +104,7 @@ class FaceTable:
             plain = _plain(name)
             known = arkit_name(name) or (plain if plain in (*_HEAD, *_EULER) else None)
             if known is None:
-                ignored += [name] if plain != 'neutral' else []  # MediaPipe's _neutral is no movement
+                ignored += [name] if plain != 'neutral' else []  # MediaPipe's _neutral is not a movement
             elif known in place:
                 raise MotionError(f'column {name} occurs more than once; keep one')
             else:

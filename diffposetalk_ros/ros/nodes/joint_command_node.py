@@ -74,7 +74,7 @@ _THROTTLE = 5.0
 _FARTHEST = 600 * NS_PER_SECOND
 """Frames farther ahead are of another clock: nobody speaks that long in advance."""
 _FRESH = NS_PER_SECOND
-"""joint_states count for so long (ns)."""
+"""joint_states are valid for this time (ns)."""
 _DISCOVERY = 0.5
 """Seconds for which a node that has just been activated waits for the first joint_states."""
 _RECENT = 50

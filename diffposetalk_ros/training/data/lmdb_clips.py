@@ -59,7 +59,7 @@ def _open(folder: Path) -> Any:
 class LmdbClips:
     """Read-only view of a data set; nothing pickled in it is executed.
 
-    Raises LmdbError for a folder that is no such data set. Safe to read from several threads.
+    Raises LmdbError for a folder that is not such a data set. Safe to read from several threads.
     """
 
     def __init__(self, folder: Path) -> None:
