@@ -201,10 +201,10 @@ def _people(name: str) -> str:
 
 def markdown(report: AliveReport) -> str:
     """The report as a page."""
-    lines = ['# How alive the face is', '']
+    lines = ['# Head, brows, eyes and smile: measurements', '']
     lines += [
-        'Written by `diffposetalk evaluate --alive`. People: quartiles over filmed speakers. Definitions, and what a',
-        'tracker cannot tell: [alive.md](alive.md).',
+        'Written by `diffposetalk evaluate --alive`. People: quartiles over filmed speakers. [alive.md](alive.md)',
+        'has the definitions and the limits of the tracker.',
         '',
     ]
     lines += [f'- {name}: {value}' for name, value in report.settings.items()] + ['']
@@ -224,7 +224,7 @@ def markdown(report: AliveReport) -> str:
         lines += ['Out of range: ' + ('; '.join(missed) if missed else 'nothing') + '.', '']
     if report.arrival:
         ways = list(report.arrival)
-        lines += ['## What of a style arrives', '', 'Correlation over random styles.', '']
+        lines += ['## Traits of a style that are reproduced', '', 'Correlation over random styles.', '']
         lines += ['| trait | ' + ' | '.join(ways) + ' |', '|---|' + '--:|' * len(ways)]
         for name in report.arrival[ways[0]]:
             lines.append(
