@@ -213,6 +213,15 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         5.0,
         when='inactive',
     ),
+    ParameterSpec(
+        'playout.loudspeaker_delay',
+        0.0,
+        'Time from audio_out until its sound leaves the loudspeaker, for example 0.2 s over Bluetooth; face and stamps '
+        'are later by as much',
+        's',
+        0.0,
+        1.0,
+    ),
     ParameterSpec('playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'),
     ParameterSpec(
         'playout.hold', 0.12, 'Longest time to hold the last frame while the next one is late', 's', 0.0, 2.0
@@ -350,6 +359,7 @@ class NodeConfig:
     stream_look_ahead: int
     playout_delay: float
     playout_min_delay: float
+    playout_loudspeaker_delay: float
     playout_output_rate: float
     playout_hold: float
     playout_max_shift: float
