@@ -216,8 +216,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.loudspeaker_delay',
         0.0,
-        'Time from audio_out until its sound leaves the loudspeaker, for example 0.2 s over Bluetooth; face and stamps '
-        'are later by as much',
+        'Time from audio_out until its sound leaves the loudspeaker, such as 0.2 s over Bluetooth; face and stamps are '
+        'later by as much',
         's',
         0.0,
         1.0,
