@@ -23,7 +23,7 @@ def amplified(samples: NDArray[np.float32], decibels: float) -> NDArray[np.float
 
 
 def is_quiet(samples: NDArray[np.float32]) -> bool:
-    """Whether samples (n,) are a pause of speech: nobody misses a few milliseconds of them."""
+    """Whether samples (n,) are a pause of speech, from which a few milliseconds may be left out unnoticed."""
     return float(np.abs(samples).max(initial=0.0)) < _QUIET
 
 

@@ -29,7 +29,7 @@ _ROLL_OFF = 0.912
 _KAISER_BETA = 9.0
 """About 90 dB of stop-band attenuation (Kaiser & Schafer 1980)."""
 _MAX_PHASES = 4096
-"""Rates with a larger denominator are rounded to the nearest of so many phases (error < -70 dB)."""
+"""Rates with a larger denominator are rounded to the nearest of this many phases (error < -70 dB)."""
 
 
 def check_rate(rate: int) -> int:

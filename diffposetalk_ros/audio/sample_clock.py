@@ -69,13 +69,13 @@ class Reset:
 ClockAction = Append | Silence | Drop | Reset
 
 SENTENCE = NS_PER_SECOND // 2
-"""A message as long (ns) may be a whole sentence: no live source is known to collect so much before it sends."""
+"""A message of this length (ns) or more may be a whole sentence. No known live source sends such long messages."""
 
 _WORD = NS_PER_SECOND // 10
-"""A shorter message (ns) is no word by itself but a piece of a stream."""
+"""A message shorter than this (ns) is a piece of a stream, not a word."""
 
 _OVERTAKEN = 3 * NS_PER_SECOND // 20
-"""A gap before a chunk longer than this (ns), and than one and a half chunks, is no chunk that was overtaken."""
+"""A longer gap (ns) before a chunk, also longer than one and a half chunks, is not due to chunks out of order."""
 
 _LONG = NS_PER_SECOND
 """A gap before a chunk longer than this (ns) is a pause, not a lost chunk."""

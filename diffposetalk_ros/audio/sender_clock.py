@@ -25,19 +25,19 @@ _SAME = 30_000_000
 _STEP = NS_PER_SECOND
 """A first message whose age is larger by more (ns) comes from a clock that was set."""
 _WENT_BACK = NS_PER_SECOND // 2
-"""Stamps that go back by more (ns) are of a clock that was set."""
+"""If stamps go back by more than this (ns), the clock was set."""
 _STAYED = NS_PER_SECOND // 10
-"""Lateness (ns) that lasts to the end of an utterance is the clock's from the next one on."""
+"""Lateness (ns) that lasts to the end of an utterance is attributed to the clock from the next utterance on."""
 _LIVE = NS_PER_SECOND // 4
-"""A source is live when it has kept the pace of its sound for so long (ns)."""
+"""A source is live when it has kept the pace of its sound for this time (ns)."""
 _GAIN = 0.02
-"""A source whose ages decrease faster, in seconds per second, is no clock."""
+"""If the age decreases faster than this (s/s), the cause is not the clock."""
 _PATIENCE = NS_PER_SECOND // 2
-"""An age that stays too large for so long (ns) is the clock's."""
+"""An age that stays too large for this time (ns) is due to the clock."""
 _SLEW = 1e-3
-"""The correction follows by so much, in seconds per second: five times the drift of a bad crystal."""
+"""Rate at which the correction follows (s/s): five times the drift of a bad crystal."""
 _BUCKETS = 30
-"""The minimum filter keeps the least age of each of so many seconds."""
+"""The minimum filter keeps the smallest age of each of this many seconds."""
 
 
 class MinimumFilter:
@@ -77,7 +77,7 @@ class PublisherClock:
 
     @property
     def ahead(self) -> int:
-        """By how much the publisher's clock is ahead, at least: a message cannot arrive before it was sent."""
+        """Lower bound on how far the publisher's clock is ahead: a message cannot arrive before it was sent."""
         return max(0, -(self._offset or 0))
 
     def sent(self, stamp: int, now: int) -> int:
@@ -88,7 +88,7 @@ class PublisherClock:
         if self._offset is None or least < self._offset or self._steady():
             self._offset = least
         elif alone and age > self._offset + 2 * _SAME:
-            # Two sentences, seconds apart, did not wait equally long in a queue: the clock was set.
+            # Two sentences seconds apart do not wait equally long in a queue, so the clock was set.
             self._ages = MinimumFilter()
             self._offset = self._ages.push(min(age, self._age), now)
         else:
@@ -126,7 +126,7 @@ class SenderClock:
 
     @property
     def differs(self) -> bool:
-        """Whether the clock of the sender is another one than the receiver's."""
+        """Whether the sender's clock differs from the receiver's."""
         return abs(self.offset) > _SAME
 
     @property

@@ -32,15 +32,16 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['AudioIntake', 'IntakeCounters']
 
 _PAUSE = 25_000_000
-"""Live sound pauses when nothing comes for so long (ns). Frames without the sound that is still to come are generated
-then: in time for the next one, 50 ms after the sound by default, and not for every message that is a little late."""
+"""Live sound pauses when nothing arrives for this time (ns). Then frames are generated without the sound that is
+still missing. By default this is 50 ms after the sound: in time for the next frame, and not for every message that is
+a little late."""
 
 _BREAK = NS_PER_SECOND // 10
-"""A sender that is ahead of time pauses when nothing comes for so long (ns), or twice the length of a message that
-is no whole sentence."""
+"""A sender that is ahead of time pauses when nothing arrives for this time (ns), or for twice the length of a
+message that is not a whole sentence."""
 
 _ENDS = 2 * NS_PER_SECOND // 5
-"""Such a pause matters once no more than this (ns) of the sound is still to come: a few windows."""
+"""Such a pause matters only when at most this much (ns) of the sound is still to be shown: a few windows."""
 
 _MARGIN = 0.1
 """A gap begins a new utterance if it is this much (s) longer than the time-out. By then `poll` has ended the old one,
@@ -50,7 +51,7 @@ _LONGEST_GAP = 1.0
 """Generating the silence of a longer gap (s) takes too long, whatever the time-out."""
 
 _LIVE = NS_PER_SECOND // 4
-"""A sender is live when it has kept the pace of its sound for so long (ns)."""
+"""A sender is live when it has kept the pace of its sound for this time (ns)."""
 
 
 @dataclass
@@ -93,7 +94,7 @@ class _Pace:
         return self._messages[-1][1]
 
     def add(self, sent: int, sound: int) -> None:
-        """Add a message. One that does not follow the last one closely begins anew."""
+        """Add a message. A message that does not closely follow the last one starts a new count."""
         messages = self._messages
         if messages and not 0 <= sent - messages[-1][0] < NS_PER_SECOND + 2 * sound:
             messages.clear()
@@ -210,7 +211,7 @@ class AudioIntake:
         return AudioPiece(clock.chunk_offset_ns, self._chunk_ns, quiet, message)
 
     def _at_rate(self, rate: int) -> SampleClock:
-        """The clock of the utterance that goes on at another rate."""
+        """The clock of the utterance, continued at another rate."""
         assert self._clock is not None and self._resampler is not None
         self._apply(self._clock.flush())
         self.ring.append(self._resampler.flush())

@@ -37,10 +37,10 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['Avatar']
 
 _BURST = ClockConfig().max_ahead
-"""Seconds that may wait to be heard by the networks: as much as may come ahead of time."""
+"""Seconds of sound that may wait for the networks: as many as may arrive ahead of time."""
 
 _LAST = 0.1
-"""Nobody speaks any more when the sound received has been over for so long (s)."""
+"""Speech is over when the sound received has ended for this time (s)."""
 
 
 class Avatar:
@@ -162,7 +162,8 @@ class Avatar:
     def poll(self, now: int) -> bool:
         """Detects pause and end of the utterance by time-out and advances a style transition.
 
-        Returns whether to call it again within a frame; while nothing goes on, a tenth of a second later will do.
+        Returns whether to call it again within a frame; while nothing happens, a tenth of a second later is soon
+        enough.
         """
         self._follow_clock()
         if self.intake.poll(now):
@@ -181,7 +182,7 @@ class Avatar:
         self.intake.sender.most_late = round(config.playout_max_shift * NS_PER_SECOND)
 
     def _follow_clock(self) -> None:
-        """After a jump, discard what was heard before it, but nothing that came since."""
+        """After a jump, discard the sound that arrived before it and keep what arrived since."""
         if self._clock_jumped:
             self._clock_jumped = False
             self.intake.abandon()
@@ -282,7 +283,7 @@ class Avatar:
     def _check_alone(self) -> None:
         """Raises ModelError while the thread of an earlier activation is still in its last window."""
         if self.leaving is not None and not self.leaving.stop(timeout=0.0):
-            raise ModelError('the model is still busy with the window before; try again in a few seconds')
+            raise ModelError('the model is still busy with the previous window; try again in a few seconds')
         self.leaving = None
 
     def _on_error(self, text: str) -> None:

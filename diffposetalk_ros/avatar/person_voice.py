@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The voice of the person who talks with the avatar."""
+"""Detects the voice of the person who talks with the avatar."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ __all__ = [
 
 OK, WARN, ERROR = 0, 1, 2
 _SILENCE, _QUIET = -65.0, -40.0
-"""dBFS: between them sound is no silence, and too soft for the networks to be sure of."""
+"""dBFS: sound between these levels is not silence, but too soft for reliable motion."""
 _TOO_FAST = 1.3
 """No microphone sends so many seconds of sound in a second."""
 _RECENT = 10_000_000_000  # ns
@@ -79,7 +79,7 @@ def audio_status(
     """Status of the incoming audio.
 
     Args:
-        counters: what became of the messages and their sound.
+        counters: messages and sound received, used and dropped.
         sender: clock of the sender.
         age: seconds since the last message, NaN before the first.
         bad_messages: messages that could not be used.
@@ -103,13 +103,13 @@ def audio_status(
         text = '; '.join(parts)
     elif senders > 1:
         level = WARN
-        text = f'{senders} senders; when two speak at once their sound is strung together: leave one'
+        text = f'{senders} senders: sound of two that speak at once is joined in order of arrival; stop all but one'
     elif doubt:
         level, text = WARN, doubt
     elif age != age:
-        text = 'no audio yet'  # nobody has spoken: nothing is wrong
+        text = 'no audio yet'  # nobody has spoken yet, which is not a fault
     elif holding:
-        text = 'interrupted; waiting for a pause of the sender'
+        text = 'interrupted; waiting until the sender pauses'
     elif waiting:
         text = 'waiting for a voice'
     elif _SILENCE < loudest < _QUIET:
@@ -154,7 +154,7 @@ def inference_status(windows: LatencySummary, factor: float, errors: int, failed
     """Status of the inference. ``factor``: seconds of computing per second of motion."""
     level, text = OK, 'in time'
     if failed:
-        level, text = ERROR, 'every window fails and is tried again; see the log'
+        level, text = ERROR, 'every window fails and is retried; see the log'
     elif factor > MAX_REAL_TIME_FACTOR:
         level, text = WARN, 'too slow for live use; lower sampler.steps or raise stream.hop'
     elif not windows.count:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rude visitors cost: the memory of the page's server, and the longest pause that another viewer sees.
+"""What attacks on the page cost: memory of its server, and the longest pause that another viewer sees.
 
     python -m diffposetalk_ros.benchmark.page_attacks --seconds 60
     python -m diffposetalk_ros.benchmark.page_attacks --port 8765 --process PID    the page of a running viewer_node

@@ -129,9 +129,9 @@ def quality_table(
     settings: QualitySettings,
     progress: Callable[[str, Quality], None] = lambda name, made: None,
 ) -> Table:
-    """Every sampler beside the ancestral one, with guidance ``scales`` on speech and style.
+    """Every sampler compared with the ancestral one, with guidance ``scales`` on speech and style.
 
-    The ancestral sampler once more with other noise shows what is chance.
+    A second run of the ancestral sampler with other noise shows the effect of chance.
     """
     rows: list[tuple[Cell, ...]] = []
     base = SamplingConfig('ddpm', settings.reference, *scales)

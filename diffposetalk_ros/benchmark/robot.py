@@ -119,13 +119,13 @@ def rest_table(clip: MotionClip, example: JointMap, cuts: int = 40) -> Table:
     runs = [_cut_off(clip, example, moment) for moment in moments]
     seconds, speed, acceleration = (np.array(part) for part in zip(*runs, strict=True))
     rows = (
-        ('until every joint rests, median [ms]', round(1e3 * float(np.median(seconds)))),
-        ('until every joint rests, longest [ms]', round(1e3 * float(seconds.max()))),
-        ('greatest speed, share of its cap', float(speed.max())),
-        ('greatest acceleration, share of its cap', float(acceleration.max())),
+        ('time until every joint rests, median [ms]', round(1e3 * float(np.median(seconds)))),
+        ('time until every joint rests, longest [ms]', round(1e3 * float(seconds.max()))),
+        ('largest speed, as a share of its cap', float(speed.max())),
+        ('largest acceleration, as a share of its cap', float(acceleration.max())),
     )
     note = f'The last frame of face_motion is shown at one of {cuts} moments of the speech; 50 commands/s.'
-    return Table('Input stops in mid-word', note, ('what', 'value'), rows)
+    return Table('Input stops in the middle of a word', note, ('what', 'value'), rows)
 
 
 def _cut_off(clip: MotionClip, example: JointMap, moment: float) -> tuple[float, float, float]:

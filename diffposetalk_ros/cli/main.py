@@ -79,7 +79,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _usage() -> str:
     lines = [
-        'usage: diffposetalk VERB [options]      (diffposetalk VERB --help explains each)',
+        'usage: diffposetalk COMMAND [options]      (diffposetalk COMMAND --help describes it)',
         '',
         'Speech-driven, stylistic facial motion and head pose.',
         '',

@@ -46,8 +46,8 @@ class ClosureConfig:
 class Closure:
     """Closed lips: the interval (s) and the moment of the smallest opening.
 
-    ``at_pause`` marks one that begins or ends where nobody speaks: lips rest closed there, so it
-    can show a bilabial but cannot be wrong.
+    ``at_pause`` marks a closure that begins or ends in a pause. Lips rest closed there, so it may match
+    a bilabial but never counts as false.
     """
 
     start: float

@@ -37,7 +37,7 @@ class Device:
 
 
 def parse_device(spec: str) -> Device:
-    """Read a specification. Raises ConfigError for an index that is no number or an unknown precision."""
+    """Read a specification. Raises ConfigError for an index that is not a number, or an unknown precision."""
     name, slash, precision = spec.partition('/')
     if slash and precision not in PRECISIONS:
         raise ConfigError(f'precision {precision!r} of device {spec!r}; use {", ".join(PRECISIONS)}')

@@ -127,7 +127,7 @@ def read_style_encoder(
     content = _content(path, 'encoder')
     first = content['encoder'].get('motion_proj.weight')
     if first is None or first.ndim != 2:
-        raise CheckpointError(f'{path} is no style encoder: it has no matrix motion_proj.weight')
+        raise CheckpointError(f'{path} is not a style encoder: it has no matrix motion_proj.weight')
     motion_dim = int(first.shape[1]) if config is None else config.motion_dim
     args = vars(content['args'])
     sizes = {

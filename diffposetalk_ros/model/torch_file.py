@@ -47,7 +47,9 @@ def read_torch_file(path: Path) -> Any:
         raise CheckpointError(f'cannot read {path}: it is not a file')  # reading a device may never end
     try:
         with safe_globals(_ALLOWED), warnings.catch_warnings():
-            warnings.simplefilter('ignore', UserWarning)  # about pickle protocols; what fails is told below
+            warnings.simplefilter(
+                'ignore', UserWarning
+            )  # warnings about pickle protocols; failures are reported below
             return torch.load(path, map_location='cpu', weights_only=True)
     except OSError as error:
         raise CheckpointError(f'cannot read {path}: {error.strerror or error}') from error

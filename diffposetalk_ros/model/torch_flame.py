@@ -91,4 +91,6 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
                 for chunk in _chunks(clip, skin):
                     stream.write(np.ascontiguousarray(chunk, '<f4').tobytes())
     except OSError as error:
-        raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
+        raise MotionError(
+            f'{path}: cannot be written ({error.strerror}); check the folder and its permissions'
+        ) from None

@@ -71,7 +71,7 @@ class MotionClip:
 
 
 def check_arkit(clip: MotionClip) -> None:
-    """Raise MotionError for motion of another space, whose columns are no ARKit weights."""
+    """Raise MotionError for motion of another space, whose columns are not ARKit weights."""
     if clip.layout.space != 'arkit':
         raise MotionError(f'{clip.layout.space} motion has no ARKit weights; generate with an arkit model')
 

@@ -31,7 +31,7 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 BANDS: Final = 16
-"""Mel bands the network hears, of four neighbouring ones each."""
+"""Mel bands of the network's input, each the mean of four neighbouring ones."""
 _SLICES = 4
 """Moments of 20 ms in a knot of 80 ms."""
 _WIDTH = len(SIGNALS)

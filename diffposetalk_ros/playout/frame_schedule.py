@@ -12,7 +12,7 @@ class FrameSchedule:
     """Frame k is due at ``start + k / rate``. Each frame is returned exactly once.
 
     The first call starts the grid. After a pause longer than ``catch_up`` (a stopped process or a
-    clock that jumped forward) the grid starts anew instead of publishing the past.
+    clock that jumped forward) the grid restarts instead of publishing the past.
     """
 
     def __init__(self, rate: float, catch_up: float = 0.5) -> None:

@@ -34,8 +34,8 @@ _NOD: Final = 5.0
 """Depth of a nod in spreads of the listener's head pitch: people who move their heads more also nod more deeply."""
 _DEEPEST_NOD: Final = 0.14  # rad
 _LONGEST_GAP: Final = 12
-"""Frames made though nobody sees them. After a longer time, such as speech, the idle face goes on where it was:
-making up for all of it would hold up the publishing thread for 2 ms a frame."""
+"""Largest number of skipped frames that are generated unseen. After a longer time, such as speech, the idle face
+continues where it was, because catching up would block the publishing thread for 2 ms per frame."""
 
 
 class IdleMotion:

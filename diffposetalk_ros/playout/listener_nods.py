@@ -33,7 +33,7 @@ _FORGET: Final = 0.5
 
 class ListenerNods:
     """Nods as a function of time and of whether a person speaks. Times are in seconds. If they
-    go back because the clock was set, listening begins anew.
+    go back because the clock was set, listening starts again.
 
     ``seed`` chooses which pauses get nods, and how many.
     """

@@ -16,13 +16,13 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['Pacer']
 
 _ROOM = 20_000_000
-"""Kept between what is there and what is shown after a wait, ns: the next window may come later."""
+"""Margin between the newest frame and the shown one after a wait, ns, because the next window may be late."""
 _AGAIN = NS_PER_SECOND
-"""Two late windows within so much time (ns) are no accident."""
+"""A second late window within this time (ns) makes face and sound wait together."""
 _HEAP = NS_PER_SECOND // 2
-"""After a stall the network delivers what it has within so much time (ns)."""
+"""Time (ns) within which the network delivers its backlog after a stall."""
 _CATCH_UP = 0.1
-"""In a pause what is late is presented so much faster."""
+"""Speed-up of late playback during a pause of speech."""
 
 
 class Pacer:
@@ -143,7 +143,7 @@ class Pacer:
             self._late_since = now
             self.underflows += 1
         if now - self._late_since > self.hold and clock.shift < self.max_shift:
-            # The lips would rest while the voice goes on, so both wait instead.
+            # Otherwise the lips would rest while the voice continues, so both wait.
             clock.stand(clock.moment(now))
             self._run_at = None
 

@@ -147,8 +147,8 @@ class Presenter:
             self._playout.reset()
 
     def on_clock_forward(self, step: int, now: int) -> None:
-        """The clock was set forward by ``step`` to ``now``. Speech that was sent ahead goes on where it was: its
-        sound may be at the loudspeaker already. Live sound comes by the new clock."""
+        """The clock was set forward by ``step`` to ``now``. Speech that was sent ahead continues where it was,
+        because its sound may already be at the loudspeaker. Live sound comes by the new clock."""
         with self._lock:
             for clock in self._clocks:
                 position = max(0.0, clock.position(now - step))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The method as a stream: speech in, motion frames out, window by window.
 
-There are no threads and no clock here. The same audio gives the same bits, however it is cut into
-chunks and however slow the machine is.
+There are no threads and no clock here. The same audio gives bit-identical frames, however it is cut into chunks and
+however slow the machine is.
 """
 
 from __future__ import annotations

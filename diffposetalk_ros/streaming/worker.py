@@ -232,7 +232,7 @@ class InferenceWorker:
         return bool(made) or len(chunk.samples) > 0
 
     def _show_preview(self) -> None:
-        """Show each provisional window as soon as it is generated, until the audio goes on."""
+        """Show each provisional window as soon as it is generated, until more audio arrives."""
         motion = np.zeros((0, self._generator.model.motion_dim), np.float32)
         for motion in self._generator.preview():
             if self._stopping or self._audio.epoch != self._epoch or self._audio.end != self._cursor:

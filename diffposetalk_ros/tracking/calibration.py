@@ -57,8 +57,9 @@ _JAW_OF_LIPS = 3.0
 _BROW_INNER, _BROW_OUTER, _BROW_DOWN = 6.5, 4.5, 4.0
 _SMILE_OF_CORNERS, _PUCKER_OF_WIDTH = 6.0, 3.5
 _SCORE_SHARE = {'mouthPucker': 0.0}
-"""Share of a score against its landmark distance, where it is not one half. The pucker's score follows the smile as
-much as the pucker: on our own head its correlation is .39, that of the mouth's width .86."""
+"""Weight of a score relative to its landmark distance, where it is not one half. The score of the
+pucker follows the smile as much as the pucker: on the bundled head its correlation is .39, that of the mouth's width
+.86."""
 _LID_SHUT = 0.07
 _LID_REST = (0.24, 0.40)
 """Opening of a shut eye, and how far a person's own resting opening may be from the average [1, of its width]."""
@@ -173,7 +174,7 @@ def calibrate_take(clip: MotionClip, tracker: str) -> MotionClip:
     Raises MotionError for another motion space.
     """
     if clip.layout.space != 'arkit':
-        raise MotionError(f'{clip.layout.space} motion is no take of a face tracker; leave --calibrate out')
+        raise MotionError(f'{clip.layout.space} motion is not a take of a face tracker; omit --calibrate')
     count = len(clip.values)
     head = (
         np.zeros((count, 3))

@@ -24,7 +24,7 @@ _GAP = 0.5
 _JUMP = 0.6
 """Face sizes between two pictures a thirtieth of a second apart: a person does not move so fast, a cut does."""
 _SCENE, _SCENE_TIMES = 0.03, 6.0
-"""A picture that differs so much from the one before, and so many times more than pictures of this video do."""
+"""A cut: the difference from the picture before, and its ratio to the usual difference in this video."""
 _SPEAKING_SD = 0.006
 _STILL_LIDS, _STILL_HEAD = 0.05, 0.3
 """Range of the lids' opening [1 of the eye's width] and deviation of the head [degrees] on a still picture."""

@@ -60,7 +60,7 @@ class LiveCalibration:
     def take(self, seconds: float) -> tuple[MotionClip, ClipQuality]:
         """Motion and quality of the last ``seconds``. Raises VideoError with the reasons if they are unsuitable."""
         if not self._seen:
-            raise VideoError('no picture has come yet; is the camera running?')
+            raise VideoError('no picture has arrived yet; is the camera running?')
         end = self._seen[-1][0]
         recent = [(t, r) for t, r in self._seen if t > end - seconds]
         track = FaceTrack.of([t for t, _ in recent], [r for _, r in recent])

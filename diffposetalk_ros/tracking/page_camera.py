@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings of a page's camera, which give a face to mirror and a style."""
+"""Readings of a page's camera, from which the page mirrors the face and a style is made."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PageCamera:
     def take(self, page: str, seconds: float) -> tuple[MotionClip, ClipQuality]:
         """Motion and quality of the last ``seconds``. Raises VideoError with the reasons if they are unsuitable."""
         if page != self._page:
-            raise VideoError('this page has shown no face; start its camera first')
+            raise VideoError('this page has sent no face yet; start its camera first')
         return self._calibration.take(seconds)
 
 

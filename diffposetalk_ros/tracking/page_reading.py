@@ -25,7 +25,7 @@ _LARGEST = 1e5
 def reading_of(numbers: NDArray[np.float32]) -> FaceReading:
     """Numbers (77,) of a picture with a face, or (1,) of one without. Raises VideoError for anything else."""
     if len(numbers) not in (1, _COUNT) or not (np.abs(numbers) < _LARGEST).all():
-        raise VideoError(f'{len(numbers)} numbers are not those of a face; reload the page')
+        raise VideoError(f'{len(numbers)} numbers do not describe a face; reload the page')
     values = np.asarray(numbers, np.float64)
     if len(values) == 1:
         return FaceReading(0, float(values[0]))

@@ -45,7 +45,7 @@ def find_page_tracker() -> dict[str, Path]:
         try:
             _check(name, path.read_bytes())
         except OSError as error:
-            raise ModelError(f'{path} cannot be read ({error.strerror}); check its rights') from None
+            raise ModelError(f'{path} cannot be read ({error.strerror}); check its permissions') from None
     model = find_face_model()
     return files | {model.name: model}
 

@@ -72,7 +72,7 @@ def track_video(
             readings.append(reading.without_details())
         dropped, damaged = video.dropped, video.damaged
     if not times:
-        raise VideoError(f'{source} shows no picture from {start:g} s on; it ends before')
+        raise VideoError(f'{source} has no picture after {start:g} s; it ends earlier')
     if len(times) == 1:
         raise VideoError(f'{source} is a single picture; give a video of a person who speaks')
     track = FaceTrack.of(times, readings)

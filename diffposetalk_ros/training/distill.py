@@ -234,7 +234,7 @@ def run_distillation(
     teacher, style = stored.model, stored.style_encoder
     student = guided_student(teacher)
     if style is None or teacher.config.logmel is None:
-        raise ModelError(f'{model} has no style encoder, which tells the styles of the takes')
+        raise ModelError(f'{model} has no style encoder, which is needed to find the styles of the takes')
     mean, std = (torch.from_numpy(values) for values in motion_statistics(model, teacher.config.motion_dim))
     source = BatchSource(TakeSet.load(takes), mean, std, seed=run.seed, augmentation=AugmentConfig())
     audio = AudioTrainee(teacher.config.logmel)

@@ -138,7 +138,7 @@ def train(
         if not torch.isfinite(total):
             raise DiffPoseTalkError(
                 f'{name}: the loss is {total.item()} at step {step}; lower the learning rate, and delete '
-                f'{checkpoint} if it comes back'
+                f'{checkpoint} if this happens again'
             )
         optimiser.zero_grad()
         accelerator.backward(total)

@@ -55,7 +55,7 @@ class Tuning:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
-            raise ConfigError(f'a share of {self.share} of the new weights; use 0 to 1')
+            raise ConfigError(f'--share {self.share}; use 0 to 1')
         if self.takes < self.readouts.batch:
             raise ConfigError(f'{self.takes} takes; one batch needs {self.readouts.batch}')
 

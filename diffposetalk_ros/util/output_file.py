@@ -102,7 +102,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise MotionError(f'{path}: cannot be written ({error.strerror}); check folder and rights') from None
+        raise MotionError(
+            f'{path}: cannot be written ({error.strerror}); check the folder and its permissions'
+        ) from None
 
 
 def _mode_of(path: Path) -> int:
@@ -124,9 +126,7 @@ def _try(folder: Path, path: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ConfigError(
-            f'{path} cannot be written ({error.strerror}); choose a folder you may write in'
-        ) from None
+        raise ConfigError(f'{path} cannot be written ({error.strerror}); choose a writable folder') from None
 
 
 def ordinary_rights(path: Path) -> None:

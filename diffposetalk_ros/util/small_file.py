@@ -23,7 +23,7 @@ def read_small_text(path: Path, max_bytes: int = MAX_TEXT) -> str:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(handle, 'rb') as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, 'it is no regular file', str(path))
+            raise OSError(errno.EINVAL, 'it is not a regular file', str(path))
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise OSError(errno.EFBIG, f'it is larger than {max_bytes / 1e6:.0f} MB', str(path))

@@ -29,7 +29,7 @@ def motion_block(row: ArrayLike, state: int, index: int, stamp_ns: int) -> bytes
 
 
 def frame_due(block: bytes) -> float | None:
-    """When the frame of a block is to be shown, in s; None for a block that is no frame."""
+    """When the frame of a block is to be shown, in s; None for a block that is not a frame."""
     kind, _, _, _, due = _HEAD.unpack_from(block)
     return float(due) / 1e3 if kind == _MOTION else None
 
@@ -53,7 +53,7 @@ def read_live(data: bytes) -> tuple[NDArray[np.float32], int, int]:
     """
     samples, rate, time = _read_sound(data, _LONGEST_PIECE)
     if not 0 <= time < _LAST_TIME:
-        raise AudioError(f'sound of time {time} ms; reload the page')
+        raise AudioError(f'sound with the time {time} ms; reload the page')
     return samples, rate, round(time * 1e6)
 
 
@@ -63,10 +63,10 @@ def read_face(data: bytes) -> tuple[NDArray[np.float32], float]:
     Raises VideoError for anything else.
     """
     if len(data) < _HEAD.size or data[0] != _FACE or (len(data) - _HEAD.size) % 4:
-        raise VideoError(f'{len(data)} bytes from the page are not numbers of a face')
+        raise VideoError(f'{len(data)} bytes from the page do not describe a face')
     time = _HEAD.unpack_from(data)[4]
     if not 0 <= time < _LAST_TIME:
-        raise VideoError(f'a face of time {time} ms; reload the page')
+        raise VideoError(f'a face with the time {time} ms; reload the page')
     return np.frombuffer(data, '<f4', offset=_HEAD.size), time / 1e3
 
 
@@ -80,7 +80,7 @@ def read_style(data: bytes) -> tuple[NDArray[np.float32], float]:
     numbers, rate = np.frombuffer(data, '<f4', offset=_HEAD.size), float(_HEAD.unpack_from(data)[4])
     if not np.isfinite(numbers).all() or not (rate == 0.0 or 1.0 <= rate <= 240.0):
         raise StyleError(
-            'the style file holds numbers that are none, or no frame rate of 1 to 240; save it again'
+            'the style file holds values that are not numbers, or a frame rate outside 1 to 240; save it again'
         )
     return numbers, rate
 

@@ -41,7 +41,7 @@ POSES: Mapping[str, Mapping[str, float]] = MappingProxyType(
 
 
 def pose_weights(pose: Mapping[str, float]) -> Floats:
-    """ARKit weights (1, 52) of a pose. Raises KeyError for a name that is no channel."""
+    """ARKit weights (1, 52) of a pose. Raises KeyError for a name that is not a channel."""
     weights = np.zeros((1, 52), np.float32)
     for name, value in pose.items():
         chosen = [

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 
 from diffposetalk_ros.avatar.parameters import (
     PARAMETERS,
@@ -22,6 +23,13 @@ YAML = Path(__file__).parents[2] / 'config' / 'diffposetalk.yaml'
 
 def test_yaml_file_is_the_table() -> None:
     assert YAML.read_text(encoding='utf-8') == to_yaml()
+
+
+def test_a_reader_of_yaml_finds_every_parameter_in_the_file() -> None:
+    # A group that appears twice is one key twice, of which YAML readers keep the last.
+    groups = yaml.safe_load(to_yaml())['/**']['ros__parameters']
+    read = {f'{group}.{key}': value for group, entries in groups.items() for key, value in entries.items()}
+    assert read == {spec.name: spec.default for spec in PARAMETERS}
 
 
 def test_config_has_one_field_per_parameter() -> None:

@@ -51,6 +51,6 @@ def test_the_way_to_rest_is_within_the_caps() -> None:
     values[:, layout.index('jawOpen')] = 0.5 - 0.5 * np.cos(np.arange(75))
     table = rest_table(MotionClip(values, 25.0, layout), EXAMPLE, 3)
     rows = {str(name): float(value or 0) for name, value in table.rows}
-    assert 150 <= rows['until every joint rests, longest [ms]'] <= 500
-    assert 0 < rows['greatest speed, share of its cap'] <= 1
-    assert 0 < rows['greatest acceleration, share of its cap'] <= 1
+    assert 150 <= rows['time until every joint rests, longest [ms]'] <= 500
+    assert 0 < rows['largest speed, as a share of its cap'] <= 1
+    assert 0 < rows['largest acceleration, as a share of its cap'] <= 1

@@ -38,7 +38,7 @@ def test_other_numbers_are_refused(count: int) -> None:
 def test_impossible_numbers_are_refused(value: float) -> None:
     numbers = page_faces(1)[0]
     numbers[30] = value
-    with pytest.raises(VideoError, match='not those of a face'):
+    with pytest.raises(VideoError, match='do not describe a face'):
         reading_of(numbers)
     with pytest.raises(VideoError, match='flat'):
         reading_of(np.zeros(77, np.float32))
@@ -65,7 +65,7 @@ def test_one_page_at_a_time_and_a_poor_take_is_refused(monkeypatch: pytest.Monke
         camera.see('mine', numbers[i], i / 25)
     with pytest.raises(VideoError, match='another page'):
         camera.see('yours', numbers[0], 3.0)
-    with pytest.raises(VideoError, match='this page has shown no face'):
+    with pytest.raises(VideoError, match='this page has sent no face'):
         camera.take('yours', 10.0)
     with pytest.raises(VideoError, match=r'lasts 2.0 s'):
         camera.take('mine', 10.0)

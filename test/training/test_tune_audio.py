@@ -95,5 +95,5 @@ def test_takes_of_an_earlier_run_are_not_taken_for_others(tmp_path: Path) -> Non
 
 
 def test_a_share_lies_between_0_and_1() -> None:
-    with pytest.raises(ConfigError, match='share of 1.5'):
+    with pytest.raises(ConfigError, match='share 1.5'):
         Tuning(share=1.5)

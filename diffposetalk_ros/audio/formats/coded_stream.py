@@ -56,7 +56,7 @@ class CodedStream:
         container = _CONTAINERS.get(bytes(data[:4]))
         if container is not None:
             raise AudioError(
-                f'audio_info names {self.coding}, but the sound comes as {container}; send plain {self.coding}'
+                f'audio_info names {self.coding}, but the sound is {container}; send plain {self.coding}'
             )
         parts: list[MonoAudio] = []
         rate = 16000

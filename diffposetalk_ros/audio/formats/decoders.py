@@ -92,7 +92,7 @@ def seekable(source: AudioSource) -> AudioSource:
     if not copy.tell():
         copy.close()
         raise AudioError(
-            f'no sound arrived on {name}; does the program before the pipe write to its standard output?'
+            f'no sound arrived on {name}; does the program before the pipe write to standard output?'
         )
     copy.seek(0)
     return copy

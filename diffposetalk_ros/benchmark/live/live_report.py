@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of a live run and of lifecycle cycles; each figure stands beside its requirement."""
+"""Tables of a live run and of lifecycle cycles, each figure with its requirement."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _bar_table(record: LiveRecord, rate: float, playout_delay: float, frame: flo
     said = record.diagnostics
     rows = (
         _bar('frames missing', record.missing, 0),
-        _bar('frames doubled', record.doubled, 0),
+        _bar('frames published twice', record.doubled, 0),
         _bar('stamps off the grid', record.off_grid(rate), 0),
         _bar('stamps of face_motion and head_pose that differ', record.poses_apart, 0),
         _bar('release jitter p99 [ms]', _percentile(record.lateness, 99), 5.0),
@@ -75,9 +75,9 @@ def _bar_table(record: LiveRecord, rate: float, playout_delay: float, frame: flo
     note = (
         f'{len(record.frames)} frames at {rate:g} Hz, {spoken} of them spoken, {record.held} held, in '
         f'{record.seconds[-1]:.0f} s with {said.get("utterances", "?")} utterances. Moments are those at which '
-        'the middleware took a message, as it tells every subscriber.'
+        'the middleware accepted a message, which it reports to every subscriber.'
     )
-    return Table('Bars', note, _BARS, rows)
+    return Table('Requirements', note, _BARS, rows)
 
 
 def _time_table(record: LiveRecord, playout_delay: float, frame: float) -> Table:
@@ -93,7 +93,7 @@ def _time_table(record: LiveRecord, playout_delay: float, frame: float) -> Table
     note = (
         f'Milliseconds. A frame with stamp s shows the {1e3 * frame:.0f} ms of sound around s - '
         f'{playout_delay:g} s; the added delay begins when the message with the last of these samples is '
-        f'sent. It is {1e3 * (playout_delay - frame / 2):.0f} ms less what that message went on after them.'
+        f'sent. It is {1e3 * (playout_delay - frame / 2):.0f} ms minus the rest of that message after this sample.'
     )
     return Table('Times', note, ('what', 'p50', 'p95', 'p99', 'largest'), tuple(rows))
 
@@ -113,7 +113,7 @@ def _minute_table(record: LiveRecord) -> Table:
         worst = _percentile(late, 100)
         rows.append((f'{end / 60:.1f}', b.resident, b.threads, share, worst))
     columns = ('until [min]', 'resident [MiB]', 'threads', 'processor [%]', 'largest jitter [ms]')
-    return Table('Minute by minute', 'Speech and pauses as they came.', columns, tuple(rows))
+    return Table('Minute by minute', 'Minutes contain speech and pauses.', columns, tuple(rows))
 
 
 def _late_table(record: LiveRecord) -> Table:

@@ -47,7 +47,7 @@ class _Visit(NamedTuple):
 
 
 def first_sound_table(speaker: SpokenClip, pages: int, seed: int = 0) -> Table:
-    """Open ``pages`` fresh pages in mid-speech, in turn with and without autoplay and microphone.
+    """Open ``pages`` new pages during speech, in turn with and without autoplay and microphone.
 
     Without autoplay the sound is turned on by one click, up to 3 s after the page is ready. With the
     microphone, the visitor talks for a second before, while the page is to keep quiet.
@@ -83,21 +83,21 @@ def first_sound_table(speaker: SpokenClip, pages: int, seed: int = 0) -> Table:
                 )
             )
     note = (
-        'Each page is new and opens while speech is under way. Heard: what goes to the loudspeaker exceeds '
+        'Each page is new and opens during speech. A page counts as heard if its output exceeds '
         f'{_AUDIBLE:g} of full scale within {_PATIENCE:g} s. {_load()}'
     )
     columns = (
-        'sound by',
+        'sound starts by',
         'microphone',
         'pages',
         'heard',
         'exceptions',
-        'until heard, median [s]',
+        'time until heard, median [s]',
         'longest [s]',
         'page buffer at most [ms]',
-        'last frame came after it was due, at most [ms]',
+        'largest lateness of a frame [ms]',
     )
-    return Table('First sound of fresh pages', note, columns, tuple(rows))
+    return Table('First sound of new pages', note, columns, tuple(rows))
 
 
 def _visit(browser: Browser, source: TalkingSource, autoplay: bool, microphone: bool, pause: float) -> _Visit:
@@ -112,7 +112,7 @@ def _visit(browser: Browser, source: TalkingSource, autoplay: bool, microphone: 
         deadline = time.monotonic() + _PATIENCE
         while len(source.heard) < count + 50:
             if time.monotonic() > deadline:
-                raise ConfigError('the microphone of the browser sends nothing')
+                raise ConfigError("the browser's microphone sends nothing")
             time.sleep(0.02)
     time.sleep(pause)
     begin = time.monotonic()

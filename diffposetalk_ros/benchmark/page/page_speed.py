@@ -80,7 +80,7 @@ def page_tables(clip: SpokenClip, size: tuple[int, int], seconds: float, rounds:
             )
         )
     note = (
-        f'Speech and the face to it, {rounds} runs of {seconds:g} s each, alternately, a new browser each time. '
+        f'Speech with its face, {rounds} runs of {seconds:g} s each, alternately, a new browser each time. '
         'Only drawn pictures count; the display allows 60.'
     )
     columns = (
@@ -89,13 +89,13 @@ def page_tables(clip: SpokenClip, size: tuple[int, int], seconds: float, rounds:
         'lowest',
         'interval p95 [ms]',
         'pixels per pixel side',
-        'pieces of sound late',
+        'late blocks of sound',
         'cores the browser uses',
         'load of the machine (1 min)',
     )
     yield Table(f'Window of {size[0]} x {size[1]}, software GL, with sound', note, columns, tuple(rows))
-    weight = (('all files', plain / 1e6), ('as they travel', packed / 1e6))
-    yield Table('Weight of the page', 'Geometry of the head included.', ('', 'MB'), weight)
+    weight = (('all files', plain / 1e6), ('compressed for transfer', packed / 1e6))
+    yield Table('Size of the page', 'With the geometry of the head.', ('', 'MB'), weight)
 
 
 def _watch(browser: Browser, address: str, seconds: float) -> _Run:

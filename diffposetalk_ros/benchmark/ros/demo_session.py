@@ -106,8 +106,8 @@ class DemoSession:
             if _NODE in self._node.get_node_names():
                 domain = os.environ.get('ROS_DOMAIN_ID', '0')
                 raise ConfigError(
-                    f'ROS_DOMAIN_ID {domain} has a node named {_NODE} already, perhaps of another demo; stop it, or '
-                    'unset ROS_DOMAIN_ID, and this demo has a domain of its own'
+                    f'ROS_DOMAIN_ID {domain} already has a node named {_NODE}, perhaps of another demo; stop it, or '
+                    'unset ROS_DOMAIN_ID to give this demo its own domain'
                 )
 
     def _page(self) -> dict[str, Value]:

@@ -90,7 +90,7 @@ def _measure(
         while not condition():
             executor.spin_once(timeout_sec=0.05)
             if time.monotonic() > end:
-                raise ModelError(f'nothing came from the node for {_PATIENCE:g} s')
+                raise ModelError(f'the node sent nothing for {_PATIENCE:g} s')
 
     until(lambda: audio.get_subscription_count() and seen)
     speech = read_audio(demo_clip())[: _SPOKEN * _RATE]

@@ -73,7 +73,9 @@ def _savings(model: LoadedModel, full: bool) -> Table:
         f'Denoising one live hop of {_HOP} frames ({1000 * _HOP // config.fps} ms of motion), '
         f'{DEFAULT.solver}, scales {DEFAULT.scale_audio} and {DEFAULT.scale_style} (one branch).'
     )
-    return Table('Live hop, saving by saving', note, ('setting', 'steps', *_TIMES), tuple(rows))
+    return Table(
+        'Live hop, one optimisation after the other', note, ('setting', 'steps', *_TIMES), tuple(rows)
+    )
 
 
 def _window_costs(backend: Backend, full: bool) -> Table:

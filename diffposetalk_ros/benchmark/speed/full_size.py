@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The released configuration (HuBERT-base, 8 x 512) with random weights: the reference algorithm
-beside ours, on the same machine and in the same run. Needs torch."""
+"""The released configuration (HuBERT-base, 8 x 512) with random weights: the reference algorithm compared with this
+package, on the same machine and in the same run. Needs torch."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def _speak_together(
     for tick in range(int(seconds / period)):
         due = start + (tick + 1) * period
         if time.perf_counter() - due > seconds:
-            break  # hopelessly behind
+            break  # too far behind to catch up
         _sleep_until(due)
         speak(begin + tick * samples, begin + (tick + 1) * samples)
         spans.append(time.perf_counter() - due)

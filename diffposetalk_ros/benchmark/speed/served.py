@@ -110,7 +110,7 @@ def _avatars(backend: Backend, device: str, config: ServedConfig) -> Iterator[tu
 
 
 def _memory(device: str, fresh: bool = False) -> tuple[int | None, int]:
-    """Bytes at the peak: on the device (None on a CPU), resident on the host. ``fresh``: count anew."""
+    """Bytes at the peak: on the device (None on a CPU), resident on the host. ``fresh``: restart the count."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if not device.startswith('cuda'):
         return None, host

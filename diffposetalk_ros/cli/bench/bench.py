@@ -23,7 +23,7 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench`."""
-    parser.add_argument('--model', help='folder, or the name of a model that ships (default: embedded)')
+    parser.add_argument('--model', help='model folder, or the name of a bundled model (default: embedded)')
     parser.add_argument('--full', action='store_true', help='measure longer, and compare at full size')
     parser.add_argument(
         '--reference-steps',

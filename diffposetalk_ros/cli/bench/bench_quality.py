@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         help='clips.jsonl with phone times (default: align the recordings again)',
     )
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
     parser.add_argument('--per-set', type=int, default=2, help='clips of each set, evenly spread (default 2)')
     parser.add_argument('--reference', type=int, default=500, help='ancestral steps (default 500)')
     parser.add_argument('--styles', type=int, default=20, help='styles of the retrieval test (default 20)')

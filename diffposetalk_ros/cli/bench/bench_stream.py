@@ -14,7 +14,7 @@ __all__ = ['add_arguments', 'run']
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk bench-stream`."""
     parser.add_argument('clips', type=Path, help='clips.jsonl as `diffposetalk evaluate` writes it')
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
     parser.add_argument('--hops', type=int, default=10, help='k = 1..N (default 10)')
     parser.add_argument('--look-aheads', type=int, default=5, help='L = 0..N (default 5)')
     parser.add_argument(

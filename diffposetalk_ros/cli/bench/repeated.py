@@ -48,7 +48,7 @@ def run_repeated(options: argparse.Namespace, verb: str, each: int, unit: str, m
         parameters['model.path'] = str(find_model(options.model).resolve())
     check_output_folder(options.output.parent)
     command = f'diffposetalk {verb} --times {options.times}'
-    about = {'command': command, 'settings': 'everything as by default', **machine()}
+    about = {'command': command, 'settings': 'defaults', **machine()}
     with tqdm(total=each * options.times, unit=unit) as bar:
 
         def advance(done: int) -> None:

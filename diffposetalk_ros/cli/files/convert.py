@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'the folder of a bag',
     )
     parser.add_argument('-o', '--out', type=Path, required=True, help='OUT.npz, .csv, .json or .glb')
-    parser.add_argument('--topic', default='', help='face_motion topic, where a bag has several')
+    parser.add_argument('--topic', default='', help='face_motion topic; needed if a bag has several')
     parser.add_argument(
         '--format',
         choices=sorted(_SUFFIX),
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const='live-link',
         help='the same as --format live-link',
     )
-    parser.add_argument('--motion-fps', type=float, help='rate of the rows, whatever the file says')
+    parser.add_argument('--motion-fps', type=float, help='frame rate of the rows; overrides the file')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'source', help='video file, camera (a number or /dev/videoN), or motion: .npz, .csv or .json'
     )
     parser.add_argument('-o', '--output', type=Path, required=True, help='.npy to write')
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
     parser.add_argument('--start', type=float, default=0.0, help='begin here, in seconds (default 0)')
     parser.add_argument(
         '--seconds', type=float, help='use this much (default: to the end, at most 60; a camera 10)'
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--calibrate',
         choices=('arkit', 'mediapipe'),
-        help='the motion is a raw take of that tracker, such as Live Link Face: map it as a video is mapped',
+        help='the motion is a raw take of that tracker, such as Live Link Face; calibrate it like a video',
     )
     parser.add_argument(
         '--tracker-model', type=Path, help='face_landmarker.task (default: where it was installed)'
@@ -100,7 +100,7 @@ def _read(options: argparse.Namespace) -> tuple[MotionClip, float]:
     try:
         take = tracked.take()
     except VideoError as error:
-        raise StyleError(f'{source} cannot serve for a style: {error}') from None
+        raise StyleError(f'{source} cannot be used for a style: {error}') from None
     for note in tracked.quality.warnings():
         print(f'note: {note}')
     return take, 0.0

@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'audio', type=Path, help='speech file (wav, flac, ogg, mp3, m4a ...); - is standard input'
     )
     parser.add_argument('-o', '--output', type=Path, required=True, help='.npz, .csv or .json to write')
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
-    parser.add_argument('--style', help='name (see `diffposetalk styles`), .npy or .npz; default: neutral')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
+    parser.add_argument('--style', help='name (see `diffposetalk styles`), .npy or .npz (default: neutral)')
     parser.add_argument(
         '--shape', type=Path, help='FLAME identity, .npy or .npz with shape (default: the mean)'
     )
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--spacing',
         default='even',
         choices=SPACINGS,
-        help='how the steps lie from noise to motion (default even)',
+        help='spacing of the steps from noise to motion (default even)',
     )
     parser.add_argument(
         '--scale-audio', type=float, default=1.25, help='guidance on speech (default 1.25; paper 1.15)'
@@ -110,8 +110,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--device',
         default='auto',
-        help="'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt/float16'; auto: a GPU where there is one, but the CPU for "
-        'a model as light as the embedded one (docs/gpu.md)',
+        help="'cpu', 'cuda', 'cuda:1/bfloat16', 'tensorrt/float16'; auto: a GPU if available, but the CPU for a "
+        'model as small as the embedded one (docs/gpu.md)',
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw a motion file on the CPU: video with sound, GIF or picture of the head."""
+"""Draw a motion file as a video with sound, a GIF or a picture of the head, on the CPU."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _NEAREST = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk styles`."""
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
     parser.add_argument('--describe', metavar='STYLE', help='print the traits of a name, a file or a blend')
     parser.add_argument(
         '--plot', type=Path, metavar='PNG', help='also draw these traits, beside those of neutral'
@@ -76,7 +76,7 @@ def _describe(options: argparse.Namespace) -> int:
         print(f'{name:22} {_shown(traits[name], unit):>8} {_shown(rest[name], unit):>8}  {_unit(unit)}')
     if options.plot is not None:
         _plot(options.plot, options.describe, traits, rest)
-        print(f'written: {options.plot}')
+        print(f'wrote {options.plot}')
     return 0
 
 

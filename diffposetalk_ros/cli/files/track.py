@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Track the face in a video, or before a camera, and write its motion.
+"""Track the face in a video or in front of a camera, and write its motion.
 
 diffposetalk track me.mp4 -o motion.npz --preview preview.mp4
 diffposetalk track 0 --seconds 15 -o motion.npz        (the first camera)
@@ -65,9 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if options.install_model:
         return _install()
     if options.source is None or options.output is None:
-        raise ConfigError(
-            'name a video or a camera, and the file to write: diffposetalk track VIDEO -o MOTION'
-        )
+        raise ConfigError('name a video or camera and the file to write: diffposetalk track VIDEO -o MOTION')
     from diffposetalk_ros.motion.files.motion_file import save_motion
     from diffposetalk_ros.tracking.video_reader import VideoReader, is_camera
     from diffposetalk_ros.util.output_file import check_not_input, check_output
@@ -91,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
                 frames = write_preview(options.preview, map(small, video), tracked.motion)
         else:
             frames = write_preview(options.preview, pictures, tracked.motion)
-        print(f'written: {options.preview}, {frames} frames')
+        print(f'wrote {options.preview}, {frames} frames')
     return 0
 
 

@@ -59,13 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--burst', action='store_true', help='send all audio at once, as TTS does')
     parser.add_argument('--keep-running', action='store_true', help='repeat until Ctrl-C')
     parser.add_argument('--seconds', type=float, default=0.0, help='stop after this time [s]')
-    parser.add_argument('--port', type=int, default=8765, help='port of the page, or the next that is free')
+    parser.add_argument(
+        '--port', type=int, default=8765, help='port of the page; if it is taken, the next free one'
+    )
     parser.add_argument('--no-page', action='store_true', help='serve no page')
     parser.add_argument('--no-video', action='store_true', help='write no MP4')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play, watch, write. Raises DiffPoseTalkError on user errors; Ctrl-C still writes what came."""
+    """Play, watch, write. Raises DiffPoseTalkError on user errors; Ctrl-C still writes what was received."""
     try:
         from rclpy.exceptions import InvalidTopicNameException
         from rclpy.validate_full_topic_name import validate_full_topic_name
@@ -183,7 +185,7 @@ def _why_silent(session: DemoSession) -> str:
 def _speech(audio: Path | None) -> Iterator[Path]:
     """The file to speak. A pipe is copied to a file while the block runs, since it can be read only once.
 
-    Raises AudioError for what is no sound, and for silence.
+    Raises AudioError for a file without sound, and for silence.
     """
     from diffposetalk_ros.audio.formats.file import read_native, seekable
 

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same corpus (default 0)')
     parser.add_argument(
         '--copies', type=float, default=0.0, metavar='SHARE',
-        help='share of clips that WORLD turns into other speakers; slow (default 0; needs pyworld)',
+        help='share of clips that WORLD converts to other speakers; slow (default 0; needs pyworld)',
     )  # fmt: skip
     parser.add_argument(
         '--kokoro', type=Path, metavar='FILE',
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--hold-out', nargs='*', metavar='ENGINE:VOICE', default=None,
-        help='voices that only the dev split uses (default flite:rms and espeak:en-GB-scotland+m3)',
+        help='voices used only by the dev split (default flite:rms and espeak:en-GB-scotland+m3)',
     )  # fmt: skip
 
 

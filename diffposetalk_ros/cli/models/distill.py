@@ -20,7 +20,9 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk distill`."""
-    parser.add_argument('--model', default='embedded', help='teacher: folder, or the name of one that ships')
+    parser.add_argument(
+        '--model', default='embedded', help='teacher: model folder, or the name of a bundled model'
+    )
     parser.add_argument(
         '--takes', type=Path, required=True, help='the folder `takes` in the --work folder of a training'
     )

@@ -28,7 +28,7 @@ _SETS = ('asterisk', 'librivox', 'clips', 'dev')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk evaluate`."""
-    parser.add_argument('--model', default='embedded', help='model folder or the name of one that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
     parser.add_argument('--sets', default='asterisk,librivox', help=f'comma-separated: {", ".join(_SETS)}')
     parser.add_argument('--own-clips', type=Path, metavar='DIR', help='recordings of the set clips')
     parser.add_argument(
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--scale-audio', type=float, help='guidance scale of speech')
     parser.add_argument('--scale-style', type=float, help='guidance scale of the style')
     parser.add_argument(
-        '--mouth-noise', type=float, help="noise of the mouth, 0 to 1 (default: the model's own)"
+        '--mouth-noise', type=float, help='noise of the mouth, 0 to 1 (default: set by the model)'
     )
     parser.add_argument('--regressor', help='model folder of a deterministic regressor to compare with')
     parser.add_argument(
@@ -69,18 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--alive', action='store_true',
-        help='measure eyes, brows and head beside people instead of lips',
+        help='compare eyes, brows and head with people, instead of the lips',
     )  # fmt: skip
     parser.add_argument(
         '--languages', nargs='*', metavar='CODE',
-        help='measure the lips by language instead, with voices that the tunings left out; without CODE, all',
+        help='measure the lips by language, on voices not used for tuning; without CODE: all languages',
     )  # fmt: skip
     parser.add_argument('--seeds', type=int, default=5, help='seeds of --alive, from --seed on (default 5)')
     parser.add_argument(
         '--random-styles',
         type=int,
         default=40,
-        help='styles of --alive that are drawn at random; 0 for none (default 40)',
+        help='random styles of --alive; 0 for none (default 40)',
     )
     parser.add_argument('--tracks', type=Path, metavar='DIR', help='tracks of people for --alive (.npz)')
     parser.add_argument('--backend', default='auto', help='auto, onnx or torch')

@@ -10,7 +10,7 @@ __all__ = ['add_arguments', 'run']
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `diffposetalk export`."""
-    parser.add_argument('--model', default='embedded', help='folder, or the name of a model that ships')
+    parser.add_argument('--model', default='embedded', help='model folder, or the name of a bundled model')
 
 
 def run(options: argparse.Namespace) -> int:

@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--style-steps', type=int, help='steps of the style encoder')
     parser.add_argument('--audio-steps', type=int, help='steps of the audio encoder')
     parser.add_argument('--denoiser-steps', type=int, help='steps of the denoiser')
-    parser.add_argument('--nonverbal-steps', type=int, help='steps of the network of head, brows and smile')
+    parser.add_argument('--nonverbal-steps', type=int, help='steps of the network for head, brows and smile')
     parser.add_argument(
         '--regressor',
         action='store_true',
-        help='train the same network to regress instead of to denoise; `evaluate --regressor` takes it',
+        help='train the same network as a regressor instead of a denoiser, for `evaluate --regressor`',
     )
     parser.add_argument('--seed', type=int, default=0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page and the numbers of "Alive": generated faces beside filmed people, and what of a style arrives."""
+"""Report of `evaluate --alive`: generated faces compared with people, and how well styles are reproduced."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ BARS: Final = (
 
 @dataclass
 class AliveReport:
-    """``styles``: way of generation -> style -> measure -> value; ``arrival``: way -> trait -> correlation;
-    ``settings``:
-    name -> value; ``people``: what of tracked people's styles arrives, where tracks were given."""
+    """``styles``: way of generation -> style -> measure -> value; ``arrival``: way -> trait -> correlation of the
+    requested and the measured trait; ``settings``: name -> value; ``people``: the same correlations for styles of
+    tracked people, if tracks were given."""
 
     settings: dict[str, str]
     styles: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
@@ -157,7 +157,7 @@ def measure_styles(
 def arrivals(
     run: Run, clips: Sequence[Floats], sources: Sequence[Floats], model: LoadedModel, seed: int = 0
 ) -> dict[str, float]:
-    """How far the traits of motion clips come back in speech generated in their styles: trait -> correlation.
+    """How well speech generated in the styles of motion clips reproduces their traits: trait -> correlation.
 
     ``sources`` (F, 55) at 25 frames/s, in styles of their own.
     """
@@ -201,10 +201,10 @@ def _people(name: str) -> str:
 
 def markdown(report: AliveReport) -> str:
     """The report as a page."""
-    lines = ['# How alive the face is', '']
+    lines = ['# Head, brows, eyes and smile: measurements', '']
     lines += [
-        'Written by `diffposetalk evaluate --alive`. People: quartiles over filmed speakers. Definitions, and what a',
-        'tracker cannot tell: [alive.md](alive.md).',
+        'Written by `diffposetalk evaluate --alive`. People: quartiles over filmed speakers. [alive.md](alive.md)',
+        'has the definitions and the limits of the tracker.',
         '',
     ]
     lines += [f'- {name}: {value}' for name, value in report.settings.items()] + ['']
@@ -224,7 +224,7 @@ def markdown(report: AliveReport) -> str:
         lines += ['Out of range: ' + ('; '.join(missed) if missed else 'nothing') + '.', '']
     if report.arrival:
         ways = list(report.arrival)
-        lines += ['## What of a style arrives', '', 'Correlation over random styles.', '']
+        lines += ['## Traits of a style that are reproduced', '', 'Correlation over random styles.', '']
         lines += ['| trait | ' + ' | '.join(ways) + ' |', '|---|' + '--:|' * len(ways)]
         for name in report.arrival[ways[0]]:
             lines.append(

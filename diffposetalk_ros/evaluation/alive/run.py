@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measurement "Alive": styles offline and live beside people, and what of a style arrives."""
+"""The measurement of `evaluate --alive`: styles compared with people, and how well traits are reproduced."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def measure_alive(
         generator: the model.
         clips: speech; joined to stretches of 12 s.
         seeds: every stretch is generated with each.
-        random_styles: how many styles are drawn for what arrives; 0 leaves it out.
+        random_styles: number of random styles for the correlation of traits; 0 omits it.
         tracks: folder of people's tracks, or None.
-        say: told what is measured now.
+        say: called with a line about the current step.
     """
     rng = np.random.default_rng(0)
     speech = [joined_speech(clips, _CLIP_SECONDS, rng).samples for _ in range(6)]
@@ -101,7 +101,7 @@ def measure_alive(
 
 
 def _without_nonverbal(model: LoadedModel) -> LoadedModel:
-    """The model as it was before it had the network: all channels are the denoiser's."""
+    """The model without its nonverbal network: the denoiser drives all channels."""
     width = model.backend.config.style_dim
     return replace(
         model, nonverbal=None, styles={name: style[:width] for name, style in model.styles.items()}

@@ -102,7 +102,7 @@ def measure_languages(
     """
     for code in codes:
         if code not in LANGUAGES and code != 'en':
-            raise CorpusError(f'language {code!r} is unknown; choose of en, {", ".join(LANGUAGES)}')
+            raise CorpusError(f'language {code!r} is unknown; use en, {", ".join(LANGUAGES)}')
     rig = load_rig()
 
     def motion(clip: SpeechClip) -> Floats:

@@ -39,8 +39,8 @@ def _row(name: str, score: LanguageScore, language: str) -> str:
 
 
 _HEAD = (
-    '| voice | language | recall (chance) | precision (chance) | met m / p / b | false a minute | most often at | '
-    '/p b m/ |',
+    '| voice | language | recall (chance) | precision (chance) | recall of m / p / b | false closures a minute | '
+    'most often at | /p b m/ |',
     '|---|---|---:|---:|---|---:|---|---:|',
 )
 

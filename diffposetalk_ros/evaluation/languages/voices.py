@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Voices of many languages that no training ever hears, with the phone times of their own engines.
+"""Voices of many languages that no training uses, with the phone times of their own engines.
 
 espeak-ng's variants klatt4, f2 and m3 speak every language. Recorded voices come with festival (Debian; their
-licences, GPL and LGPL among them, are no matter for a test) and with Open JTalk (mei).
+licences, GPL and LGPL among them, do not restrict a test) and with Open JTalk (mei).
 """
 
 from __future__ import annotations

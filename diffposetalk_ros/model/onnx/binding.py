@@ -41,7 +41,7 @@ class BoundSession:
         self._bound: OrderedDict[Hashable, _Bound] = OrderedDict()
 
     def __call__(self, arrays: Mapping[str, NDArray[Any]]) -> list[FloatArray]:
-        """Outputs for contiguous inputs by name, as arrays of their own."""
+        """Outputs for contiguous inputs by name, copied to new arrays."""
         key = tuple((name, array.shape) for name, array in arrays.items())
         bound = self._bound.pop(key, None)
         if bound is None:

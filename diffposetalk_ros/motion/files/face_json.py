@@ -71,7 +71,7 @@ def _matrix(rows: Any, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.fl
     out = np.full((len(rows), width), np.nan)
     for number, row in enumerate(rows):
         if row and len(row) != width:
-            raise MotionError(f'frame {number} has {len(row)} weights, and there are {width} names')
+            raise MotionError(f'frame {number} has {len(row)} weights, but there are {width} names')
         if row:
             out[number] = row
     return out

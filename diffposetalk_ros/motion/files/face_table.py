@@ -104,7 +104,7 @@ class FaceTable:
             plain = _plain(name)
             known = arkit_name(name) or (plain if plain in (*_HEAD, *_EULER) else None)
             if known is None:
-                ignored += [name] if plain != 'neutral' else []  # MediaPipe's _neutral is no movement
+                ignored += [name] if plain != 'neutral' else []  # MediaPipe's _neutral is not a movement
             elif known in place:
                 raise MotionError(f'column {name} occurs more than once; keep one')
             else:
@@ -154,7 +154,9 @@ class FaceTable:
             check_rate(self.fps)
         if self.times is None or rows < 2 or self.times[-1] <= self.times[0]:
             if self.fps is None:
-                raise MotionError('the file tells no frame rate (no times, no fps); give it, --motion-fps')
+                raise MotionError(
+                    'the file does not state its frame rate (no times, no fps); give it with --motion-fps'
+                )
             return np.arange(rows) / self.fps, self.fps
         times = _spread(self.times - self.times[0], self.notes)
         rate = frame_rate(np.unique(times))

@@ -44,7 +44,9 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
     names = [name.strip() for name in rows[0][1]]
     for other, word in ((';', 'semicolons'), ('\t', 'tabulators')):
         if len(names) == 1 and other in names[0]:
-            raise MotionError(f'its cells are separated by {word}; save it with commas and decimal points')
+            raise MotionError(
+                f'its cells are separated by {word}; save it with commas between cells and decimal points'
+            )
     if len(rows) == 1:
         raise MotionError('motion has 0 frames; give at least one frame')
     plain = [''.join(letter for letter in name.lower() if letter.isalnum()) for name in names]
@@ -152,7 +154,9 @@ def _flame_clip(
     values = np.array([_numbers(row, columns, names, line, set(columns)) for line, row in rows])
     if fps is None:
         if 'fps' not in plain:
-            raise MotionError('the file tells no frame rate (no fps column); give it, --motion-fps')
+            raise MotionError(
+                'the file does not state its frame rate (no fps column); give it with --motion-fps'
+            )
         fps = float(rows[0][1][plain.index('fps')])
     layout = layout_of('flame', kept)
     return MotionClip(arrange(values, kept, layout), fps, layout)

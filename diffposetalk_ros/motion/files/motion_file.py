@@ -2,7 +2,7 @@
 """Motion clips and their files: .npz, .csv (Live Link Face columns), .json, and FLAME .npz.
 
 FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as docs/method.md, 6.2.
-``meta['jaw_rest']`` holds the jaw's angles about y and z, which are no motion columns.
+``meta['jaw_rest']`` holds the jaw's angles about y and z, which are not motion columns.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _UNREADABLE = (
 def load_motion(path: str | Path, fps: float | None = None) -> MotionClip:
     """Read a motion file; the suffix (.npz, .csv, .json) names the format.
 
-    ``fps`` overrides the rate written in the file (needed for a CSV that tells none). Columns may
+    ``fps`` overrides the rate written in the file (needed for a CSV that states none). Columns may
     stand in any order. Raises MotionError for a missing or unreadable file, missing, extra or
     doubled columns, a wrong space, NaN or zero frames.
     """

@@ -166,7 +166,7 @@ def _plain_time(label: str, line: int) -> float:
     except ValueError:
         time = float('nan')
     if not np.isfinite(time):
-        raise MotionError(f'line {line}: {label!r} is no time; use hh:mm:ss:ff, or a number of seconds')
+        raise MotionError(f'line {line}: {label!r} is not a time; use hh:mm:ss:ff, or a number of seconds')
     return time
 
 

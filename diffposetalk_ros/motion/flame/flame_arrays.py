@@ -21,7 +21,7 @@ class FlameArrays(NamedTuple):
     """Coefficients of a clip of T frames, raw (not normalised), float32.
 
     ``exp`` (T, 50): expression. ``pose`` (T, 6): the head's rotation vector, then the jaw's, in rad.
-    ``shape`` (100,): identity, or None where the clip tells none.
+    ``shape`` (100,): identity, or None if the clip has none.
     """
 
     exp: NDArray[np.float32]

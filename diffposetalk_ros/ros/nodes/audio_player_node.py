@@ -37,8 +37,8 @@ _PER_TICK = 10
 # again 256 at a time, every 3 s.
 
 _PARAMETERS = (
-    ('file', '', 'Sound file of any common format, or a pipe, as /dev/stdin'),
-    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file tells its format'),
+    ('file', '', 'Sound file of any common format, or a pipe such as /dev/stdin'),
+    ('raw_rate', 0, 'Rate of headerless S16LE input [Hz]; 0: the file states its format'),
     ('raw_channels', 1, 'Channels of headerless input'),
     ('chunk', 0.02, 'Length of a message [s]'),
     ('burst', False, 'Send as fast as DDS delivers without loss, instead of in real time'),
@@ -57,7 +57,7 @@ def load_sound(path: str, raw_rate: int = 0, raw_channels: int = 1) -> tuple[NDA
     piped = _read_pipe(path) if path == '-' or _is_pipe(path) else None
     if piped is not None and not piped:
         raise AudioError(
-            f'no sound arrived on {path}; does the program before the pipe write to its standard output?'
+            f'no sound arrived on {path}; does the program before the pipe write to standard output?'
         )
     if not raw_rate:
         return read_native(path if piped is None else io.BytesIO(piped))

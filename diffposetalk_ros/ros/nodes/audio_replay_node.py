@@ -29,7 +29,7 @@ __all__ = ['AudioReplayNode', 'main']
 _PERIOD = 0.005
 _PARAMETERS = (
     ('file', '', 'MCAP file or folder of a bag'),
-    ('topic', '', 'Topic in the bag, where it holds several sounds'),
+    ('topic', '', 'Topic in the bag; needed if the bag holds several sounds'),
     ('wait_for', 1, 'Start when there are this many subscribers'),
 )
 

@@ -33,6 +33,7 @@ from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.person_voice import PersonVoice
 from diffposetalk_ros.errors import AudioError, ConfigError, DiffPoseTalkError, StyleError
 from diffposetalk_ros.msg import FaceMotion, FaceMotionChunk, FaceMotionInfo, StyleReference
+from diffposetalk_ros.playout.face_delay import FaceDelay
 from diffposetalk_ros.playout.frame_schedule import FrameSchedule
 from diffposetalk_ros.playout.lookahead import FramesAhead
 from diffposetalk_ros.ros.messages import qos
@@ -184,12 +185,14 @@ class DiffPoseTalkNode(ManagedNode):
         undo.callback(setattr, self.default_callback_group, 'patience', 0.0)
         self.default_callback_group.patience = _PATIENCE
         self._active = True
+        rate = self._config.playout_output_rate
+        self._face_delay = FaceDelay(rate, self._config.playout_loudspeaker_delay)
         self._publish_info()
         # Exclude the existing objects from garbage collection, which would take tens of milliseconds each time.
         gc.collect()
         gc.freeze()
         undo.callback(gc.unfreeze)
-        self._schedule = FrameSchedule(self._config.playout_output_rate)
+        self._schedule = FrameSchedule(rate)
         self._clock_steps = ClockSteps()
         self._publish_thread = PublishThread(self.get_clock(), self._publish_due, self._on_publish_error)
         undo.callback(self._publish_thread.stop)
@@ -309,13 +312,13 @@ class DiffPoseTalkNode(ManagedNode):
         if step > 0 and not self.get_clock().ros_time_is_active:  # simulated time has steps of its own
             presenter.on_clock_forward(step, now)
         for due in self._schedule.due(now):
-            frame = presenter.sample(due)
+            frame = self._face_delay.show(presenter.sample(due))
             self._publish_row(frame.row, int(frame.state), due)
             avatar.release.add((self.get_clock().now().nanoseconds - due) / NS_PER_SECOND)
         if self._audio_out is not None:
             for due, message in presenter.due_audio(now):
                 if hasattr(message, 'header'):
-                    message.header.stamp = time_message(due)
+                    message.header.stamp = time_message(due + self._face_delay.time)
                 self._audio_out.publish(message)
         if self._chunk is not None:
             while (ahead := presenter.look_ahead(now)) is not None:
@@ -354,7 +357,7 @@ class DiffPoseTalkNode(ManagedNode):
 
     def _chunk_message(self, ahead: FramesAhead) -> Any:
         avatar = self.avatar
-        stamp = time_message(ahead.due)
+        stamp = time_message(ahead.due + self._face_delay.time)
         frame_id, rate = self._config.frames_parent, avatar.model.fps
         return chunk_message(ahead, avatar.model.layout, stamp=stamp, frame_id=frame_id, rate=rate)
 
@@ -370,7 +373,7 @@ class DiffPoseTalkNode(ManagedNode):
                 checksum=avatar.model.checksum,
                 model_rate=avatar.model.fps,
                 output_rate=self._config.playout_output_rate,
-                playout_delay=self._config.playout_delay,
+                playout_delay=self._config.playout_delay + self._face_delay.time / NS_PER_SECOND,
                 style=avatar.style.name,
                 style_dim=avatar.model.style_dim,
             )
@@ -455,6 +458,7 @@ class DiffPoseTalkNode(ManagedNode):
             self._config = self._read_config()
             self._avatar.update(self._config, restyle='style.name' in {change.name for change in changes})
             if self._active:
+                self._face_delay.set(self._config.playout_loudspeaker_delay)
                 self._reader.end_timeout = self._patience
                 if self._listens:
                     self._listener.end_timeout = self._patience

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A face seen by a camera to face motion: a lifecycle node.
+"""Converts a face seen by a camera to face motion; a lifecycle node.
 
 image | image/compressed | a camera of this machine ---> tracker, calibration ---> tracked_face
 
-~/take_style makes a speaking style of the last seconds (default 10) and publishes it as style_reference,
-which the avatar takes. No picture is stored, published or sent.
+~/take_style makes a speaking style from the last seconds (default 10) and publishes it as style_reference,
+which the avatar uses. No picture is stored, published or sent.
 
     face_tracker_node --autostart --ros-args -p camera:=0
     ros2 service call /face_tracker/take_style std_srvs/srv/Trigger
@@ -55,7 +55,7 @@ _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
         '',
         'Camera of this machine, a number or /dev/videoN; empty: the topics image and image/compressed',
     ),
-    ('model', '', 'face_landmarker.task; empty: where `diffposetalk track --install-model` put it'),
+    ('model', '', 'face_landmarker.task; empty: the one of `diffposetalk track --install-model`'),
     ('style_seconds', 10.0, 'How much ~/take_style uses [s], 4 to 60'),
 )
 

@@ -74,7 +74,7 @@ _THROTTLE = 5.0
 _FARTHEST = 600 * NS_PER_SECOND
 """Frames farther ahead are of another clock: nobody speaks that long in advance."""
 _FRESH = NS_PER_SECOND
-"""joint_states count for so long (ns)."""
+"""joint_states are valid for this time (ns)."""
 _DISCOVERY = 0.5
 """Seconds for which a node that has just been activated waits for the first joint_states."""
 _RECENT = 50
@@ -89,9 +89,9 @@ _PARAMETERS: tuple[tuple[str, Any, str], ...] = (
     ('rate', 50.0, 'Commands per second [Hz], 10 to 1000'),
     ('stale_after', 0.15, 'Without a frame for this long the joints go to rest [s], 0.02 to 2'),
     ('compensate_delay', True, 'Send each joint its commands earlier by its delay'),
-    ('horizon', 0.5, 'Longest part of a trajectory before its way to rest [s], 0.05 to 5'),
+    ('horizon', 0.5, 'Longest known motion in a trajectory before the path to rest [s], 0.05 to 5'),
     ('head_source', 'face_motion', 'Head rotation from face_motion or from head_pose'),
-    ('avatar', 'diffposetalk', 'Node whose ~/info explains face_motion'),
+    ('avatar', 'diffposetalk', 'Node whose ~/info describes face_motion'),
     ('action_units', False, 'Publish ~/action_units (hri_msgs/FacialActionUnits)'),
 )
 

@@ -29,7 +29,7 @@ _PARAMETERS = (
     ('file', 'motion.npz', 'File to write: .npz, .csv, .json or .mcap'),
     ('wait', 0.0, 'Stop after this time without motion [s]; 0: never'),
     ('duration', 0.0, 'Stop after this much motion [s]; 0: only at Ctrl-C'),
-    ('node', 'diffposetalk', 'Name of the node whose ~/info explains the motion'),
+    ('node', 'diffposetalk', 'Name of the node whose ~/info describes the motion'),
     ('audio', '', "Type on the topic audio, to record the sound into .mcap too; 'auto': as installed"),
 )
 

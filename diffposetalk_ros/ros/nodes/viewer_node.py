@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node behind the page: topics to viewers, their wishes to the talking node.
+"""Serves the page with the face: sends topics to its viewers, and their commands to the avatar node.
 
 For example:
     viewer_node --ros-args -p port:=8080 -p sample:=speech.wav
@@ -87,12 +87,12 @@ _PARAMETERS = (
     ('replay', False, 'Repeat the sample when a page turns on its sound'),
     ('rviz.rate', 10.0, 'Highest rate of face_mesh [Hz]'),
     ('flame_model', '', 'FLAME file (.pkl, .npz, folder) for FLAME motion in RViz'),
-    ('live_link.host', '', 'Where Live Link Face packets go; empty: nowhere'),
+    ('live_link.host', '', 'Receiver of Live Link Face packets; empty: none'),
     ('live_link.port', 11111, 'UDP port of the receiver'),
     ('live_link.subject', 'DiffPoseTalk', 'Name of the Live Link subject'),
     ('message', 'auto', 'Type of audio and audio_out: AudioStamped, AudioDataStamped, AudioData or auto'),
-    ('face', DEFAULT_FACE, 'Head that is shown: robin or maya'),
-    ('closure_snap', DEFAULT_SNAP, 'Lip openings shown as contact; 0: none [mm]'),
+    ('face', DEFAULT_FACE, 'Head to show: robin or maya'),
+    ('closure_snap', DEFAULT_SNAP, 'Show lip openings up to this as contact [mm]; 0: unchanged'),
 )
 # A slow viewer needs the newest frames; reliable publishers also match best-effort subscriptions.
 _MOTION = QoSProfile(

@@ -24,7 +24,7 @@ __all__ = ['SoundCollector', 'sound_track']
 
 _LONGEST = 600.0
 _JITTER = 50_000_000
-"""Messages without stamps follow each other although they arrive so much (ns) too early or too late."""
+"""Messages without stamps follow each other even if they arrive this much (ns) too early or too late."""
 
 
 class SoundCollector:

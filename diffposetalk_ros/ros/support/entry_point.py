@@ -73,7 +73,7 @@ def run_node(
 ) -> int:
     """Make a node, spin it until Ctrl-C, SIGTERM or the end of ``spin``, then ``finish`` and destroy it.
 
-    ``unmade`` is raised if the end comes while the node is still being made; without it, that is no error.
+    ``unmade`` is raised if the end comes while the node is still being made; without it, this is not an error.
     With --help it prints ``about`` and ``table`` instead. Returns the exit status of `report_errors`: 2 also
     for a parameter of another type than the declared one.
     """
@@ -189,7 +189,7 @@ def _understood() -> Iterator[None]:
 
 
 _HINTS = (
-    ('log directory', 'set ROS_LOG_DIR to a folder you may write in'),
+    ('log directory', 'set ROS_LOG_DIR to a writable folder'),
     ('security', 'check ROS_SECURITY_KEYSTORE and the enclave, or unset ROS_SECURITY_ENABLE'),
     ('arg', 'write --ros-args -p NAME:=VALUE'),
     ('pars', 'write --ros-args -p NAME:=VALUE'),

@@ -76,10 +76,12 @@ def style_of_file(name: str, numbers: NDArray[np.float32], rate: float) -> Any:
     """
     if rate:
         if len(numbers) % _LAYOUT.width:
-            raise StyleError(f'{len(numbers)} numbers are no rows of {_LAYOUT.width}; save the style again')
+            raise StyleError(
+                f'{len(numbers)} numbers do not divide into rows of {_LAYOUT.width}; save the style again'
+            )
         return style_of_clip(name, MotionClip(numbers.reshape(-1, _LAYOUT.width), rate, _LAYOUT))
     if len(numbers) > _MOST_NUMBERS:
-        raise StyleError(f'{len(numbers)} numbers are no style vector; it holds {_MOST_NUMBERS} at most')
+        raise StyleError(f'{len(numbers)} numbers are not a style vector; it has at most {_MOST_NUMBERS}')
     request = SetStyle.Request()
     request.style.name, request.style.embedding = name, array.array('f', numbers.tobytes())
     return request

@@ -81,7 +81,7 @@ def sentences_of(code: str, held_out: bool) -> tuple[str, ...]:
     Raises CorpusError if Django is not installed or the language is unknown.
     """
     if code not in LANGUAGES and code != 'en':
-        raise CorpusError(f'language {code!r} is unknown; choose of {", ".join(LANGUAGES)}')
+        raise CorpusError(f'language {code!r} is unknown; use {", ".join(LANGUAGES)}')
     spec = find_spec('django')
     if spec is None or not spec.submodule_search_locations:
         raise CorpusError(

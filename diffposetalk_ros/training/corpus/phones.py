@@ -87,7 +87,7 @@ def ipa_of(name: str, language: str = '') -> str:
     try:
         known = sounds(bare) if bare and bare not in 'ʲːʰˈˌ' else ()
     except ConfigError as error:
-        raise CorpusError(f'espeak phone {name!r} is no IPA; add it to training/corpus/phones.py') from error
+        raise CorpusError(f'espeak phone {name!r} is not IPA; add it to training/corpus/phones.py') from error
     return bare if known else ''
 
 

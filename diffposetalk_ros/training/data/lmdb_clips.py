@@ -47,7 +47,7 @@ def _open(folder: Path) -> Any:
     except ImportError as error:
         raise LmdbError('reading the official data needs lmdb; pip install lmdb') from error
     if not (folder / 'data.mdb').is_file():
-        raise LmdbError(f'{folder} is no LMDB folder: it holds no data.mdb')
+        raise LmdbError(f'{folder} is not an LMDB folder: it holds no data.mdb')
     try:
         return lmdb.open(
             str(folder), readonly=True, lock=False, readahead=False, meminit=False, max_readers=126
@@ -59,7 +59,7 @@ def _open(folder: Path) -> Any:
 class LmdbClips:
     """Read-only view of a data set; nothing pickled in it is executed.
 
-    Raises LmdbError for a folder that is no such data set. Safe to read from several threads.
+    Raises LmdbError for a folder that is not such a data set. Safe to read from several threads.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -132,5 +132,5 @@ class LmdbClips:
         except ForeignPickleError as error:
             raise LmdbError(f'{self._folder}: entry {key}: {error}') from error
         if not isinstance(value, dict):
-            raise LmdbError(f'{self._folder}: entry {key} is no dictionary')
+            raise LmdbError(f'{self._folder}: entry {key} is not a dictionary')
         return value

@@ -33,7 +33,7 @@ def gesture_share(share: Tensor) -> Tensor:
 
 
 def lip_emphasis(phones: Tensor, closure: float, rivals: float) -> Tensor:
-    """Phone shares (N, F, len(PHONES)) -> factor (N, F) on the lip error of each frame.
+    """Phone shares (N, F, len(PHONES)) -> weight (N, F) of the lip error of each frame.
 
     ``closure`` is added in proportion to the share of p, b and m, and ``rivals`` to that of phones mistaken for
     them. ``closure`` alone would make the lips close in doubtful cases.

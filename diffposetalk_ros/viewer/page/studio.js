@@ -24,7 +24,7 @@ export function mirrored(row, channels) {
 
 // How well a face is seen: a number in 0..1, and what would help. rate: pictures read a second, null if unknown.
 export function seen(reading, rate = null) {
-  if (reading === null) return [0, 'No face is seen. Sit before the camera.'];
+  if (reading === null) return [0, 'No face is visible. Sit in front of the camera.'];
   if (reading.eyes < NEAR) return [Math.max(0.1, (0.6 * reading.eyes) / NEAR), 'Come nearer.'];
   if (reading.light < DARK) return [0.4, 'Your face is dark. Turn to a window or a lamp.'];
   if (reading.matrix[8] < AWAY) return [0.5, 'Turn to the camera.'];
@@ -32,7 +32,7 @@ export function seen(reading, rate = null) {
     const words = `Only ${Math.round(rate)} pictures a second are read; 25 are best. More light or fewer open programs help.`;
     return [Math.max(0.1, (0.6 * rate) / FEW), words];
   }
-  return [1, 'Your face is seen well.'];
+  return [1, 'Your face is clearly visible.'];
 }
 
 export class Studio {
@@ -72,7 +72,7 @@ export class Studio {
       clearInterval(this.timer);
       return;
     }
-    this.tell('The camera starts …');
+    this.tell('Starting the camera …');
     try {
       await this.camera.start(byId('self'));
       this.tell('');
@@ -145,7 +145,7 @@ export class Studio {
       this.tell(['This is how you speak.', ...answer.notes.map((note) => `Note: ${note}.`)].join(' '));
       this.panel.showStyle();
     } catch (error) {
-      this.tell(`This take cannot serve: ${error.message}.`);
+      this.tell(`This take cannot be used: ${error.message}.`);
     }
   }
 

@@ -69,7 +69,7 @@ def test_damage_is_counted_and_the_next_packets_are_heard() -> None:
 
 @pytest.mark.parametrize(('data', 'name'), [(b'OggS' + bytes(40), 'Ogg'), (b'RIFF' + bytes(40), 'WAV')])
 def test_a_container_is_called_by_its_name(data: bytes, name: str) -> None:
-    with pytest.raises(AudioError, match=f'comes as {name}; send plain opus'):
+    with pytest.raises(AudioError, match=f'the sound is {name}; send plain opus'):
         CodedStream('opus').push(data)
 
 

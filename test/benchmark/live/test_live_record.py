@@ -64,7 +64,7 @@ def test_what_is_wrong_is_counted() -> None:
     tables = live_tables(record(frames=frames), RATE, DELAY, FRAME)
     assert bars_missed(tables) == [
         'frames missing',
-        'frames doubled',
+        'frames published twice',
         'stamps off the grid',
         'stamps of face_motion and head_pose that differ',
         'release jitter p99 [ms]',

@@ -153,7 +153,7 @@ def test_a_domain_that_has_an_avatar_is_refused(tmp_path: Path, monkeypatch: pyt
     first = rclpy.create_node('diffposetalk', context=context)
     try:
         with (
-            pytest.raises(ConfigError, match='has a node named diffposetalk already.*unset ROS_DOMAIN_ID'),
+            pytest.raises(ConfigError, match='already has a node named diffposetalk.*unset ROS_DOMAIN_ID'),
             DemoSession(DemoOptions(None, shared=True), tmp_path / 'log'),
         ):
             pass

@@ -33,10 +33,10 @@ def test_it_measures_and_writes(model_folder: Path, tmp_path: Path) -> None:
     report = json.loads((tmp_path / 'live.json').read_text())
     assert '--minutes 0.1 --output-rate 50 --cycles 2' in report['about']['command']
     tables = {table['title']: table for table in report['tables']}
-    assert {'Lifecycle', 'Bars', 'Times', 'Minute by minute'} <= set(tables)
-    rows = {row[0]: row[1] for row in tables['Bars']['rows']}
+    assert {'Lifecycle', 'Requirements', 'Times', 'Minute by minute'} <= set(tables)
+    rows = {row[0]: row[1] for row in tables['Requirements']['rows']}
     # Nothing that depends on how fast this machine is.
-    assert rows['frames missing'] == rows['frames doubled'] == 0
+    assert rows['frames missing'] == rows['frames published twice'] == 0
     assert rows['stamps of face_motion and head_pose that differ'] == 0
     assert '| what | measured | at most | met |' in done.stdout
     assert (tmp_path / 'live.md').is_file()

@@ -17,7 +17,7 @@ from diffposetalk_ros.motion.motion_clip import MotionClip
 @pytest.mark.parametrize(
     ('words', 'reason'),
     [
-        (['track'], 'name a video or a camera'),
+        (['track'], 'name a video or camera'),
         (['track', 'me.mp4', '-o', 'out.txt'], '.npz'),
         (['track', 'nothing.mp4', '-o', 'out.npz'], 'nothing.mp4 cannot be read'),
         (['track', '/dev/video97', '-o', 'out.npz'], ''),

@@ -181,7 +181,7 @@ def test_any_take_has_the_length_of_its_times(tmp_path, rate, base, start, lost,
             'says 60 .* times 30',
         ),
         (table([{'Timecode': f'00:00:01:{i:02d}', 'a': 1, 'b': 2} for i in range(9)]), 'columns are missing'),
-        (with_holes(live_link(30, 30), range(1, 299)), 'tells no frame rate|span|rows a second'),
+        (with_holes(live_link(30, 30), range(1, 299)), 'does not state its frame rate|span|rows a second'),
         (table([{'jawOpen': 0.1, 'JawOpen': 0.2} | weights(0, ARKIT_BLENDSHAPES)] * 3), 'more than once'),
     ],
 )

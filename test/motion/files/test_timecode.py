@@ -113,7 +113,7 @@ def test_hundredths_of_a_second_are_no_frames() -> None:
 
 
 def test_what_is_no_time_is_named_with_its_line() -> None:
-    with pytest.raises(MotionError, match="line 3: 'later' is no time"):
+    with pytest.raises(MotionError, match="line 3: 'later' is not a time"):
         seconds_of(['0.0', 'later'])
     with pytest.raises(MotionError, match='line 3.*before that of the line above'):
         seconds_of(['1.0', '0.5', '2.0'])

@@ -9,8 +9,8 @@ import { seen } from '../../../diffposetalk_ros/viewer/page/studio.js';
 const good = { eyes: 90, light: 0.5, matrix: [1, 0, 0, 0, 1, 0, 0, 0, 1] };
 
 test('what helps most is told first', () => {
-  assert.deepEqual(seen(good), [1, 'Your face is seen well.']);
-  assert.deepEqual(seen(good, 24.6), [1, 'Your face is seen well.']);
+  assert.deepEqual(seen(good), [1, 'Your face is clearly visible.']);
+  assert.deepEqual(seen(good, 24.6), [1, 'Your face is clearly visible.']);
   assert.match(seen(null, 5)[1], /No face/);
   assert.match(seen({ ...good, eyes: 20 }, 5)[1], /nearer/);
   assert.match(seen({ ...good, light: 0.1 }, 5)[1], /dark/);

@@ -140,7 +140,7 @@ class _Library:
         self._library.espeak_Synth(text, len(text) + 1, 0, 1, 0, _UTF8_ENDPAUSE, None, None)
         self._library.espeak_Synchronize()
         if not self._sound:
-            raise CorpusError(f'espeak-ng said nothing for {line.text!r} with the voice {line.voice!r}')
+            raise CorpusError(f'espeak-ng produced no sound for {line.text!r} with the voice {line.voice!r}')
         samples = np.concatenate(self._sound)
         duration = len(samples) / self._rate
         ends = [start for start, _ in self._events[1:]] + [duration]

@@ -111,7 +111,7 @@ class Kokoro:
                 graph.SerializeToString(), options, providers=['CPUExecutionProvider']
             )
         except Exception as error:  # noqa: BLE001 - ONNX Runtime has no error type of its own
-            raise CorpusError(f'this Kokoro network does not tell its durations ({error})') from error
+            raise CorpusError(f'this Kokoro network does not give phone durations ({error})') from error
         self._dictionary = Hibari()
 
     def speak(self, lines: Sequence[Line]) -> list[Speech | None]:
@@ -121,7 +121,7 @@ class Kokoro:
     def _say(self, line: Line) -> Speech | None:
         for name in line.voice.split('+'):
             if name not in self._styles:
-                raise CorpusError(f'Kokoro has no speaker {name!r}; choose of {", ".join(self._styles)}')
+                raise CorpusError(f'Kokoro has no speaker {name!r}; use {", ".join(self._styles)}')
         parts = [[letter for letter in text if letter in self._tokens] for text in self._phonemes(line)]
         if not all(0 < len(letters) <= _MOST for letters in parts) or not parts:
             return None

@@ -84,5 +84,5 @@ class Prompts:
             raise CorpusError(f'prompts have no voice {line.voice!r}; use {", ".join(PROMPT_VOICES)}')
         path = _prompts(line.voice, self._share).get(line.text)
         if path is None:
-            raise CorpusError(f'{line.voice} never says {line.text!r}')
+            raise CorpusError(f'{line.voice} does not speak {line.text!r}')
         return read_g722(path)

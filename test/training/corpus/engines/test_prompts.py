@@ -51,7 +51,7 @@ def test_missing_prompts_name_their_package(tmp_path: Path) -> None:
 
 def test_a_speaker_says_only_the_prompts(tmp_path: Path) -> None:
     engine = Prompts(packages(tmp_path))
-    with pytest.raises(CorpusError, match="Carlo never says 'Buonasera.'"):
+    with pytest.raises(CorpusError, match="Carlo does not speak 'Buonasera.'"):
         engine.speak([Line('Carlo', 'Buonasera.', language='it')])
     with pytest.raises(CorpusError, match="no voice 'Maria'; use Carlo, IvrvoiceRU"):
         engine.speak([Line('Maria', TEXTS['hello'], language='it')])
