@@ -372,7 +372,7 @@ def test_a_face_before_the_camera_of_a_page_becomes_the_style(stack: Stack) -> N
             answer = await page.ask(style(rows, 25.0), do='load_style', name='me')
             assert answer['ok'] and answer['style'] == 'me'
             for upload, word in (
-                (style(rows[0, :-1], 25.0), 'no rows of 55'),
+                (style(rows[0, :-1], 25.0), 'rows of 55'),
                 (style(rows[:10], 25.0), '0.40 s'),
                 (style(rows[0], 0.0), 'this model takes'),
                 (b'', 'not a style'),
