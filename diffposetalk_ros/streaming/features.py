@@ -6,6 +6,7 @@ Which frames are encoded together depends only on frame numbers, not on how the 
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ class FeatureStream(Protocol):
     """Takes samples and returns the features of motion frames.
 
     `read` is called with ranges that move forward, and `forget` names the first frame that will still be
-    read.
+    read. `copy.copy` gives an independent stream in the same state.
     """
 
     @property
@@ -97,6 +98,13 @@ class LogMelFeatures:
         self._start = 0
         self._total = 0
         self._ended = False
+
+    def __copy__(self) -> LogMelFeatures:
+        """A stream in the same state that goes on by itself."""
+        other = object.__new__(LogMelFeatures)
+        other.__dict__.update(self.__dict__)
+        other._stream = copy(self._stream)
+        return other
 
     @property
     def heard(self) -> int:

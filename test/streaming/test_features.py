@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pytest
 from analytic_backend import AnalyticBackend, model_config  # noqa: E402
@@ -46,6 +48,19 @@ def test_each_frame_is_encoded_once_and_may_be_read_again():
     np.testing.assert_array_equal(features.read(4, 12), first[4:])
     features.read(10, 20)
     assert backend.encoded == 20
+
+
+def test_the_end_of_a_copy_changes_nothing_in_the_stream():
+    audio = speech(640 * 20)
+    whole, looked = (LogMelFeatures(AnalyticBackend(), chunk=4) for _ in range(2))
+    for features in (whole, looked):
+        features.push(audio[: 640 * 10])
+    other = copy(looked)
+    other.finish()
+    assert (other.available, looked.heard) == (10, 8)
+    for features in (whole, looked):
+        features.push(audio[640 * 10 :])
+    np.testing.assert_array_equal(looked.read(0, 18), whole.read(0, 18))
 
 
 def test_frames_before_the_end_of_what_is_heard_are_encoded_again_when_more_has_come():
