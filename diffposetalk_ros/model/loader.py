@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from diffposetalk_ros.model.backend import Backend, FloatArray, SamplingConfig, 
 from diffposetalk_ros.model.clip_style import clip_style
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.device import has_nvidia_driver, parse_device
+from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.normalisation import denormalise_motion, normalise_motion
 from diffposetalk_ros.nonverbal.jaw import jaw_as_asked
 from diffposetalk_ros.nonverbal.network import NonverbalNetwork
@@ -179,6 +180,26 @@ class LoadedModel:
             raw = np.clip(raw, low, np.array([c.upper for c in channels], np.float32))
         out: FloatArray = raw.astype(np.float32)
         return out
+
+    def clip(
+        self, motion: FloatArray, meta: Mapping[str, Any], shape: FloatArray | None = None
+    ) -> MotionClip:
+        """Generated motion (F, D), normalised, as a clip in the units of the layout.
+
+        A FLAME clip also carries ``jaw_rest`` and ``shape`` in its meta, so that a file of it holds exp, pose and
+        shape (docs/method.md, 1.4). ``shape``: its normalised identity (100,); None: the mean of the data.
+        """
+        config, told = self.backend.config, dict(meta)
+        if self.flame is not None:
+            told['jaw_rest'] = self.flame.jaw_rest.tolist()
+            if config.shape_dim:
+                raw = (
+                    self.flame.shape_mean
+                    if shape is None
+                    else shape * self.flame.shape_scale + self.flame.shape_mean
+                )
+                told['shape'] = raw.tolist()
+        return MotionClip(self.denormalise(motion), float(config.fps), config.layout, told)
 
     def style(self, wanted: str | FloatArray | None, files: BaseFolder | None = None) -> FloatArray | None:
         """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.

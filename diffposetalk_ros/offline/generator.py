@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -95,10 +94,8 @@ class Generator:
                 makes no difference for a log-mel model.
 
         Returns:
-            The motion (frames, D) in the units of the model's layout: weights, coefficients and rad.
-
-        FLAME motion carries ``jaw_rest`` and ``shape`` in its meta, so that a file of it holds exp, pose and
-        shape (docs/method.md, 1.4).
+            The motion (frames, D) in the units of the model's layout: weights, coefficients and rad
+            (`LoadedModel.clip`).
 
         Raises AudioError if the audio is shorter than one frame or not finite, StyleError for an
         unknown style, ModelError for weights that give no finite motion.
@@ -123,14 +120,8 @@ class Generator:
             raise AudioError(
                 'the audio is shorter than one frame (40 ms); give at least 640 samples at 16 kHz'
             )
-        values = self.model.denormalise(np.concatenate(windows))
-        meta: dict[str, Any] = {'model': self.model.folder.name, 'seed': seed}
-        flame = self.model.flame
-        if flame is not None:
-            meta['jaw_rest'] = flame.jaw_rest.tolist()
-            if shape is not None:
-                meta['shape'] = (shape * flame.shape_scale + flame.shape_mean).tolist()
-        return MotionClip(values, float(self.config.fps), self.config.layout, meta)
+        meta = {'model': self.model.folder.name, 'seed': seed}
+        return self.model.clip(np.concatenate(windows), meta, shape)
 
     def _windows(
         self,

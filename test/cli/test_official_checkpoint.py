@@ -101,6 +101,16 @@ def test_identity_is_the_mean_where_none_is_given(work: Path) -> None:
         np.testing.assert_allclose(file['shape'][7], stats()['shape_mean'], atol=1e-6)
 
 
+def test_live_motion_has_the_jaw_and_identity_that_no_frame_holds(work: Path) -> None:
+    assert (
+        run('generate', work / 'speech.wav', '-o', work / 'l.npz', '--model', work / 'model', '--live') == 0
+    )
+    numbers = stats()
+    with np.load(work / 'l.npz') as file:
+        np.testing.assert_allclose(file['pose'][7, 4:], numbers['pose_mean'][4:], atol=1e-6)
+        np.testing.assert_allclose(file['shape'][7], numbers['shape_mean'], atol=1e-6)
+
+
 @pytest.mark.parametrize('ending', ['csv', 'json'])
 def test_other_formats(work: Path, ending: str) -> None:
     assert generate(work, f'c.{ending}') == 0

@@ -244,7 +244,6 @@ def _live(
     import numpy as np
 
     from diffposetalk_ros.audio.formats.file import audio_blocks
-    from diffposetalk_ros.motion.motion_clip import MotionClip
     from diffposetalk_ros.streaming.generator import StreamConfig, model_stream
 
     config = StreamConfig(seed=seed, sampling=LIVE_SAMPLING)
@@ -254,6 +253,4 @@ def _live(
         bar.update(stream.committed - bar.n)
     frames += stream.finish()
     motion = np.concatenate([window.motion[: window.committed] for window in frames])
-    network = model.backend.config
-    meta = {'model': model.folder.name, 'seed': seed, 'live': True}
-    return MotionClip(model.denormalise(motion), float(network.fps), network.layout, meta)
+    return model.clip(motion, {'model': model.folder.name, 'seed': seed, 'live': True})
