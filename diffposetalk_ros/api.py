@@ -66,7 +66,7 @@ __all__ = [
 ]  # fmt: skip
 
 Audio: TypeAlias = AudioSource | FloatArray
-"""A sound file by path or as an open binary file, or mono samples (n,) in [-1, 1]."""
+"""A sound file by path or as an open binary file, or mono samples (n,) in [-1, 1] at ``sample_rate``."""
 Style: TypeAlias = str | FloatArray | None
 """A style by name, blend or file; as a vector (S,); or None, the null style."""
 
@@ -104,10 +104,11 @@ def generate(
     Args:
         model: see `load_model`.
         audio: a sound file, by path or as an open binary file such as `io.BytesIO`, or mono samples (n,) in
-            [-1, 1].
+            [-1, 1] at ``sample_rate``.
         style: a name, a blend such as 'lively*0.7+smiling*0.3', a style file, a vector (S,), or None for
             the null style that the model was trained with.
-        sample_rate: Hz of an array; a file knows its own.
+        sample_rate: Hz of an array, by default the 16000 of `read_audio`; the motion of an array at another
+            rate than the one given is too fast or too slow for its sound. A file knows its own rate.
         seed: chooses the noise; the same seed, audio and settings give the same motion.
         sampling: solver, steps and guidance; None: 8 DDIM steps, guidance 1.25 on speech.
         shape: FLAME identity for models that take one, as raw coefficients (100,) or a file of them;
@@ -140,13 +141,11 @@ class MotionStream:
     The frames do not depend on how the audio is cut, nor on the speed of the machine. Not thread-safe.
     """
 
-    def __init__(
-        self, model: LoadedModel, generator: StreamingGenerator, sample_rate: int, style: Style
-    ) -> None:
+    def __init__(self, model: LoadedModel, generator: StreamingGenerator, sample_rate: int) -> None:
         self._model = model
         self._generator = generator
         self._resampler = StreamResampler(sample_rate)
-        self.set_style(style)
+        self._utterance = 0
 
     @property
     def layout(self) -> MotionLayout:
@@ -171,9 +170,14 @@ class MotionStream:
         return np.concatenate([last, self._final(self._generator.finish())])
 
     def reset(self) -> None:
-        """Forget the audio and the motion so far and begin a new utterance with the same style."""
+        """Forget the audio and the motion so far and begin a new utterance with the same style.
+
+        Head, brows and eyes then move differently, so that they do not repeat from utterance to utterance. Open
+        another stream to begin with the same movements again.
+        """
         self._resampler.reset()
-        self._generator.reset()
+        self._utterance += 1
+        self._generator.reset(utterance=self._utterance)
 
     def set_style(self, style: Style) -> None:
         """Use another style from the next window on; forms as in `generate`. Raises StyleError."""
@@ -205,7 +209,7 @@ def open_stream(
     Args:
         model: see `load_model`.
         style: forms as in `generate`.
-        sample_rate: Hz of the audio that `MotionStream.push` takes.
+        sample_rate: Hz of the audio that `MotionStream.push` takes, by default 16000.
         hop: frames that become final per window; fewer cost more computation and less delay.
         look_ahead: frames beyond the hop that are generated with it. Beyond the right context of the audio encoder
             (2 frames) each costs one frame of delay.
@@ -223,7 +227,7 @@ def open_stream(
         model.style(style),
         shape=None if shape is None else model.shape(shape),
     )
-    return MotionStream(model, generator, sample_rate, style)
+    return MotionStream(model, generator, sample_rate)
 
 
 @dataclass(frozen=True)
