@@ -212,15 +212,18 @@ class _SoundFile:
         self._source, self._file, self._own = source, file, own
         self.rate, self.channels = int(source.samplerate), int(source.channels)
         self.frames: int | None = int(source.frames)
+        alone = source.format in ('MP3', 'MPEG')
+        mpeg = alone or source.subtype.startswith('MPEG')
         # Lossy formats state their length only roughly; any other file that ends early is damaged.
-        rough = source.format in ('MP3', 'MPEG', 'OGG') or source.subtype.startswith('MPEG')
-        self.tolerance = None if rough else 0
-        if self.frames >= _UNKNOWN_LENGTH:
+        self.tolerance = None if mpeg or source.format == 'OGG' else 0
+        told, joined = _mp3_header(file) if alone else (False, False)
+        self._told = self.frames if told else 0
+        if self.frames >= _UNKNOWN_LENGTH or mpeg and not told:
             self.frames = None
-            # soundfile seeks after each read, which libsndfile cannot do without the length.
+        if self.frames is None or mpeg:
+            # soundfile seeks to where it is after each read. libsndfile cannot do that without the length, and
+            # libmpg123 forgets the bits that the next frame takes from the one before.
             source.seekable = lambda: False
-        told, joined = _mp3_header(file) if source.format in ('MP3', 'MPEG') else (False, False)
-        self._told = self.frames or 0 if told else 0
         self._joined = joined
         self._open_end = source.format == 'OGG' and not _ogg_ends(file)
         self._read = 0

@@ -262,6 +262,7 @@ def test_the_rough_length_of_an_mp3_in_a_wav_is_not_believed(tmp_path):
     sound = read_audio(tmp_path / 'a.wav')
     assert soundfile.info(tmp_path / 'a.wav').frames > len(sound)  # this is the fault of such a file
     assert 0 <= len(sound) - len(VOICE) < 3000
+    assert audio_duration(tmp_path / 'a.wav') == len(sound) / 16000
 
 
 class Pipe(io.RawIOBase):
@@ -291,6 +292,21 @@ def mp3_file(path, told=True):
             container.mux(track.encode(frame))
         container.mux(track.encode(None))
     return path.read_bytes()
+
+
+@pytest.mark.parametrize('told', [True, False])
+def test_an_mp3_of_variable_bit_rate_is_read_as_a_whole_and_its_length_is_not_guessed(tmp_path, told):
+    sound = np.concatenate([np.zeros(48000, np.float32), np.tile(VOICE, 100_000 // len(VOICE) + 1)])
+    path = tmp_path / 'a.mp3'
+    path.write_bytes(variable_mp3(sound, told))
+    read = read_audio(path)
+    # soundfile decodes it in one go here; the package reads it in blocks.
+    np.testing.assert_allclose(read, soundfile.read(path, dtype='float32')[0], atol=1e-6)
+    assert len(read) / 16000 == pytest.approx(len(sound) / 16000, abs=0.15)
+    assert audio_duration(path) == pytest.approx(len(read) / 16000, abs=0.001)
+    assert told or soundfile.info(path).duration > 1.2 * audio_duration(
+        path
+    )  # this is the fault of such a file
 
 
 @pytest.mark.parametrize('kept', [1.0, 0.5])
@@ -354,11 +370,22 @@ def test_a_webm_that_is_cut_off_is_heard_with_a_warning(tmp_path, caplog, kept):
 
 def mp3_in_wav(sound):
     """A WAV with MP3 as FFmpeg writes it to a pipe: nothing tells the number of samples."""
+    return encoded_mp3(sound, 'wav')
+
+
+def variable_mp3(sound, told):
+    """An MP3 of variable bit rate; ``told``: with the number of frames in the first one."""
+    return encoded_mp3(sound, 'mp3', io.BytesIO(), quality=4, write_xing=str(int(told)), id3v2_version='0')
+
+
+def encoded_mp3(sound, kind, stream=None, quality=None, **options):
     av = pytest.importorskip('av', reason='PyAV is not installed')
-    stream = Pipe()
-    with av.open(stream, 'w', format='wav') as container:
+    stream = stream or Pipe()
+    with av.open(stream, 'w', format=kind, options=options) as container:
         track = container.add_stream('libmp3lame', rate=16000)
         track.layout = 'mono'
+        if quality is not None:
+            track.codec_context.qscale, track.codec_context.global_quality = True, quality * 118
         resampler = av.AudioResampler(
             format=track.format, layout='mono', rate=16000, frame_size=track.frame_size
         )
@@ -367,7 +394,7 @@ def mp3_in_wav(sound):
         for frame in [*resampler.resample(made), *resampler.resample(None)]:
             container.mux(track.encode(frame))
         container.mux(track.encode(None))
-    return bytes(stream.written)
+    return stream.getvalue() if isinstance(stream, io.BytesIO) else bytes(stream.written)
 
 
 def test_a_film_without_sound_says_so(tmp_path):
