@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -17,6 +18,7 @@ __all__ = [
     'check_not_input',
     'check_output',
     'check_output_folder',
+    'destination',
     'drop_stdout',
     'escape_stdout',
     'flush_stdout',
@@ -40,9 +42,13 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
         raise ConfigError(f'{path} is a folder; name a file that ends in {" or ".join(suffixes)}')
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f'{path}: suffix {path.suffix!r}; use {", ".join(suffixes)}')
-    if not path.parent.is_dir():
-        raise ConfigError(f'{path}: there is no folder {path.parent}; make it first')
-    _try(path.parent, path)
+    try:
+        there = destination(path)
+    except OSError as error:
+        raise ConfigError(f'{path} cannot be written ({error.strerror}); name another file') from None
+    if not there.parent.is_dir():
+        raise ConfigError(f'{path}: there is no folder {there.parent}; make it first')
+    _try(there.parent, path)
 
 
 def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
@@ -70,6 +76,14 @@ def check_output_folder(path: Path) -> None:
     _try(there, path)
 
 
+def destination(path: Path) -> Path:
+    """The file to write for ``path``: where a link leads, which need not exist. Raises OSError for what is no file."""
+    there = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if there.is_symlink() or there.exists() and not there.is_file():
+        raise OSError(errno.EINVAL, 'it is a pipe, a device, a folder or a loop of links', str(path))
+    return there
+
+
 def part_of(path: Path) -> Path:
     """A new empty file beside ``path``, to be written and then renamed to it; the caller removes it if that fails.
 
@@ -85,11 +99,15 @@ def part_of(path: Path) -> Path:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A new file to write in the block, which becomes ``path`` at its end; nothing is left if the block fails."""
-    part = part_of(path)
+    """A new file to write in the block, which becomes ``path`` at its end; nothing is left if the block fails.
+
+    If ``path`` is a link, it becomes the file to which the link leads.
+    """
+    there = destination(path)
+    part = part_of(there)
     try:
         yield part
-        part.replace(path)
+        part.replace(there)
     finally:
         part.unlink(missing_ok=True)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.util.output_file import part_of, whole_file, write_atomically
+from diffposetalk_ros.errors import ConfigError, MotionError
+from diffposetalk_ros.util.output_file import check_output, part_of, whole_file, write_atomically
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -25,6 +25,38 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     with whole_file(target) as part:
         part.write_text('new')
     assert target.read_text() == 'new' and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize('exists', [True, False])
+def test_a_link_stays_and_the_file_it_leads_to_is_written(tmp_path: Path, exists: bool) -> None:
+    for name in ('takes', 'here'):
+        (tmp_path / name).mkdir()
+    target, link = tmp_path / 'takes' / 'm.npz', tmp_path / 'here' / 'm.npz'
+    link.symlink_to('../takes/m.npz')
+    if exists:
+        target.write_text('old')
+        target.chmod(0o600)
+    check_output(link, ('.npz',))
+    write_atomically(link, b'new')
+    assert link.is_symlink() and target.read_text() == 'new'
+    assert [file.name for file in tmp_path.rglob('*.*')] == ['m.npz', 'm.npz']
+    assert not exists or target.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_files_are_written(tmp_path: Path) -> None:
+    pipe, device, loop, lost = (tmp_path / f'{name}.npz' for name in ('pipe', 'device', 'loop', 'lost'))
+    os.mkfifo(pipe)
+    device.symlink_to('/dev/null')
+    loop.symlink_to(loop)
+    lost.symlink_to(tmp_path / 'none' / 'm.npz')
+    for path in (pipe, device, loop):
+        with pytest.raises(ConfigError, match=f'{path.name} cannot be written .it is a pipe, a device'):
+            check_output(path, ('.npz',))
+        with pytest.raises(MotionError, match=f'{path.name}: cannot be written .it is a pipe, a device'):
+            write_atomically(path, b'new')
+    with pytest.raises(ConfigError, match='lost.npz: there is no folder .*none; make it first'):
+        check_output(lost, ('.npz',))
+    assert pipe.is_fifo() and all(path.is_symlink() for path in (device, loop, lost))
 
 
 def test_what_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from diffposetalk_ros.ros.messages.audio import default_kind, has_portaudio_form
 from diffposetalk_ros.ros.recording.clip_of_messages import clip_from_messages, lost_frames
 from diffposetalk_ros.ros.recording.journal import Journal
 from diffposetalk_ros.ros.recording.motion_bag import BagMessage, write_motion_bag
+from diffposetalk_ros.util.output_file import destination
 
 __all__ = ['MotionCollector']
 
@@ -124,7 +126,7 @@ class MotionCollector:
             if kept.suffix != '.mcap':
                 save_motion(journal.target, clip)
             elif kept != journal.target:
-                kept.replace(journal.target)
+                shutil.move(kept, destination(journal.target))  # a link may lead to another disk
         except (MotionError, OSError) as error:
             raise MotionError(f'{error}; the take is in {kept}') from None
         if kept.suffix != '.mcap' and kept != journal.target:
