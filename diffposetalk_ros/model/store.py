@@ -18,7 +18,7 @@ from diffposetalk_ros.errors import ModelError
 from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
-from diffposetalk_ros.util.output_file import whole_file
+from diffposetalk_ros.util.output_file import cannot_write, whole_file
 
 __all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
 
@@ -97,8 +97,7 @@ def save_model(
         _write(folder / STATS, lambda part: part.write_text(text, encoding='utf-8'))
         _write(folder / CONFIG, lambda part: part.write_text(model.config.to_json(), encoding='utf-8'))
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise ModelError(f'cannot write {folder}: {reason}; choose another folder') from error
+        raise ModelError(cannot_write(folder, error)) from error
 
 
 def load_model(folder: Path) -> StoredModel:

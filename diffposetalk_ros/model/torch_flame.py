@@ -16,7 +16,7 @@ from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.flame.flame_arrays import flame_arrays
 from diffposetalk_ros.motion.flame.flame_model import FlameModel
 from diffposetalk_ros.motion.motion_clip import MotionClip
-from diffposetalk_ros.util.output_file import whole_file
+from diffposetalk_ros.util.output_file import cannot_write, whole_file
 
 __all__ = ['FlameVertices', 'write_vertices']
 
@@ -91,6 +91,4 @@ def write_vertices(path: Path, clip: MotionClip, model: FlameModel) -> None:
                 for chunk in _chunks(clip, skin):
                     stream.write(np.ascontiguousarray(chunk, '<f4').tobytes())
     except OSError as error:
-        raise MotionError(
-            f'{path}: cannot be written ({error.strerror}); check the folder and its permissions'
-        ) from None
+        raise MotionError(cannot_write(path, error)) from None

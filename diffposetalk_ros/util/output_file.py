@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from diffposetalk_ros.errors import ConfigError, MotionError
+from diffposetalk_ros.errors import ConfigError, MotionError, reason_of
 
 __all__ = [
+    'cannot_write',
     'check_not_input',
     'check_output',
     'check_output_folder',
@@ -51,6 +52,15 @@ def check_output(path: Path, suffixes: Sequence[str]) -> None:
     _try(there.parent, path)
 
 
+def cannot_write(path: Path, error: Exception) -> str:
+    """A line that says why ``path`` could not be written, and what to do."""
+    reason = getattr(error, 'strerror', None) or reason_of(error)
+    full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT)
+    return (
+        f'{path}: cannot be written ({reason}); {"free space there" if full else "check the folder and its permissions"}'
+    )
+
+
 def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
     """Raise ConfigError if ``path`` is one of the input files, under any name. Writing it would destroy the input."""
     for given in inputs:
@@ -77,7 +87,7 @@ def check_output_folder(path: Path) -> None:
 
 
 def destination(path: Path) -> Path:
-    """The file to write for ``path``: where a link leads, which need not exist. Raises OSError for what is no file."""
+    """The file to write for ``path``: where a link leads, which need not exist. Raises OSError if it is no file."""
     there = Path(os.path.realpath(path)) if path.is_symlink() else path
     if there.is_symlink() or there.exists() and not there.is_file():
         raise OSError(errno.EINVAL, 'it is a pipe, a device, a folder or a loop of links', str(path))
@@ -120,9 +130,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise MotionError(
-            f'{path}: cannot be written ({error.strerror}); check the folder and its permissions'
-        ) from None
+        raise MotionError(cannot_write(path, error)) from None
 
 
 def _mode_of(path: Path) -> int:

@@ -20,7 +20,13 @@ from diffposetalk_ros.motion.motion_clip import MotionClip
 from diffposetalk_ros.motion.resampling import at_rate
 from diffposetalk_ros.motion.rig import DEFAULT_FACE, load_rig
 from diffposetalk_ros.util.extras import install_command
-from diffposetalk_ros.util.output_file import check_not_input, check_output, whole_file, write_atomically
+from diffposetalk_ros.util.output_file import (
+    cannot_write,
+    check_not_input,
+    check_output,
+    whole_file,
+    write_atomically,
+)
 from diffposetalk_ros.viewer.light import Theme
 from diffposetalk_ros.viewer.render import clip_sheet, contact_sheet, render_frames
 from diffposetalk_ros.viewer.render_scene import Image
@@ -201,7 +207,7 @@ def write_mp4(
                 count += 1
             file.mux(video.encode(None))
     except (OSError, av.error.FFmpegError) as error:
-        raise MotionError(f'{path}: the video cannot be written ({error})') from error
+        raise MotionError(cannot_write(path, error)) from error
     return count
 
 

@@ -39,7 +39,7 @@ def test_statistics_must_fit(tmp_path: Path) -> None:
 
 def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('')
-    with pytest.raises(ModelError, match='choose another folder'):
+    with pytest.raises(ModelError, match='cannot be written .*; check the folder and its permissions'):
         save_model(tmp_path / 'file' / 'model', DiffPoseTalkModel(TINY), STATS)
     with pytest.raises(ConfigError, match='config.json'):
         load_model(tmp_path)

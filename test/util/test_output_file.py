@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from diffposetalk_ros.errors import ConfigError, MotionError
-from diffposetalk_ros.util.output_file import check_output, part_of, whole_file, write_atomically
+from diffposetalk_ros.util.output_file import (
+    cannot_write,
+    check_output,
+    part_of,
+    whole_file,
+    write_atomically,
+)
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -63,6 +71,20 @@ def test_what_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(MotionError, match='cannot be written') as caught:
         write_atomically(tmp_path / 'none' / 'm.npz', b'new')
     assert '\n' not in str(caught.value)
+
+
+def test_a_full_disk_is_not_taken_for_a_lack_of_rights(tmp_path: Path) -> None:
+    full, denied = (OSError(number, os.strerror(number)) for number in (errno.ENOSPC, errno.EACCES))
+    assert cannot_write(Path('m.npz'), full) == (
+        'm.npz: cannot be written (No space left on device); free space there'
+    )
+    assert cannot_write(Path('m.npz'), denied) == (
+        'm.npz: cannot be written (Permission denied); check the folder and its permissions'
+    )
+    told = 'No space left on device.; free space there$'
+    with pytest.raises(MotionError, match=told), mock.patch('os.fsync', side_effect=full):
+        write_atomically(tmp_path / 'm.npz', b'new')
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_part_cannot_be_foreseen_and_keeps_the_mode(tmp_path: Path) -> None:
