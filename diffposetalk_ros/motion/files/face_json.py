@@ -4,39 +4,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.face_table import FaceTable
-from diffposetalk_ros.motion.files.timecode import seconds_of
+from diffposetalk_ros.motion.files.timecode import TIME_NAMES, plain_name, seconds_of
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES
 from diffposetalk_ros.motion.motion_clip import MotionClip, check_arkit
 
-__all__ = ['encode_audio2face', 'face_from_json']
+__all__ = ['encode_audio2face', 'face_from_json', 'rows_of']
 
-_FPS = ('fps', 'exportFps', 'frameRate', 'frame_rate', 'framerate')
-_TIMES = {
-    'time': '',
-    'timestamp': '',
-    'timeCode': '',
-    'timecode': '',
-    't': 's',
-    'time_s': 's',
-    'timestamp_ms': 'ms',
-}
-_TIMES |= {'timestampMs': 'ms', 'time_ms': 'ms', 'timestamp_us': 'us'}
-_WEIGHTS = (
-    'weights',
-    'blendshapes',
-    'blendShapes',
-    'faceBlendshapes',
-    'face_blendshapes',
-    'categories',
-    'values',
-)
+# Names as `plain_name` gives them.
+_FPS = ('fps', 'exportfps', 'framerate')
+_WEIGHTS = ('weights', 'blendshapes', 'faceblendshapes', 'categories', 'values')
 
 
 def face_from_json(content: Any, fps: float | None) -> MotionClip:
@@ -48,33 +31,54 @@ def face_from_json(content: Any, fps: float | None) -> MotionClip:
     head: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
     inner = head.get('metadata')
     meta: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
-    told = next((float(place[key]) for place in (head, meta) for key in _FPS if key in place), None)
+    rates = [_first(place, _FPS) for place in (head, meta)]
+    told = next((float(value) for value in rates if value is not None), None)
     rate = told if fps is None else fps
     if 'weightMat' in head and 'facsNames' in head:
-        values = _matrix(head['weightMat'], len(head['facsNames']))
-        return FaceTable([str(name) for name in head['facsNames']], values, None, rate).clip()
+        names = [str(name) for name in head['facsNames']]
+        return FaceTable(names, rows_of(head['weightMat'], names, gaps=True), None, rate).clip()
     frames = content if isinstance(content, list) else head.get('frames')
     if not isinstance(frames, list):
         raise MotionError(
             'this JSON is not a known motion format; use an object with space, fps, channels and values, or that of '
             'Audio2Face, LAM or MediaPipe'
         )
-    names = head.get('names') or meta.get('blendshape_names') or meta.get('names')
-    table = _by_frame(frames, [str(name) for name in names] if names else None)
+    given = head.get('names') or meta.get('blendshape_names') or meta.get('names')
+    table = _by_frame(frames, [str(name) for name in given] if given else None)
     table.fps = rate
     if fps is None:
         _set_times(table, frames)
     return table.clip()
 
 
-def _matrix(rows: Any, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    out = np.full((len(rows), width), np.nan)
+def rows_of(
+    rows: Any, names: Sequence[str], gaps: bool = False
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Parsed JSON -> one row of numbers per frame (n, C), in the order of ``names``.
+
+    ``gaps``: an empty frame has no face and becomes NaN. Raises MotionError that names the frame for anything else.
+    """
+    if not isinstance(rows, list):
+        raise MotionError(f'{json.dumps(rows)[:40]} instead of a list of frames')
+    out = np.full((len(rows), len(names)), np.nan)
     for number, row in enumerate(rows):
-        if row and len(row) != width:
-            raise MotionError(f'frame {number} has {len(row)} weights, but there are {width} names')
-        if row:
-            out[number] = row
+        if gaps and not row:
+            continue
+        if not isinstance(row, list):
+            raise MotionError(f'frame {number} is {json.dumps(row)[:40]} instead of a list of numbers')
+        if len(row) != len(names):
+            raise MotionError(f'frame {number} has {len(row)} numbers, but there are {len(names)} names')
+        for name, value in zip(names, row, strict=True):
+            if not isinstance(value, (int, float)):
+                raise MotionError(f'frame {number}, {name}: {json.dumps(value)[:40]} is not a number')
+        out[number] = row
     return out
+
+
+def _first(place: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Value of the first of these names in ``place``, however it is spelled there; None where there is none."""
+    found = {plain_name(str(key)): value for key, value in place.items()}
+    return next((found[name] for name in names if name in found), None)
 
 
 def _by_frame(frames: list[Any], names: list[str] | None) -> FaceTable:
@@ -82,7 +86,7 @@ def _by_frame(frames: list[Any], names: list[str] | None) -> FaceTable:
     if all(not isinstance(weights, Mapping) for weights in found):
         if names is None:
             raise MotionError('the frames hold weights without names; add a list "names"')
-        return FaceTable(names, _matrix(found, len(names)))
+        return FaceTable(names, rows_of(found, names, gaps=True))
     by_name = [weights if isinstance(weights, Mapping) else {} for weights in found]
     names = list(dict.fromkeys(name for weights in by_name for name in weights))
     values = np.full((len(frames), len(names)), np.nan)
@@ -97,9 +101,13 @@ def _weights_of(frame: Any, number: int) -> Any:
     if frame is None:
         return {}
     if isinstance(frame, Mapping):
-        inner = next((frame[key] for key in _WEIGHTS if key in frame), None)
+        inner = _first(frame, _WEIGHTS)
         if inner is None:  # the names are beside the time
-            inner = {k: v for k, v in frame.items() if k not in _TIMES and isinstance(v, (int, float))}
+            inner = {
+                k: v
+                for k, v in frame.items()
+                if plain_name(k) not in TIME_NAMES and isinstance(v, (int, float))
+            }
         return {} if inner is None or len(inner) == 0 else _weights_of_list(inner, number)
     return _weights_of_list(frame, number)
 
@@ -124,10 +132,14 @@ def _weights_of_list(inner: Any, number: int) -> Any:
 
 
 def _set_times(table: FaceTable, frames: list[Any]) -> None:
-    for key, unit in _TIMES.items():
-        if frames and all(isinstance(frame, Mapping) and frame.get(key) is not None for frame in frames):
-            table.times = seconds_of([str(frame[key]) for frame in frames], unit)
-            return
+    plain = [
+        {plain_name(str(key)): value for key, value in frame.items()} if isinstance(frame, Mapping) else {}
+        for frame in frames
+    ]
+    for name, unit in TIME_NAMES.items():
+        times = [frame.get(name) for frame in plain]
+        if times and None not in times and table.times is None:
+            table.times = seconds_of([str(time) for time in times], unit)
 
 
 def encode_audio2face(clip: MotionClip) -> bytes:

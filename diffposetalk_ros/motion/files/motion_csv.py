@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Sequence
@@ -12,17 +13,11 @@ import numpy as np
 
 from diffposetalk_ros.errors import MotionError
 from diffposetalk_ros.motion.files.face_table import FaceTable, arkit_name
-from diffposetalk_ros.motion.files.timecode import seconds_of, timecode_of
+from diffposetalk_ros.motion.files.timecode import TIME_NAMES, plain_name, seconds_of, timecode_of
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_rate, layout_of
 
 __all__ = ['encode_csv', 'encode_head_csv', 'read_csv']
 
-_TIMES = {
-    'timecode': '', 'time': '', 'timestamp': '', 't': 's', 'timesec': 's', 'times': 's', 'timeseconds': 's',
-    'seconds': 's', 'timestamps': 's', 'timems': 'ms', 'milliseconds': 'ms', 'timestampms': 'ms', 'timestampus': 'us',
-    'timestampns': 'ns',
-}  # fmt: skip
-"""Letters of a column's name -> unit of its numbers, '' where the numbers must tell."""
 _ASIDE = {'frame', 'frameindex', 'framenumber', 'blendshapecount', 'fps'}
 _EYES = {f'{eye}eye{angle}' for eye in ('left', 'right') for angle in ('yaw', 'pitch', 'roll')}
 """Columns of Live Link Face that repeat eyeLook*."""
@@ -33,12 +28,8 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
 
     Only the letters of column names are compared. Raises MotionError, or ValueError for a value that is not a number.
     """
-    with path.open(newline='', encoding='utf-8-sig') as stream:
-        rows = [
-            (number, row)
-            for number, row in enumerate(csv.reader(stream), start=1)
-            if any(map(str.strip, row))
-        ]
+    lines = csv.reader(io.StringIO(_text(path), newline=''))
+    rows = [(number, row) for number, row in enumerate(lines, start=1) if any(map(str.strip, row))]
     if not rows:
         raise MotionError('the file is empty; the first line must name the columns')
     names = [name.strip() for name in rows[0][1]]
@@ -49,11 +40,11 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
             )
     if len(rows) == 1:
         raise MotionError('motion has 0 frames; give at least one frame')
-    plain = [''.join(letter for letter in name.lower() if letter.isalnum()) for name in names]
+    plain = [plain_name(name) for name in names]
     place = {name: column for column, name in enumerate(plain)}
     if 'exp00' in plain:
         return _flame_clip(names, plain, rows[1:], fps)
-    columns = [i for i, name in enumerate(plain) if name not in _TIMES.keys() | _ASIDE | _EYES]
+    columns = [i for i, name in enumerate(plain) if name not in TIME_NAMES.keys() | _ASIDE | _EYES]
     notes: list[str] = []
     values, kept = _values(names, columns, rows[1:], place.get('blendshapecount'), notes)
     table = FaceTable([names[i] for i in columns], values, notes=notes)
@@ -62,6 +53,19 @@ def read_csv(path: Path, fps: float | None) -> MotionClip:
     else:
         _set_time(table, place, kept)
     return table.clip()
+
+
+def _text(path: Path) -> str:
+    """Text of the file: UTF-8, or UTF-16 as Excel saves it, which its first bytes tell."""
+    data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode('utf-16' if wide else 'utf-8-sig')
+    except UnicodeDecodeError:
+        text = '\0'
+    if '\0' in text:
+        raise MotionError("its text is neither UTF-8 nor UTF-16; save it again as 'CSV UTF-8'")
+    return text
 
 
 def _values(
@@ -114,7 +118,7 @@ def _set_time(table: FaceTable, place: dict[str, int], rows: Sequence[Sequence[s
         table.fps = float(rows[0][place['fps']])
         check_rate(table.fps)
     times = []
-    for name, unit in _TIMES.items():
+    for name, unit in TIME_NAMES.items():
         if name in place and all(len(row) > place[name] and row[place[name]] for row in rows):
             labels = [row[place[name]] for row in rows]
             if table.fps is not None and _counts_frames(labels, table.fps):
@@ -149,7 +153,7 @@ def _flame_clip(
     for line, row in rows:
         if len(row) != len(names):
             raise MotionError(f'line {line} has {len(row)} cells, the header {len(names)}')
-    columns = [i for i, name in enumerate(plain) if name not in _TIMES.keys() | _ASIDE]
+    columns = [i for i, name in enumerate(plain) if name not in TIME_NAMES.keys() | _ASIDE]
     kept = [names[i] for i in columns]
     values = np.array([_numbers(row, columns, names, line, set(columns)) for line, row in rows])
     if fps is None:

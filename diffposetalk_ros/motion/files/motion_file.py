@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError, reason_of
-from diffposetalk_ros.motion.files.face_json import face_from_json
+from diffposetalk_ros.motion.files.face_json import face_from_json, rows_of
 from diffposetalk_ros.motion.files.motion_csv import encode_csv, read_csv
 from diffposetalk_ros.motion.flame.flame_arrays import FLAME_FPS, flame_arrays, flame_clip
 from diffposetalk_ros.motion.motion_clip import MotionClip, arrange, check_face, check_rate, layout_of
@@ -153,15 +153,17 @@ def _encode_npz(clip: MotionClip) -> bytes:
 
 
 def _read_json(path: Path, fps: float | None) -> MotionClip:
-    content = json.loads(path.read_text(encoding='utf-8-sig'))
+    content = json.loads(path.read_bytes())  # UTF-8 or UTF-16, with a byte order mark or without
     if not isinstance(content, dict) or not {'space', 'channels', 'values'} & content.keys():
         return face_from_json(content, fps)
     missing = [key for key in ('values', 'fps', 'space', 'channels') if key not in content]
     if missing:
         raise MotionError(f'keys missing: {", ".join(missing)}')
+    if not isinstance(content['channels'], list):
+        raise MotionError('"channels" is no list of names')
     names = [str(name) for name in content['channels']]
     layout = layout_of(content['space'], names)
-    values = np.array(content['values'] or np.zeros((0, len(names))))
+    values: NDArray[Any] = rows_of(content['values'], names)
     rate = float(content['fps']) if fps is None else fps
     return MotionClip(arrange(values, names, layout), rate, layout, content.get('meta', {}))
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import MotionError
 
-__all__ = ['STANDARD_RATES', 'frame_rate', 'seconds_of', 'standard_rate', 'timecode_of']
+__all__ = [
+    'STANDARD_RATES', 'TIME_NAMES', 'frame_rate', 'plain_name', 'seconds_of', 'standard_rate', 'timecode_of',
+]  # fmt: skip
 
 Times = NDArray[np.float64]
 
@@ -21,11 +23,23 @@ STANDARD_RATES = (
 )
 """Frames per second that cameras, trackers and engines use."""
 
+TIME_NAMES = {
+    'timecode': '', 'time': '', 'timestamp': '', 't': 's', 'timesec': 's', 'times': 's', 'timeseconds': 's',
+    'seconds': 's', 'timestamps': 's', 'timems': 'ms', 'milliseconds': 'ms', 'timestampms': 'ms', 'timestampus': 'us',
+    'timestampns': 'ns',
+}  # fmt: skip
+"""Names of times, as `plain_name` gives them -> unit of their numbers, '' where the numbers must tell."""
+
 _TIMECODE = re.compile(r'(\d+):(\d+):(\d+)([:;])(\d+(?:\.\d+)?)')
 _TWO_DIGITS = re.compile(r'(\d+:\d+:\d+)[.,](\d\d)')
 _CLOCK = re.compile(r'(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)')
 _DAY = 86400.0
 _UNITS = {'s': 1.0, 'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
+
+
+def plain_name(name: str) -> str:
+    """Letters and digits of a name in lower case, so that timestamp_ms and TimestampMs are one."""
+    return ''.join(letter for letter in name.lower() if letter.isalnum())
 
 
 def seconds_of(labels: Sequence[str], unit: str = '') -> Times | None:

@@ -124,8 +124,12 @@ def _json(tmp_path: Path, **change: object) -> Path:
         ({'space': 'vrm'}, 'vrm'),
         ({'values': []}, '0 frames'),
         ({'values': [[float('nan')] * 55]}, 'finite'),
-        ({'values': [[0.0] * 55, [0.0]]}, 'm.json'),
-        ({'values': [[0.0] * 54]}, 'do not fit'),
+        ({'values': [[0.0] * 55, [0.0]]}, 'm.json: frame 1 has 1 numbers, but there are 55 names'),
+        ({'values': [[0.0] * 54]}, 'frame 0 has 54 numbers, but there are 55 names'),
+        ({'values': [[0.0] * 55, None]}, 'frame 1 is null instead of a list of numbers'),
+        ({'values': [[0.0, None] + [0.0] * 53]}, 'frame 0, eyeLookDownLeft: null is not a number'),
+        ({'values': 5}, '5 instead of a list of frames'),
+        ({'channels': 5}, '"channels" is no list'),
         ({'channels': list(ARKIT.names[1:]), 'values': [[0.0] * 54]}, 'eyeBlinkLeft'),
         ({'channels': [*ARKIT.names, 'smirk'], 'values': [[0.0] * 56]}, 'smirk'),
         ({'channels': [*ARKIT.names, 'jawOpen'], 'values': [[0.0] * 56]}, 'more than once'),
@@ -133,12 +137,32 @@ def _json(tmp_path: Path, **change: object) -> Path:
         ({'fps': 'fast'}, 'm.json'),
         ({'meta': 5}, 'meta is a int'),
         ({'values': [[1e39] * 55]}, 'finite'),
-        ({'values': [['0.1'] * 55]}, 'real numbers'),
+        ({'values': [['0.1'] * 55]}, 'frame 0, eyeBlinkLeft: "0.1" is not a number'),
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, change: dict[str, object], word: str) -> None:
     with pytest.raises(MotionError, match=word):
         load_motion(_json(tmp_path, **change))
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('suffix', ['csv', 'json'])
+def test_the_first_bytes_tell_the_encoding(tmp_path: Path, suffix: str, encoding: str) -> None:
+    path = tmp_path / f'm.{suffix}'
+    save_motion(path, MotionClip(np.full((3, 55), 0.25), 25, ARKIT))
+    path.write_text(path.read_text(), encoding=encoding)
+    clip = load_motion(path)
+    assert clip.fps == 25 and clip.layout == ARKIT
+    np.testing.assert_array_equal(clip.values, np.full((3, 55), 0.25))
+
+
+@pytest.mark.parametrize('encoding', ['utf-16-le', 'utf-32', 'cp1252'])
+def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / 'm.csv'
+    save_motion(path, MotionClip(np.zeros((3, 55)), 25, ARKIT))
+    path.write_text('Gefühl,' + path.read_text(), encoding=encoding)
+    with pytest.raises(MotionError, match='neither UTF-8 nor UTF-16; save it again as .CSV UTF-8'):
+        load_motion(path)
 
 
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
