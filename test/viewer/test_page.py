@@ -353,14 +353,18 @@ def test_the_bust_stands_on_the_lower_edge(
 def test_a_lost_connection_and_wrong_colours_are_seen_in_a_kiosk(browser: Browser) -> None:
     source = TalkingSource()
     try:
-        browser.open(f'{source.server.address}?kiosk&skin=blue')
+        browser.open(f'{source.server.address}?kiosk&skin=blue&buffer=abc')
         browser.wait('viewer.state === 1')
-        assert 'six hexadecimal digits' in browser.run("document.getElementById('notices').textContent")
+        told = browser.run("document.getElementById('notices').textContent")
+        assert (
+            'six hexadecimal digits' in told and 'buffer=abc. Use 0 to 1000 (ms); the page takes 80.' in told
+        )
         assert browser.run("document.getElementById('lost').hidden")
     finally:
         source.close()
     begin = time.monotonic()
     browser.wait("!document.getElementById('lost').hidden && document.body.classList.contains('lost')")
+    assert 'viewer_node still running' in browser.run("document.getElementById('lost').textContent")
     print(f'seen after {time.monotonic() - begin:.1f} s')
     again = TalkingSource(source.server.port)
     try:

@@ -60,7 +60,7 @@ export class Link {
 
   ended() {
     clearTimeout(this.pinging);
-    for (const { reject } of this.waiting.values()) reject(new Error('the connection was lost'));
+    for (const { reject } of this.waiting.values()) reject(new Error('the connection was lost; try again when the page is connected'));
     this.waiting.clear();
     this.on.state(false);
     this.timer = setTimeout(() => this.open(), WAITS[Math.min(this.failures, WAITS.length - 1)]);
@@ -118,7 +118,7 @@ export class Link {
   call(command, piece) {
     return new Promise((resolve, reject) => {
       if (!this.connected) {
-        reject(new Error('not connected'));
+        reject(new Error('the page is not connected; try again when it is'));
         return;
       }
       const id = ++this.number;

@@ -12,7 +12,7 @@ import { Panel } from './panel.js';
 import { Rig } from './rig.js';
 import { Sound } from './sound.js';
 import { Studio } from './studio.js';
-import { readTheme } from './theme.js';
+import { readBuffer, readTheme } from './theme.js';
 import { Clock, Motion } from './timeline.js';
 import { Traces } from './traces.js';
 import { WakeLock } from './wake_lock.js';
@@ -20,16 +20,18 @@ import { WakeLock } from './wake_lock.js';
 const query = new URLSearchParams(window.location.search);
 // At once: a kiosk shows no panel while the head is loaded.
 if (query.has('kiosk')) document.body.classList.add('kiosk');
-const BUFFER = Math.max(0, Math.min(1000, Number(query.get('buffer') ?? 80) || 0));
+const { buffer: BUFFER, problem: badBuffer } = readBuffer(query);
 const SPARING = 120; // ms between two pictures of the head while a camera needs the processor
+const TOLD = 20000; // ms that a mistake in the address is shown
 const LOST = 1500; // ms of silence after which a visitor sees that the connection is gone
 
 const byId = (id) => document.getElementById(id);
 const notices = new Notices(byId('notices'));
+notices.show('buffer', badBuffer, TOLD);
 
 function theme(rig) {
   const { colours, problems } = readTheme(query, rig.parts);
-  problems.forEach((problem, i) => notices.show(`colour ${i}`, problem, 20000));
+  problems.forEach((problem, i) => notices.show(`colour ${i}`, problem, TOLD));
   for (const name of ['top', 'bottom']) {
     if (colours[name]) document.documentElement.style.setProperty(`--${name}`, `rgb(${colours[name].join(' ')})`);
   }

@@ -88,7 +88,7 @@ export class Panel {
   // state: of the face, null before the first frame; age: ms since the last frame came.
   status(connected, state, age) {
     Object.assign(this, { connected, state });
-    let text = 'not connected; trying again …';
+    let text = 'not connected; trying again … Is the demo or viewer_node still running?';
     if (connected && state === null) text = 'connected; waiting for motion …';
     else if (connected && age > 2000) text = `no motion for ${Math.round(age / 1000)} s; is the node active?`;
     else if (connected) text = `connected; the face is ${STATES[state] || 'moving'}`;

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Colours of the head by part, from the page's address.
+// Colours of the head by part and the buffer, from the page's address.
 
 // Parts that take another part's colour along when only that one is given.
 const FOLLOWS = { lids: 'skin', brows: 'hair', lashes: 'hair' };
 const BACKGROUND = ['top', 'bottom'];
 const OPTIONS = ['kiosk', 'face', 'panel', 'buffer', 'measure', 'token'];
 
+const BUFFER = 80; // ms
+const LONGEST = 1000;
+
 const linear = (value) => (value / 255) ** 2.2;
 const shown = (value) => 255 * Math.min(1, value) ** (1 / 2.2);
+
+// query: URLSearchParams. Returns { buffer: ms, problem: what is wrong with the number in the address, or '' }.
+export function readBuffer(query) {
+  const given = query.get('buffer');
+  if (given === null) return { buffer: BUFFER, problem: '' };
+  const wanted = given.trim() === '' ? NaN : Number(given);
+  if (wanted >= 0 && wanted <= LONGEST) return { buffer: wanted, problem: '' };
+  const buffer = Number.isNaN(wanted) ? BUFFER : Math.max(0, Math.min(LONGEST, wanted));
+  return { buffer, problem: `The address says buffer=${given}. Use 0 to ${LONGEST} (ms); the page takes ${buffer}.` };
+}
 
 // query: URLSearchParams; parts: [{ name, colour: [r, g, b] }]. Colours are 0 to 255.
 // Returns { colours: name -> [r, g, b], problems: what is wrong with the address, in words }.

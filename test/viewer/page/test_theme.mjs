@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Colours in the address: parts follow one another, mistakes are told.
+// Colours and buffer in the address: parts follow one another, mistakes are told.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { readTheme } from '../../../diffposetalk_ros/viewer/page/theme.js';
+import { readBuffer, readTheme } from '../../../diffposetalk_ros/viewer/page/theme.js';
 
 const parts = [
   { name: 'skin', colour: [230, 180, 150] },
@@ -34,4 +34,16 @@ test('what is wrong is told with the way out', () => {
   assert.equal(problems.length, 3);
   assert.match(problems[0], /skin=blue.*six hexadecimal digits/);
   assert.match(problems[1], /no part "skinn".*skin, lids, hair, brows, top, bottom/);
+});
+
+test('the buffer is a number of milliseconds, or the page says which one it takes', () => {
+  const buffer = (text) => readBuffer(new URLSearchParams(text));
+  for (const [text, ms] of [['', 80], ['buffer=0', 0], ['buffer=120.5', 120.5], ['buffer=1000', 1000]]) {
+    assert.deepEqual(buffer(text), { buffer: ms, problem: '' });
+  }
+  for (const [text, ms] of [['abc', 80], ['', 80], ['80ms', 80], ['-5', 0], ['5000', 1000]]) {
+    assert.equal(buffer(`buffer=${text}`).buffer, ms);
+    assert.equal(buffer(`buffer=${text}`).problem,
+      `The address says buffer=${text}. Use 0 to 1000 (ms); the page takes ${ms}.`);
+  }
 });
