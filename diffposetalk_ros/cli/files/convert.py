@@ -82,7 +82,7 @@ def _read(args: argparse.Namespace) -> MotionClip:
 
 def _encode(form: str, clip: MotionClip) -> bytes:
     if form == 'gltf':
-        from diffposetalk_ros.motion.files.gltf import encode_glb
+        from diffposetalk_ros.viewer.gltf import encode_glb
 
         return encode_glb(clip)
     if form == 'head':

@@ -17,13 +17,15 @@ from scipy.spatial.transform import Rotation
 
 from diffposetalk_ros.cli.main import main
 from diffposetalk_ros.errors import MotionError
-from diffposetalk_ros.motion.files.gltf import encode_glb
 from diffposetalk_ros.motion.files.motion_file import save_motion
 from diffposetalk_ros.motion.layout import ARKIT_BLENDSHAPES, arkit_layout, flame_layout
 from diffposetalk_ros.motion.motion_clip import MotionClip
-from diffposetalk_ros.motion.rig import load_rig
+from diffposetalk_ros.motion.rig import PARTS, load_rig
+from diffposetalk_ros.viewer.gltf import encode_glb
+from diffposetalk_ros.viewer.light import THEMES
+from diffposetalk_ros.viewer.tint import corner_tint
 
-TYPES = {5126: '<f4', 5123: '<u2', 5125: '<u4'}
+TYPES = {5126: '<f4', 5121: 'u1', 5123: '<u2', 5125: '<u4'}
 WIDTHS = {'SCALAR': 1, 'VEC3': 3, 'VEC4': 4, 'MAT4': 16}
 
 
@@ -74,9 +76,12 @@ def test_a_reader_sees_what_the_rig_shows() -> None:
     content = glb.content
     mesh = content['meshes'][0]
     assert tuple(mesh['extras']['targetNames']) == ARKIT_BLENDSHAPES and len(mesh['weights']) == 52
-    primitive = mesh['primitives'][0]
-    base = glb.read(primitive['attributes']['POSITION'])
-    targets = np.stack([glb.read(target['POSITION']) for target in primitive['targets']])
+    parts = mesh['primitives']
+    assert [content['materials'][part['material']]['name'] for part in parts] == list(PARTS)
+    base = np.concatenate([glb.read(part['attributes']['POSITION']) for part in parts])
+    targets = np.concatenate(
+        [np.stack([glb.read(target['POSITION']) for target in part['targets']]) for part in parts], axis=1
+    )
     moving, turning = content['animations'][0]['channels']
     samplers = content['animations'][0]['samplers']
     times = glb.read(samplers[0]['input'])[:, 0]
@@ -90,19 +95,51 @@ def test_a_reader_sees_what_the_rig_shows() -> None:
     inverse = glb.read(skin['inverseBindMatrices']).reshape(2, 4, 4)
     np.testing.assert_allclose(inverse[1, 3, :3], -pivot)
     joints, shares = (
-        glb.read(primitive['attributes']['JOINTS_0']),
-        glb.read(primitive['attributes']['WEIGHTS_0']),
+        np.concatenate([glb.read(part['attributes'][name]) for part in parts])
+        for name in ('JOINTS_0', 'WEIGHTS_0')
     )
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
     share = (shares * (joints == 1)).sum(axis=1)[:, None]
-    rig = load_rig()
+    starts = np.cumsum([0, *(len(glb.read(part['attributes']['POSITION'])) for part in parts)])
+    corners = np.concatenate(
+        [start + glb.read(part['indices'])[:, 0] for start, part in zip(starts, parts, strict=False)]
+    )
     for frame in range(5):
         still = base + np.einsum('t,tvk->vk', weights[frame], targets)
         turned = (still - pivot) @ turns[frame].T + pivot
         seen = 1000 * (share * turned + (1 - share) * still)
-        expected = rig.vertices(values[frame : frame + 1, :52], values[frame : frame + 1, 52:])[0]
-        np.testing.assert_allclose(seen, expected, atol=5e-3)
-    np.testing.assert_array_equal(glb.read(primitive['indices']).reshape(-1, 3), rig.faces)
+        assert_shown(seen[corners].reshape(-1, 3, 3), values[frame])
+
+
+def assert_shown(triangles: np.ndarray, row: np.ndarray) -> None:
+    """Triangles (F, 3, 3) mm, part by part, are those of the rig; eyes lie 1 mm deeper, so that no ball shows."""
+    rig = load_rig()
+    order = np.argsort(rig.part, kind='stable')
+    away = np.linalg.norm(
+        triangles - rig.vertices(row[None, :52], row[None, 52:])[0][rig.faces[order]], axis=-1
+    )
+    eyes = np.isin(np.array(PARTS)[rig.part[order]], ('sclera', 'iris', 'pupil', 'glint'))
+    np.testing.assert_allclose(away[eyes], 1, atol=5e-3)
+    np.testing.assert_allclose(away[~eyes], 0, atol=5e-3)
+
+
+def test_parts_have_the_colours_of_the_page_and_normals() -> None:
+    glb = Glb(encode_glb(MotionClip(np.zeros((2, 55)), 25.0, arkit_layout())))
+    rig, tint = load_rig(), corner_tint(load_rig())
+    for part, (name, primitive) in enumerate(zip(PARTS, glb.content['meshes'][0]['primitives'], strict=True)):
+        plain = glb.content['materials'][primitive['material']]['pbrMetallicRoughness']
+        shown = np.array(plain['baseColorFactor'][:3]) ** (1 / 2.2) * 255
+        np.testing.assert_allclose(shown, getattr(THEMES['robin'], name), atol=2)
+        assert plain['metallicFactor'] == 0 and 0 < plain['roughnessFactor'] <= 0.9
+        corners = glb.read(primitive['indices'])[:, 0].reshape(-1, 3)
+        given = glb.read(primitive['attributes']['COLOR_0'])
+        np.testing.assert_allclose(given[corners][..., :3] / 255, tint[rig.part == part], atol=0.003)
+        assert (given[:, 3] == 255).all()
+        normals = glb.read(primitive['attributes']['NORMAL'])
+        np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6)
+    skin = glb.content['meshes'][0]['primitives'][0]['attributes']
+    tip = np.argmax(glb.read(skin['POSITION'])[:, 2])
+    assert glb.read(skin['NORMAL'])[tip, 2] > 0.9, 'the tip of the nose looks forward'
 
 
 IN_BLENDER = """
@@ -131,8 +168,11 @@ for frame in range(5):
     weights.append([key.value for key in keys])
     others.append([own.data.shape_keys.key_blocks[key.name].value for key in keys])
     shown = face.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    points.append([list(shown.matrix_world @ vertex.co) for vertex in shown.data.vertices])
-np.savez('seen.npz', names=[key.name for key in keys], weights=weights, others=others, points=points)
+    places = [list(shown.matrix_world @ vertex.co) for vertex in shown.data.vertices]
+    points.append([[places[k] for k in polygon.vertices] for polygon in shown.data.polygons])
+materials = [slot.material.name for slot in face.material_slots]
+names = [key.name for key in keys]
+np.savez('seen.npz', materials=materials, names=names, weights=weights, others=others, points=points)
 """
 """Blender's axes are x to the subject's left, y back, z up. From 4.4 on, an action has slots for its users."""
 
@@ -147,7 +187,9 @@ def test_blender_sees_what_the_rig_shows(tmp_path: Path) -> None:
         np.testing.assert_allclose(seen['weights'], values[:, :52], atol=1e-6)
         np.testing.assert_allclose(seen['others'], values[:, :52], atol=1e-6)
         points = 1000 * seen['points'][..., [0, 2, 1]] * [1, 1, -1]
-    np.testing.assert_allclose(points, load_rig().vertices(values[:, :52], values[:, 52:]), atol=5e-3)
+        assert list(seen['materials']) == list(PARTS)
+    for triangles, row in zip(points, values, strict=True):
+        assert_shown(triangles, row)
 
 
 def test_motion_without_a_head_turns_none_and_flame_is_refused() -> None:
