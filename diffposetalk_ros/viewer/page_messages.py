@@ -12,6 +12,7 @@ import struct
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diffposetalk_ros.audio.formats.pcm import to_int16
 from diffposetalk_ros.errors import AudioError, StyleError, VideoError
 
 __all__ = ['audio_block', 'frame_due', 'motion_block', 'read_face', 'read_live', 'read_speech', 'read_style']
@@ -36,8 +37,7 @@ def frame_due(block: bytes) -> float | None:
 
 def audio_block(samples: NDArray[np.float32], rate: int, due_ns: int) -> bytes:
     """Mono sound (n,) in -1..1 to be heard from ``due_ns`` on: number = rate (Hz), int16 values."""
-    pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype('<i2')
-    return _HEAD.pack(_AUDIO, 0, 0, rate, due_ns / 1e6) + pcm.tobytes()
+    return _HEAD.pack(_AUDIO, 0, 0, rate, due_ns / 1e6) + to_int16(samples).tobytes()
 
 
 def read_speech(data: bytes) -> tuple[NDArray[np.float32], int]:

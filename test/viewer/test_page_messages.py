@@ -35,7 +35,7 @@ def test_blocks_hold_what_was_put_in() -> None:
 
     block = audio_block(np.array([0.0, 1.5, -2.0], np.float32), 22050, stamp)
     assert struct.unpack_from('<BBHI', block) == (2, 0, 0, 22050)
-    assert np.frombuffer(block, '<i2', offset=16).tolist() == [0, 32767, -32767]
+    assert np.frombuffer(block, '<i2', offset=16).tolist() == [0, 32767, -32768]
     assert frame_due(block) is None
 
 

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts any PCM to float32 mono in [-1, 1]."""
+"""Converts any PCM to float32 mono in [-1, 1], and back: a whole number is a share of 2^(bits - 1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffposetalk_ros.errors import AudioError
 
-__all__ = ['PCM_FORMATS', 'MonoAudio', 'pcm_from_bytes', 'pcm_to_bytes', 'pcm_to_float', 'to_mono_float32']
+__all__ = [
+    'PCM_FORMATS',
+    'MonoAudio',
+    'pcm_from_bytes',
+    'pcm_to_bytes',
+    'pcm_to_float',
+    'to_int16',
+    'to_mono_float32',
+]
 
 PCM_FORMATS: dict[str, tuple[str, int]] = {
     'S8': ('<i1', 1),
@@ -86,13 +95,22 @@ def pcm_to_bytes(samples: NDArray[np.float32], sample_format: str, channels: int
         levels = table[order].astype(np.float64)
         place = np.searchsorted((levels[1:] + levels[:-1]) / 2, values * 32768)
         return order[place].astype('u1').tobytes()
-    bits = 8 * width
-    whole = np.clip(np.round(values * 2.0 ** (bits - 1)), -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+    whole = _whole(values, 8 * width)
     if sample_format == 'U8':
         return (whole + 128).astype('u1').tobytes()
     if sample_format == 'S24LE':
         return whole.astype('<i4').view('u1').reshape(-1, 4)[:, :3].tobytes()
     return whole.astype(kind).tobytes()
+
+
+def to_int16(samples: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
+    """Finite samples in [-1, 1], of any shape -> int16, of which `pcm_to_float` makes the same samples again."""
+    return _whole(samples, 16).astype('<i2')
+
+
+def _whole(samples: NDArray[np.floating[Any]], bits: int) -> NDArray[np.floating[Any]]:
+    full = 2.0 ** (bits - 1)
+    return np.clip(np.round(samples * full), -full, full - 1)
 
 
 @cache

@@ -24,7 +24,7 @@ from rclpy.qos import QoSProfile
 
 from diffposetalk_ros.audio.chunk import AudioChunk
 from diffposetalk_ros.audio.formats.file import read_audio
-from diffposetalk_ros.audio.formats.pcm import MonoAudio
+from diffposetalk_ros.audio.formats.pcm import MonoAudio, to_int16
 from diffposetalk_ros.avatar.avatar import Avatar
 from diffposetalk_ros.avatar.parameters import Value, config_from
 from diffposetalk_ros.benchmark.live.av_offset import face_behind_sound
@@ -225,8 +225,7 @@ def _spin() -> None:
 
 
 def _pcm(part: bytes) -> bytes:
-    samples = np.frombuffer(part, np.float32)
-    return np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype('<i2').tobytes()
+    return to_int16(np.frombuffer(part, np.float32)).tobytes()
 
 
 def _payload(message: Any) -> bytes:

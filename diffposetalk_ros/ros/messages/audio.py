@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from diffposetalk_ros.audio.chunk import AudioChunk, AudioFormat
 from diffposetalk_ros.audio.formats.byte_stream import ByteStream
 from diffposetalk_ros.audio.formats.coded_stream import CodedStream
-from diffposetalk_ros.audio.formats.pcm import MonoAudio, pcm_from_bytes, pcm_to_bytes, to_mono_float32
+from diffposetalk_ros.audio.formats.pcm import (
+    MonoAudio,
+    pcm_from_bytes,
+    pcm_to_bytes,
+    to_int16,
+    to_mono_float32,
+)
 from diffposetalk_ros.audio.resampler import StreamResampler
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.ros.messages.stamps import nanoseconds_of
@@ -241,7 +247,7 @@ def audio_to_message(
     samples: NDArray[np.float32], rate: int, stamp: Any, name: str, *, frame_id: str = ''
 ) -> Any:
     """Mono float samples -> the named message type of the installed package, as 16-bit PCM."""
-    pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype('<i2')
+    pcm = to_int16(samples)
     message = message_class(name)()
     if name == 'AudioData':
         message.data = array.array('B', pcm.tobytes())

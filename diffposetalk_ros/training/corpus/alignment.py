@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffposetalk_ros.audio.formats.pcm import to_int16
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import AudioError, ConfigError
 
@@ -61,8 +62,7 @@ def _pcm(samples: NDArray[np.float32]) -> bytes:
     padded *= 0.5 / max(float(np.abs(padded).max()), 1e-6)
     # The recogniser fails on digital silence, whose logarithm does not exist.
     padded += np.random.default_rng(0).normal(0.0, _DITHER, len(padded))
-    pcm: bytes = (np.clip(padded, -1.0, 1.0) * 32767).astype(np.int16).tobytes()
-    return pcm
+    return to_int16(padded).tobytes()
 
 
 def _process(decoder: Any, pcm: bytes) -> None:

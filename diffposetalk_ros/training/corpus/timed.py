@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from diffposetalk_ros.audio.formats.pcm import to_int16
 from diffposetalk_ros.errors import AudioError
 from diffposetalk_ros.training.corpus.alignment import align
 from diffposetalk_ros.training.corpus.speech import CORPUS_RATE, Phone, Speech
@@ -27,5 +28,4 @@ def timed_speech(sound: npt.NDArray[np.float32], rate: int, text: str) -> Speech
         phones = align(samples, text)
     except AudioError:
         return None
-    pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
-    return Speech(pcm, CORPUS_RATE, tuple(Phone(*phone) for phone in phones))
+    return Speech(to_int16(samples), CORPUS_RATE, tuple(Phone(*phone) for phone in phones))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import soxr
 import torch
 
+from diffposetalk_ros.audio.formats.pcm import to_int16
 from diffposetalk_ros.audio.logmel import HOP, MEL_PER_FRAME, normalised_log_mel
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.model.store import load_model
@@ -68,8 +69,7 @@ def _timed(sound: npt.NDArray[np.float32], example: Speech) -> Speech | None:
         (Phone(_moved(p.start, path, duration), _moved(p.end, path, duration), p.name), (p.name,))
         for p in example.phones
     ]
-    pcm = (np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)
-    return Speech(pcm, CORPUS_RATE, covering(phones, duration))
+    return Speech(to_int16(sound), CORPUS_RATE, covering(phones, duration))
 
 
 def _moved(seconds: float, path: npt.NDArray[np.int_], duration: float) -> float:

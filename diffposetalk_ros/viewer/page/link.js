@@ -146,7 +146,7 @@ export function speechBlock(samples, rate, time = 0) {
   view.setFloat64(8, time, true);
   const pcm = new Int16Array(buffer, HEAD);
   for (let i = 0; i < samples.length; i++) {
-    pcm[i] = Math.round(Math.max(-1, Math.min(1, samples[i])) * 32767);
+    pcm[i] = Math.max(-32768, Math.min(32767, Math.round(samples[i] * 32768)));
   }
   return buffer;
 }

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk_ros.audio.formats.pcm import pcm_from_bytes, to_mono_float32
+from diffposetalk_ros.audio.formats.pcm import (
+    pcm_from_bytes,
+    pcm_to_bytes,
+    pcm_to_float,
+    to_int16,
+    to_mono_float32,
+)
 from diffposetalk_ros.errors import AudioError
 
 
@@ -50,6 +56,20 @@ def test_every_byte_format_carries_the_same_signal(name):
     else:
         data = signal.astype('<f4' if name == 'F32LE' else '<f8').tobytes()
     np.testing.assert_array_equal(to_mono_float32(pcm_from_bytes(data, name)).samples, signal.astype('f4'))
+
+
+def test_every_16_bit_sample_survives_the_way_to_float_and_back() -> None:
+    every = np.arange(-32768, 32768).astype('<i2')
+    for kind in (np.float32, np.float64):
+        np.testing.assert_array_equal(to_int16(pcm_to_float(every).astype(kind)), every)
+    assert to_int16(every[:0].astype(np.float32)).dtype == np.dtype('<i2')
+
+
+def test_samples_are_rounded_to_the_nearest_and_cut_off_at_full_scale() -> None:
+    given = np.array([0.6, -0.6, 0.4, 32767.4, 40000, -40000], np.float32) / np.float32(32768)
+    expected = [1, -1, 0, 32767, 32767, -32768]
+    assert to_int16(given).tolist() == expected
+    assert np.frombuffer(pcm_to_bytes(given, 'S16LE'), '<i2').tolist() == expected
 
 
 @pytest.mark.parametrize('name', ['mp3', 'WAVE', 'S20', ''])

@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from diffposetalk_ros.audio.formats.pcm import to_int16
 from diffposetalk_ros.training.corpus.languages import LANGUAGES, spoken_form
 from diffposetalk_ros.training.corpus.phones import ESPEAK_VOWELS, SIL
 from diffposetalk_ros.training.corpus.speech import CorpusError, Line, Phone, Speech
@@ -135,8 +136,7 @@ class Kokoro:
             phones += [Phone(p.start + begin, p.end + begin, p.name) for p in timed]
             begin += len(sound) / _RATE
         samples = np.concatenate(sounds)
-        pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
-        return Speech(pcm, _RATE, settle_pauses(samples, _RATE, phones))
+        return Speech(to_int16(samples), _RATE, settle_pauses(samples, _RATE, phones))
 
     def _phonemes(self, line: Line) -> list[str]:
         if line.language == 'en':
