@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from diffposetalk_ros.util import resources
+
 ROOT = Path(__file__).resolve().parents[1]
 INTERFACES = sorted(
     path
@@ -124,6 +126,20 @@ def test_every_field_is_documented_with_unit_and_range(path: Path) -> None:
         if NUMERIC.match(declaration):
             assert UNIT.search(comment), f'{declaration}: no unit in {comment!r}'
             assert RANGE.search(comment), f'{declaration}: no range in {comment!r}'
+
+
+def test_files_of_a_model_folder_are_named_in_one_place() -> None:
+    names = {value for name, value in vars(resources).items() if name in resources.__all__ and name.isupper()}
+    names -= {resources.DEFAULT_MODEL}
+    assert {path.name for path in resources.find_model().iterdir() if path.suffix == '.safetensors'} < names
+    others = []
+    for path in (ROOT / 'diffposetalk_ros').rglob('*.py'):
+        found = {
+            node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)
+        }
+        if (names | {'.onnx'}) & {value for value in found if isinstance(value, str)}:
+            others.append(path.relative_to(ROOT / 'diffposetalk_ros').as_posix())
+    assert others == ['util/resources.py']
 
 
 def test_colcon_does_not_crawl_the_fallback_interfaces() -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from diffposetalk_ros.audio.sample_rate import AUDIO_SAMPLE_RATE
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.motion.layout import MotionLayout, layout_for
+from diffposetalk_ros.util.resources import CONFIG
 from diffposetalk_ros.util.small_file import read_small_text
 
 __all__ = ['LogMelConfig', 'ModelConfig', 'StyleEncoderConfig']
@@ -248,7 +249,7 @@ class ModelConfig:
         return json.dumps(asdict(self), indent=2) + '\n'
 
     @classmethod
-    def from_json(cls, text: str, where: str = 'config.json') -> ModelConfig:
+    def from_json(cls, text: str, where: str = CONFIG) -> ModelConfig:
         """Parse and validate. Raises ConfigError naming an unknown key or a wrong value."""
         try:
             values = json.loads(text)

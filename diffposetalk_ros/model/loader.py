@@ -29,16 +29,23 @@ from diffposetalk_ros.nonverbal.smile import smile_beside_speech
 from diffposetalk_ros.nonverbal.stream import NonverbalStream
 from diffposetalk_ros.nonverbal.traits import TRAITS, Traits, measure_traits
 from diffposetalk_ros.util.base_folder import BaseFolder
-from diffposetalk_ros.util.resources import find_model
+from diffposetalk_ros.util.resources import (
+    CONFIG,
+    FLAME_STATS,
+    NONVERBAL,
+    STATS,
+    STYLES,
+    WEIGHTS,
+    find_model,
+    graph_file,
+)
 from diffposetalk_ros.util.small_file import read_small_text
 
 __all__ = [
-    'NEUTRAL', 'NONVERBAL', 'STYLES', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics',
+    'NEUTRAL', 'FlameNumbers', 'LoadedModel', 'load_backend', 'motion_statistics',
     'named_styles', 'nonverbal_network', 'open_model', 'set_backend_factory',
 ]  # fmt: skip
 
-STYLES = 'styles.safetensors'
-NONVERBAL = 'nonverbal.safetensors'
 NEUTRAL = 'neutral'
 """Name of the default style."""
 # Errors that numpy and zipfile raise on files of other formats.
@@ -94,7 +101,7 @@ class LoadedModel:
 
     def checksum(self) -> str:
         """SHA-256 of the network's weights, or of its graph where only that is there; reads the file."""
-        for name in ('model.safetensors', 'sampler.onnx'):
+        for name in (WEIGHTS, graph_file('sampler')):
             if (self.folder / name).is_file():
                 return hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
         return hashlib.sha256(b'').hexdigest()
@@ -358,7 +365,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
     wanted = parse_device(device)
     if wanted.kind == 'auto' and (not has_nvidia_driver() or _is_light(folder)):
         wanted = replace(wanted, kind='cpu')
-    has_graphs = (folder / 'sampler.onnx').is_file() and find_spec('onnxruntime') is not None
+    has_graphs = (folder / graph_file('sampler')).is_file() and find_spec('onnxruntime') is not None
     has_torch = find_spec('torch') is not None
     on_gpu = has_torch and wanted.kind in ('auto', 'cuda') and _torch_has_cuda()
     halved = has_torch and wanted.kind != 'tensorrt' and wanted.precision != 'float32'
@@ -380,7 +387,7 @@ def load_backend(folder: Path, backend: str = 'auto', device: str = 'auto') -> B
 
 def _is_light(folder: Path) -> bool:
     """Whether a CPU computes a hop faster than a GPU call takes."""
-    return ModelConfig.load(folder / 'config.json').audio_encoder == 'logmel'
+    return ModelConfig.load(folder / CONFIG).audio_encoder == 'logmel'
 
 
 def _torch_has_cuda() -> bool:
@@ -420,7 +427,7 @@ def open_model(
 
 
 def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
-    path = folder / 'stats.npz'
+    path = folder / FLAME_STATS
     if runner.config.space != 'flame' or not path.is_file():
         return None
     try:
@@ -436,7 +443,7 @@ def _flame_numbers(folder: Path, runner: Backend) -> FlameNumbers | None:
 
 def motion_statistics(folder: Path, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and deviation (width,) of the motion. Raises ModelError if stats.json is missing or damaged."""
-    path = folder / 'stats.json'
+    path = folder / STATS
     try:
         stats = json.loads(read_small_text(path))
         mean, std = (np.asarray(stats[key], np.float32) for key in ('mean', 'std'))

@@ -34,7 +34,7 @@ def read_speech_weights(kind: str, folder: Path) -> tuple[dict[str, Tensor], dic
     }
     if kind not in kinds:
         raise ConfigError(f'--speech-encoder does not apply to audio_encoder {kind!r}')
-    if not (folder / 'config.json').is_file():
+    if not (folder / transformers.utils.CONFIG_NAME).is_file():
         raise ConfigError(f'{folder} holds no config.json; name a folder saved by transformers')
     network, defaults = kinds[kind]
     try:

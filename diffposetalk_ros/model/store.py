@@ -19,11 +19,9 @@ from diffposetalk_ros.model.config import ModelConfig
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.util.output_file import cannot_write, whole_file
+from diffposetalk_ros.util.resources import CONFIG, FLAME_STATS, STATS, STYLE_WEIGHTS, WEIGHTS, graph_file
 
 __all__ = ['StoredModel', 'load_model', 'load_weights', 'save_model']
-
-CONFIG, WEIGHTS, STYLE_WEIGHTS = 'config.json', 'model.safetensors', 'style_encoder.safetensors'
-STATS, FLAME_STATS = 'stats.json', 'stats.npz'
 
 _MAX_NAMES = 4
 """Tensors that an error names of each kind."""
@@ -86,7 +84,7 @@ def save_model(
     text = json.dumps({'mean': mean.tolist(), 'std': std.tolist()}, indent=1) + '\n'
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for graph in folder.glob('*.onnx'):
+        for graph in folder.glob(graph_file('*')):
             graph.unlink()
         _write(folder / WEIGHTS, lambda part: _save_tensors(part, model))
         if style_encoder is not None:

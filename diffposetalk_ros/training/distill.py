@@ -21,7 +21,7 @@ from diffposetalk_ros.diffusion.sampler import solver_coefficients
 from diffposetalk_ros.diffusion.schedule import timesteps
 from diffposetalk_ros.errors import ConfigError, ModelError
 from diffposetalk_ros.model.guided import CODE_GAIN, MAX_SCALE
-from diffposetalk_ros.model.loader import STYLES, motion_statistics
+from diffposetalk_ros.model.loader import motion_statistics
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.store import load_model, save_model
 from diffposetalk_ros.training.data.augment import AugmentConfig
@@ -38,6 +38,7 @@ from diffposetalk_ros.training.loss.window_loss import Window
 from diffposetalk_ros.training.run import RunConfig
 from diffposetalk_ros.training.train_audio import AudioTrainee
 from diffposetalk_ros.training.train_denoiser import train_denoiser
+from diffposetalk_ros.util.resources import STYLES
 
 __all__ = ['DISTILLATION', 'DistillConfig', 'Distillation', 'guided_student', 'run_distillation']
 

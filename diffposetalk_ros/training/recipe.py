@@ -21,7 +21,7 @@ from torch import Tensor
 
 from diffposetalk_ros.errors import ConfigError
 from diffposetalk_ros.model.config import LogMelConfig, ModelConfig, StyleEncoderConfig
-from diffposetalk_ros.model.loader import NONVERBAL, STYLES, motion_statistics
+from diffposetalk_ros.model.loader import motion_statistics
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.logmel_encoder import LogMelEncoder
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
@@ -42,6 +42,7 @@ from diffposetalk_ros.training.train_nonverbal import (
 )
 from diffposetalk_ros.training.train_style import train_style
 from diffposetalk_ros.util.output_file import ordinary_rights
+from diffposetalk_ros.util.resources import NONVERBAL, STYLES
 
 __all__ = [
     'EMBEDDED',

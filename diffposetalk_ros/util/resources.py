@@ -9,10 +9,22 @@ from pathlib import Path
 
 from diffposetalk_ros.errors import AudioError, ConfigError, ModelError
 
-__all__ = ['DEFAULT_MODEL', 'demo_clip', 'find_model', 'find_shared', 'package_version', 'share_directories']
+__all__ = [
+    'CONFIG', 'DEFAULT_MODEL', 'FLAME_STATS', 'NONVERBAL', 'STATS', 'STYLES', 'STYLE_WEIGHTS', 'WEIGHTS', 'demo_clip',
+    'find_model', 'find_shared', 'graph_file', 'package_version', 'share_directories',
+]  # fmt: skip
 
 DEFAULT_MODEL = 'embedded'
 """Name of the model that ships with the package."""
+
+# The files of a model folder, beside its graphs (`graph_file`).
+CONFIG = 'config.json'
+WEIGHTS = 'model.safetensors'
+STYLE_WEIGHTS = 'style_encoder.safetensors'
+STATS = 'stats.json'
+FLAME_STATS = 'stats.npz'
+STYLES = 'styles.safetensors'
+NONVERBAL = 'nonverbal.safetensors'
 
 _PACKAGE = 'diffposetalk_ros'
 
@@ -31,21 +43,26 @@ def share_directories() -> list[Path]:
     return places
 
 
+def graph_file(network: str) -> str:
+    """Name of the file with the ONNX graph of 'audio', 'sampler' or 'style' in a model folder."""
+    return f'{network}.onnx'
+
+
 def find_model(name: str | Path = DEFAULT_MODEL) -> Path:
     """Folder of a model, given as a path or as the name of a bundled model.
 
     Raises ModelError that lists where it searched.
     """
     path = Path(name).expanduser()
-    if (path / 'config.json').is_file():
+    if (path / CONFIG).is_file():
         return path
     tried = [share / 'models' / str(name) for share in share_directories()]
     for folder in tried:
-        if (folder / 'config.json').is_file():
+        if (folder / CONFIG).is_file():
             return folder
-    shipped = sorted({f.parent.name for s in share_directories() for f in s.glob('models/*/config.json')})
+    shipped = sorted({f.parent.name for s in share_directories() for f in s.glob(f'models/*/{CONFIG}')})
     raise ModelError(
-        f'no model {str(name)!r}: neither a folder with config.json nor a shipped model '
+        f'no model {str(name)!r}: neither a folder with {CONFIG} nor a shipped model '
         f'({", ".join(shipped) or "none found"}); searched {", ".join(str(p.parent) for p in tried)}'
     )
 

@@ -70,13 +70,13 @@ def _from_lmdb(options: argparse.Namespace, work: Path) -> None:
     from diffposetalk_ros.training.loss.losses import LossWeights
     from diffposetalk_ros.training.published import DENOISER, PUBLISHED, DenoiserSettings, train_denoiser
     from diffposetalk_ros.training.train_pairs import PairConfig
-    from diffposetalk_ros.util.resources import find_model
+    from diffposetalk_ros.util.resources import CONFIG, find_model
 
     if options.flame_model is None and not options.no_vertices:
         raise ConfigError('the geometric losses need --flame-model; --no-vertices trains without them')
     start = None if options.start is None else find_model(options.start)
     if start is not None:
-        options.config = start / 'config.json'
+        options.config = start / CONFIG
     config = model_config(options, PUBLISHED)
     if start is None and options.speech_encoder is None and config.audio_encoder != 'logmel':
         print(f'note: {config.audio_encoder} starts from random weights; --speech-encoder gives trained ones')

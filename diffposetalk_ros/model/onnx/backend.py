@@ -23,6 +23,7 @@ from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.onnx.binding import BoundSession
 from diffposetalk_ros.model.onnx.providers import CPU, open_session, provider_reason, providers
 from diffposetalk_ros.model.speech_padding import pad_speech
+from diffposetalk_ros.util.resources import CONFIG, WEIGHTS, graph_file
 
 __all__ = ['MAX_STYLE_FRAMES', 'OnnxBackend']
 
@@ -76,9 +77,9 @@ class OnnxBackend:
         self._bind = bind
         self._threads = threads or min(4, os.cpu_count() or 1)
         for name in _NEEDED:
-            if not (folder / f'{name}.onnx').is_file():
+            if not (folder / graph_file(name)).is_file():
                 raise ModelError(
-                    f'no {name}.onnx in {folder}; write it with: diffposetalk export --model {folder}'
+                    f'no {graph_file(name)} in {folder}; write it with: diffposetalk export --model {folder}'
                 )
         self._sessions: dict[tuple[str, int], tuple[Any, frozenset[str]]] = {}
         self._bound: dict[tuple[str, int], BoundSession] = {}
@@ -91,14 +92,14 @@ class OnnxBackend:
         _, names = self._session('sampler', self._thread_count(config.n_motions))
         if 'coefficients' not in names:
             raise ModelError(
-                f'{folder / "sampler.onnx"} was written by another version of this package; '
+                f'{folder / graph_file("sampler")} was written by another version of this package; '
                 f'write it again with: diffposetalk export --model {folder}'
             )
 
     @classmethod
     def load(cls, folder: Path, device: str = 'auto') -> OnnxBackend:
         """Open a model folder. Raises ModelError or ConfigError naming what is wrong with it."""
-        return cls(folder, ModelConfig.load(folder / 'config.json'), device)
+        return cls(folder, ModelConfig.load(folder / CONFIG), device)
 
     @property
     def provider(self) -> str:
@@ -123,8 +124,8 @@ class OnnxBackend:
 
     def encode_style(self, motion: FloatArray) -> FloatArray:
         """Normalised motion (N, F, D) -> style (N, S); StyleError without a style encoder."""
-        if not (self._folder / 'style.onnx').is_file():
-            raise StyleError('this model folder has no style encoder (style.onnx)')
+        if not (self._folder / graph_file('style')).is_file():
+            raise StyleError(f'this model folder has no style encoder ({graph_file("style")})')
         if motion.ndim != 3 or motion.shape[2] != self.config.motion_dim:
             raise StyleError(f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})')
         if not 1 <= motion.shape[1] <= MAX_STYLE_FRAMES:
@@ -250,9 +251,9 @@ class OnnxBackend:
                 self._bound[graph, threads] = BoundSession(session, place, self._device.index)
             return self._bound[graph, threads](arrays)[0]
         except Exception as error:  # ONNX Runtime raises bare classes of its own
-            path, reason = self._folder / f'{graph}.onnx', provider_reason(error)
+            path, reason = self._folder / graph_file(graph), provider_reason(error)
             raise ModelError(
-                f'{path} cannot be run ({reason}); if it is not of this config.json, export it again'
+                f'{path} cannot be run ({reason}); if it is not of this {CONFIG}, export it again'
             ) from error
 
     def _session(self, name: str, threads: int = 1) -> tuple[Any, frozenset[str]]:
@@ -265,7 +266,7 @@ class OnnxBackend:
             # A thread that spins while it waits keeps a core busy, even between two hops.
             options.add_session_config_entry('session.intra_op.allow_spinning', '0')
             options.log_severity_level = 3
-            path = self._folder / f'{name}.onnx'
+            path = self._folder / graph_file(name)
             session, self._providers = open_session(path, options, self._providers)
             self._sessions[name, threads] = session, frozenset(i.name for i in session.get_inputs())
         return self._sessions[name, threads]
@@ -275,7 +276,7 @@ def _learned_features(folder: Path) -> dict[str, FloatArray]:
     """Start and null features, which are inputs of the graphs."""
     from safetensors import SafetensorError, safe_open
 
-    path = folder / 'model.safetensors'
+    path = folder / WEIGHTS
     try:
         with safe_open(str(path), framework='numpy') as file:
             names = [name for name in file.keys() if name.startswith(('start_', 'null_'))]  # noqa: SIM118

@@ -23,8 +23,9 @@ from diffposetalk_ros.model.onnx.sampler_graph import sampler_graph
 from diffposetalk_ros.model.onnx.speech_graph import SpeechGraph
 from diffposetalk_ros.model.onnx.tables import compute_tables
 from diffposetalk_ros.model.onnx.trace import trace
-from diffposetalk_ros.model.store import STYLE_WEIGHTS, WEIGHTS, load_model
+from diffposetalk_ros.model.store import load_model
 from diffposetalk_ros.util.output_file import whole_file
+from diffposetalk_ros.util.resources import STYLE_WEIGHTS, WEIGHTS, graph_file
 
 __all__ = ['export_onnx']
 
@@ -56,7 +57,7 @@ def export_onnx(folder: Path) -> list[Path]:
             f'{folder}: only models with an attention mask of width 1 and a style or shape can be exported'
         )
     for name in _FORMER:
-        (folder / f'{name}.onnx').unlink(missing_ok=True)
+        (folder / graph_file(name)).unlink(missing_ok=True)
     written = [_write_audio(folder, model), _save(folder, 'sampler', sampler_graph(model), WEIGHTS)]
     if stored.style_encoder is not None:
         # The rest of the position table would only fill memory.
@@ -103,7 +104,7 @@ def _write_audio(folder: Path, model: DiffPoseTalkModel) -> Path:
 def _save(folder: Path, name: str, graph: Any, weights: str) -> Path:
     compute_tables(graph.graph)
     _point_into(graph, folder / weights)
-    path = folder / f'{name}.onnx'
+    path = folder / graph_file(name)
     with whole_file(path) as part:
         part.write_bytes(graph.SerializeToString())
     return path

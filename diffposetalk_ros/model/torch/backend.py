@@ -25,6 +25,7 @@ from diffposetalk_ros.model.mel_context import clip_mel
 from diffposetalk_ros.model.networks.diffposetalk import DiffPoseTalkModel
 from diffposetalk_ros.model.networks.style_encoder import StyleEncoder
 from diffposetalk_ros.model.torch.cuda_graph import CudaGraphRunner, GraphMemory
+from diffposetalk_ros.util.resources import STYLE_WEIGHTS
 
 __all__ = ['TorchBackend', 'padded_rows', 'usable_device']
 
@@ -83,7 +84,7 @@ class TorchBackend:
     def encode_style(self, motion: FloatArray) -> FloatArray:
         """Normalised motion (N, F, D) -> style (N, S); StyleError without a style encoder."""
         if self._style_encoder is None:
-            raise StyleError('this model folder has no style encoder (style_encoder.safetensors)')
+            raise StyleError(f'this model folder has no style encoder ({STYLE_WEIGHTS})')
         if motion.ndim != 3 or motion.shape[2] != self.config.motion_dim:
             raise StyleError(f'style motion of shape {motion.shape}; need (N, F, {self.config.motion_dim})')
         return _array(self._style_encoder(self._tensor(motion)))
