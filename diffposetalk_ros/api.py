@@ -67,8 +67,12 @@ __all__ = [
 
 Audio: TypeAlias = AudioSource | FloatArray
 """A sound file by path or as an open binary file, or mono samples (n,) in [-1, 1] at ``sample_rate``."""
-Style: TypeAlias = str | FloatArray | None
-"""A style by name, blend or file; as a vector (S,); or None, the null style."""
+Style: TypeAlias = str | Path | FloatArray | None
+"""A style by name, blend or file (str), by file (Path), as a vector (S,), or None, the null style."""
+
+
+_LOUDEST = 100.0
+"""Beyond this, samples are no floats that are a little too loud, but integers by another name."""
 
 
 def load_model(name: str | Path = DEFAULT_MODEL, backend: str = 'auto', device: str = 'auto') -> LoadedModel:
@@ -320,6 +324,9 @@ def _mono(samples: object) -> FloatArray:
         raise AudioError(f'audio of type {array.dtype}; give floats in [-1, 1], e.g. int16 / 32768')
     if not np.isfinite(array).all():
         raise AudioError('the audio holds NaN or infinite samples; repair it')
+    peak = float(np.abs(array).max(initial=0.0))
+    if peak > _LOUDEST:
+        raise AudioError(f'the audio reaches {peak:.0f}; give floats in [-1, 1], e.g. int16 / 32768')
     return array.astype(np.float32)
 
 

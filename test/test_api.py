@@ -101,6 +101,7 @@ def test_an_array_at_another_rate_gives_nearly_the_same_motion(
         (np.zeros((16000, 2), np.float32), r'\(16000, 2\).*mono'),
         (np.zeros(16000, np.int16), 'int16.*32768'),
         (np.full(16000, np.nan, np.float32), 'NaN'),
+        (np.full(16000, 12000, np.float32), '12000.*32768'),
         (Path('nowhere.wav'), 'nowhere.wav'),
     ],
 )
@@ -219,6 +220,17 @@ def test_a_stream_begins_with_the_settings_of_the_node(model: dpt.LoadedModel, s
     np.testing.assert_array_equal(default.push(speech), explicit.push(speech))
 
 
+def test_the_frames_of_a_stream_become_a_file(
+    model: dpt.LoadedModel, speech: np.ndarray, tmp_path: Path
+) -> None:
+    stream = dpt.open_stream(model)
+    frames = [*stream.push(speech), *stream.finish()]
+    clip = dpt.MotionClip(frames, stream.fps, stream.layout)
+    assert repr(clip) == 'MotionClip(75 frames of 55 arkit channels, 25 frames/s)'
+    dpt.save_motion(tmp_path / 'take.csv', clip)
+    np.testing.assert_array_equal(dpt.load_motion(tmp_path / 'take.csv').values, np.array(frames))
+
+
 def test_a_stream_takes_audio_at_its_own_rate(model: dpt.LoadedModel, speech: np.ndarray) -> None:
     stream = dpt.open_stream(model, sample_rate=48000)
     frames = np.concatenate([stream.push(np.repeat(speech, 3)), stream.finish()])
@@ -236,6 +248,13 @@ def test_a_style_is_taken_from_motion_in_memory(
     dpt.save_style(tmp_path / 'mine.npy', style)
     by_file = dpt.generate(model, speech, str(tmp_path / 'mine.npy'), sampling=FAST)
     np.testing.assert_array_equal(by_file.values, dpt.generate(model, speech, style, sampling=FAST).values)
+    by_path = dpt.generate(model, speech, tmp_path / 'mine.npy', sampling=FAST)
+    np.testing.assert_array_equal(by_path.values, by_file.values)
+    (tmp_path / 'smiling').mkdir()
+    with pytest.raises(dpt.StyleError, match=r'smiling.: not a file'):
+        dpt.open_stream(model, tmp_path / 'smiling')
+    with pytest.raises(dpt.StyleError, match='no head rotation'):
+        dpt.extract_style(model, dpt.MotionClip(shown.values[:, :52], 25, dpt.arkit_layout(False)))
     faster = dpt.extract_style(model, dpt.at_rate(shown, 60), start=1, seconds=4)
     assert np.corrcoef(style, faster)[0, 1] > 0.9
     with pytest.raises(dpt.StyleError, match='at least 1 s'):

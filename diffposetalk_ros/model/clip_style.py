@@ -70,6 +70,8 @@ def _columns(clip: MotionClip, wanted: MotionLayout) -> FloatArray:
         return clip.values
     if clip.layout.space == wanted.space and set(wanted.names) < set(clip.layout.names):
         return clip.values[:, [clip.layout.index(name) for name in wanted.names]]
+    if clip.layout.space == wanted.space and clip.layout.head_rotation is None:
+        raise StyleError('the motion has no head rotation, from which this model takes a part of the style')
     raise StyleError(
         f'{clip.layout.space} motion of {clip.layout.width} columns; '
         f'this model takes {wanted.space} motion of {wanted.width}'

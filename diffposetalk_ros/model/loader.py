@@ -208,8 +208,10 @@ class LoadedModel:
                 told['shape'] = raw.tolist()
         return MotionClip(self.denormalise(motion), float(config.fps), config.layout, told)
 
-    def style(self, wanted: str | FloatArray | None, files: BaseFolder | None = None) -> FloatArray | None:
-        """Style vector (S,) for a name, a file (.npy, .npz) or a vector; None is the null style.
+    def style(
+        self, wanted: str | Path | FloatArray | None, files: BaseFolder | None = None
+    ) -> FloatArray | None:
+        """Style vector (S,) for a name, a file (.npy, .npz; a Path is one) or a vector; None is the null style.
 
         ``files``: folder in which a file must lie; without it, any folder is allowed.
         Names can be blended, as in 'lively*0.7+smiling*0.3'; a missing factor is 1. If a model has no style
@@ -220,6 +222,8 @@ class LoadedModel:
             return None
         if isinstance(wanted, str):
             wanted = self._named_style(wanted, files)
+        elif isinstance(wanted, Path):
+            wanted = self._style_file(str(wanted), files)
         width = self.style_width
         vector = np.asarray(wanted, np.float32).reshape(-1)
         if vector.shape != (width,):
@@ -244,7 +248,7 @@ class LoadedModel:
         """
         width = self.backend.config.shape_dim
         if not width or self.flame is None:
-            raise ModelError(f'{self.folder.name} takes no identity; omit --shape')
+            raise ModelError(f'{self.folder.name} takes no identity; leave out the shape')
         if isinstance(source, np.ndarray):
             path, raw = 'the array', np.asarray(source, np.float32)
         else:

@@ -34,6 +34,10 @@ class MotionClip:
     layout: MotionLayout
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        count, width = self.values.shape
+        return f'MotionClip({count} frames of {width} {self.layout.space} channels, {self.fps:g} frames/s)'
+
     def __post_init__(self) -> None:
         given = np.asarray(self.values)
         if given.dtype.kind not in 'fiub':

@@ -72,7 +72,7 @@ class Generator:
     def generate(
         self,
         samples: FloatArray | Iterable[FloatArray],
-        style: str | FloatArray | None = None,
+        style: str | Path | FloatArray | None = None,
         seed: int = 0,
         sampling: SamplingConfig | None = None,
         shape: FloatArray | None = None,

@@ -205,7 +205,7 @@ class StreamingGenerator:
         shape; `reset` starts over.
         """
         if self._ended:
-            raise AudioError('the utterance has ended; reset the generator before adding audio')
+            raise AudioError('the utterance has ended; call reset() before adding audio')
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
             raise AudioError(f'audio of shape {samples.shape}; the generator needs (n,) mono samples')

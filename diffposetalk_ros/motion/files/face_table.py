@@ -155,7 +155,7 @@ class FaceTable:
         if self.times is None or rows < 2 or self.times[-1] <= self.times[0]:
             if self.fps is None:
                 raise MotionError(
-                    'the file does not state its frame rate (no times, no fps); give it with --motion-fps'
+                    'the file does not state its frame rate (no times, no fps); give it with --motion-fps, in Python with fps='
                 )
             return np.arange(rows) / self.fps, self.fps
         times = _spread(self.times - self.times[0], self.notes)
@@ -165,7 +165,7 @@ class FaceTable:
         if self.fps is not None and abs(self.fps - rate) > 0.02 * self.fps:
             raise MotionError(
                 f'the file says {self.fps:g} frames a second, and its times {rate:.4g}; correct one of them, or give '
-                'the rate, --motion-fps'
+                'the rate with --motion-fps, in Python with fps='
             )
         return times, self.fps or rate
 
