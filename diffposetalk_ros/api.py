@@ -241,9 +241,9 @@ class StyleEncoder:
     ``mean`` and ``std`` (D,) normalise motion; ``encode`` maps normalised motion (1, F, D) to a style (1, S).
     """
 
-    config: ModelConfig
-    mean: FloatArray
-    std: FloatArray
+    config: ModelConfig = field(repr=False)
+    mean: FloatArray = field(repr=False)
+    std: FloatArray = field(repr=False)
     encode: Callable[[FloatArray], FloatArray] = field(repr=False)
 
 

@@ -59,6 +59,12 @@ def test_a_type_checker_knows_the_names_and_their_types(tmp_path: Path) -> None:
     assert [line.split(':')[1] for line in done.stdout.splitlines() if ': error:' in line] == ['3', '4']
 
 
+def test_a_model_is_printed_in_a_line(model: dpt.LoadedModel) -> None:
+    line = repr(model)
+    assert line.startswith('LoadedModel(embedded: arkit at 25 frames/s, ') and '22 styles' in line
+    assert '\n' not in line
+
+
 def test_the_library_imports_neither_ros_nor_torch() -> None:
     program = (
         'import sys, diffposetalk_ros as dpt; m = dpt.load_model(); dpt.generate(m, dpt.demo_clip(), '

@@ -99,6 +99,13 @@ class LoadedModel:
     flame: FlameNumbers | None = None
     nonverbal: NonverbalNetwork | None = None
 
+    def __repr__(self) -> str:
+        config, backend = self.backend.config, self.backend.runner
+        return (
+            f'LoadedModel({self.folder.name}: {config.space} at {config.fps} frames/s, {backend}, '
+            f'{len(self.styles)} styles)'
+        )
+
     def checksum(self) -> str:
         """SHA-256 of the network's weights, or of its graph where only that is there; reads the file."""
         for name in (WEIGHTS, graph_file('sampler')):
