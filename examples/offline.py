@@ -12,7 +12,7 @@ def main(audio: str, output: str, style: str = 'neutral') -> None:
     motion = dpt.generate(model, audio, style, seed=0)
     jaw = motion.values[:, motion.layout.index('jawOpen')]
     print(f'{motion.duration:.2f} s, {motion.layout.width} channels, jaw open up to {jaw.max():.2f}')
-    dpt.save_motion(output, motion)  # .npz, .csv for Live Link Face, or .json
+    dpt.save_motion(output, motion)  # .npz, .csv (a column for each channel) or .json
 
 
 if __name__ == '__main__':

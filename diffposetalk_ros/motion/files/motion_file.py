@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion clips and their files: .npz, .csv (Live Link Face columns), .json, and FLAME .npz.
+"""Motion clips and their files: .npz, .csv (a column for each channel), .json, and FLAME .npz.
 
 FLAME files hold ``exp`` (F, 50), ``pose`` (F, 6) and optionally ``shape`` (F, 100), as docs/method.md, 6.2.
 ``meta['jaw_rest']`` holds the jaw's angles about y and z, which are not motion columns.
