@@ -56,9 +56,8 @@ def cannot_write(path: Path, error: Exception) -> str:
     """A line that says why ``path`` could not be written, and what to do."""
     reason = getattr(error, 'strerror', None) or reason_of(error)
     full = getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT)
-    return (
-        f'{path}: cannot be written ({reason}); {"free space there" if full else "check the folder and its permissions"}'
-    )
+    advice = 'free space there' if full else 'check the folder and its permissions'
+    return f'{path}: cannot be written ({reason}); {advice}'
 
 
 def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:

@@ -155,7 +155,8 @@ class FaceTable:
         if self.times is None or rows < 2 or self.times[-1] <= self.times[0]:
             if self.fps is None:
                 raise MotionError(
-                    'the file does not state its frame rate (no times, no fps); give it with --motion-fps, in Python with fps='
+                    'the file does not state its frame rate (no times, no fps); give it with --motion-fps, in '
+                    'Python with fps='
                 )
             return np.arange(rows) / self.fps, self.fps
         times = _spread(self.times - self.times[0], self.notes)

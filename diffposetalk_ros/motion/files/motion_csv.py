@@ -159,7 +159,8 @@ def _flame_clip(
     if fps is None:
         if 'fps' not in plain:
             raise MotionError(
-                'the file does not state its frame rate (no fps column); give it with --motion-fps, in Python with fps='
+                'the file does not state its frame rate (no fps column); give it with --motion-fps, in Python with '
+                'fps='
             )
         fps = float(rows[0][1][plain.index('fps')])
     layout = layout_of('flame', kept)

@@ -114,8 +114,8 @@ def _from_timecodes(parts: Times, drop: bool, labels: Sequence[str]) -> Times | 
     if len(over):
         raise MotionError(
             f'line {int(over[0]) + 2}: Timecode {labels[int(over[0])]} does not fit its neighbours, which count '
-            f'{base} frames a second; correct it, or remove the column and give the rate: --motion-fps, in Python '
-            'fps='
+            f'{base} frames a second; correct it, or remove the column and give the rate with --motion-fps, in '
+            'Python with fps='
         )
     if drop or _skips_at_minutes(whole, frame, base):
         minutes = whole // 60
