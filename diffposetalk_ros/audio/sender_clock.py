@@ -15,6 +15,7 @@ may be late but never early.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
@@ -38,6 +39,16 @@ _SLEW = 1e-3
 """Rate at which the correction follows (s/s): five times the drift of a bad crystal."""
 _BUCKETS = 30
 """The minimum filter keeps the smallest age of each of this many seconds."""
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A message that arrived at ``time``. ``lag``: that time minus the length of all sound so far. If speech is
+    synthesised, it decreases even where the stamps are the times of sending and the ages stay the same. In ns."""
+
+    time: int
+    age: int
+    lag: int
 
 
 class MinimumFilter:
@@ -118,8 +129,8 @@ class SenderClock:
 
     def _forget(self) -> None:
         self._least = MinimumFilter()
-        self._recent: deque[tuple[int, int]] = deque()
-        self._floor = 0
+        self._recent: deque[_Arrival] = deque()
+        self._sound = self._floor = self._resumed = 0
         self._stamp = 0
         self._end: int | None = None
         self._now: int | None = None
@@ -158,24 +169,27 @@ class SenderClock:
         if self._now is not None and now < self._now - NS_PER_SECOND:
             self._forget()  # the receiver's own clock was set
         age = now - stamp - length
-        went_back = self._end is not None and stamp < self._end - _WENT_BACK
+        gap = 0 if self._end is None else stamp - self._end
+        went_back = gap < -_WENT_BACK
         self._end = stamp + length
         if begins and self._steady(late_by=_STAYED):
             # The utterance before was late to its end, so a clock was set by less than `_STEP`.
-            self._set(min(recent for _, recent in self._recent), now)
+            self._set(min(recent.age for recent in self._recent), now)
+        self._sound += length
+        if gap > _SAME:
+            self._resumed = now
         self._note(now, age)
         late = age - self.offset
         set_back = went_back and late > _WENT_BACK
         fresh = late > _STEP and (begins or not self._known)
         most_late = max(_STAYED, min(self.most_late, _STEP))
         if set_back or fresh or (late > most_late and self._steady(late_by=most_late)):
-            self._set(age if begins or went_back else min(recent for _, recent in self._recent), now)
+            self._set(age if begins or went_back else min(recent.age for recent in self._recent), now)
         elif not self._known and age > _SAME:
             self._set(age, now)
-        elif self._steady_ahead():
-            moved = -self.offset
-            self._set(min(recent for _, recent in self._recent), now)
-            moved += self.offset
+        elif (ahead := self._steady_ahead()) is not None:
+            moved = ahead - self.offset
+            self._set(ahead, now)
         else:
             self._follow(now)
         self._known = self._known or age > -_SAME
@@ -183,8 +197,8 @@ class SenderClock:
         return moved
 
     def _note(self, now: int, age: int) -> None:
-        self._recent.append((now, age))
-        while now - self._recent[0][0] > 2 * _PATIENCE:
+        self._recent.append(_Arrival(now, age, now - self._sound))
+        while now - self._recent[0].time > 2 * _PATIENCE:
             self._recent.popleft()
         self._floor = self._least.push(age, now)
 
@@ -192,35 +206,37 @@ class SenderClock:
         """Whether all messages of a period were late by this amount and are not catching up."""
         if not self._recent:
             return False
-        (first, old), (last, new) = self._recent[0], self._recent[-1]
-        elapsed = last - first
-        steady = elapsed >= _PATIENCE and new - old > -0.2 * elapsed
-        return steady and min(age for _, age in self._recent) - self.offset > late_by
+        first, last = self._recent[0], self._recent[-1]
+        elapsed = last.time - first.time
+        steady = elapsed >= _PATIENCE and last.age - first.age > -0.2 * elapsed
+        return steady and min(recent.age for recent in self._recent) - self.offset > late_by
 
-    def _paced(self) -> list[tuple[int, int]]:
-        """(time, age) of the last half second if the source sends in real time; otherwise empty."""
-        recent = [(at, age) for at, age in self._recent if self._recent[-1][0] - at <= 2 * _LIVE]
-        (first, old), (last, new) = recent[0], recent[-1]
-        elapsed = last - first
-        live = elapsed >= _LIVE and len(recent) > 2 and new - old > -0.3 * elapsed
-        return recent if live else []
-
-    def _steady_ahead(self) -> bool:
-        """Whether a live source stamps its sound ahead of time, regardless of the current estimate of its clock.
+    def _paced(self) -> tuple[list[_Arrival], list[_Arrival]] | None:
+        """The messages of the last half second, in two halves, if the source sends in real time and without a gap.
         Synthesis that is only a little faster than real time gets ahead more and more."""
+        begin = max(self._resumed, self._recent[-1].time - 2 * _LIVE)
+        recent = [seen for seen in self._recent if seen.time >= begin]
+        first, elapsed = recent[0].time, recent[-1].time - recent[0].time
+        if elapsed < _LIVE or len(recent) < 3:
+            return None
+        early = [seen for seen in recent if 2 * (seen.time - first) <= elapsed]
+        late = recent[len(early) :]
+        gained = min(seen.lag for seen in early) - min(seen.lag for seen in late)
+        return (early, late) if gained < _GAIN * elapsed else None
+
+    def _steady_ahead(self) -> int | None:
+        """The offset of a live source that stamps its sound ahead of time by the estimate so far; otherwise None."""
         paced = self._paced()
-        if not paced or max(age for _, age in paced) - self.offset >= -_SAME:
-            return False
-        first, elapsed = paced[0][0], paced[-1][0] - paced[0][0]
-        halves = [
-            [age for at, age in paced if (2 * (at - first) > elapsed) == late] for late in (False, True)
-        ]
-        return min(halves[1]) - min(halves[0]) > -_GAIN * elapsed
+        if paced is None:
+            return None
+        early, late = ([seen.age for seen in half] for half in paced)
+        ahead = max(*early, *late) - self.offset < -_SAME and abs(min(late) - min(early)) < _SAME
+        return min(*early, *late) if ahead else None
 
     def _follow(self, now: int) -> None:
         """Follow the drift without a jump."""
         same = not self.offset and abs(self._floor) <= _SAME
-        if self._now is None or same or not self._paced():
+        if self._now is None or same or self._paced() is None:
             return
         most = round(_SLEW * min(max(0, now - self._now), NS_PER_SECOND))
         self.offset += max(-most, min(most, self._floor - self.offset))

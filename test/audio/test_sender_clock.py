@@ -210,3 +210,24 @@ def test_a_publisher_of_sentences_whose_clock_was_set_back_is_followed_from_the_
         now = T0 + 3 * i * NS
         sent = clock.sent(now - MS - (round(step * NS) if i > 4 else 0), now)
         assert i == 5 or sent == pytest.approx(now, abs=10 * MS)
+
+
+@pytest.mark.parametrize('speed', [1.2, 2.0, 5.0])
+@pytest.mark.parametrize('length', [100 * MS, 300 * MS])
+def test_synthesised_pieces_stamped_when_they_were_sent_are_no_clock(speed: float, length: int) -> None:
+    """Their ages are always the same, as if a live source were ahead by the length of a piece."""
+    clock, now = SenderClock(), T0
+    for sentence in range(3):
+        for i in range(30):
+            assert not clock.observe(now, length, now, i == 0 == sentence)
+            now += round(length / speed)
+        now += NS * 3 // 10
+    assert clock.offset == 0
+
+
+def test_a_sentence_that_is_still_to_be_heard_does_not_make_the_pieces_after_it_late() -> None:
+    clock = SenderClock()
+    clock.observe(T0, 2 * NS, T0, True)
+    for i in range(3, 20):
+        clock.observe(T0 + i * 100 * MS, 100 * MS, T0 + i * 100 * MS, False)
+    assert clock.offset == -100 * MS, 'the age of the pieces, which come in real time'
