@@ -11,6 +11,9 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 
 __all__ = ['PresentationClock']
 
+_STEP = 20_000_000
+"""Smaller corrections (ns) follow the drift of the sender's clock."""
+
 
 class PresentationClock:
     """Determines when a moment of the utterance is presented, for face, sound and look-ahead alike.
@@ -57,6 +60,13 @@ class PresentationClock:
     def lateness(self, now: int) -> int:
         """How much ``shift`` would increase if the clock resumed at ``now``."""
         return 0 if self._standing is None else max(0, now - self.time_of(self._standing))
+
+    def set_origin(self, origin: int, now: int) -> None:
+        """A better estimate of ``origin``. If it turns out to be earlier by a step, what is being presented at ``now``
+        does not jump: it is late by as much."""
+        if self.origin - origin > _STEP and self.moment(now) > 0:
+            self.shift += self.origin - origin
+        self.origin = origin
 
     def stand(self, moment: int) -> None:
         """Stop at ``moment``. Nothing after it may have been presented."""

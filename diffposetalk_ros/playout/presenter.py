@@ -86,7 +86,7 @@ class Presenter:
                 self._delay.begin(origin, now)
                 clock = PresentationClock(epoch, origin, self._delay.delay, self._fps)
                 self._clocks.append(clock)
-            clock.origin = origin
+            clock.set_origin(origin, now)
             self._delay.heard(received, newest)
             if piece is None:
                 return

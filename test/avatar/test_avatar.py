@@ -373,6 +373,44 @@ def test_a_sentence_at_another_sample_rate_waits_for_the_one_before(scene, hello
     assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(50 * length, abs=4)
 
 
+@pytest.mark.parametrize('first', ['one message', 'stamped message', 'pieces'])
+def test_pieces_stamped_when_they_are_sent_are_heard_after_what_is_still_to_be_heard(
+    scene, hello, first
+) -> None:
+    stage, piece = scene(), 5 * CHUNK
+    sounds = [hello[RATE : 3 * RATE], hello[3 * RATE : 4 * RATE]]
+    if first == 'pieces':
+        pieces = [*np.split(sounds[0], range(piece, 2 * RATE, piece))]
+        for number, sound in enumerate(pieces):
+            stage.say(sound, None, ('first', number))
+    else:
+        stage.say(sounds[0], stage.now if first == 'stamped message' else None, ('first', 0))
+    for _ in range(15):
+        stage.tick()
+    for number in range(10):  # twice as fast as real time
+        stage.say(sounds[1][number * piece : (number + 1) * piece], stage.now, ('second', number))
+        for _ in range(2 + number % 2):
+            stage.tick()
+    for _ in range(150):
+        stage.tick()
+    begin = next(at for at, _ in stage.heard)
+    second = [(message[1], at - begin) for at, message in stage.heard if message[0] == 'second']
+    assert second == [(number, 2 * NS + number * 100 * MS) for number in range(10)]
+    assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(150, abs=2)
+
+
+def test_live_pieces_stamped_when_they_are_sent_do_not_overlap(scene, hello) -> None:
+    stage, piece = scene(), 5 * CHUNK
+    for number in range(20):
+        for _ in range(5):
+            stage.tick()
+        stage.say(hello[RATE + number * piece : RATE + (number + 1) * piece], stage.now, number)
+    for _ in range(30):
+        stage.tick()
+    assert [number for _, number in stage.heard] == list(range(20))
+    assert set(np.diff([at for at, _ in stage.heard])) == {100 * MS}
+
+
 def test_it_says_whether_it_has_to_be_polled_every_frame(scene, hello) -> None:
     s = scene()
     assert not s.avatar.poll(s.now), 'nobody speaks'

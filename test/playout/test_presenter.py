@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from diffposetalk_ros.motion.layout import arkit_layout
 from diffposetalk_ros.playout.delayed_audio import AudioPiece
 from diffposetalk_ros.playout.playout import Playout, PlayoutConfig, PlayoutState
+from diffposetalk_ros.playout.presentation_clock import PresentationClock
 from diffposetalk_ros.playout.presenter import Presenter
 from diffposetalk_ros.playout.start_delay import StartDelay
 from diffposetalk_ros.playout.timeline import MotionTimeline
@@ -231,6 +232,18 @@ def test_the_end_of_an_utterance_is_seen_and_heard_though_the_next_has_arrived()
     assert [rows[now] for now in (980, 1020, 1460, 1700, 1920, 2360, 2500)] == [0, 0.25, 0.25, 0, 0.5, 0.5, 0]
     assert [message for _, message in heard] == [(epoch, i) for epoch in (1, 2) for i in range(25)]
     assert presenter.status.stale == 0
+
+
+def test_a_corrected_clock_of_the_sender_does_not_make_face_and_sound_jump() -> None:
+    """By 0.3 s, as it becomes clear that a live source is ahead, but only once it is being presented."""
+    for told, begin in ((200, 300), (0, 0)):
+        clock = PresentationClock(1, T0 + 300 * MS)
+        clock.run(T0, 0)
+        before = clock.moment(T0 + 500 * MS)
+        clock.set_origin(T0, T0 + (300 + told) * MS)
+        assert clock.start == T0 + begin * MS
+        assert clock.moment(T0 + 500 * MS) - before == 300 * MS * (told == 0)
+        assert clock.shift == 300 * MS * (told > 0)
 
 
 def test_a_corrected_clock_of_the_sender_does_not_hold_up_the_sound() -> None:
