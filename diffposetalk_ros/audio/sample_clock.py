@@ -280,7 +280,7 @@ class SampleClock:
             self._append(np.zeros(count, np.float32))
             actions.append(Silence(count))
         elif error < -self.config.tolerance * NS_PER_SECOND:
-            if chunk.trusted and chunk.stamp < self._last_stamp:
+            if chunk.trusted and chunk.stamp < self._last_stamp and self._should_be_over(chunk):
                 if self._last_stamp - chunk.stamp > self.config.max_jump * NS_PER_SECOND:
                     self._restart(actions, 'stamps jumped backwards', stamps_hold=False)
                     self._begin(chunk)
@@ -288,7 +288,8 @@ class SampleClock:
                     actions.append(Drop(len(samples), TOO_LATE))
                     return
             else:
-                # Audio sent before its time: a burst, unless it repeats what was already sent.
+                # Audio sent before its time: a burst, or a sentence that comes while the one before is still to be
+                # heard, unless it repeats what was already sent.
                 known = self._repeated(samples, round(-error * self.rate / NS_PER_SECOND))
                 if known:
                     actions.append(Drop(known, 'overlap'))
@@ -313,6 +314,10 @@ class SampleClock:
             lead = self._lead if max(self._lead, length) < SENTENCE else length
         stamp = chunk.stamp + lead
         return stamp - self._anchor - self._count * NS_PER_SECOND // self.rate
+
+    def _should_be_over(self, chunk: _Chunk) -> bool:
+        """Whether the chunk was to be heard before it arrived, by its stamp."""
+        return self._last_now is not None and chunk.stamp + self._length(chunk.samples) <= self._last_now
 
     def _tolerance(self, chunk: _Chunk) -> int:
         config = self.config

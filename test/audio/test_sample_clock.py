@@ -271,3 +271,23 @@ def test_a_word_is_told_from_a_piece_of_a_stream() -> None:
     assert [is_piece(s) for s in (0.25, 0.25, 0.3, 0.24)] == [True] * 4, 'about as long as the one before'
     assert [is_piece(s) for s in (0.4, 0.15, 0.3, 0.8, 0.8)] == [False] * 5, 'words and sentences'
     assert [is_piece(s) for s in (0.02, 0.09, 0.01)] == [True] * 3, 'shorter than a word'
+
+
+@pytest.mark.parametrize('begin', [500, 1500, 1980])
+def test_a_sentence_sent_while_the_one_before_is_still_to_be_heard_is_not_too_late(begin: int) -> None:
+    """Each message of the first has the time it is to be heard for its stamp, up to 2 s."""
+    clock, actions = SampleClock(RATE), []
+    for i in range(100):
+        clock.observe(T0 + 20 * i * MS, speech(i), T0)
+    for i in range(10):
+        now = T0 + (begin + i) * MS
+        actions += clock.observe(now, speech(100 + i), now)
+    assert kinds(actions) == ['Append'] * 10 and clock.samples == 110 * CHUNK
+
+
+def test_what_comes_after_the_sound_that_follows_it_is_too_late() -> None:
+    clock = SampleClock(RATE)
+    for index in (0, 3, 4, 5):
+        clock.observe(T0 + 20 * index * MS, speech(index), T0 + (20 * index + 25) * MS)
+    late = clock.observe(T0 + 20 * MS, speech(1), T0 + 126 * MS)
+    assert late == [Drop(CHUNK, 'too late')]

@@ -399,6 +399,27 @@ def test_pieces_stamped_when_they_are_sent_are_heard_after_what_is_still_to_be_h
     assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(150, abs=2)
 
 
+@pytest.mark.parametrize('pause', [0.5, 2.2])
+@pytest.mark.parametrize('size', [2 * RATE, CHUNK])
+def test_a_sentence_waits_for_a_burst_with_stamps_that_is_still_to_be_heard(
+    scene, hello, pause, size
+) -> None:
+    stage = scene()
+    for begin, length in ((RATE, 3 * RATE), (3 * RATE, 2 * RATE)):
+        for i in range(0, length, CHUNK if begin == RATE else size):
+            stamp = stage.now + i * NS // RATE
+            stage.say(hello[begin + i : begin + i + (CHUNK if begin == RATE else size)], stamp, (begin, i))
+        for _ in range(round(pause * 50)):
+            stage.tick()
+    for _ in range(300):
+        stage.tick()
+    first, second = ([(i, at) for at, (begin, i) in stage.heard if begin == which * RATE] for which in (1, 3))
+    assert len(first) == 150 and len(second) == 2 * RATE // size
+    assert all(at - first[0][1] == i * NS // RATE for i, at in first)
+    assert all(at - first[0][1] == 3 * NS + i * NS // RATE for i, at in second)
+    assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(250, abs=2)
+
+
 def test_live_pieces_stamped_when_they_are_sent_do_not_overlap(scene, hello) -> None:
     stage, piece = scene(), 5 * CHUNK
     for number in range(20):
