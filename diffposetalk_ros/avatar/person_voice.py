@@ -10,8 +10,7 @@ from diffposetalk_ros.util.nanoseconds import NS_PER_SECOND
 __all__ = ['PersonVoice']
 
 _PATIENCE = NS_PER_SECOND // 2
-"""A voice has ended when its microphone has sent nothing for this time (ns), or for the length of one and a half
-messages if that is longer."""
+"""A voice has ended when the next message of its microphone is late by this time (ns)."""
 
 
 class PersonVoice:
@@ -28,7 +27,7 @@ class PersonVoice:
             # The microphone stopped in the middle of a word. What comes now is not the rest of that word.
             self._gate = VoiceGate[None](silero_detector())
         length = len(chunk.sound.samples) * NS_PER_SECOND // chunk.rate
-        self._arrived, self._patience = now, max(_PATIENCE, 3 * length // 2)
+        self._arrived, self._patience = now, length + _PATIENCE
         self._gate.push(chunk.sound.samples, chunk.rate, None)
         return self._gate.open and not before
 

@@ -55,6 +55,17 @@ def test_messages_of_a_second_are_one_voice() -> None:
     assert len(told(PersonVoice(), sound, size=RATE)) == 1
 
 
+@pytest.mark.parametrize('length', [0.02, 0.25, 0.5])
+def test_a_voice_whose_messages_come_up_to_400_ms_late_is_one(length: float) -> None:
+    ear, sound, size = PersonVoice(), np.concatenate([np.tile(HELLO, 4), ROOM]), round(length * RATE)
+    late = np.random.default_rng(0).uniform(0, 0.4, 1 + len(sound) // size)
+    late[3:6] = 0.0, 0.0, 0.4
+    ends = np.maximum.accumulate((1 + np.arange(len(late))) * length + late)
+    messages = [AudioChunk(MonoAudio(sound[i : i + size]), RATE, None) for i in range(0, len(sound), size)]
+    began = [ear.push(message, round(end * NS)) for message, end in zip(messages, ends, strict=False)]
+    assert sum(began) == 1
+
+
 def test_a_clock_that_is_set_back_ends_the_voice() -> None:
     ear = PersonVoice()
     told(ear, HELLO, start=100.0)
