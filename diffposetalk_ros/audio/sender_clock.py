@@ -31,6 +31,8 @@ _STAYED = NS_PER_SECOND // 10
 """Lateness (ns) that lasts to the end of an utterance is attributed to the clock from the next utterance on."""
 _LIVE = NS_PER_SECOND // 4
 """A source is live when it has kept the pace of its sound for this time (ns)."""
+_SENT_LATER = NS_PER_SECOND // 2
+"""Between two messages of a stream, their publisher never waits so long (ns)."""
 _GAIN = 0.02
 """If the age decreases faster than this (s/s), the cause is not the clock."""
 _PATIENCE = NS_PER_SECOND // 2
@@ -77,14 +79,18 @@ class PublisherClock:
     """When the messages of one publisher were sent, by the middleware's stamps. Times in ns; not thread-safe.
 
     The publisher may run on another machine, whose clock has a constant offset. The age of messages also grows in a
-    long queue, which is not due to the clock. The offset therefore increases only if ages stay the same for half a
-    minute, and otherwise no faster than a crystal drifts.
+    long queue, which is not due to the clock. The offset therefore increases only with the first message after a
+    pause of the publisher, or if stamps go back or ages stay the same for half a minute; otherwise no faster than a
+    crystal drifts.
+
+    ``step``: by how much (ns) the offset changed with the newest message, if that came after a pause.
     """
 
     def __init__(self) -> None:
         self._ages = MinimumFilter()
         self._offset: int | None = None
-        self._seen = self._age = 0
+        self._seen = self._stamp = 0
+        self.step = 0
 
     @property
     def ahead(self) -> int:
@@ -95,17 +101,20 @@ class PublisherClock:
         """Time on the receiver's clock at which a message with this ``stamp``, read at ``now``, was sent."""
         age = now - stamp
         least = self._ages.push(age, now)
-        alone = now - self._seen >= NS_PER_SECOND and abs(age - self._age) < 2 * _SAME
+        since, before = stamp - self._stamp, self._offset
+        paused = now - self._seen >= NS_PER_SECOND
+        alone = (paused and since >= _SENT_LATER) or since < -2 * _SAME
         if self._offset is None or least < self._offset or self._steady():
             self._offset = least
         elif alone and age > self._offset + 2 * _SAME:
-            # Two sentences seconds apart do not wait equally long in a queue, so the clock was set.
+            # The publisher paused, so this message waited in no queue; or its stamps went back: the clock was set.
             self._ages = MinimumFilter()
-            self._offset = self._ages.push(min(age, self._age), now)
+            self._offset = self._ages.push(age, now)
         else:
             risen = round(_SLEW * min(max(0, now - self._seen), NS_PER_SECOND))
             self._offset = min(least, self._offset + risen)
-        self._seen, self._age = now, age
+        self.step = self._offset - before if paused and before is not None else 0
+        self._seen, self._stamp = now, stamp
         return now - (age - self._offset)
 
     def _steady(self) -> bool:
@@ -149,13 +158,20 @@ class SenderClock:
         (first, low), (last, high) = seen[0], seen[-1]
         return (high - low) / (last - first)
 
-    def expect_ahead(self, ahead: int) -> None:
+    def expect(self, ahead: int, step: int) -> None:
         """The clock of the sender's machine is ``ahead`` (`PublisherClock.ahead`); used until live sound tells more.
+        It was just set back by ``step`` (`PublisherClock.step`).
 
         A burst alone does not tell whether its stamps are ahead because of the clock or because it is early.
         """
-        if not self._known and ahead > _SAME and abs(self.offset + ahead) > _SAME:
-            self.offset = -ahead
+        offset = self.offset
+        if self._known and abs(step) > _WENT_BACK:
+            offset += step
+        elif not self._known and ahead > _SAME and abs(offset + ahead) > _SAME:
+            offset = -ahead
+        if offset != self.offset:
+            self.offset, self._least = offset, MinimumFilter()
+            self._recent.clear()
 
     def observe(self, stamp: int, length: int, now: int, begins: bool) -> int:
         """A message of ``length`` with the time ``stamp`` of its first sample arrived at ``now``.

@@ -62,8 +62,8 @@ class PresentationClock:
         return 0 if self._standing is None else max(0, now - self.time_of(self._standing))
 
     def set_origin(self, origin: int, now: int) -> None:
-        """Correct ``origin``. If it turns out to be earlier by a step, what is being presented at ``now`` does not jump:
-        it is late by as much."""
+        """Correct ``origin``. If it turns out to be earlier by a step, what is being presented at ``now`` does not
+        jump: it is late by as much."""
         if self.origin - origin > _STEP and self.moment(now) > 0:
             self.shift += self.origin - origin
         self.origin = origin

@@ -227,7 +227,7 @@ class DiffPoseTalkNode(ManagedNode):
             avatar.bad_messages += 1
             self._warn(f'audio ignored: {error}')
             return
-        avatar.intake.sender.expect_ahead(self._ear.ahead)
+        avatar.intake.sender.expect(self._ear.ahead, self._ear.step)
         for chunk, passed in heard:
             avatar.push_audio(chunk, now, passed if self._audio_out is not None else None, sent)
         if not 0 <= now - self._polled < _POLL * NS_PER_SECOND:

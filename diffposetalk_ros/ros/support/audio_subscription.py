@@ -37,7 +37,8 @@ class AudioSubscription:
 
     ``lost`` counts messages that publishers sent and that never arrived, where the middleware numbers them. If rclpy
     does not say who sent a message, they are counted only while there is one publisher.
-    ``ahead``: by how much (ns) the clock of the newest message's publisher is ahead, at least.
+    ``ahead``: by how much (ns) the clock of the newest message's publisher is ahead, at least. ``step``: by how much
+    it was set back before that message, as far as is known.
     ``knows_publishers``: whether rclpy says who sent a message, as it does from Kilted on.
     """
 
@@ -45,7 +46,7 @@ class AudioSubscription:
         self, node: Any, kind: Any, topic: str, callback: Callable[[Any, int, int | None], None]
     ) -> None:
         self._node, self._callback = node, callback
-        self.lost = self.ahead = 0
+        self.lost = self.ahead = self.step = 0
         self._sequence: dict[bytes, int] = {}
         self._reliable: dict[bytes, bool] = {}
         self.knows_publishers = True
@@ -143,7 +144,7 @@ class AudioSubscription:
             self._clocks.clear()
         clock = self._clocks.setdefault(publisher, PublisherClock())
         sent = clock.sent(source + ahead, now)
-        self.ahead = clock.ahead
+        self.ahead, self.step = clock.ahead, clock.step
         return sent
 
     def _is_reliable(self, publisher: bytes) -> bool:
