@@ -87,7 +87,8 @@ class ClockConfig:
 
     ``tolerance``: allowed noise of the stamps (or half a chunk, if longer). ``arrival_tolerance``: the
     same for messages without a stamp, whose time of arrival is used. ``max_gap``: gaps longer than this,
-    and than one and a half chunks of up to a second, start a new utterance. ``max_jump``: stamps or a clock set
+    and than one and a half chunks of up to a second, start a new utterance; not before so much time has passed since
+    the sound before. ``max_jump``: stamps or a clock set
     back by more start a new utterance. ``max_offset``: stamps farther from the receiver's clock are not used.
     ``reorder``: largest number of chunks, shorter than `SENTENCE`, held back to wait for an earlier one, which
     would have to fit into the gap before them. ``time_constant``: of the drift correction. ``max_ahead``: a
@@ -327,8 +328,11 @@ class SampleClock:
 
     def _longest_gap(self, chunk: _Chunk) -> float:
         """Longest gap (ns) before ``chunk`` that is filled with silence."""
+        assert self._last_now is not None
         length = self._length(chunk.samples)
-        return max(self.config.max_gap * NS_PER_SECOND, 1.5 * length if length <= _LONG else 0.0)
+        # Until the sound before is over, its last frames are still to be generated, and there is time for silence.
+        ahead = max(0, chunk.stamp - self._last_now) if chunk.trusted else 0
+        return max(self.config.max_gap * NS_PER_SECOND + ahead, 1.5 * length if length <= _LONG else 0.0)
 
     def _discipline(self, error: int, count: int) -> None:
         assert self._anchor is not None

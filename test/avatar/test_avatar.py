@@ -420,6 +420,25 @@ def test_a_sentence_waits_for_a_burst_with_stamps_that_is_still_to_be_heard(
     assert stage.states.count(PlayoutState.SPEAKING) == pytest.approx(250, abs=2)
 
 
+@pytest.mark.parametrize('size', [RATE, CHUNK])
+def test_a_burst_with_a_pause_in_it_has_all_of_its_lips(scene, hello, size) -> None:
+    stage, length = scene(), 2 * RATE
+    for begin in (0.0, 2.8):
+        for i in range(0, length, size):
+            stage.say(
+                hello[RATE + i : RATE + i + size], stage.now + round(begin * NS) + i * NS // RATE, (begin, i)
+            )
+    for _ in range(300):
+        stage.tick()
+    start = stage.heard[0][0]
+    assert [at - start for at, _ in stage.heard] == [
+        round(begin * NS) + i * NS // RATE for begin in (0.0, 2.8) for i in range(0, length, size)
+    ]
+    for begin in (0.0, 2.8):
+        first = round((start - START) / TICK + begin * 50) + 1
+        assert set(stage.states[first : first + 98]) == {PlayoutState.SPEAKING}
+
+
 def test_live_pieces_stamped_when_they_are_sent_do_not_overlap(scene, hello) -> None:
     stage, piece = scene(), 5 * CHUNK
     for number in range(20):
