@@ -131,7 +131,7 @@ class AudioIntake:
         self._resampler: StreamResampler | None = None
         self._clock: SampleClock | None = None
         self._open = False
-        self._chunk_ns = 0
+        self._chunk_ns = self._stamp = 0
         self.too_late = 10 * NS_PER_SECOND
         self.sender = SenderClock()
         self._pace = _Pace()
@@ -190,8 +190,10 @@ class AudioIntake:
         if self._chunk_ns >= SENTENCE and stamp + self.sender.offset < sent - SENTENCE:
             # Some synthesisers stamp a sentence with the time of its text, but nobody heard it before it was sent.
             stamp = 0
+        # One stamp for a whole sentence does not tell when each of its pieces was spoken.
+        told, self._stamp = stamp not in (0, self._stamp), stamp
         stamp = self._corrected(clock, stamp, sent) if stamp else 0
-        spoken = stamp + self._chunk_ns if stamp > 0 else sent
+        spoken = stamp + self._chunk_ns if told else sent
         if self._is_live(sent) and now - spoken > self.too_late:
             counters.stale += len(sound.samples) / chunk.rate
             counters.note = 'sound came too late to be heard'

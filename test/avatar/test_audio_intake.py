@@ -183,6 +183,17 @@ def test_a_burst_whose_sender_stands_still_for_a_moment_is_heard_whole() -> None
     assert intake.ring.end == len(samples) and not intake.counters.stale
 
 
+@pytest.mark.parametrize('speed', [0.95, 1.0, 1.3, 1.9])
+def test_a_long_sentence_whose_pieces_share_a_stamp_is_heard_whole(speed: float) -> None:
+    intake = intake_of(AudioRingBuffer(20.0))
+    intake.too_late = NS
+    samples = sound(6.0, 16000)
+    for i in range(0, len(samples), 1600):
+        chunk = AudioChunk(MonoAudio(samples[i : i + 1600]), 16000, START)
+        assert intake.push(chunk, START + round(i * NS / 16000 / speed)) is not None
+    assert intake.ring.end == len(samples) and not intake.counters.stale
+
+
 @pytest.mark.parametrize('speed', [1, 2, 5.5])
 def test_how_fast_sound_is_sent_is_known_after_two_seconds(speed: float) -> None:
     """44.1 kHz stereo taken for 16 kHz mono comes 5.5 times as fast as it would be."""
