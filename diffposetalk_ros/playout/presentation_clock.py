@@ -62,11 +62,12 @@ class PresentationClock:
         return 0 if self._standing is None else max(0, now - self.time_of(self._standing))
 
     def set_origin(self, origin: int, now: int) -> None:
-        """Correct ``origin``. If it turns out to be earlier by a step, what is being presented at ``now`` does not
-        jump: it is late by as much."""
-        if self.origin - origin > _STEP and self.moment(now) > 0:
-            self.shift += self.origin - origin
+        """Correct ``origin``. If it turns out to be earlier by a step, nothing is skipped: what is presented from
+        ``now`` on, or was to be presented by now, is late by as much."""
+        before, step = max(0, now - self.start), self.origin - origin
         self.origin = origin
+        if step > _STEP:
+            self.shift += max(0, now - self.start - before)
 
     def stand(self, moment: int) -> None:
         """Stop at ``moment``. Nothing after it may have been presented."""
