@@ -234,9 +234,14 @@ class SampleClock:
         return actions
 
     def _note_length(self, length: int) -> None:
-        before, self._length_before = self._length_before, length
+        self._piece = self.tells_piece(length)
+        self._length_before = length
+
+    def tells_piece(self, length: int) -> bool:
+        """What `is_piece` will be after a message of ``length`` ns."""
+        before = self._length_before
         alike = before is None or 4 * abs(length - before) <= before
-        self._piece = length < _WORD or (alike and length < SENTENCE)
+        return length < _WORD or (alike and length < SENTENCE)
 
     def flush(self) -> list[ClockAction]:
         """End of utterance or time-out: release chunks kept back for reordering."""

@@ -187,7 +187,7 @@ class AudioIntake:
         self._chunk_ns = len(sound.samples) * NS_PER_SECOND // chunk.rate
         sent = now if sent is None else min(sent, now)
         stamp = chunk.stamp or 0
-        if self._chunk_ns >= SENTENCE and stamp + self.sender.offset < sent - SENTENCE:
+        if not clock.tells_piece(self._chunk_ns) and stamp + self.sender.offset < sent - SENTENCE:
             # Some synthesisers stamp a sentence with the time of its text, but nobody heard it before it was sent.
             stamp = 0
         # One stamp for a whole sentence does not tell when each of its pieces was spoken.

@@ -314,6 +314,19 @@ def test_a_sentence_stamped_before_it_was_synthesised_is_seen_and_heard(scene, h
     assert sum(state == PlayoutState.SPEAKING for state in stage.states) == pytest.approx(200, abs=6)
 
 
+def test_a_word_stamped_before_it_was_synthesised_is_seen_and_heard(scene, hello) -> None:
+    stage, begun = scene(), []
+    turns = [(2.0, 0.3, 2.8), (0.4, 0.7, 1.2), (1.3, 0.9, 2.0), (0.3, 0.9, 1.0)]
+    for text, (seconds, computed, pause) in enumerate(turns):
+        begun.append(stage.now)
+        stage.say(hello[RATE : RATE + round(seconds * RATE)], stage.now - round(computed * NS), text)
+        for _ in range(round(50 * pause)):
+            stage.tick()
+    assert [message for _, message in stage.heard] == [0, 1, 2, 3]
+    assert all(at - begin < NS for begin, (at, _) in zip(begun, stage.heard, strict=True))
+    assert sum(state == PlayoutState.SPEAKING for state in stage.states) == pytest.approx(200, abs=8)
+
+
 @pytest.mark.parametrize('rest', [2, 9, 11, 60])
 def test_a_sentence_has_all_of_its_lips_after_however_long_a_rest(scene, hello, rest) -> None:
     stage = scene()
