@@ -302,7 +302,8 @@ class SampleClock:
                     samples = samples[known:]
         else:
             self._discipline(error, len(samples))
-        self._last_stamp = max(self._last_stamp, chunk.stamp)
+        if chunk.trusted:
+            self._last_stamp = max(self._last_stamp, chunk.stamp)
         # Face and sound agree where this is also the place in the stream, not only what the stamp says.
         chunk.place = max(0, self._count - (len(chunk.samples) - len(samples)))
         if len(samples):
@@ -363,8 +364,8 @@ class SampleClock:
     def _begin(self, chunk: _Chunk) -> None:
         # Without a stamp the utterance begins when its first message arrives, because it may be synthesised.
         self._lead = 0 if chunk.trusted else self._length(chunk.samples)
-        self._anchor = self._last_stamp = chunk.stamp + self._lead
-        self._stamped = chunk.trusted
+        self._anchor = chunk.stamp + self._lead
+        self._stamped, self._last_stamp = chunk.trusted, chunk.stamp if chunk.trusted else 0
 
     def _length(self, samples: NDArray[np.float32]) -> int:
         return len(samples) * NS_PER_SECOND // self.rate

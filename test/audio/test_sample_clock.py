@@ -293,6 +293,12 @@ def test_a_sentence_sent_while_the_one_before_is_still_to_be_heard_is_not_too_la
     assert kinds(actions) == ['Append'] * 10 and clock.samples == 110 * CHUNK
 
 
+def test_no_stamp_is_too_late_after_a_message_without_one() -> None:
+    clock = SampleClock(RATE)
+    clock.observe(0, speech(0, RATE // 2), T0)
+    assert kinds(clock.observe(T0 - 300 * MS, speech(1), T0 + 10 * MS)) == ['Append']
+
+
 def test_what_comes_after_the_sound_that_follows_it_is_too_late() -> None:
     clock = SampleClock(RATE)
     for index in (0, 3, 4, 5):
