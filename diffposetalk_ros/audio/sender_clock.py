@@ -45,12 +45,14 @@ _BUCKETS = 30
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A message that arrived at ``time``. ``lag``: that time minus the length of all sound so far. If speech is
-    synthesised, it decreases even where the stamps are the times of sending and the ages stay the same. In ns."""
+    """A message that arrived at ``time``. ``lag``: that time minus the length of all sound so far, and ``lag_before``:
+    without this message. If speech is synthesised, both decrease even where the stamps are the times of sending and
+    the ages stay the same. In ns."""
 
     time: int
     age: int
     lag: int
+    lag_before: int
 
 
 class MinimumFilter:
@@ -139,7 +141,7 @@ class SenderClock:
     def _forget(self) -> None:
         self._least = MinimumFilter()
         self._recent: deque[_Arrival] = deque()
-        self._sound = self._floor = self._resumed = 0
+        self._sound = self._length = self._floor = self._resumed = 0
         self._stamp = 0
         self._end: int | None = None
         self._now: int | None = None
@@ -192,6 +194,7 @@ class SenderClock:
             # The utterance before was late to its end, so a clock was set by less than `_STEP`.
             self._set(min(recent.age for recent in self._recent), now)
         self._sound += length
+        self._length = length
         if gap > _SAME:
             self._resumed = now
         self._note(now, age)
@@ -213,7 +216,8 @@ class SenderClock:
         return moved
 
     def _note(self, now: int, age: int) -> None:
-        self._recent.append(_Arrival(now, age, now - self._sound))
+        lag = now - self._sound
+        self._recent.append(_Arrival(now, age, lag, lag + self._length))
         while now - self._recent[0].time > 2 * _PATIENCE:
             self._recent.popleft()
         self._floor = self._least.push(age, now)
@@ -238,7 +242,9 @@ class SenderClock:
         early = [seen for seen in recent if 2 * (seen.time - first) <= elapsed]
         late = recent[len(early) :]
         gained = min(seen.lag for seen in early) - min(seen.lag for seen in late)
-        return (early, late) if gained < _GAIN * elapsed else None
+        # The last piece of a sentence is shorter.
+        begun = min(seen.lag_before for seen in early) - min(seen.lag_before for seen in late)
+        return (early, late) if max(gained, begun) < _GAIN * elapsed else None
 
     def _steady_ahead(self) -> int | None:
         """The offset of a live source that stamps its sound ahead of time by the estimate so far; otherwise None."""

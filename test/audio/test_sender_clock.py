@@ -245,3 +245,15 @@ def test_a_sentence_that_is_still_to_be_heard_does_not_make_the_pieces_after_it_
     for i in range(3, 20):
         clock.observe(T0 + i * 100 * MS, 100 * MS, T0 + i * 100 * MS, False)
     assert clock.offset == -100 * MS, 'the age of the pieces, which come in real time'
+
+
+@pytest.mark.parametrize('speed', [1.3, 1.6])
+@pytest.mark.parametrize('last', [0.1, 0.212, 0.299])
+def test_the_short_last_piece_of_synthesised_speech_is_no_sign_of_a_live_source(
+    speed: float, last: float
+) -> None:
+    clock = SenderClock()
+    for i, seconds in enumerate([0.3] * 5 + [last]):
+        begin = round(i * 0.3 * NS)
+        assert not clock.observe(T0 + begin, round(seconds * NS), T0 + round(begin / speed), i == 0)
+    assert clock.offset == 0
