@@ -45,9 +45,9 @@ _BUCKETS = 30
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A message that arrived at ``time``. ``lag``: that time minus the length of all sound so far; ``lag_before``: without
-    this message. If speech is synthesised, both decrease even where the stamps are the times of sending and the ages
-    stay the same. In ns."""
+    """A message that arrived at ``time``. ``lag``: that time minus the length of all sound so far; ``lag_before``:
+    without this message. If speech is synthesised, both decrease even where the stamps are the times of sending and
+    the ages stay the same. In ns."""
 
     time: int
     age: int

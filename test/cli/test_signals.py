@@ -34,6 +34,8 @@ def rendering(folder: Path, workers: int, **options: Any) -> subprocess.Popen[by
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
+        # Under nohup, the tests ignore it, and so would the process.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         **options,
     )
 
