@@ -47,9 +47,8 @@ def test_speech_becomes_motion_in_time(stage: Stage, backend: str) -> None:
     assert stage.set('model.backend', backend).successful
     stage.start()
     stage.until(lambda: stage.state() in (FaceMotion.IDLE, FaceMotion.REST))
-    for _ in range(
-        5
-    ):  # a thread that stood still for half a second begins a new grid of frames; then once more
+    # After half a second in which its thread stood still, the node begins a new grid of frames; then once more.
+    for _ in range(5):
         grids, begin = stage.node._schedule.restarts, len(stage.seen.frames)
         stage.speak(1.0)
         stage.until(lambda: stage.state() == FaceMotion.SPEAKING)

@@ -184,7 +184,6 @@ def test_stale_input_and_deactivate_end_at_rest(bench: Bench) -> None:
     last = len(received)
     bench.until(at_rest)
     # 0.5 s in all, 0.15 of it until the input is stale; a busy machine sends as many commands in a longer time.
-    print('COUNT stale', len(received) - last)
     assert len(received) - last <= 60
     bench.until(lambda: received[-1].data[JAW] > 0.25, talk=True)
     before = len(received)
@@ -314,7 +313,6 @@ def test_emergency_stop(bench: Bench) -> None:
     stopped = len(received)
     bench.until(at_rest, talk=True)
     # 0.35 s and what was still under way; a busy machine sends as many commands in a longer time.
-    print('COUNT stop', len(received) - stopped)
     assert len(received) - stopped <= 25
     stopped = len(received)
     bench.spin(0.4, talk=True)
