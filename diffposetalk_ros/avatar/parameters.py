@@ -216,8 +216,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'playout.loudspeaker_delay',
         0.0,
-        'Time until the loudspeaker plays what it gets on audio_out, such as 0.2 s over Bluetooth; '
-        'face and stamps are later by this',
+        'Time until the loudspeaker plays what it gets on audio_out, for example over '
+        'Bluetooth; face and stamps are later by this',
         's',
         0.0,
         1.0,
